@@ -1,0 +1,305 @@
+"""The index on disk: one SQLite file with documents, chunks, lexical index and vectors, updated in one transaction.
+
+A ``Corpus`` reads one snapshot from ``open`` or ``refresh`` on, whatever other processes write meanwhile; only vectors,
+which belong to texts that never change, are read and written live.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from lcrag import lexical, store
+from lcrag.refresh import Refreshed, refresh, up_to_date
+from lcrag.split import TARGET_TOKENS
+from lcrag.tokens import tokenizer_name
+from lcrag.types import Chunk, CorpusSize, Document, Emit, Event, Term
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from lcrag.ingest import Scan
+
+__all__ = ["Corpus", "IndexStatus", "Refreshed", "clear"]
+
+_VECTOR_WAIT_SECONDS = 2.0  # vectors are a cache: an answer does not wait for another process to finish indexing
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """What ``lcrag index --status`` tells. ``vectors`` by embedder; ``updated`` in seconds since 1970, None: never."""
+
+    documents: int
+    chunks: int
+    tokens: int
+    duplicates: int
+    failed: tuple[tuple[str, str], ...]
+    vectors: Mapping[str, int]
+    bytes: int
+    tokenizer: str
+    form: str
+    updated: int | None
+
+
+def clear(folder: Path) -> bool:
+    """Delete the index's files in ``folder``, and nothing else there; tells whether there were any."""
+    found = [path for path in folder.glob(f"{store.FILE}*") if path.is_file()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return bool(found)
+
+
+class Corpus:
+    """The documents of one index. Made by ``open``; a context manager. One thread at a time.
+
+    Any method may raise ``lcrag.store.IndexUnavailable``.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Prefer ``open``."""
+        self.folder = folder
+        self.tokenizer = tokenizer_name()
+        self._path = folder / store.FILE
+        self._form = f"{store.FORMAT}, {TARGET_TOKENS}-token chunks, {self.tokenizer}"
+        self._notices: list[str] = []
+        self._open = ExitStack()
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the index in ``folder``, making both if they are not there. A damaged or outdated one is made anew."""
+        corpus = cls(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise store.IndexUnavailable(
+                f"cannot make the index folder {folder}: {error.strerror}", hint="use another folder with --index DIR"
+            ) from error
+        try:
+            corpus._connect()
+        except store.Damaged:
+            corpus._replace()
+        return corpus
+
+    def close(self) -> None:
+        self._open.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def refresh(self, scan: Scan, emit: Emit, extra: Sequence[Document] = ()) -> Refreshed:
+        """Make the index that of the scanned files and of ``extra``, documents without a file (standard input).
+
+        All or nothing: killed at any moment, it leaves the index as it was. Waits for another process that is
+        indexing; does not wait, and writes nothing, when nothing has changed. ``emit`` gets ``index`` events:
+        ``{done, total, source}``, ``{failed, reason}`` and ``{message}``.
+        """
+        try:
+            return self._refresh(scan, emit, extra)
+        except store.Damaged:
+            self._replace()
+            return self._refresh(scan, emit, extra)
+
+    @property
+    def size(self) -> CorpusSize:
+        return self._size
+
+    def lexical(self, question: str, limit: int) -> list[tuple[int, float]]:
+        """At most ``limit`` chunk ids with their BM25 scores (positive), best first, ties by id."""
+        with store.translated(self._path):
+            return lexical.search(self._snapshot, question, limit)
+
+    def terms(self, question: str) -> tuple[Term, ...]:
+        """The question's stemmed terms, each with the number of chunks that hold it and its idf."""
+        with store.translated(self._path):
+            return lexical.terms(self._snapshot, question, self._size.chunks)
+
+    def get(self, ids: Sequence[int]) -> list[Chunk]:
+        """The chunks with these ids, in this order.
+
+        Raises:
+            KeyError: an id that this snapshot does not have.
+        """
+        rows = self._rows(
+            'SELECT chunks.id, hash, source, start, "end", text, chunks.tokens FROM json_each(?) CROSS JOIN chunks'
+            " ON chunks.id = value JOIN texts ON chunk = chunks.id JOIN documents ON documents.id = document",
+            json.dumps(list(ids)),
+        )
+        found = {row[0]: Chunk(*row) for row in rows}
+        return [found[chunk] for chunk in ids]
+
+    def context(self, ids: Sequence[int]) -> list[str]:
+        """Where each chunk stands: "Title > Section > Part", a table's header line, or ""; in the order of ``ids``."""
+        rows = self._rows(
+            "SELECT chunk, context FROM json_each(?) CROSS JOIN texts ON chunk = value", json.dumps(list(ids))
+        )
+        found = dict(rows)
+        return [found[chunk] for chunk in ids]
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All chunks: documents by source, chunks in reading order. One document is in memory at a time."""
+        for number, document, source in self._rows("SELECT id, hash, source FROM documents ORDER BY source"):
+            for chunk, start, end, text, tokens in self._rows(
+                'SELECT id, start, "end", text, tokens FROM chunks JOIN texts ON chunk = id WHERE document = ?'
+                " ORDER BY id",
+                number,
+            ):
+                yield Chunk(chunk, document, source, start, end, text, tokens)
+
+    def chunk_ids(self) -> list[int]:
+        """The ids of ``chunks()``, in its order."""
+        return [
+            row[0]
+            for row in self._rows(
+                "SELECT chunks.id FROM documents JOIN chunks ON document = documents.id ORDER BY source, chunks.id"
+            )
+        ]
+
+    def document(self, document_id: str) -> Document:
+        """The whole document, put together from its chunks.
+
+        Raises:
+            KeyError: there is none with this id.
+        """
+        rows = self._rows(
+            "SELECT documents.id, documents.source, pages, lines, documents.title FROM documents JOIN files"
+            " ON files.source = documents.source WHERE hash = ?",
+            document_id,
+        )
+        if not rows:
+            raise KeyError(document_id)
+        number, source, pages, lines, title = rows[0]
+        texts = self._rows("SELECT text FROM chunks JOIN texts ON chunk = id WHERE document = ? ORDER BY id", number)
+        return Document(
+            id=document_id,
+            source=source,
+            text="".join(text for (text,) in texts),
+            pages=tuple(json.loads(pages)),
+            lines=tuple((offset, line) for offset, line in json.loads(lines)),
+            title=title,
+        )
+
+    def documents(self) -> Iterator[tuple[str, str, int]]:
+        """``(id, source, tokens)`` of every document, by source. Copies of a text are one document."""
+        yield from self._rows("SELECT hash, source, tokens FROM documents ORDER BY source")
+
+    def vectors(self, ids: Sequence[int], embedder_name: str) -> tuple[list[int], npt.NDArray[np.float32]]:
+        """The ids that have a vector, in the order of ``ids``, and those vectors, float32, ``(number, dimensions)``."""
+        import numpy as np
+
+        rows = self._live_rows(
+            "SELECT value, vector FROM json_each(?) CROSS JOIN chunks ON chunks.id = value CROSS JOIN embedders"
+            " CROSS JOIN vectors ON embedder = embedders.id AND vectors.content = chunks.content WHERE name = ?",
+            json.dumps(list(ids)),
+            embedder_name,
+        )
+        if not rows:
+            return [], np.empty((0, 0), dtype=np.float32)
+        array = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f2").reshape(len(rows), -1)
+        return [chunk for chunk, _ in rows], array.astype(np.float32)
+
+    def missing_vectors(self, ids: Sequence[int], embedder_name: str) -> list[int]:
+        """The ids that have no vector yet, in the order of ``ids``."""
+        rows = self._live_rows(
+            "SELECT value FROM json_each(?) CROSS JOIN chunks ON chunks.id = value CROSS JOIN embedders"
+            " CROSS JOIN vectors ON embedder = embedders.id AND vectors.content = chunks.content WHERE name = ?",
+            json.dumps(list(ids)),
+            embedder_name,
+        )
+        found = {chunk for (chunk,) in rows}
+        return [chunk for chunk in ids if chunk not in found]
+
+    def store_vectors(self, ids: Sequence[int], embedder_name: str, vectors: npt.NDArray[np.float32]) -> bool:
+        """Keep one vector (row) per id, as float16. Chunks that another process has removed meanwhile are passed over.
+
+        Returns False, and keeps nothing, when another process is writing: vectors are a cache, and nobody waits for it.
+        """
+        packed = vectors.astype("<f2")
+        try:
+            with store.translated(self._path), store.writing(self._live, self._path, _VECTOR_WAIT_SECONDS):
+                self._live.execute("INSERT OR IGNORE INTO embedders (name) VALUES (?)", (embedder_name,))
+                self._live.executemany(
+                    "REPLACE INTO vectors SELECT embedders.id, content, ? FROM chunks, embedders"
+                    " WHERE chunks.id = ? AND name = ?",
+                    ((row.tobytes(), chunk, embedder_name) for chunk, row in zip(ids, packed, strict=True)),
+                )
+        except store.Busy:
+            return False
+        return True
+
+    def status(self) -> IndexStatus:
+        """What the index holds and takes."""
+        vectors = self._live_rows("SELECT name, count(*) FROM embedders JOIN vectors ON embedder = id GROUP BY name")
+        failed = self._rows("SELECT source, error FROM files WHERE error IS NOT NULL ORDER BY source")
+        read = self._rows("SELECT count(*) FROM files WHERE error IS NULL")[0][0]
+        updated = self._rows("SELECT value FROM meta WHERE name = 'updated'")
+        return IndexStatus(
+            documents=self._size.documents,
+            chunks=self._size.chunks,
+            tokens=self._size.tokens,
+            duplicates=read - self._size.documents,
+            failed=tuple((source, error) for source, error in failed),
+            vectors=dict(vectors),
+            bytes=sum(path.stat().st_size for path in self.folder.glob(f"{store.FILE}*")),
+            tokenizer=self.tokenizer,
+            form=self._form,
+            updated=updated[0][0] if updated else None,
+        )
+
+    def _connect(self) -> None:
+        self._inode = store.inode(self._path)
+        with ExitStack() as opened, store.translated(self._path):
+            self._live = store.connect(self._path)
+            opened.callback(self._live.close)
+            self._snapshot = store.connect(self._path)
+            opened.callback(self._snapshot.close)
+            if notice := store.prepare(self._live, self._path, self._form):
+                self._notices.append(notice)
+            self._begin()
+            self._inode = store.inode(self._path)
+            self._open = opened.pop_all()
+
+    def _replace(self) -> None:
+        self.close()
+        self._notices.append(store.set_aside(self._path, self._inode))
+        self._connect()
+
+    def _begin(self) -> None:
+        """Take a snapshot; the first statement that reads fixes it."""
+        self._snapshot.execute("BEGIN")
+        size = dict(self._rows("SELECT name, value FROM meta WHERE name IN ('documents', 'chunks', 'tokens')"))
+        self._size = CorpusSize(size.get("documents", 0), size.get("chunks", 0), size.get("tokens", 0))
+
+    def _refresh(self, scan: Scan, emit: Emit, extra: Sequence[Document]) -> Refreshed:
+        for notice in self._notices:
+            emit(Event("index", {"message": notice}))
+        self._notices.clear()
+        with store.translated(self._path):
+            self._snapshot.execute("COMMIT")
+            try:
+                result = up_to_date(self._live, scan, extra)
+                if result is None:
+                    waiting = Event("index", {"message": "waiting for another process that is indexing"})
+                    with store.writing(self._live, self._path, waiting=lambda: emit(waiting)):
+                        result = refresh(self._live, scan, extra, emit)
+            finally:
+                self._begin()
+        return result
+
+    def _rows(self, sql: str, *values: object) -> list[Any]:
+        with store.translated(self._path):
+            return self._snapshot.execute(sql, values).fetchall()
+
+    def _live_rows(self, sql: str, *values: object) -> list[Any]:
+        with store.translated(self._path):
+            return self._live.execute(sql, values).fetchall()

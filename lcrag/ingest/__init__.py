@@ -1,0 +1,64 @@
+"""Paths → Documents. One small file per family of formats; each is imported when the first such file is read."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import import_module
+from typing import Final
+
+from lcrag.errors import InputError
+from lcrag.ingest.discover import Scan, SourceFile, discover
+from lcrag.ingest.text import decoded, heading_of
+from lcrag.types import Document
+
+__all__ = ["Scan", "SourceFile", "UnreadableFile", "discover", "from_text", "read"]
+
+READERS: Final = {
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
+    ".pptx": "pptx",
+    ".epub": "epub",
+    ".ipynb": "notebook",
+    ".eml": "mail",
+}
+"""Suffix → module of this package with ``extract(data: bytes) -> Extracted``. Everything else is text as it stands."""
+
+
+class UnreadableFile(InputError):
+    """One file that cannot be read; the others can. The message is the reason, without the file's name."""
+
+
+def read(file: SourceFile) -> Document:
+    """The file as a Document. Raises UnreadableFile with the reason."""
+    try:
+        data = file.path.read_bytes()
+    except OSError as error:
+        raise UnreadableFile(error.strerror or str(error)) from error
+    name = READERS.get(file.path.suffix.lower())
+    if name is None:
+        return from_text(decoded(data), file.source)
+    try:
+        extracted = import_module(f"lcrag.ingest.{name}").extract(data)
+    except InputError as error:
+        raise UnreadableFile(str(error)) from error
+    except Exception as error:  # noqa: BLE001  parsers of other people's files raise what they like; none may stop the rest
+        raise UnreadableFile(f"not a readable {name} file: {type(error).__name__}: {error}".rstrip(": ")) from error
+    return _document(file.source, extracted.text, extracted.pages, extracted.lines, extracted.title)
+
+
+def from_text(text: str, source: str) -> Document:
+    """Plain text, Markdown, code, tables: kept as it stands. Raises UnreadableFile when there is nothing in it."""
+    return _document(source, text, (), ((0, 1),), heading_of(text))
+
+
+def _document(
+    source: str, text: str, pages: tuple[int, ...], lines: tuple[tuple[int, int], ...], title: str
+) -> Document:
+    text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored: "?" stands for it
+    if not text.strip():
+        raise UnreadableFile("there is no text in it" + (" (scanned pages need OCR first)" if pages else ""))
+    digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
+    return Document(digest, source, text, pages, lines, " ".join(title.split())[:200])

@@ -1,0 +1,201 @@
+"""Which files there are to read: folders are walked, ignore files respected, everything left out is counted."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from lcrag.errors import InputError, NoSuchPath
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+
+MAX_FILE_BYTES: Final = 256_000_000
+"""A larger file is left out of a walk: it is seldom text that someone wrote."""
+
+IGNORE_FILES: Final = (".gitignore", ".lcragignore")
+SNIFFED: Final = 4096
+
+BINARY: Final = frozenset(
+    ".7z .a .avi .bin .bmp .bz2 .class .dat .db .dll .dmg .doc .ds_store .dylib .exe .flac .gif .gz .ico .iso .jar .jpeg "
+    ".jpg .m4a .mkv .mov .mp3 .mp4 .mpeg .npy .npz .o .odp .ods .odt .ogg .onnx .otf .parquet .pickle .pkl .png "
+    ".ppt .psd .pyc .pyo .rar .safetensors .so .sqlite .sqlite3 .tar .tgz .tif .tiff .ttf .wasm .wav .webm .webp .whl "
+    ".woff .woff2 .xls .xlsx .xz .zip .zst".split()
+)
+DOCUMENT: Final = frozenset(".pdf .docx .pptx .epub".split())
+TEXT: Final = frozenset(
+    ".adoc .bat .c .cc .cfg .clj .conf .cpp .cs .css .csv .dart .eml .erl .ex .go .h .hpp .hs .htm .html .ini .ipynb .java "
+    ".jl .js .json .jsonl .jsx .kt .less .lock .log .lua .m .markdown .md .mdx .mjs .ml .ndjson .org .php .pl .proto .ps1 "
+    ".py .pyi .r .rb .rs .rst .rtf .scala .scss .sh .sql .srt .svelte .swift .tcl .tex .text .toml .ts .tsv .tsx .txt .vtt "
+    ".vue .xhtml .xml .yaml .yml .zig".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to read. ``source``: its path as the user would write it, with forward slashes."""
+
+    path: Path
+    source: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The files found, by source, and how many entries were left out for which reason.
+
+    Reasons: hidden, ignored, binary, too_large, outside_tree, empty. A folder that is left out counts once.
+    """
+
+    files: tuple[SourceFile, ...]
+    skipped: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Rules:
+    """Ignore files from the outermost folder inwards: the last pattern that speaks of a path decides."""
+
+    specs: list[tuple[str, GitIgnoreSpec]] = field(default_factory=list)
+
+    def inside(self, folder: str, names: set[str]) -> _Rules:
+        found = [
+            (folder, _spec(Path(folder, name)))
+            for name in IGNORE_FILES
+            if name in names and Path(folder, name).is_file()
+        ]
+        return _Rules([*self.specs, *found]) if found else self
+
+    def ignore(self, path: str, *, is_folder: bool) -> bool:
+        for folder, spec in reversed(self.specs):
+            relative = os.path.relpath(path, folder).replace(os.sep, "/")
+            verdict = spec.check_file(relative + "/" if is_folder else relative).include
+            if verdict is not None:
+                return verdict
+        return False
+
+
+def _spec(path: Path) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
+
+
+def discover(paths: Sequence[Path | str]) -> Scan:
+    """The files under ``paths``: files, folders (walked), globs. Each file once, sorted by source.
+
+    Raises NoSuchPath for a path that is not there, InputError for a named file that is binary or too large.
+    """
+    found: dict[str, SourceFile] = {}
+    skipped: Counter[str] = Counter()
+    for path in map(str, paths):
+        for file in _under(path, skipped):
+            found.setdefault(str(file.path.resolve()), file)
+    return Scan(tuple(sorted(found.values(), key=lambda file: file.source)), dict(skipped))
+
+
+def _under(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
+    if not path:
+        raise NoSuchPath("an empty path", hint='lcrag ask docs/ "your question"')
+    path = os.path.expanduser(path)
+    try:
+        if os.path.isdir(path):
+            yield from _walk(path, os.path.realpath(path), _outer_rules(path), skipped)
+            return
+        if os.path.exists(path):
+            yield from _named(path, skipped)
+            return
+        matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
+    except ValueError as error:  # a zero byte in the path
+        raise NoSuchPath(f"no such path: {path!r} ({error})") from error
+    if not matches:
+        raise NoSuchPath(f"no such file or folder: {path}", hint="check the path; quote a glob: 'docs/**/*.md'")
+    for match in matches:
+        if os.path.isfile(match):
+            yield from _file(match, os.stat(match), skipped)
+
+
+def _named(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
+    """A file that the user named: taken though hidden or ignored, refused aloud when it cannot be text."""
+    state = os.stat(path)
+    if not os.path.isfile(path):
+        raise InputError(f"{path} is neither a file nor a folder", hint="a pipe is read with - as the path")
+    if state.st_size > MAX_FILE_BYTES:
+        raise InputError(
+            f"{path} has {state.st_size / 1e6:,.0f} MB, more than {MAX_FILE_BYTES / 1e6:,.0f} MB", hint="split it"
+        )
+    files = list(_file(path, state, skipped))
+    if not files and state.st_size:
+        raise InputError(f"{path} is a binary file that lcrag cannot read", hint="convert it to text, HTML or PDF first")
+    yield from files
+
+
+def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Iterator[SourceFile]:
+    try:
+        with os.scandir(folder) as scan:
+            entries = sorted(scan, key=lambda entry: entry.name)
+    except PermissionError:
+        skipped["unreadable_folder"] += 1
+        return
+    rules = rules.inside(folder, {entry.name for entry in entries})
+    for entry in entries:
+        if entry.name.startswith("."):
+            skipped["hidden"] += entry.name not in IGNORE_FILES
+            continue
+        if entry.is_symlink():
+            target = os.path.realpath(entry.path)
+            if os.path.commonpath([root, target]) != root or not os.path.exists(target):
+                skipped["outside_tree"] += 1
+                continue
+            if os.path.isdir(target):
+                continue  # what it leads to is walked at its own place
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if rules.specs and rules.ignore(entry.path, is_folder=is_folder):
+            skipped["ignored"] += 1
+        elif is_folder:
+            yield from _walk(entry.path, root, rules, skipped)
+        elif entry.is_file():
+            yield from _file(entry.path, entry.stat(), skipped)
+
+
+def _file(path: str, state: os.stat_result, skipped: Counter[str]) -> Iterator[SourceFile]:
+    if state.st_size == 0:
+        skipped["empty"] += 1
+    elif state.st_size > MAX_FILE_BYTES:
+        skipped["too_large"] += 1
+    elif _is_binary(path):
+        skipped["binary"] += 1
+    else:
+        yield SourceFile(Path(path), os.path.normpath(path).replace(os.sep, "/"), state.st_size, state.st_mtime_ns)
+
+
+def _is_binary(path: str) -> bool:
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in DOCUMENT or suffix in TEXT:
+        return False
+    if suffix in BINARY:
+        return True
+    try:
+        with open(path, "rb") as file:
+            sample = file.read(SNIFFED)
+    except OSError:
+        return False  # reading it will tell the reason
+    return b"\0" in sample and not sample.startswith((b"\xff\xfe", b"\xfe\xff"))
+
+
+def _outer_rules(folder: str) -> _Rules:
+    """The ignore files above ``folder``, when it lies inside a repository."""
+    inner = Path(folder).resolve()
+    above = list(inner.parents)
+    top = next((number for number, parent in enumerate(above) if (parent / ".git").exists()), None)
+    rules = _Rules()
+    if top is None or (inner / ".git").exists():
+        return rules
+    for parent in reversed(above[: top + 1]):
+        rules = rules.inside(str(parent), set(IGNORE_FILES))
+    return rules

@@ -1,0 +1,31 @@
+"""E-mail: who, when and about what, the text, and the names of what is attached."""
+
+from __future__ import annotations
+
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+from lcrag.errors import InputError
+from lcrag.ingest.extracted import Extracted, found_lines, squeezed
+from lcrag.ingest.html import from_markup
+from lcrag.ingest.text import decoded
+
+HEADERS = ("From", "To", "Cc", "Date", "Subject")
+
+
+def extract(data: bytes) -> Extracted:
+    message = message_from_bytes(data, _class=EmailMessage, policy=policy.default)
+    if not message.keys():
+        raise InputError("it has no headers")
+    head = "\n".join(f"{name}: {squeezed(str(message[name]))}" for name in HEADERS if message[name])
+    body = message.get_body(preferencelist=("plain", "html"))
+    content = ""
+    if body is not None:
+        raw = body.get_payload(decode=True)
+        content = decoded(raw if isinstance(raw, bytes) else b"", body.get_content_charset())
+        if body.get_content_type() == "text/html":
+            content = from_markup(content).text
+    names = [name for part in message.iter_attachments() if (name := part.get_filename())]
+    attached = f"\n\nAttached: {', '.join(names)}" if names else ""
+    text = f"{head}\n\n{content.strip()}{attached}\n"
+    return Extracted(text, squeezed(str(message["Subject"] or "")), (), found_lines(text, decoded(data)))

@@ -1,0 +1,158 @@
+"""BM25 over the chunks: SQLite's FTS5, which shares the file and the transaction with everything else.
+
+Measured on 100,000 chunks (98 MB), 102 questions, 200 hits: FTS5 builds in 5.4 s to 70 MB and answers in 134 ms with
+every word, in 22 ms (42 at most) with ``MAX_POSTINGS``; tantivy builds in 6.7 s to 34 MB and answers in 1.6 ms. But
+tantivy is a second store without a common transaction, and 22 ms are not what a question waits for.
+FTS5 tokenises and stems (Porter) on both sides, also the question, so nothing here has to imitate it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sqlite3
+from collections.abc import Iterable
+
+from lcrag.types import Term
+
+MAX_POSTINGS = 50_000
+"""Frequent words are left out of a query once the rarer ones occur in this many chunks together."""
+
+MAX_PHRASES = 128
+"""Of a pasted page of text as the question, the rarest words."""
+
+SOURCE_WEIGHT, CONTEXT_WEIGHT, TEXT_WEIGHT = 1.0, 1.0, 1.0
+
+_TOKENIZE = "tokenize = \"porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'\""
+SCHEMA = f"CREATE VIRTUAL TABLE lexical USING fts5(source, context, text, content = '', {_TOKENIZE})"
+_QUESTION_SCHEMA = (
+    f"CREATE VIRTUAL TABLE temp.question USING fts5(word, {_TOKENIZE})",
+    "CREATE VIRTUAL TABLE temp.question_terms USING fts5vocab(temp, question, instance)",
+    "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, lexical, row)",
+)
+
+# Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese, Korean (whose endings stick).
+_UNSPACED = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
+    r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]+"
+)
+_BETWEEN_WORDS = re.compile(r"[\s\0'’]+")
+_JOINERS = re.compile(r"[!-/:-@\[-`{-~\u2010-\u2015]+")
+_STOP_WORDS = frozenset(
+    word
+    for line in (
+        "a about all also am an and any are as at be been being but by can could d did do does doing for from had has",
+        "have having he her here him his how i if in into is it its just ll m may me might my no not of on or our re s",
+        "shall she should so some such t than that the their them then there these they this those to us ve was we",
+        "were what when where which while who whom whose why will with would you your",
+    )
+    for word in line.split()
+)
+
+
+def add(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) -> None:
+    """Index ``(chunk id, source, context, text)`` rows."""
+    db.executemany(
+        "INSERT INTO lexical (rowid, source, context, text) VALUES (?, ?, ?, ?)",
+        ((chunk, spaced(source), spaced(context), spaced(text)) for chunk, source, context, text in rows),
+    )
+
+
+def remove(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) -> None:
+    """Take rows out again; they must be just what was added, for FTS5 keeps no copy."""
+    db.executemany(
+        "INSERT INTO lexical (lexical, rowid, source, context, text) VALUES ('delete', ?, ?, ?, ?)",
+        ((chunk, spaced(source), spaced(context), spaced(text)) for chunk, source, context, text in rows),
+    )
+
+
+def search(db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:
+    """Chunk ids with their BM25 scores (positive), best first, ties by id. A question without words finds nothing."""
+    phrases = _phrases(db, question)
+    spent = 0
+    chosen: list[str] = []
+    for chunks, phrase in sorted(phrases)[:MAX_PHRASES]:
+        spent += chunks
+        if chosen and spent > MAX_POSTINGS:
+            break
+        chosen.append('"{}"'.format(phrase.replace('"', '""')))
+    if not chosen:
+        return []
+    found = db.execute(
+        "SELECT rowid, -bm25(lexical, ?, ?, ?) AS score FROM lexical WHERE lexical MATCH ?"
+        " ORDER BY score DESC, rowid LIMIT ?",
+        (SOURCE_WEIGHT, CONTEXT_WEIGHT, TEXT_WEIGHT, " OR ".join(chosen), limit),
+    )
+    return [(chunk, score) for chunk, score in found]
+
+
+def terms(db: sqlite3.Connection, question: str, size: int) -> tuple[Term, ...]:
+    """The question's stemmed terms in its order, without stop words unless there is nothing else.
+
+    ``idf = ln(1 + (N - df + 0.5) / (df + 0.5))`` over the ``size`` chunks (Robertson and Zaragoza 2009; Lucene's form,
+    never negative).
+    """
+    stems = dict.fromkeys(stem for _, word in _words(db, question) for stem in word)
+    chunks = _frequencies(db, stems)
+    return tuple(
+        Term(stem, chunks[stem], math.log(1 + (size - chunks[stem] + 0.5) / (chunks[stem] + 0.5))) for stem in stems
+    )
+
+
+def spaced(text: str) -> str:
+    """Runs of scripts without spaces as their characters and pairs of characters, which FTS5 then takes for words."""
+    if text.isascii():
+        return text
+    return _UNSPACED.sub(lambda run: f" {' '.join(run[0])} {' '.join(_pairs(run[0]))} ", text)
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[i : i + 2] for i in range(len(run) - 1)]
+
+
+def _phrases(db: sqlite3.Connection, question: str) -> list[tuple[int, str]]:
+    """What to look for: ``(chunks that may hold it, phrase)``.
+
+    A word that FTS5 takes apart (``foo_bar-12``, a UUID) is looked for as a phrase, its parts side by side, and also
+    part by part.
+    """
+    words = _words(db, question)
+    chunks = _frequencies(db, (stem for _, word in words for stem in word))
+    found = {}
+    for text, stems in words:
+        found[text] = min(chunks[stem] for stem in stems)
+    return [(held, text) for text, held in found.items() if held]
+
+
+def _words(db: sqlite3.Connection, question: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The question's words, each with the terms that FTS5 makes of it; compound ones are followed by their parts."""
+    texts: list[str] = []
+    for text in _BETWEEN_WORDS.split(_UNSPACED.sub(lambda run: f" {' '.join(_pairs(run[0]) or run[0])} ", question)):
+        parts = [part for part in _JOINERS.split(text) if part]
+        texts.extend((text, *parts) if len(parts) > 1 else parts)
+    texts = list(dict.fromkeys(texts))
+    stems = _stems(db, texts)
+    words = [(text, stems[text]) for text in texts if text in stems]
+    return [word for word in words if word[0].lower() not in _STOP_WORDS] or words
+
+
+def _stems(db: sqlite3.Connection, texts: list[str]) -> dict[str, tuple[str, ...]]:
+    """FTS5's own terms of each text that has any."""
+    if not db.execute("SELECT 1 FROM sqlite_temp_master WHERE name = 'question'").fetchone():
+        for statement in _QUESTION_SCHEMA:
+            db.execute(statement)
+    db.execute("DELETE FROM question")
+    db.executemany("INSERT INTO question (rowid, word) VALUES (?, ?)", enumerate(texts))
+    found: dict[str, tuple[str, ...]] = {}
+    for row, term in db.execute("SELECT doc, term FROM question_terms ORDER BY doc, offset"):
+        found[texts[row]] = (*found.get(texts[row], ()), term)
+    return found
+
+
+def _frequencies(db: sqlite3.Connection, stems: Iterable[str]) -> dict[str, int]:
+    """In how many chunks each term occurs."""
+    found = {}
+    for stem in set(stems):
+        row = db.execute("SELECT doc FROM vocabulary WHERE term = ?", (stem,)).fetchone()
+        found[stem] = int(row[0]) if row else 0
+    return found

@@ -1,0 +1,284 @@
+"""The flow as functions: paths → corpus → ranking → estimate → forecasts → plan → answer.
+
+The only file in ``lcrag/`` that names pipelines. It decides nothing that a module below it can decide.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pipelines
+from lcrag import ingest
+from lcrag.corpus import Corpus, Refreshed, Status
+from lcrag.errors import InputError, NoReadableDocument, NoSuchPath, NotAvailable, NotInstalled
+from lcrag.estimate import estimate
+from lcrag.forecast import forecast
+from lcrag.profile import builtin_profile
+from lcrag.retrieve import fill_vectors, retrieve
+from lcrag.router import route
+from lcrag.types import (
+    Answer,
+    Backend,
+    Embedder,
+    Emit,
+    Estimate,
+    Event,
+    Forecast,
+    Pipeline,
+    Plan,
+    Policy,
+    Profile,
+    Ranking,
+)
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session works on and with. ``paths`` may hold "-": the document in ``stdin_text``."""
+
+    paths: tuple[str, ...]
+    index: Path | None = None
+    backend: str = "auto"
+    base_url: str | None = None
+    model: str | None = None
+    dense: str = "auto"
+    embedder: str | None = None
+    stdin_text: str | None = None
+
+
+def cache_folder() -> Path:
+    """Where indexes and the exported embedding model live: ``LCRAG_CACHE_DIR``, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    named = os.environ.get("LCRAG_CACHE_DIR")
+    return Path(named) if named else user_cache_path("lcrag")
+
+
+def index_folder(settings: Settings) -> Path:
+    """One folder per set of paths, whatever their order; ``settings.index`` names another."""
+    if settings.index is not None:
+        return settings.index
+    resolved = sorted({str(Path(path).resolve()) for path in settings.paths if path != STDIN})
+    key = hashlib.sha256("\0".join(resolved).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return cache_folder() / "index" / key
+
+
+def index_status(settings: Settings) -> Status:
+    """What the index of these paths holds now, without refreshing it.
+
+    Raises NoSuchPath when there is no index yet.
+    """
+    folder = index_folder(settings)
+    if not Corpus.exists(folder):
+        raise NoSuchPath(
+            f"no index of {' '.join(settings.paths)} yet", hint=f"lcrag index {' '.join(settings.paths)}"
+        )
+    with Corpus.open(folder) as corpus:
+        return corpus.status()
+
+
+def index_clear(settings: Settings) -> bool:
+    """Remove the index of these paths. False when there was none."""
+    folder = index_folder(settings)
+    if not Corpus.exists(folder):
+        return False
+    Corpus.remove(folder)
+    return True
+
+
+class Session:
+    """An index, kept up with its files, and a backend: questions go in, plans and answers come out.
+
+    ``failed`` lists the files that could not be read with the reason of each; they never stop the others.
+    """
+
+    def __init__(self, settings: Settings, corpus: Corpus, refreshed: Refreshed, skipped: int, emit: Emit) -> None:
+        self.settings = settings
+        self.corpus = corpus
+        self.failed = refreshed.failed
+        self.refreshed = refreshed
+        self._skipped = skipped
+        self._emit = emit
+        self._cleanup = ExitStack()
+
+    @classmethod
+    def open(cls, settings: Settings, emit: Emit) -> Session:
+        """Find the files, bring the index up to date.
+
+        Raises InputError and its kin for paths that are not there or hold nothing readable, NotAvailable for a
+        backend or an embedding model that is not here.
+        """
+        if not settings.paths:
+            raise InputError("no path to read from", hint='lcrag ask docs/ "your question"')
+        scan = ingest.discover([path for path in settings.paths if path != STDIN])
+        extra = [ingest.from_text(settings.stdin_text, STDIN)] if settings.stdin_text is not None else []
+        with ExitStack() as cleanup:
+            if settings.stdin_text is not None and settings.index is None:
+                # What came by a pipe is not kept: two pipes at once would also share one index.
+                folder = Path(tempfile.mkdtemp(prefix="lcrag-"))
+                cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+            else:
+                folder = index_folder(settings)
+            corpus = cleanup.enter_context(Corpus.open(folder))
+            refreshed = corpus.refresh(scan, emit, extra)
+            session = cls(settings, corpus, refreshed, sum(scan.skipped.values()) + len(refreshed.failed), emit)
+            if corpus.size.documents == 0:
+                raise NoReadableDocument(_nothing_readable(settings, scan.skipped, refreshed), hint=READABLE)
+            emit(Event("index", {"done": True, **session.index_info}))
+            session._cleanup = cleanup.pop_all()
+        return session
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._cleanup.close()
+
+    @property
+    def index_info(self) -> Mapping[str, int]:
+        """What is in the index: ``documents``, ``chunks``, ``tokens``, and the files ``skipped`` on the way."""
+        size = self.corpus.size
+        return {
+            "documents": size.documents,
+            "chunks": size.chunks,
+            "tokens": size.tokens,
+            "skipped": self._skipped,
+        }
+
+    @cached_property
+    def embedder(self) -> Embedder | None:
+        """None with ``dense="off"``, or with "auto" when nothing to embed with is installed (an event says so)."""
+        if self.settings.dense == "off":
+            return None
+        from lcrag.embed import load_embedder
+
+        try:
+            return load_embedder(self.settings.embedder)
+        except NotInstalled as error:
+            if self.settings.dense == "on" or self.settings.embedder is not None:
+                raise
+            self._emit(Event("index", {"message": f"ranking by words only: {error}", "hint": error.hint}))
+            return None
+
+    @cached_property
+    def backend(self) -> Backend:
+        """The backend that the settings name. Raises NotAvailable when it is not here."""
+        if self.settings.backend in ("auto", "embedded"):
+            from lcrag.backends.embedded import EmbeddedBackend
+
+            return EmbeddedBackend(self.embedder)
+        raise NotAvailable(
+            f"the {self.settings.backend} backend is not part of this version", hint="lcrag ask --backend embedded …"
+        )
+
+    @cached_property
+    def profile(self) -> Profile:
+        return builtin_profile(self.backend.name, self.backend.model, self.backend.window)
+
+    def fill(self) -> int:
+        """Embed every chunk that has no vector yet. Returns how many were embedded."""
+        return fill_vectors(self.corpus, self.embedder, self._emit) if self.embedder is not None else 0
+
+    def rank(self, question: str) -> Ranking:
+        if self.settings.dense == "on":
+            self.fill()
+        return retrieve(self.corpus, question, embedder=self.embedder)
+
+    def plan(self, question: str, policy: Policy) -> Plan:
+        """Everything up to the choice of a route; no model is called.
+
+        Raises InputError for an unknown pipeline, DoesNotFit or OverBudget when no route is left.
+        """
+        return self._plan(question, self.rank(question), policy)
+
+    def _plan(self, question: str, ranking: Ranking, policy: Policy) -> Plan:
+        found = estimate(ranking)
+        self._emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))
+        forecasts = forecast(self._candidates(found, policy), found, ranking.size, self.profile)
+        plan = route(question, forecasts, found, self.profile, policy)
+        self._emit(Event("plan", {"plan": plan}))
+        return plan
+
+    def _candidates(self, found: Estimate, policy: Policy) -> list[Pipeline]:
+        if policy.pipeline is not None and policy.pipeline not in pipelines.PIPELINES:
+            raise InputError(
+                f"there is no pipeline {policy.pipeline!r}", hint=f"--pipeline {'|'.join(pipelines.PIPELINES)}"
+            )
+        return [
+            candidate
+            for kind in pipelines.PIPELINES.values()
+            for candidate in kind.candidates(found, self.corpus.size, self.backend.window)
+        ]
+
+    def ask(self, question: str, policy: Policy, *, escalate: bool = False) -> tuple[Answer, Plan]:
+        """Plan, then answer by the route of the plan.
+
+        With ``escalate``, a route that read only a part and found nothing is followed by the next one that reads more,
+        within what is left of the budgets. Raises what ``plan`` raises, and BackendFailed.
+        """
+        if not question.strip():
+            raise InputError("the question is empty", hint='lcrag ask docs/ "your question"')
+        ranking = self.rank(question)
+        plan = self._plan(question, ranking, policy)
+        answer = self._answer(plan.pipeline, plan.options, question, ranking)
+        tried = plan.pipeline
+        while escalate and answer.status == "not_retrieved":
+            further = _reads_more(plan.forecasts, answer, policy)
+            if further is None:
+                break
+            self._emit(Event("escalate", {"from": tried, "to": further.pipeline, "status": answer.status}))
+            answer = _joined(answer, self._answer(further.pipeline, further.options, question, ranking))
+            tried = further.pipeline
+        self._emit(Event("usage", {"usage": answer.usage}))
+        return answer, plan
+
+    def _answer(self, name: str, options: Mapping[str, Any], question: str, ranking: Ranking) -> Answer:
+        pipeline: Pipeline = pipelines.PIPELINES[name](**options)
+        return pipeline.answer(question, self.corpus, ranking, self.backend, self._emit)
+
+
+def _reads_more(forecasts: tuple[Forecast, ...], answer: Answer, policy: Policy) -> Forecast | None:
+    """The cheapest route that reads more than was read already and fits what is left of the budgets."""
+    left = [
+        option
+        for option in forecasts
+        if option.fits
+        and option.calls > 0
+        and option.input_tokens > answer.usage.input_tokens
+        and (policy.max_tokens is None or option.input_tokens + answer.usage.input_tokens <= policy.max_tokens)
+        and (policy.max_seconds is None or option.seconds + answer.usage.seconds <= policy.max_seconds)
+    ]
+    return min(left, key=lambda option: (option.input_tokens, -option.quality), default=None)
+
+
+def _joined(first: Answer, then: Answer) -> Answer:
+    return replace(
+        then,
+        usage=first.usage + then.usage,
+        tokens_read=max(first.tokens_read, then.tokens_read),
+        steps=first.steps + then.steps,
+    )
+
+
+READABLE = "lcrag reads text, Markdown, reStructuredText, HTML, PDF, DOCX, PPTX, EPUB, CSV, JSON, notebooks, mail, code"
+
+
+def _nothing_readable(settings: Settings, skipped: Mapping[str, int], refreshed: Refreshed) -> str:
+    reasons = [f"{count} {reason.replace('_', ' ')}" for reason, count in skipped.items() if count]
+    reasons += [f"{source}: {reason}" for source, reason in refreshed.failed]
+    detail = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"nothing to read in {' '.join(settings.paths)}{detail}"

@@ -1,0 +1,87 @@
+"""Sentences with their places: what is quoted, ranked and compressed.
+
+sentencex (MIT, Rust, 77 MB/s, knows abbreviations) finds the ends of sentences within running text. Lines that are
+units of their own, such as list items, table rows, headings and turns of a dialogue, it would run together, so text is
+cut at those lines first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+LONGEST: Final = 1000
+"""Characters after which a sentence is cut at a space: a page of unpunctuated text is no sentence."""
+
+WRAPPED: Final = 45
+"""A shorter line is not one of a wrapped paragraph: what follows it begins anew."""
+
+UNIT: Final = re.compile(
+    r"\s*(?:[-*•+>|]\s|#{1,6}\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|[\[{\"|]|[A-Z][\w .'-]{0,30}:\s)|.*(?:\t| \| )|[^,;]*,[^ ]"
+)
+"""A line that is a unit of its own: list item, heading, numbered clause, JSON, dialogue turn, table row."""
+CJK_END: Final = re.compile(r"(?<=[。！？])(?=.)")
+SPACE: Final = re.compile(r"\s")
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Half-open spans of the sentences of ``text``, in order. They tile it: white space belongs to what it follows.
+
+    ``text`` must be encodable as UTF-8 (no lone surrogates), as every Document's is.
+    """
+    spans: list[tuple[int, int]] = []
+    for block in _blocks(text):
+        for sentence in _ends(text, *block):
+            for start, end in _shortened(text, *sentence):
+                if spans and not text[start:end].strip():
+                    spans[-1] = (spans[-1][0], end)
+                else:
+                    spans.append((start, end))
+    return spans
+
+
+def _blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Runs of lines that may share a sentence."""
+    start = position = 0
+    previous = ""
+    for line in text.splitlines(keepends=True):
+        if position > start and line.strip() and _begins_anew(previous, line):
+            yield start, position
+            start = position
+        if line.strip() or not previous.strip():
+            previous = line
+        else:
+            previous = "\n"
+        position += len(line)
+    if position > start:
+        yield start, position
+
+
+def _begins_anew(previous: str, line: str) -> bool:
+    return (
+        not previous.strip()
+        or len(previous.rstrip()) < WRAPPED
+        or UNIT.match(previous) is not None
+        and not line.startswith((" ", "\t"))
+        or UNIT.match(line) is not None
+    )
+
+
+def _ends(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    from sentencex import get_sentence_boundaries
+
+    stops = {start + int(boundary["end_index"]) for boundary in get_sentence_boundaries("en", text[start:end])}
+    stops |= {start + cut.start() for cut in CJK_END.finditer(text[start:end])}
+    for stop in sorted(stops | {end}):
+        if stop > start:
+            yield start, stop
+            start = stop
+
+
+def _shortened(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while end - start > LONGEST:
+        cut = next((m.end() for m in SPACE.finditer(text, start + LONGEST // 2, start + LONGEST)), start + LONGEST)
+        yield start, cut
+        start = cut
+    yield start, end

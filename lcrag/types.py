@@ -1,0 +1,377 @@
+"""Every value that crosses a module, and the protocols between them.
+
+Units, once for all: *tokens* are the counting backend's own; *offsets* are characters, half-open, into
+``Document.text``; *seconds* are wall-clock; *probabilities* are in [0, 1]. Values are frozen: a step makes new ones.
+This module imports the standard library only, so that everything may import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Status = Literal["answered", "not_found", "not_retrieved", "contradictory", "refused_by_budget"]
+Role = Literal["answer", "note", "synthesise", "summarise", "judge"]
+Prefer = Literal["quality", "balanced", "speed"]
+Surroundings = Literal["retrieved", "consecutive"]
+Option = str | int | float | bool | None | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One ingested file. ``id`` is a hash of ``text``; two files with the same text share it.
+
+    ``pages``: offsets where pages (PDF) or slides (PPTX) begin, ascending, ``()`` when the format has none.
+    ``lines``: ``(offset, line of the file)`` pairs, ascending. A place at or after a pair, before the next, is on that
+    pair's line plus the newlines between. Text kept as it stands in the file has ``((0, 1),)``; ``()`` when the file
+    has no lines (PDF, DOCX). ``title`` is what the document calls itself, or "".
+    """
+
+    id: str
+    source: str
+    text: str
+    pages: tuple[int, ...] = ()
+    lines: tuple[tuple[int, int], ...] = ((0, 1),)
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document: ``text == document.text[start:end]``, always. Chunks tile their document.
+
+    ``id`` is the index's row number, ascending in reading order within a document.
+    """
+
+    id: int
+    document_id: str
+    source: str
+    start: int
+    end: int
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A retrieved chunk. Ranks count from 0; None where that ranking did not return the chunk.
+
+    ``score`` is the fused one; ``lexical_score`` is BM25 (higher is better), ``dense_score`` a cosine.
+    """
+
+    chunk: Chunk
+    score: float
+    lexical_rank: int | None = None
+    dense_rank: int | None = None
+    lexical_score: float | None = None
+    dense_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A term of the question after stemming: in how many chunks it occurs, and its BM25 idf."""
+
+    text: str
+    chunks: int
+    idf: float
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSize:
+    documents: int
+    chunks: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """What retrieval says of a question: hits best first, and what the estimator needs besides.
+
+    ``dense`` tells whether vectors took part. ``hits`` is cut at a depth; what is not in it ranks below all of it.
+    """
+
+    question: str
+    hits: tuple[Hit, ...]
+    terms: tuple[Term, ...]
+    size: CorpusSize
+    dense: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Diffusion D in [0, 1], scope in tokens of evidence, and P(all evidence within the first k tokens) by k.
+
+    ``coverage`` holds ascending ``(k, p)`` points, p not falling; ``covered`` reads between them.
+    ``answerable``: P(the corpus holds the answer at all).
+    """
+
+    diffusion: float
+    scope_tokens: int
+    coverage: tuple[tuple[int, float], ...]
+    answerable: float
+    features: Mapping[str, float] = field(default_factory=dict)
+
+    def covered(self, tokens: float) -> float:
+        """P(all the evidence is within the first ``tokens`` tokens in rank order), linear between the points."""
+        before_k, before_p = 0, 0.0
+        for k, p in self.coverage:
+            if tokens < k:
+                return before_p + (p - before_p) * (tokens - before_k) / (k - before_k)
+            before_k, before_p = k, p
+        return before_p
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """Seconds of one call: ``a + b*n + c*n*(n + m)`` to read n new tokens after m cached ones, then ``d`` a token out.
+
+    ``parallel``: how many calls of a batch run at the price of one.
+    """
+
+    a: float
+    b: float
+    c: float
+    d: float
+    parallel: float = 1.0
+
+    def seconds(self, new: float, cached: float = 0.0, out: float = 0.0) -> float:
+        return self.a + self.b * new + self.c * new * (new + cached) + self.d * out
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of a backend: its window, how well it uses what it reads, what reading costs.
+
+    ``use[surroundings]``: ascending ``(tokens read, P(correct | the evidence is among them))`` points.
+    ``measured`` is False for the cautious built-in ones.
+    """
+
+    name: str
+    backend: str
+    model: str
+    window: int
+    use: Mapping[str, tuple[tuple[int, float], ...]]
+    cost: CostModel
+    measured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a pipeline with its options will ask of a backend, told before it asks.
+
+    ``rounds``: batches that wait for each other (calls in a round run together). ``longest_prompt``: tokens of the
+    longest single prompt, which must fit the window. ``evidence``: P(all the evidence reaches the call that answers).
+    ``read_tokens``: how much document text that call, or each worker, reads at once: the argument of the use curve
+    of ``surroundings``. ``links``: how many times in a row a model must hand the evidence on (1: answers directly).
+    """
+
+    input_tokens: int
+    output_tokens: int
+    calls: int
+    rounds: int
+    longest_prompt: int
+    evidence: float
+    read_tokens: int
+    surroundings: Surroundings
+    links: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A pipeline with options, what it would cost, and P(correct) (``quality``)."""
+
+    pipeline: str
+    options: Mapping[str, Option]
+    input_tokens: int
+    output_tokens: int
+    calls: int
+    seconds: float
+    quality: float
+    fits: bool
+    longest_prompt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the user wants: a preference, hard limits (None: no limit), or a pipeline by name."""
+
+    prefer: Prefer = "balanced"
+    max_tokens: int | None = None
+    max_seconds: float | None = None
+    min_quality: float | None = None
+    pipeline: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    question: str
+    pipeline: str
+    options: Mapping[str, Option]
+    reason: str
+    counterfactuals: tuple[str, ...]
+    estimate: Estimate
+    forecasts: tuple[Forecast, ...]
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Document text as a task sees it, under a marker that is unique within one answer.
+
+    ``text == document.text[start:end]``, or for a compressed passage an extract of it (``parts`` then holds the
+    offsets of the pieces, in order, whose texts joined by single newlines are ``text``).
+    """
+
+    marker: int
+    document_id: str
+    source: str
+    start: int
+    end: int
+    text: str
+    tokens: int
+    parts: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One thing asked of a backend. ``notes`` are earlier completions' texts, with their markers."""
+
+    role: Role
+    question: str
+    passages: tuple[Passage, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens, calls and seconds; adds up."""
+
+    input_tokens: int = 0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    calls: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.output_tokens + other.output_tokens,
+            self.calls + other.calls,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A backend's reply. ``finish``: "stop", or "length" when it was cut at max_tokens. ``short``: the bare answer."""
+
+    text: str
+    usage: Usage
+    finish: str = "stop"
+    short: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """``quote == document.text[start:end]``; ``line`` of the file for text formats, ``page`` for paged ones, from 1."""
+
+    marker: int
+    document_id: str
+    source: str
+    start: int
+    end: int
+    quote: str
+    line: int | None
+    page: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One pipeline that ran on the way to an answer."""
+
+    pipeline: str
+    status: Status
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``tokens_read``: document tokens that reached a model at least once, each token counted once."""
+
+    text: str
+    status: Status
+    citations: tuple[Citation, ...]
+    usage: Usage
+    tokens_read: int
+    steps: tuple[Step, ...] = ()
+    short: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened on the way: ``kind`` is the contract's event name, ``data`` is JSON-ready."""
+
+    kind: str
+    data: Mapping[str, Any]
+
+
+Emit = Callable[[Event], None]
+
+
+class Embedder(Protocol):
+    """Text to unit vectors: float32, shape ``(len(texts), dimensions)``. ``name`` keys the cache of vectors."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dimensions(self) -> int: ...
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]: ...
+
+
+class Backend(Protocol):
+    """Runs tasks. ``tokenizer`` names what ``count_tokens`` counts with; an estimate's name starts with "estimate"."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def window(self) -> int: ...
+    @property
+    def tokenizer(self) -> str: ...
+    def count_tokens(self, text: str) -> int: ...
+    def count_many(self, texts: Sequence[str]) -> list[int]: ...
+    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]: ...
+
+
+class CorpusReader(Protocol):
+    """What pipelines may ask of a corpus (``lcrag.corpus.Corpus`` is one)."""
+
+    @property
+    def size(self) -> CorpusSize: ...
+    @property
+    def tokenizer(self) -> str: ...
+    def chunks(self) -> Iterator[Chunk]: ...
+    def document(self, document_id: str) -> Document: ...
+
+
+class Pipeline(Protocol):
+    """One way to answer: a frozen dataclass whose fields are its options."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def candidates(cls, estimate: Estimate, size: CorpusSize, window: int) -> Sequence[Self]:
+        """The option sets worth forecasting for this question."""
+        ...
+
+    def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload: ...
+
+    def answer(
+        self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit
+    ) -> Answer: ...

@@ -1,0 +1,192 @@
+"""Ranking: words and vectors together, neighbours, depth, ties; vectors made lazily and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import lcrag.retrieve
+from lcrag import ingest
+from lcrag.corpus import Corpus
+from lcrag.retrieve import fill_vectors, retrieve
+from lcrag.types import Document, Event
+
+MEANINGS = {"car": "vehicle", "automobile": "vehicle", "physician": "doctor"}
+FILLER = "The lamps along the quay were lit at dusk and nobody spoke about the weather for a long while. "
+
+
+class WordEmbedder:
+    """Texts whose words mean the same have the same vector; keeps what it was asked to embed."""
+
+    name = "words"
+    dimensions = 256
+
+    def __init__(self, fail_after: int | None = None) -> None:
+        self.seen: list[str] = []
+        self.fail_after = fail_after
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        if self.fail_after is not None and len(self.seen) >= self.fail_after:
+            raise KeyboardInterrupt
+        self.seen.extend(texts)
+        vectors = np.full((len(texts), self.dimensions), 1e-3, np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().replace(".", " ").replace("?", " ").split():
+                place = hashlib.sha256(MEANINGS.get(word, word).encode()).digest()[0]
+                vectors[row, place] += 1
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+def quiet(event: Event) -> None:
+    pass
+
+
+def corpus_of(folder: Path, texts: dict[str, str]) -> Corpus:
+    corpus = Corpus.open(folder)
+    documents: list[Document] = [ingest.from_text(text, source) for source, text in texts.items()]
+    corpus.refresh(ingest.Scan((), {}), quiet, documents)
+    return corpus
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[Corpus]:
+    texts = {
+        "a.txt": "The red automobile stands in the yard.",
+        "b.txt": "The harbour opens at six.",
+        "c.txt": "The physician keeps a harbour boat and a harbour flag.",
+        "d.txt": "Nothing of note happened.",
+    }
+    with corpus_of(tmp_path, texts) as corpus:
+        yield corpus
+
+
+def sources(hits: Sequence[object]) -> list[str]:
+    return [hit.chunk.source for hit in hits]  # type: ignore[attr-defined]
+
+
+def test_words_alone(town: Corpus) -> None:
+    ranking = retrieve(town, "When does the harbour open?", embedder=None)
+    assert sources(ranking.hits) == ["b.txt", "c.txt"]
+    assert [hit.lexical_rank for hit in ranking.hits] == [0, 1]
+    assert [hit.chunk.id for hit in ranking.hits] == [chunk for chunk, _ in town.lexical("harbour open", 9)]
+    assert all(hit.dense_rank is None and hit.dense_score is None for hit in ranking.hits)
+    assert not ranking.dense
+    assert ranking.size == town.size
+    assert ranking.terms == town.terms("When does the harbour open?")
+
+
+def test_meaning_finds_what_words_do_not(town: Corpus) -> None:
+    assert retrieve(town, "Any car?", embedder=None).hits == ()
+    ranking = retrieve(town, "Any car?", embedder=WordEmbedder())
+    assert ranking.dense
+    assert sources(ranking.hits)[0] == "a.txt"
+    assert len(ranking.hits) == 4
+    assert sorted(hit.dense_rank for hit in ranking.hits if hit.dense_rank is not None) == [0, 1, 2, 3]
+    first = ranking.hits[0]
+    assert (first.lexical_rank, first.lexical_score) == (None, None)
+    assert first.dense_score == max(hit.dense_score or 0 for hit in ranking.hits)
+
+
+def test_nothing_to_rank(tmp_path: Path) -> None:
+    with corpus_of(tmp_path, {}) as corpus:
+        assert retrieve(corpus, "Who?", embedder=None).hits == ()
+        assert retrieve(corpus, "Who?", embedder=WordEmbedder()).hits == ()
+        assert fill_vectors(corpus, WordEmbedder(), quiet) == 0
+
+
+def test_depth_cuts_in_rank_order(town: Corpus) -> None:
+    whole = retrieve(town, "harbour car", embedder=WordEmbedder()).hits
+    for kept in range(1, len(whole) + 1):
+        tokens = sum(hit.chunk.tokens for hit in whole[:kept])
+        assert retrieve(town, "harbour car", embedder=WordEmbedder(), depth_tokens=tokens).hits == whole[:kept]
+    assert retrieve(town, "harbour car", embedder=WordEmbedder(), depth_tokens=1).hits == whole[:1]
+
+
+def test_an_exact_key_comes_first_whatever_it_sounds_like(tmp_path: Path) -> None:
+    question = "What is the value of the key 7f3a-99c2?"
+    texts = {f"{number}.txt": f"What is the value of the key of number {number}?" for number in range(20)}
+    with corpus_of(tmp_path, texts | {"z.txt": "7f3a-99c2: 41"}) as corpus:
+        ranking = retrieve(corpus, question, embedder=WordEmbedder())
+        assert ranking.hits[0].chunk.source == "z.txt"
+        assert ranking.hits[0].dense_rank == 20
+
+
+def test_ties_follow_reading_order(tmp_path: Path) -> None:
+    texts = {f"{name}.txt": f"The harbour is open, says {name}." for name in "hcafbdge"}
+    with corpus_of(tmp_path, texts) as corpus:
+        assert sources(retrieve(corpus, "harbour", embedder=None).hits) == sorted(texts)
+
+
+def test_a_neighbour_in_the_same_document_comes_up(tmp_path: Path) -> None:
+    evidence = "Zinnober was bought by Ann. " + FILLER * 13
+    texts = {"m.txt": f"{evidence}\n\n{FILLER * 14}\n\n{FILLER * 14}", "n.txt": FILLER * 12, "l.txt": FILLER * 12}
+    with corpus_of(tmp_path, texts) as corpus:
+        (first, *_, _) = chunks = [chunk for chunk in corpus.chunks() if chunk.source == "m.txt"]
+        assert "Zinnober" in first.text
+        hits = retrieve(corpus, "Zinnober", embedder=None).hits
+        assert [hit.chunk for hit in hits] == chunks[:2]
+        assert hits[1].lexical_rank is None
+        assert hits[1].score == pytest.approx(lcrag.retrieve.NEIGHBOUR_WEIGHT * hits[0].score)
+
+
+def test_few_missing_vectors_are_made_once(town: Corpus) -> None:
+    embedder = WordEmbedder()
+    first = retrieve(town, "harbour", embedder=embedder)
+    assert len(embedder.seen) == 1 + 4
+    again = retrieve(town, "harbour", embedder=embedder)
+    assert len(embedder.seen) == 1 + 4 + 1
+    assert again == first
+
+
+def test_of_many_only_candidates_are_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lcrag.retrieve, "EMBED_ALL", 10)
+    monkeypatch.setattr(lcrag.retrieve, "EMBED_CANDIDATES", 5)
+    texts = {f"{number:02}.txt": f"Boat {number} has a harbour." for number in range(20)}
+    texts |= {f"{number:02}.txt": f"Nothing {number}." for number in range(20, 40)}
+    embedder = WordEmbedder()
+    with corpus_of(tmp_path, texts) as corpus:
+        best = [chunk for chunk, _ in corpus.lexical("harbour", 5)]
+        ranking = retrieve(corpus, "harbour", embedder=embedder)
+        assert len(embedder.seen) == 1 + 5
+        assert sorted(hit.chunk.id for hit in ranking.hits if hit.dense_rank is not None) == sorted(best)
+        assert len(ranking.hits) == 20
+        retrieve(corpus, "harbour", embedder=embedder)
+        assert len(corpus.missing_vectors(corpus.chunk_ids(), "words")) == 40 - 10
+
+
+def test_filling_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lcrag.retrieve, "_BATCH", 4)
+    texts = {f"{number}.txt": f"Boat {number}." for number in range(10)}
+    events: list[Event] = []
+    with corpus_of(tmp_path, texts) as corpus:
+        with pytest.raises(KeyboardInterrupt):
+            fill_vectors(corpus, WordEmbedder(fail_after=4), quiet)
+        assert len(corpus.missing_vectors(corpus.chunk_ids(), "words")) == 6
+        assert fill_vectors(corpus, WordEmbedder(), events.append) == 6
+        assert [event.data for event in events] == [{"embedded": 4, "total": 6}, {"embedded": 6, "total": 6}]
+        assert corpus.missing_vectors(corpus.chunk_ids(), "words") == []
+
+
+def test_filling_waits_for_another_writer(town: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = town.store_vectors
+    answers = iter([False, True])
+    monkeypatch.setattr(town, "store_vectors", lambda *values: next(answers) and store(*values))
+    events: list[Event] = []
+    assert fill_vectors(town, WordEmbedder(), events.append) == 4
+    assert ["message" in event.data for event in events] == [True, False]
+    assert town.missing_vectors(town.chunk_ids(), "words") == []
+
+
+def test_where_a_chunk_stands_is_embedded_with_it(tmp_path: Path) -> None:
+    embedder = WordEmbedder()
+    with corpus_of(tmp_path, {"a.md": "# Harbour\n\n## Hours\n\nOpen at six.\n"}) as corpus:
+        fill_vectors(corpus, embedder, quiet)
+        ids = corpus.chunk_ids()
+        lines = corpus.context(ids)
+        assert any("Harbour" in line for line in lines)
+        assert embedder.seen == [f"{line}\n{chunk.text}" for line, chunk in zip(lines, corpus.get(ids), strict=True)]
