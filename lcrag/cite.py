@@ -15,13 +15,13 @@ from typing import Final
 from lcrag.places import line_of, page_of
 from lcrag.sentences import sentences
 from lcrag.types import Citation, Document, Passage
+from lcrag.words import stems
 
 MARKERS: Final = re.compile(r"\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\](?:\s*\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\])*")
-WORD: Final = re.compile(r"\w+")
 BEFORE: Final = 40
 """Characters before a bracketed number that must stand before it in the source too for it to be the source's own."""
-LEAST_SHARED: Final = 0.2
-"""Share of the statement's words that a sentence must have to be cited for it."""
+LEAST_SHARED: Final = 0.3
+"""Share of the statement's stemmed words, small ones left out, that a sentence must have to be cited for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +119,13 @@ def _place(statement: str, passage: Passage) -> tuple[int, int] | None:
 
 def _likest(statement: str, passage: Passage) -> tuple[int, int] | None:
     """The sentence of the passage that holds the largest share of the statement's words; the shorter one if equal."""
-    wanted = {word.lower() for word in WORD.findall(statement)}
+    wanted = set(stems(statement))
     best: tuple[float, int] = (0.0, 0)
     place: tuple[int, int] | None = None
     for offset, piece in _pieces(passage):
         for start, end in sentences(piece):
             sentence = piece[start:end]
-            shared = wanted & {word.lower() for word in WORD.findall(sentence)}
+            shared = wanted.intersection(stems(sentence))
             score = (len(shared) / max(1, len(wanted)), -len(sentence))
             if score[0] >= LEAST_SHARED and score > best:
                 start += len(sentence) - len(sentence.lstrip())

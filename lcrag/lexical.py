@@ -1,8 +1,9 @@
 """BM25 over the chunks: SQLite's FTS5, which shares the file and the transaction with everything else.
 
-Measured on 100,000 chunks (98 MB), 102 questions, 200 hits: FTS5 builds in 5.4 s to 70 MB and answers in 134 ms with
-every word, in 22 ms (42 at most) with ``MAX_POSTINGS``; tantivy builds in 6.7 s to 34 MB and answers in 1.6 ms. But
-tantivy is a second store without a common transaction, and 22 ms are not what a question waits for.
+Measured on 100,000 chunks (98 MB), 102 questions, 200 hits, two busy cores: FTS5 builds in 5 to 10 s to 71 MB and
+answers in 134 ms (427 at most) with every word, in 22 to 36 ms with ``MAX_POSTINGS``; on a million chunks in 75 ms.
+tantivy builds in 7 s to 34 MB and answers in 1.6 ms, but it is a second store without a common transaction, and 36 ms
+are not what a question waits for.
 FTS5 tokenises and stems (Porter) on both sides, also the question, so nothing here has to imitate it.
 """
 
@@ -38,7 +39,7 @@ _UNSPACED = re.compile(
 )
 _BETWEEN_WORDS = re.compile(r"[\s\0'’]+")
 _JOINERS = re.compile(r"[!-/:-@\[-`{-~\u2010-\u2015]+")
-_STOP_WORDS = frozenset(
+STOP_WORDS = frozenset(
     word
     for line in (
         "a about all also am an and any are as at be been being but by can could d did do does doing for from had has",
@@ -133,7 +134,7 @@ def _words(db: sqlite3.Connection, question: str) -> list[tuple[str, tuple[str, 
     texts = list(dict.fromkeys(texts))
     stems = _stems(db, texts)
     words = [(text, stems[text]) for text in texts if text in stems]
-    return [word for word in words if word[0].lower() not in _STOP_WORDS] or words
+    return [word for word in words if word[0].lower() not in STOP_WORDS] or words
 
 
 def _stems(db: sqlite3.Connection, texts: list[str]) -> dict[str, tuple[str, ...]]:

@@ -65,8 +65,8 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
     chunks, fused = _with_neighbours(corpus, ids, scores, _best(scores, limit))
 
     lexical_ranks = {place[chunk_id]: rank for rank, (chunk_id, _) in enumerate(found)}
-    by_cosine = embedded[np.argsort(-cosines[embedded], kind="stable")]
-    dense_ranks = {index: rank for rank, index in enumerate(by_cosine.tolist())}
+    dense_ranks = np.full(len(ids), -1)
+    dense_ranks[embedded[np.argsort(-cosines[embedded], kind="stable")]] = np.arange(len(embedded))
     hits: list[Hit] = []
     left = depth_tokens
     for index in sorted(fused, key=lambda index: (-fused[index], index)):
@@ -78,9 +78,9 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
                 chunks[index],
                 fused[index],
                 lexical_rank=lexical_ranks.get(index),
-                dense_rank=dense_ranks.get(index),
+                dense_rank=int(dense_ranks[index]) if dense_ranks[index] >= 0 else None,
                 lexical_score=float(words[index]) if index in lexical_ranks else None,
-                dense_score=float(cosines[index]) if index in dense_ranks else None,
+                dense_score=float(cosines[index]) if dense_ranks[index] >= 0 else None,
             )
         )
     return Ranking(question, tuple(hits), corpus.terms(question), corpus.size, bool(embedded.size))
@@ -115,16 +115,14 @@ def _cosines(
     """The cosine of each chunk's vector with the question's, in the order of ``ids``; NaN where there is no vector."""
     import numpy as np
 
-    missing = corpus.missing_vectors(ids, embedder.name)
-    if len(missing) > EMBED_ALL:
-        without = set(missing)
-        missing = [chunk for chunk in candidates if chunk in without][:EMBED_CANDIDATES]
     cosines = np.full(len(ids), np.nan)
     place = {chunk: index for index, chunk in enumerate(ids)}
     query = embedder.embed([question])[0]
     stored, vectors = corpus.vectors(ids, embedder.name)
     if stored:
         cosines[[place[chunk] for chunk in stored]] = vectors @ query
+    wanted = ids if len(ids) - len(stored) <= EMBED_ALL else candidates[:EMBED_CANDIDATES]
+    missing = [chunk for chunk in wanted if np.isnan(cosines[place[chunk]])]
     if missing:
         _log.info("embedding %d chunks", len(missing))
         fresh = embedder.embed(_texts(corpus, missing))

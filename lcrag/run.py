@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import pipelines
-from lcrag import ingest
-from lcrag.corpus import Corpus, Refreshed, Status
+from lcrag import ingest, store
+from lcrag.corpus import Corpus, IndexStatus, Refreshed, clear
 from lcrag.errors import InputError, NoReadableDocument, NoSuchPath, NotAvailable, NotInstalled
 from lcrag.estimate import estimate
 from lcrag.forecast import forecast
@@ -75,27 +75,21 @@ def index_folder(settings: Settings) -> Path:
     return cache_folder() / "index" / key
 
 
-def index_status(settings: Settings) -> Status:
+def index_status(settings: Settings) -> IndexStatus:
     """What the index of these paths holds now, without refreshing it.
 
     Raises NoSuchPath when there is no index yet.
     """
     folder = index_folder(settings)
-    if not Corpus.exists(folder):
-        raise NoSuchPath(
-            f"no index of {' '.join(settings.paths)} yet", hint=f"lcrag index {' '.join(settings.paths)}"
-        )
+    if not (folder / store.FILE).exists():
+        raise NoSuchPath(f"no index of {' '.join(settings.paths)} yet", hint=f"lcrag index {' '.join(settings.paths)}")
     with Corpus.open(folder) as corpus:
         return corpus.status()
 
 
 def index_clear(settings: Settings) -> bool:
     """Remove the index of these paths. False when there was none."""
-    folder = index_folder(settings)
-    if not Corpus.exists(folder):
-        return False
-    Corpus.remove(folder)
-    return True
+    return clear(index_folder(settings))
 
 
 class Session:
@@ -185,6 +179,14 @@ class Session:
             f"the {self.settings.backend} backend is not part of this version", hint="lcrag ask --backend embedded …"
         )
 
+    @property
+    def backend_name(self) -> str:
+        return self.backend.name
+
+    @property
+    def model(self) -> str:
+        return self.backend.model
+
     @cached_property
     def profile(self) -> Profile:
         return builtin_profile(self.backend.name, self.backend.model, self.backend.window)
@@ -224,12 +226,15 @@ class Session:
             for candidate in kind.candidates(found, self.corpus.size, self.backend.window)
         ]
 
-    def ask(self, question: str, policy: Policy, *, escalate: bool = False) -> tuple[Answer, Plan]:
+    def ask(self, question: str, policy: Policy, *, escalate: bool | None = None) -> tuple[Answer, Plan]:
         """Plan, then answer by the route of the plan.
 
         With ``escalate``, a route that read only a part and found nothing is followed by the next one that reads more,
-        within what is left of the budgets. Raises what ``plan`` raises, and BackendFailed.
+        within what is left of the budgets; None means yes, unless the policy names a pipeline. Raises what ``plan``
+        raises, and BackendFailed.
         """
+        if escalate is None:
+            escalate = policy.pipeline is None
         if not question.strip():
             raise InputError("the question is empty", hint='lcrag ask docs/ "your question"')
         ranking = self.rank(question)

@@ -15,7 +15,7 @@ LONGEST: Final = 1000
 """Characters after which a sentence is cut at a space: a page of unpunctuated text is no sentence."""
 
 WRAPPED: Final = 45
-"""A shorter line is not one of a wrapped paragraph: what follows it begins anew."""
+"""A shorter line is not one of a wrapped paragraph: what follows it begins anew, unless in lower case."""
 
 UNIT: Final = re.compile(
     r"\s*(?:[-*•+>|]\s|#{1,6}\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|[\[{\"|]|[A-Z][\w .'-]{0,30}:\s)|.*(?:\t| \| )|[^,;]*,[^ ]"
@@ -49,23 +49,18 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
         if position > start and line.strip() and _begins_anew(previous, line):
             yield start, position
             start = position
-        if line.strip() or not previous.strip():
-            previous = line
-        else:
-            previous = "\n"
+        previous = line
         position += len(line)
     if position > start:
         yield start, position
 
 
 def _begins_anew(previous: str, line: str) -> bool:
-    return (
-        not previous.strip()
-        or len(previous.rstrip()) < WRAPPED
-        or UNIT.match(previous) is not None
-        and not line.startswith((" ", "\t"))
-        or UNIT.match(line) is not None
-    )
+    if not previous.strip() or UNIT.match(line):
+        return True
+    if UNIT.match(previous):
+        return not line.startswith((" ", "\t"))
+    return len(previous.rstrip()) < WRAPPED and not line.lstrip()[:1].islower()
 
 
 def _ends(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

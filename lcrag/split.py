@@ -19,19 +19,19 @@ from lcrag.types import Document
 TARGET_TOKENS = 256
 """What a chunk should measure. Its size in characters follows from how many a token takes in this document."""
 
-_LOW, _HIGH, _LEAST = 0.6, 1.2, 0.25  # a chunk ends between these shares of the target; a heading may end it earlier
+_LOW, _HIGH, _LEAST = 0.7, 1.3, 0.25  # a chunk ends between these shares of the target; a heading may end it earlier
 _SAMPLE = 1000  # characters, taken at three places to learn the document's characters per token
 
-_PROSE = re.compile(r"|\.(md|markdown|mdx|rst|txt|text|x?html?|pdf|docx|odt|pptx|epub|ipynb|eml)")
+_PROSE = re.compile(r"|\.(md|markdown|mdx|rst|adoc|org|tex|txt|text|x?html?|pdf|docx|odt|pptx|epub|ipynb|eml)")
 _TABLES = frozenset((".csv", ".tsv"))
 
-# A fenced block, a # heading, or a line with a line under (and perhaps over) it; --- at the top is front matter.
+# A fenced block, a # heading, or after a blank line one with a line under (and perhaps over) it, but not
+# --- over it, which opens front matter. Each begins with the newline before it, for that is what re finds fast.
 _FENCE_OR_HEADING = re.compile(
-    r"^(?P<fence>```|~~~)(?s:.)*?(?:^(?P=fence)|\Z)"
-    r"|^(?P<marks>\#{1,6})[ \t]+(?P<atx>[^\s#][^\r\n]*)"
-    r"|(?:\A(?!---)|(?<=\n\n)|(?<=\n\r\n))(?:(?P<over>[=\-~*#^])(?P=over){2,}[ \t]*\r?\n)?"
-    r"(?P<text>[^\s#>|=\-~*+^][^\r\n]{0,200})\r?\n(?P<line>[=\-~*#^\"'`+.:_])(?P=line){2,}[ \t]*\r?$",
-    re.MULTILINE,
+    r"\n(?:(?P<fence>```|~~~)(?s:.)*?(?:\n(?P=fence)|\Z)"
+    r"|(?P<marks>\#{1,6})[ \t]+(?P<atx>[^\s#][^\r\n]*)"
+    r"|(?:(?<=\n\n)|(?<=\n\r\n))(?:(?P<over>[=~*#^])(?P=over){2,}[ \t]*\r?\n)?"
+    r"(?P<text>[^\s#>|=\-~*+^][^\r\n]{0,200})\r?\n(?P<line>[=\-~*#^\"'`+.:_])(?P=line){2,}(?=[ \t\r]*(?:\n|\Z)))"
 )
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n\s*")
 _LINE_AFTER_STOP = re.compile(r"[.!?:;…。！？)\]}\"”’][ \t\r]*\n\s*")
@@ -97,13 +97,14 @@ def headings(document: Document) -> list[Heading]:
         return []
     found = []
     underlines: list[str] = []
-    for match in _FENCE_OR_HEADING.finditer(document.text):
+    for match in _FENCE_OR_HEADING.finditer("\n\n" + document.text):
+        start = match.start() - 1
         if match["marks"]:
-            found.append(Heading(match.start(), len(match["marks"]), match["atx"].rstrip(" \t#")))
+            found.append(Heading(start, len(match["marks"]), match["atx"].rstrip(" \t#")))
         elif match["line"]:
             if match["line"] not in underlines:
                 underlines.append(match["line"])
-            found.append(Heading(match.start(), underlines.index(match["line"]) + 1, match["text"].strip()))
+            found.append(Heading(start, underlines.index(match["line"]) + 1, match["text"].strip()))
     return found
 
 

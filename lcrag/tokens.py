@@ -25,7 +25,7 @@ ESTIMATE: Final = "estimate/4-characters"
 
 
 def tokenizer_name() -> str:
-    """"cl100k_base", or a name that begins with "estimate"."""
+    """ "cl100k_base", or a name that begins with "estimate"."""
     return ENCODING if _folder() is not None else ESTIMATE
 
 

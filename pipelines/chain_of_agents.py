@@ -49,9 +49,7 @@ class ChainOfAgents:
             links=2,
         )
 
-    def answer(
-        self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit
-    ) -> Answer:
+    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit when the window has no room for one piece of text."""
         chunks = recounted(corpus.chunks(), corpus, backend)
         if not chunks:

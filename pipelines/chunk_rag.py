@@ -45,9 +45,7 @@ class ChunkRag:
             surroundings="retrieved",
         )
 
-    def answer(
-        self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit
-    ) -> Answer:
+    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         hits = ranking.hits
         if not hits:
             return nothing_to_read(self.name)

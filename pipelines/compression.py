@@ -66,9 +66,7 @@ class Compression:
             surroundings="retrieved",
         )
 
-    def answer(
-        self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit
-    ) -> Answer:
+    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         if self.over == "hits":
             ranked = recounted((hit.chunk for hit in ranking.hits), corpus, backend)
             chunks = within(ranked, self.tokens * WIDER)
@@ -94,9 +92,7 @@ class Compression:
         )
         [done] = backend.run([Task("answer", question, tuple(read))], max_tokens=ANSWER_TOKENS)
         everything = len(chunks) == corpus.size.chunks and after == before
-        return answered(
-            self.name, done, read, corpus, emit, usage=done.usage, tokens_read=after, everything=everything
-        )
+        return answered(self.name, done, read, corpus, emit, usage=done.usage, tokens_read=after, everything=everything)
 
 
 def _survival(estimate: Estimate, kept: int, seen: int) -> float:
@@ -123,7 +119,9 @@ def compressed(question: str, whole: Sequence[Passage], budget: int, backend: Ba
         for start, end in sentences(passage.text)
         if passage.text[start:end].strip()
     ]
-    texts = [whole[number].text[start - whole[number].start : end - whole[number].start] for number, start, end in places]
+    texts = [
+        whole[number].text[start - whole[number].start : end - whole[number].start] for number, start, end in places
+    ]
     counts = backend.count_many(texts)
     scores = _smoothed(places, _relevance(question, texts))
     kept: set[int] = set()

@@ -61,9 +61,7 @@ class Escalate:
             evidence=first.evidence + missed * then.evidence,
         )
 
-    def answer(
-        self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit
-    ) -> Answer:
+    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit only when no step fits the backend's window."""
         done: Answer | None = None
         refused: DoesNotFit | None = None

@@ -38,9 +38,7 @@ class FullContext:
             surroundings="consecutive",
         )
 
-    def answer(
-        self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit
-    ) -> Answer:
+    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit when the corpus is longer than the backend's window."""
         needed = corpus.size.tokens + INSTRUCTION_TOKENS + ANSWER_TOKENS
         if corpus.tokenizer == backend.tokenizer and needed > backend.window:
@@ -54,9 +52,7 @@ class FullContext:
         read = passages(chunks)
         emit(Event("retrieve", {"hits": len(chunks), "tokens": tokens, "sources": sorted({p.source for p in read})}))
         [done] = backend.run([Task("answer", question, tuple(read))], max_tokens=ANSWER_TOKENS)
-        return answered(
-            self.name, done, read, corpus, emit, usage=done.usage, tokens_read=tokens, everything=True
-        )
+        return answered(self.name, done, read, corpus, emit, usage=done.usage, tokens_read=tokens, everything=True)
 
     def _too_long(self, needed: int, backend: Backend) -> DoesNotFit:
         return DoesNotFit(

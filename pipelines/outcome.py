@@ -8,7 +8,7 @@ from typing import Final
 
 from lcrag.cite import cite
 from lcrag.prompts import NOT_FOUND
-from lcrag.types import Answer, Completion, CorpusReader, Emit, Event, Passage, Step, Usage
+from lcrag.types import Answer, Completion, CorpusReader, Emit, Event, Passage, Status, Step, Usage
 
 ANSWER_TOKENS: Final = 1024
 """The most tokens an answer may have."""
@@ -44,7 +44,7 @@ def answered(
     ``everything``: the whole corpus reached a model, so that finding nothing means that nothing is there.
     """
     if found_nothing(completion):
-        status = "not_found" if everything else "not_retrieved"
+        status: Status = "not_found" if everything else "not_retrieved"
         return Answer("", status, (), usage, tokens_read, (Step(pipeline, status, usage),))
     text, citations = cite(completion.text, passages, corpus.document)
     for citation in citations:

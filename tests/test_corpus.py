@@ -1,92 +1,29 @@
-"""The index equals one built from scratch after any history, survives being killed, and is shared by processes."""
+"""The index equals one built from scratch after any history, and vectors belong to texts."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from corpora import PROSE, content, found, refreshed, silent, touch, write, write_docs
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import lcrag.ingest
-from lcrag import store
-from lcrag.corpus import Corpus, Refreshed, clear
+from lcrag.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan, SourceFile, discover, from_text
 from lcrag.types import Document, Event
-
-CLOCK = count(1_700_000_000_000_000_000, 1_000_000_000)
-PROSE = "The harbour of Ostrava opened in 1931 with two quays. Eight ships came in its first week. "
-
-
-def write(path: Path, text: str | bytes) -> None:
-    """Write a file at a time of its own: two writes within one tick of the system's clock look alike."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    touch(path)
-
-
-def touch(path: Path) -> None:
-    now = next(CLOCK)
-    os.utime(path, ns=(now, now))
-
-
-def silent(event: Event) -> None:
-    """Emit to nobody."""
-
-
-def refreshed(corpus: Corpus, docs: Path, *extra: Document) -> Refreshed:
-    return corpus.refresh(discover([docs]), silent, extra)
-
-
-def content(corpus: Corpus) -> dict[str, Any]:
-    """All that an index holds but for row numbers, down to the postings of its lexical index."""
-    chunks = list(corpus.chunks())
-    ids = [chunk.id for chunk in chunks]
-    assert ids == corpus.chunk_ids()
-    place = {chunk.id: (chunk.source, chunk.start) for chunk in chunks}
-    db = sqlite3.connect(corpus.folder / store.FILE)
-    db.execute("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, lexical, instance)")
-    postings = sorted(
-        (term, place[doc], col, offset) for term, doc, col, offset in db.execute("SELECT * FROM instances")
-    )
-    db.close()
-    documents = [corpus.document(name) for name, _, _ in corpus.documents()]
-    for document in documents:
-        assert document.text == "".join(chunk.text for chunk in chunks if chunk.document_id == document.id)
-    return {
-        "size": corpus.size,
-        "documents": documents,
-        "tokens": list(corpus.documents()),
-        "chunks": [(one.document_id, one.source, one.start, one.end, one.text, one.tokens) for one in chunks],
-        "contexts": corpus.context(ids),
-        "postings": postings,
-        "scores": sorted((place[one], round(score, 9)) for one, score in corpus.lexical("harbour ship week", 999)),
-        "failed": corpus.status().failed,
-        "duplicates": corpus.status().duplicates,
-    }
 
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    write(folder / "a.md", "# Harbour\n\n" + PROSE * 3 + "\n\n## Cranes\n\n" + "A crane lifts ten tons. " * 40)
-    write(folder / "b.txt", "Maria's lighthouse was built in 1870. " * 30)
-    write(folder / "c.txt", "Tolls are paid at the gate. " * 5)
-    return folder
+    return write_docs(tmp_path / "docs")
 
 
 @pytest.fixture
@@ -119,6 +56,9 @@ class History(RuleBasedStateMachine):
         self.docs.mkdir()
         self.corpus = Corpus.open(self.folder / "index")
         self.extra: tuple[Document, ...] = ()
+        write(self.docs / "a.txt", "# Harbour\n\n" + PROSE * 30)
+        write(self.docs / "b.md", "# Harbour\n\n" + PROSE * 30)
+        self.refresh()
 
     @rule(name=NAMES, text=TEXTS)
     def put(self, name: str, text: str | bytes) -> None:
@@ -190,6 +130,7 @@ def test_counts_tell_what_happened(corpus: Corpus, docs: Path) -> None:
         added=1, changed=1, removed=1, renamed=1, unchanged=0, duplicates=0, failed=()
     )
     assert refreshed(corpus, docs) == Refreshed(0, 0, 0, 0, 3, 0, ())
+    assert corpus.lexical("c", 5) == [], "no word of the old name is left"
 
 
 def test_files_are_read_no_more_than_needed(corpus: Corpus, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,6 +154,14 @@ def test_files_are_read_no_more_than_needed(corpus: Corpus, docs: Path, monkeypa
     write(docs / "c.txt", "other text")
     refreshed(corpus, docs)
     assert read == ["c.txt"]
+
+
+def test_the_same_bytes_under_another_kind_of_name_are_read_as_that_kind(corpus: Corpus, docs: Path) -> None:
+    write(docs / "page.txt", "<html><body><p>The tide is high.</p></body></html>")
+    refreshed(corpus, docs)
+    (docs / "page.txt").rename(docs / "page.html")
+    assert refreshed(corpus, docs).added == 1
+    assert "<p>" not in found(corpus, "tide")[0]
 
 
 def test_copies_are_indexed_once_under_the_first_source(corpus: Corpus, docs: Path) -> None:
@@ -273,113 +222,6 @@ def test_pages_lines_and_title_come_back(corpus: Corpus) -> None:
         corpus.document("x2")
 
 
-# --- lexical ---------------------------------------------------------------------------------------------------------
-
-
-def found(corpus: Corpus, question: str) -> list[str]:
-    return [chunk.text for chunk in corpus.get([chunk for chunk, _ in corpus.lexical(question, 10)])]
-
-
-def index(corpus: Corpus, *texts: str) -> None:
-    scan = Scan((), {})
-    corpus.refresh(scan, silent, [from_text(text, f"<{number:02}>") for number, text in enumerate(texts)])
-
-
-def test_scores_are_positive_best_first_and_ties_go_by_id(corpus: Corpus) -> None:
-    index(corpus, "tide", "the ship", "a ship", "ship of ships", "moon", "sun", "rain")
-    ranking = corpus.lexical("Which ships?", 10)
-    assert found(corpus, "Which ships?") == ["ship of ships", "the ship", "a ship"]
-    assert ranking[0][1] > ranking[1][1] == ranking[2][1] > 0
-    assert corpus.lexical("Which ships?", 2) == ranking[:2]
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "",
-        "  ",
-        "?!",
-        '"',
-        "a AND (b OR",
-        "NEAR(x y)",
-        "text: *",
-        "^x - {y}",
-        "\0",
-        "\ud7ff",
-        "😀",
-        "'’'",
-        "NOT",
-        "中",
-        "ไม่",
-    ],
-)
-def test_any_question_is_safe(corpus: Corpus, question: str) -> None:
-    index(corpus, "a ship", "another harbour")
-    assert corpus.lexical(question, 10) == []
-    assert all(term.chunks == 0 for term in corpus.terms(question))
-
-
-def test_a_page_of_text_is_a_question_too(corpus: Corpus) -> None:
-    index(corpus, "a ship", "another harbour", *(f"word {number}" for number in range(300)))
-    question = " ".join(map(str, range(1000, 6000))) + " ship" * 5000
-    assert found(corpus, question) == ["a ship"]
-    assert len(corpus.terms(question)) == 5001
-
-
-def test_stop_words_count_only_when_there_is_nothing_else(corpus: Corpus) -> None:
-    index(corpus, "to be or not to be", "the ship is to be", "moon", "sun", "rain")
-    assert found(corpus, "what is to be with the ship")[0] == "the ship is to be"
-    assert [term.text for term in corpus.terms("what is to be with the ship")] == ["ship"]
-    assert found(corpus, "to be or not to be")[0] == "to be or not to be"
-
-
-def test_identifiers_are_found_as_a_whole_first(corpus: Corpus) -> None:
-    key = "8aa4abc9-3555-4fe3-8482-852ffd18c3b0"
-    index(
-        corpus, "3555 8482 8aa4abc9 4fe3 852ffd18c3b0", f'{{"{key}": 1}}', "call foo_bar-12 now", "foo 12 bar", "x", "y"
-    )
-    assert found(corpus, f"What is the value of {key}?")[0] == f'{{"{key}": 1}}'
-    assert found(corpus, "where is `foo_bar-12`?")[0] == "call foo_bar-12 now"
-    assert len(found(corpus, "foo_bar-12")) == 2
-
-
-def test_possessives_accents_and_endings(corpus: Corpus) -> None:
-    index(corpus, "Maria sails", "a café", "नदी हिन्दी", "rain", "sun")
-    assert found(corpus, "Maria's sailing?") == ["Maria sails"]
-    assert found(corpus, "CAFE\u0301") == ["a café"]
-    assert found(corpus, "हिन्दी") == ["नदी हिन्दी"]
-
-
-def test_scripts_without_spaces(corpus: Corpus) -> None:
-    index(corpus, "港口于一九三一年开放。", "灯塔建于一八七零年。", "เรือลำใหญ่เข้าท่า", "rain", "猫")
-    assert found(corpus, "港口什么时候开放?")[0] == "港口于一九三一年开放。"
-    assert found(corpus, "เรือ")[0] == "เรือลำใหญ่เข้าท่า"
-    assert found(corpus, "猫?") == ["猫"]
-    assert found(corpus, "塔") == ["灯塔建于一八七零年。"]
-
-
-def test_source_and_headings_are_searched_too(corpus: Corpus, docs: Path) -> None:
-    refreshed(corpus, docs)
-    (docs / "c.txt").rename(docs / "regulations.txt")
-    refreshed(corpus, docs)
-    assert found(corpus, "regulations")[0].startswith("Tolls")
-    last = list(corpus.chunks())[1].id
-    assert corpus.context([last]) == ["Harbour > Cranes"]
-    assert last in dict(corpus.lexical("cranes of the harbour", 5))
-
-
-def test_terms_have_their_frequency_and_idf(corpus: Corpus) -> None:
-    index(corpus, "ships sail", "a ship", "moon", "sun")
-    assert [(one.text, one.chunks, round(one.idf, 6)) for one in corpus.terms("Do ships sail to Mars?")] == [
-        ("ship", 2, round(float(np.log(1 + 2.5 / 2.5)), 6)),
-        ("sail", 1, round(float(np.log(1 + 3.5 / 1.5)), 6)),
-        ("mar", 0, round(float(np.log(1 + 4.5 / 0.5)), 6)),
-    ]
-
-
-# --- vectors ---------------------------------------------------------------------------------------------------------
-
-
 def embed(corpus: Corpus, name: str = "m") -> None:
     """Give every chunk without a vector one that tells its length."""
     ids = corpus.missing_vectors(corpus.chunk_ids(), name)
@@ -426,166 +268,3 @@ def test_storing_a_vector_of_a_chunk_that_left_does_nothing(corpus: Corpus, docs
         assert len(other.missing_vectors(other.chunk_ids(), "m")) == 1
         assert other.status().vectors == {"m": len(ids) - 1}
     assert len(corpus.get(ids)) == len(ids), "the snapshot still has them all"
-
-
-# --- the file --------------------------------------------------------------------------------------------------------
-
-
-def messages(corpus: Corpus, docs: Path) -> list[str]:
-    events: list[Event] = []
-    corpus.refresh(discover([docs]), events.append)
-    return [event.data["message"] for event in events if "message" in event.data]
-
-
-def test_another_format_is_built_anew(tmp_path: Path, docs: Path) -> None:
-    with Corpus.open(tmp_path / "index") as corpus:
-        refreshed(corpus, docs)
-        before = content(corpus)
-    db = sqlite3.connect(tmp_path / "index" / store.FILE)
-    db.execute("UPDATE meta SET value = '0' WHERE name = 'form'")
-    db.commit()
-    db.close()
-    with Corpus.open(tmp_path / "index") as corpus:
-        assert corpus.size.documents == 0
-        assert ["another format" in message for message in messages(corpus, docs)] == [True]
-        assert content(corpus) == before
-        assert messages(corpus, docs) == []
-
-
-def test_a_foreign_database_is_built_anew(tmp_path: Path, docs: Path) -> None:
-    (tmp_path / "index").mkdir()
-    db = sqlite3.connect(tmp_path / "index" / store.FILE)
-    db.execute('CREATE TABLE "of ""others" (x)')
-    db.close()
-    with Corpus.open(tmp_path / "index") as corpus:
-        assert len(messages(corpus, docs)) == 1
-        assert corpus.size.documents == 3
-
-
-def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, docs: Path) -> None:
-    write(tmp_path / "index" / store.FILE, b"not a database at all" * 1000)
-    with Corpus.open(tmp_path / "index") as corpus:
-        assert ["damaged" in message for message in messages(corpus, docs)] == [True]
-        assert corpus.size.documents == 3
-    assert (tmp_path / "index" / f"{store.FILE}.damaged").read_bytes().startswith(b"not a database")
-
-
-def test_a_damaged_database_is_an_error_to_read_and_is_mended_by_a_refresh(tmp_path: Path, docs: Path) -> None:
-    with Corpus.open(tmp_path / "index") as corpus:
-        refreshed(corpus, docs)
-        before = content(corpus)
-    path = tmp_path / "index" / store.FILE
-    data = path.read_bytes()
-    path.write_bytes(data[:8192] + b"\x5a" * (len(data) - 8192))
-    touch(docs / "a.md")
-    with closing(sqlite3.connect(path)) as db, pytest.raises(store.Damaged) as raised, store.translated(path):
-        db.execute("SELECT * FROM files").fetchall()
-    assert raised.value.hint
-    assert raised.value.exit_code == 3
-    with Corpus.open(tmp_path / "index") as corpus:
-        assert ["damaged" in message for message in messages(corpus, docs)] == [True]
-        assert content(corpus) == before
-
-
-def test_a_folder_that_cannot_be_made_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("x")
-    with pytest.raises(store.IndexUnavailable) as raised:
-        Corpus.open(tmp_path / "file" / "index")
-    assert "--index" in raised.value.hint
-
-
-def test_clear_deletes_the_index_and_nothing_else(tmp_path: Path, docs: Path) -> None:
-    write(tmp_path / "index" / "mine.txt", "mine")
-    with Corpus.open(tmp_path / "index") as corpus:
-        refreshed(corpus, docs)
-    assert clear(tmp_path / "index")
-    assert [path.name for path in (tmp_path / "index").iterdir()] == ["mine.txt"]
-    assert not clear(tmp_path / "index")
-
-
-# --- processes -------------------------------------------------------------------------------------------------------
-
-CHILD = """
-import sys
-from pathlib import Path
-from lcrag.corpus import Corpus
-from lcrag.ingest import discover
-
-def emit(event):
-    if "message" in event.data or event.data.get("done") == int(sys.argv[3]):
-        print(event.data, flush=True)
-        if "done" in event.data:
-            sys.stdin.readline()
-
-with Corpus.open(Path(sys.argv[1])) as corpus:
-    result = corpus.refresh(discover([Path(sys.argv[2])]), emit)
-    print(result, len(corpus.lexical("harbour", 10)), flush=True)
-"""
-
-
-def child(index: Path, docs: Path, stop_at: int) -> subprocess.Popen[str]:
-    """A process that refreshes the index and, with ``stop_at`` files done, waits for a line."""
-    command = [sys.executable, "-c", CHILD, str(index), str(docs), str(stop_at)]
-    root = str(Path(lcrag.__file__).parent.parent)
-    environment = {**os.environ, "PYTHONPATH": root}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-
-def test_a_killed_refresh_leaves_the_old_index(tmp_path: Path, docs: Path) -> None:
-    with Corpus.open(tmp_path / "index") as corpus:
-        refreshed(corpus, docs)
-        before = content(corpus)
-    for name in ("a.md", "b.txt", "c.txt", "d.txt"):
-        write(docs / name, f"# New {name}\n\n" + PROSE * 2000)
-    with child(tmp_path / "index", docs, 3) as process:
-        assert process.stdout is not None
-        assert "'done': 3" in process.stdout.readline()
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-    with Corpus.open(tmp_path / "index") as corpus, Corpus.open(tmp_path / "fresh") as fresh:
-        assert content(corpus) == before
-        assert refreshed(corpus, docs).changed == 3
-        refreshed(fresh, docs)
-        assert content(corpus) == content(fresh)
-
-
-def test_two_processes_index_while_a_third_reads(tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lcrag.corpus._VECTOR_WAIT_SECONDS", 0)
-    with Corpus.open(tmp_path / "index") as reader:
-        refreshed(reader, docs)
-        before = content(reader)
-        ids = reader.chunk_ids()
-        write(docs / "c.txt", "# New\n\n" + PROSE * 20)
-        with child(tmp_path / "index", docs, 3) as first:
-            assert first.stdin is not None
-            assert first.stdout is not None
-            assert "'done': 3" in first.stdout.readline(), "in the middle of writing"
-            second = child(tmp_path / "index", docs, -1)
-            assert second.stdout is not None
-            assert "waiting" in second.stdout.readline()
-            assert content(reader) == before
-            assert not reader.store_vectors(ids, "m", np.ones((len(ids), 2), dtype=np.float32))
-            first.stdin.write("\n")
-            first.stdin.flush()
-            assert "changed=1" in first.stdout.readline()
-            with second:
-                assert "unchanged=3" in second.stdout.readline()
-            assert first.wait() == second.wait() == 0
-        assert reader.get(ids) == list(reader.chunks()), "one snapshot until the next refresh"
-        assert refreshed(reader, docs).unchanged == 3
-        assert content(reader) != before
-
-
-def test_waiting_for_too_long_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    path = tmp_path / store.FILE
-    first, second = store.connect(path), store.connect(path)
-    waited = []
-    with (
-        store.writing(first, path),
-        pytest.raises(store.Busy, match="another process") as raised,
-        store.writing(second, path, wait=0, waiting=lambda: waited.append(1)),
-    ):
-        pass
-    assert raised.value.hint
-    first.close()
-    second.close()

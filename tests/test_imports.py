@@ -13,7 +13,15 @@ import pytest
 ROOT = Path(__file__).parent.parent
 HEAVY = ("torch", "transformers", "sentence_transformers", "llama_index", "onnxruntime", "numpy", "openai")
 LEAVES = ("lcrag.types", "lcrag.errors")
-FOR_PIPELINES = ("pipelines", *LEAVES, "lcrag.prompts", "lcrag.cite", "lcrag.passages", "lcrag.sentences")
+FOR_PIPELINES = (
+    "pipelines",
+    *LEAVES,
+    "lcrag.prompts",
+    "lcrag.cite",
+    "lcrag.passages",
+    "lcrag.sentences",
+    "lcrag.words",
+)
 
 
 def modules(root: Path) -> dict[str, Path]:

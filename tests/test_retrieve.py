@@ -155,7 +155,9 @@ def test_of_many_only_candidates_are_embedded(tmp_path: Path, monkeypatch: pytes
         assert len(embedder.seen) == 1 + 5
         assert sorted(hit.chunk.id for hit in ranking.hits if hit.dense_rank is not None) == sorted(best)
         assert len(ranking.hits) == 20
-        retrieve(corpus, "harbour", embedder=embedder)
+        assert retrieve(corpus, "harbour", embedder=embedder) == ranking
+        assert len(embedder.seen) == 1 + 5 + 1
+        retrieve(corpus, "nothing", embedder=embedder)
         assert len(corpus.missing_vectors(corpus.chunk_ids(), "words")) == 40 - 10
 
 

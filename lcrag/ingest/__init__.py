@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from importlib import import_module
+from pathlib import PurePath
 from typing import Final
 
 from lcrag.errors import InputError
@@ -27,6 +28,9 @@ READERS: Final = {
 """Suffix → module of this package with ``extract(data: bytes) -> Extracted``. Everything else is text as it stands."""
 
 
+PROSE: Final = frozenset({"", ".md", ".markdown", ".mdx", ".rst", ".text", ".txt"})
+
+
 class UnreadableFile(InputError):
     """One file that cannot be read; the others can. The message is the reason, without the file's name."""
 
@@ -44,14 +48,15 @@ def read(file: SourceFile) -> Document:
         extracted = import_module(f"lcrag.ingest.{name}").extract(data)
     except InputError as error:
         raise UnreadableFile(str(error)) from error
-    except Exception as error:  # noqa: BLE001  parsers of other people's files raise what they like; none may stop the rest
+    except Exception as error:
         raise UnreadableFile(f"not a readable {name} file: {type(error).__name__}: {error}".rstrip(": ")) from error
     return _document(file.source, extracted.text, extracted.pages, extracted.lines, extracted.title)
 
 
 def from_text(text: str, source: str) -> Document:
     """Plain text, Markdown, code, tables: kept as it stands. Raises UnreadableFile when there is nothing in it."""
-    return _document(source, text, (), ((0, 1),), heading_of(text))
+    prose = PurePath(source).suffix.lower() in PROSE  # in code, "# " begins a comment
+    return _document(source, text, (), ((0, 1),), heading_of(text) if prose else "")
 
 
 def _document(

@@ -1,4 +1,4 @@
-"""Formats that are zip archives inside: a few kilobytes can unpack to the whole memory, so the size is looked at first."""
+"""Formats that are zip archives inside. A few kilobytes can unpack to gigabytes, so the size is looked at first."""
 
 from __future__ import annotations
 

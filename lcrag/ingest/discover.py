@@ -22,17 +22,21 @@ IGNORE_FILES: Final = (".gitignore", ".lcragignore")
 SNIFFED: Final = 4096
 
 BINARY: Final = frozenset(
-    ".7z .a .avi .bin .bmp .bz2 .class .dat .db .dll .dmg .doc .ds_store .dylib .exe .flac .gif .gz .ico .iso .jar .jpeg "
-    ".jpg .m4a .mkv .mov .mp3 .mp4 .mpeg .npy .npz .o .odp .ods .odt .ogg .onnx .otf .parquet .pickle .pkl .png "
-    ".ppt .psd .pyc .pyo .rar .safetensors .so .sqlite .sqlite3 .tar .tgz .tif .tiff .ttf .wasm .wav .webm .webp .whl "
-    ".woff .woff2 .xls .xlsx .xz .zip .zst".split()
+    """
+    .7z .a .avi .bin .bmp .bz2 .class .dat .db .dll .dmg .doc .ds_store .dylib .exe .flac .gif .gz .ico
+    .iso .jar .jpeg .jpg .m4a .mkv .mov .mp3 .mp4 .mpeg .npy .npz .o .odp .ods .odt .ogg .onnx .otf
+    .parquet .pickle .pkl .png .ppt .psd .pyc .pyo .rar .safetensors .so .sqlite .sqlite3 .tar .tgz .tif
+    .tiff .ttf .wasm .wav .webm .webp .whl .woff .woff2 .xls .xlsx .xz .zip .zst
+    """.split()
 )
-DOCUMENT: Final = frozenset(".pdf .docx .pptx .epub".split())
+DOCUMENT: Final = frozenset([".pdf", ".docx", ".pptx", ".epub"])
 TEXT: Final = frozenset(
-    ".adoc .bat .c .cc .cfg .clj .conf .cpp .cs .css .csv .dart .eml .erl .ex .go .h .hpp .hs .htm .html .ini .ipynb .java "
-    ".jl .js .json .jsonl .jsx .kt .less .lock .log .lua .m .markdown .md .mdx .mjs .ml .ndjson .org .php .pl .proto .ps1 "
-    ".py .pyi .r .rb .rs .rst .rtf .scala .scss .sh .sql .srt .svelte .swift .tcl .tex .text .toml .ts .tsv .tsx .txt .vtt "
-    ".vue .xhtml .xml .yaml .yml .zig".split()
+    """
+    .adoc .bat .c .cc .cfg .clj .conf .cpp .cs .css .csv .dart .eml .erl .ex .go .h .hpp .hs .htm .html
+    .ini .ipynb .java .jl .js .json .jsonl .jsx .kt .less .lock .log .lua .m .markdown .md .mdx .mjs .ml
+    .ndjson .org .php .pl .proto .ps1 .py .pyi .r .rb .rs .rst .rtf .scala .scss .sh .sql .srt .svelte
+    .swift .tcl .tex .text .toml .ts .tsv .tsx .txt .vtt .vue .xhtml .xml .yaml .yml .zig
+    """.split()
 )
 
 
@@ -131,7 +135,9 @@ def _named(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
         )
     files = list(_file(path, state, skipped))
     if not files and state.st_size:
-        raise InputError(f"{path} is a binary file that lcrag cannot read", hint="convert it to text, HTML or PDF first")
+        raise InputError(
+            f"{path} is a binary file that lcrag cannot read", hint="convert it to text, HTML or PDF first"
+        )
     yield from files
 
 
@@ -145,7 +151,8 @@ def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Itera
     rules = rules.inside(folder, {entry.name for entry in entries})
     for entry in entries:
         if entry.name.startswith("."):
-            skipped["hidden"] += entry.name not in IGNORE_FILES
+            if entry.name not in IGNORE_FILES:
+                skipped["hidden"] += 1
             continue
         if entry.is_symlink():
             target = os.path.realpath(entry.path)

@@ -43,7 +43,9 @@ def from_markup(markup: str) -> Extracted:
     if body is not None:
         walk.element(body)
     first = root.find(".//h1")
-    return Extracted(walk.text, squeezed(title) or (squeezed(first.text_content()) if first is not None else ""), (), walk.lines)
+    return Extracted(
+        walk.text, squeezed(title) or (squeezed(first.text_content()) if first is not None else ""), (), walk.lines
+    )
 
 
 class _Walk:

@@ -14,7 +14,7 @@ BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 SAMPLE: Final = 64_000
-"""Bytes by which an unmarked encoding is judged: enough to be sure, and a large file takes no longer than a small one."""
+"""Bytes by which an unmarked encoding is judged: enough to be sure, and no longer for a large file than a small one."""
 HEADING: Final = re.compile(r"^#{1,2}[ \t]+(.+?)[ \t]*#*$", re.MULTILINE)
 
 

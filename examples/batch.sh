@@ -1,0 +1,48 @@
+#!/bin/sh
+# Many questions in one go, as NDJSON: one answer a line, in the order of the questions; then a small summary.
+#
+#     sh examples/batch.sh [OUT]
+#
+# OUT (answers.ndjson in the working folder, unless named) can be continued: stop the script, start it again with the
+# same OUT, and only the questions that are not in it yet are asked.
+set -eu
+here=$(dirname -- "$0")
+out=${1:-answers.ndjson}
+questions=$here/saltmarsh-questions.jsonl
+
+# 1 says that some questions were not answered, which is what some of them are for.
+code=0
+lcrag ask "$here/saltmarsh" --questions "$questions" --resume "$out" >> "$out" || code=$?
+test "$code" -le 1 || exit "$code"
+
+python3 - "$questions" "$out" << 'SUMMARY'
+import json
+import sys
+from collections import Counter
+
+
+def rows(path):
+    with open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def words(text):
+    return " ".join(text.split()).casefold()
+
+
+asked, answers = ({row["id"]: row for row in rows(path)} for path in sys.argv[1:])
+statuses = Counter(row["status"] for row in answers.values())
+print(f"{len(answers)} of {len(asked)} questions:", ", ".join(f"{n} {status}" for status, n in statuses.most_common()))
+
+gold = [row for row in asked.values() if not row["unanswerable"]]
+verbatim = [row for row in gold if row["answer_verbatim"]]
+exact = sum(any(words(a) in words(answers[row["id"]]["answer"]) for a in row["answers"]) for row in verbatim)
+print(f"the gold answer stands word for word in {exact} of {len(verbatim)} answers where it could")
+
+absent = [row for row in asked.values() if row["unanswerable"]]
+refused = sum(answers[row["id"]]["status"] not in ("answered", "contradictory") for row in absent)
+print(f"refused {refused} of {len(absent)} that have no answer")
+
+read = [row["read"]["tokens"] for row in answers.values()]
+print(f"tokens read of {max(row['read']['of'] for row in answers.values()):,}: {sum(read) / len(read):,.0f} on average")
+SUMMARY

@@ -1,0 +1,307 @@
+"""Tasks done by extraction, offline: sentences are quoted, never written.
+
+A sentence's score is the share of the question's words that it and its neighbours hold, weighed by how rare each is in
+what was read, plus the cosine of its embedding with the question's, plus a share for holding the kind of thing that is
+asked for (a number for "how many"). Whether the passages hold the answer at all is a logistic regression over a few
+numbers of the same kind; see ``answerable.json`` for its weights, what they were fitted on and how well they do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import pairwise
+from typing import Any, Final
+
+from lcrag import tokens
+from lcrag.prompts import NOT_FOUND
+from lcrag.sentences import sentences
+from lcrag.types import Completion, Embedder, Task, Usage
+from lcrag.words import stems
+
+WINDOW: Final = 4_000_000
+"""Tokens read at once: 16 MB of text, whose sentences take about 1 GB of memory and 20 s."""
+
+EMBEDDED: Final = 48
+"""The best sentences by words are embedded: with all of them, 4,000 tokens would take 0.5 s longer."""
+
+DENSE, KIND, NEIGHBOUR = 0.6, 0.15, 0.5
+"""Weights of the cosine, of the kind of thing asked for, and of what neighbours hold of the question's words."""
+
+CLOSE: Final = 0.85
+"""A second sentence joins the answer when its score is at least this share of the best one's."""
+CLOSE_LIST: Final = 0.6
+MOST, MOST_LIST = 2, 12
+
+LIST: Final = re.compile(
+    r"\b(?:list|all|every|each|which \w+s|how many|name (?:the|all|every|\w+s)"
+    r"|what are|who are|were there|summari[sz]e)\b",
+    re.IGNORECASE,
+)
+SUMMARY: Final = re.compile(
+    r"\b(?:summari[sz]e|summary|overview|outline|main (?:points?|ideas?|themes?)|what (?:is|are) (?:it|this|these|they)"
+    r" about|what is (?:this|the) \w+ about)\b",
+    re.IGNORECASE,
+)
+NUMBER: Final = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|hundred|dozen)\b"
+)
+DATE: Final = re.compile(
+    r"\b(?:1\d{3}|20\d{2}|\d{1,2}:\d\d|jan\w*|feb\w*|march|april|may|june|july|aug\w*|sept\w*|oct\w*|nov\w*|dec\w*|\w+day"
+    r"|yesterday|tomorrow|(?:last|next) (?:week|month|year)|spring|summer|autumn|winter|century)\b",
+    re.IGNORECASE,
+)
+NAME: Final = re.compile(r"(?<=[\w,;'’\"] )[A-Z][\w'’-]+|^[A-Z]\w+ [A-Z]\w+")
+KINDS: Final = (
+    (
+        re.compile(
+            r"\bhow (?:many|much|old|long|far|tall|big|large|high|often|deep|wide)\b|\bwhat (?:number|percentage)\b"
+        ),
+        NUMBER,
+    ),
+    (re.compile(r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|time|century)\b"), DATE),
+    (re.compile(r"\bwho(?:se|m)?\b"), NAME),
+    (re.compile(r"\bwhere\b"), NAME),
+)
+HEADING: Final = re.compile(r"#{1,6}\s|[^.!?]{0,60}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A sentence that may be quoted: its markers, its words, and how it scores."""
+
+    text: str
+    markers: str
+    words: frozenset[str]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was made of one task: units with their scores, best first, and the numbers that tell "not here"."""
+
+    ranked: tuple[tuple[float, Unit], ...]
+    features: dict[str, float]
+
+
+class EmbeddedBackend:
+    """The backend without a model. ``embedder`` None: by words alone."""
+
+    name = "embedded"
+    window = WINDOW
+
+    def __init__(self, embedder: Embedder | None) -> None:
+        self._embedder = embedder
+
+    @property
+    def model(self) -> str:
+        return self._embedder.name if self._embedder is not None else "lexical"
+
+    @property
+    def tokenizer(self) -> str:
+        return tokens.tokenizer_name()
+
+    def count_tokens(self, text: str) -> int:
+        return tokens.count(text)
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        return tokens.count_many(texts)
+
+    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+        """One completion a task, made of sentences of its passages or notes, within ``max_tokens``."""
+        return [self._completion(task, max_tokens) for task in tasks]
+
+    def _completion(self, task: Task, max_tokens: int) -> Completion:
+        begun = time.perf_counter()
+        text = self._text(task, max_tokens)
+        read = sum(passage.tokens for passage in task.passages) + sum(self.count_many([*task.notes, task.question]))
+        seconds = time.perf_counter() - begun
+        return Completion(text, Usage(read, 0, self.count_tokens(text), 1, seconds))
+
+    def _text(self, task: Task, max_tokens: int) -> str:
+        if task.role == "summarise" or (SUMMARY.search(task.question) and task.role in ("answer", "synthesise")):
+            return self._joined(self._central(units(task)), max_tokens)
+        reading = self.read(task)
+        found = answerable(reading.features)
+        if task.role == "judge":
+            return "yes" if found >= threshold() else "no"
+        if not reading.ranked or found < threshold():
+            return NOT_FOUND
+        return self._joined(_chosen(task, reading), max_tokens)
+
+    def read(self, task: Task) -> Reading:
+        """Score every sentence of the task. Public for the script that fits ``answerable.json``."""
+        listed = units(task)
+        if not listed:
+            return Reading((), {})
+        asked = list(dict.fromkeys(stems(task.question)))
+        idf = _idf(asked, listed)
+        own = [_share(asked, idf, unit.words) for unit in listed]
+        around = [_share(asked, idf, _near(listed, place)) for place in range(len(listed))]
+        lexical = [(1 - NEIGHBOUR) * mine + NEIGHBOUR * near for mine, near in zip(own, around, strict=True)]
+        kind = _kind(task.question)
+        fits = [1.0 if kind is None or kind.search(unit.text) else 0.0 for unit in listed]
+        rough = [score + KIND * fit for score, fit in zip(lexical, fits, strict=True)]
+        best = sorted(range(len(listed)), key=lambda place: (-rough[place], place))
+        cosines = self._cosines(task.question, [listed[place].text for place in best[:EMBEDDED]])
+        scored = sorted(
+            (
+                (rough[place] + DENSE * cosine, listed[place], place)
+                for place, cosine in zip(best, cosines, strict=False)
+            ),
+            key=lambda entry: (-entry[0], entry[2]),
+        )
+        top = scored[0][2]
+        names = _names(task.question)
+        everything = frozenset().union(*(unit.words for unit in listed))
+        features = {
+            "best_share": max(own),
+            "top_share": own[top],
+            "around_top": around[top],
+            "best_cosine": max(cosines),
+            "top_cosine": cosines[best.index(top)],
+            "missing": 1 - _share(asked, idf, everything),
+            "names_missing": _lacking(names, everything),
+            "names_missing_near": _lacking(names, _near(listed, top)),
+            "kind_fits": fits[top],
+            "margin": scored[0][0] - scored[min(4, len(scored) - 1)][0],
+            "words": math.log1p(len(asked)),
+        }
+        return Reading(tuple((score, unit) for score, unit, _ in scored), features)
+
+    def _cosines(self, question: str, texts: Sequence[str]) -> list[float]:
+        if self._embedder is None:
+            return [0.0] * len(texts)
+        vectors = self._embedder.embed([question, *texts])
+        return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
+
+    def _central(self, listed: Sequence[Unit]) -> list[Unit]:
+        """Sentences by how much of what is said often they say (SumBasic; Nenkova and Vanderwende 2005), in order.
+
+        A word that was said counts less the next time, so that the summary does not repeat itself.
+        """
+        share: dict[str, float] = {}
+        for unit in listed:
+            for word in unit.words:
+                share[word] = share.get(word, 0.0) + 1 / len(listed)
+        left = [unit for unit in listed if len(unit.words) >= 5] or list(listed)
+        taken: list[Unit] = []
+        while left and len(taken) < MOST_LIST:
+            best = max(left, key=lambda unit: (sum(share[word] for word in unit.words) / len(unit.words), -unit.order))
+            left.remove(best)
+            taken.append(best)
+            for word in best.words:
+                share[word] **= 2
+        return sorted(taken, key=lambda unit: unit.order)
+
+    def _joined(self, chosen: Sequence[Unit], max_tokens: int) -> str:
+        """The sentences with their markers, as many as ``max_tokens`` allow; the first in any case."""
+        lines = [f"{unit.text} {unit.markers}".strip() for unit in chosen]
+        out: list[str] = []
+        left = max_tokens
+        for line, count in zip(lines, self.count_many(lines), strict=True):
+            if out and count > left:
+                break
+            out.append(line)
+            left -= count
+        return "\n".join(out) if out else NOT_FOUND
+
+
+MARKED: Final = re.compile(r"\s*((?:\[\d+\]\s*)+)$")
+
+
+def units(task: Task) -> list[Unit]:
+    """The sentences of the task's passages, then those of its notes, each with the markers to cite."""
+    found: list[Unit] = []
+    for passage in task.passages:
+        for start, end in sentences(passage.text):
+            _add(found, passage.text[start:end], f"[{passage.marker}]")
+    for note in task.notes:
+        for line in note.splitlines():
+            marked = MARKED.search(line)
+            _add(found, line[: marked.start()] if marked else line, marked[1].strip() if marked else "")
+    return found
+
+
+def _add(found: list[Unit], text: str, markers: str) -> None:
+    text = " ".join(text.split())
+    words = frozenset(stems(text))
+    if words:
+        found.append(Unit(text, markers, words, len(found)))
+
+
+def _near(listed: Sequence[Unit], place: int) -> frozenset[str]:
+    """The words of a unit and of those beside it in the same passage."""
+    beside = listed[max(0, place - 1) : place + 2]
+    return frozenset().union(*(unit.words for unit in beside if unit.markers == listed[place].markers))
+
+
+def _idf(asked: Sequence[str], listed: Sequence[Unit]) -> dict[str, float]:
+    """How rare each word of the question is in what was read; a word that is not there at all weighs most."""
+    return {word: math.log(1 + len(listed) / (1 + sum(word in unit.words for unit in listed))) for word in asked}
+
+
+def _share(asked: Sequence[str], idf: dict[str, float], words: frozenset[str]) -> float:
+    total = sum(idf[word] for word in asked)
+    return sum(idf[word] for word in asked if word in words) / total if total else 0.0
+
+
+def _kind(question: str) -> re.Pattern[str] | None:
+    lowered = question.lower()
+    return next((kind for cue, kind in KINDS if cue.search(lowered)), None)
+
+
+def _names(question: str) -> list[str]:
+    """Stems of the question's names and numbers: what a wrong premise is most often wrong about."""
+    words = question.split()
+    marked = [
+        word
+        for before, word in pairwise(["", *words])
+        if before and (word[:1].isupper() or any(map(str.isdigit, word)))
+    ]
+    return list(dict.fromkeys(stem for word in marked for stem in stems(word)))
+
+
+def _lacking(names: Sequence[str], words: frozenset[str]) -> float:
+    return sum(name not in words for name in names) / len(names) if names else 0.0
+
+
+def _chosen(task: Task, reading: Reading) -> list[Unit]:
+    """The best sentences: one or two for a single fact, more for a list and for a note; each text once."""
+    several = task.role == "note" or LIST.search(task.question) is not None
+    close, most = (CLOSE_LIST, MOST_LIST) if several else (CLOSE, MOST)
+    best = reading.ranked[0][0]
+    taken: dict[str, Unit] = {}
+    for score, unit in reading.ranked:
+        if len(taken) == most or score < close * best:
+            break
+        if unit.text not in taken and not (unit.text.startswith("#") and len(reading.ranked) > 1):
+            taken[unit.text] = unit
+    chosen = list(taken.values()) or [reading.ranked[0][1]]
+    return sorted(chosen, key=lambda unit: unit.order) if several else chosen
+
+
+@cache
+def _weights() -> Any:
+    return json.loads((files("lcrag.backends") / "answerable.json").read_text(encoding="utf-8"))
+
+
+def threshold() -> float:
+    return float(_weights()["threshold"])
+
+
+def answerable(features: dict[str, float]) -> float:
+    """P(the passages hold the answer), by logistic regression."""
+    if not features:
+        return 0.0
+    weights = _weights()
+    score = float(weights["bias"]) + sum(
+        float(weights["weights"][name]) * features[name] for name in weights["weights"]
+    )
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, score))))

@@ -1,0 +1,124 @@
+"""The ``lcrag`` command: its sub-commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import lcrag
+from lcrag.cli.ask import ask
+from lcrag.cli.index import index_command
+from lcrag.cli.options import BEFORE, origins
+from lcrag.cli.output import Form, Output, OutputClosed
+from lcrag.cli.plan import plan
+from lcrag.errors import BackendFailed, InputError, LcragError
+
+INTERRUPTED = 130
+
+# Plain help: rich would take longer to load than everything else that help needs.
+app = typer.Typer(
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(ask)
+app.command()(plan)
+app.command("index")(index_command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lcrag {lcrag.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Answers from your own documents, reading exactly as much as each question needs.
+
+    Example: lcrag ask docs/ "Who signed the contract?"
+
+    \b
+    Every command takes these, before its name or after:
+      --backend, --base-url, --model, --index DIR, --config FILE, --preset NAME,
+      -v, -q, --no-color
+
+    \b
+    Where a value comes from, the first that has one:
+      the command line, the environment (LCRAG_MAX_TOKENS=8000),
+      lcrag.toml here, lcrag.toml in your configuration folder.
+    A server's key comes from LCRAG_API_KEY alone.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line; returns the exit code, with every error phrased."""
+    output = Output(_form(args))
+    try:
+        code = _invoke(args, output)
+    except OutputClosed:
+        return 0
+    except LcragError as error:
+        output.error(error)
+        return error.exit_code
+    except typer.TyperException as error:
+        output.failure(InputError.exit_code, "UsageError", *_usage(error))
+        return InputError.exit_code
+    except OSError as error:  # a disk that is full, a folder that may not be read
+        output.failure(InputError.exit_code, type(error).__name__, str(error), "")
+        return InputError.exit_code
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001  Python would exit with 1, which here says "not in the documents"
+        traceback.print_exc()
+        output.failure(BackendFailed.exit_code, type(error).__name__, str(error), "this is a fault in lcrag")
+        return BackendFailed.exit_code
+    if code == INTERRUPTED:
+        output.note("interrupted")
+    return code
+
+
+def _invoke(args: Sequence[str], output: Output) -> int:
+    command = typer.main.get_command(app)
+    code = command.main(args=_commands_first(args), prog_name="lcrag", standalone_mode=False, obj=output)
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: typer.TyperException) -> tuple[str, str]:
+    """What is wrong with the words typed, or with the environment; and the line to type."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    if context is None:
+        return error.format_message(), "lcrag --help"
+    parameter = getattr(error, "param", None)
+    origin = "" if parameter is None else origins(context).get(parameter.name, "")
+    message = f"{origin}: {error.format_message()}" if origin.startswith("LCRAG_") else error.format_message()
+    return message, f"{context.command_path} --help"
+
+
+def _form(args: Sequence[str]) -> Form:
+    """The form that errors take when the arguments cannot even be parsed."""
+    own = args[: list(args).index("--")] if "--" in args else args
+    return "ndjson" if "--ndjson" in own else "json" if "--json" in own else "text"
+
+
+def _commands_first(args: Sequence[str]) -> list[str]:
+    """``--quiet ask docs/ …`` as ``ask --quiet docs/ …``: each command takes the shared options itself."""
+    at = 0
+    while at < len(args) and args[at].split("=")[0] in BEFORE:
+        at += 1 if "=" in args[at] else BEFORE[args[at]]
+    if at >= len(args) or args[at].startswith("-"):
+        return list(args)
+    return [args[at], *args[:at], *args[at + 1 :]]

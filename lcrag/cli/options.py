@@ -1,0 +1,210 @@
+"""The options, once each: every command that takes one says so with the name given here.
+
+A value comes from the command line, else the environment (``LCRAG_`` and the option's name), else ``lcrag.toml``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import typer
+
+from lcrag.cli import config
+from lcrag.cli.output import Output
+
+
+def _option(name: str, help: str, *flags: str, **more: Any) -> Any:
+    return typer.Option(*flags, help=help, envvar=f"LCRAG_{name.upper()}", show_envvar=False, **more)
+
+
+def _configure(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
+    """Read the configuration as soon as both options that choose it are known, before the others are looked at."""
+    ctx.meta[f"lcrag.{param.name}"] = value
+    if {"lcrag.config", "lcrag.preset"} <= ctx.meta.keys() and not ctx.resilient_parsing:
+        loaded = config.load(ctx.meta["lcrag.config"], ctx.meta["lcrag.preset"], CONFIGURABLE)
+        ctx.default_map = {name: value for name, (value, _) in loaded.items()}
+        ctx.meta["lcrag.origins"] = {name: origin for name, (_, origin) in loaded.items()}
+    return value
+
+
+# Shared by every command, and accepted before its name too.
+Backend = Annotated[
+    Literal["auto", "embedded", "server", "vllm"],
+    _option(
+        "backend", "What answers: auto takes a server if one is there, else embedded, which needs no model server."
+    ),
+]
+BaseUrl = Annotated[
+    str | None, _option("base_url", "Address of the server. Example: http://localhost:8000/v1", show_default=False)
+]
+Model = Annotated[str | None, _option("model", "Name of the model that the server runs.", show_default=False)]
+Index = Annotated[Path | None, _option("index", "Folder of the index. Example: ~/my-index", show_default=False)]
+Config = Annotated[
+    Path | None,
+    _option(
+        "config",
+        "Read this file, and no other lcrag.toml.",
+        is_eager=True,
+        callback=_configure,
+        show_default=False,
+    ),
+]
+Preset = Annotated[
+    str | None,
+    _option(
+        "preset",
+        "Take the options of [preset.NAME] in lcrag.toml.",
+        is_eager=True,
+        callback=_configure,
+        show_default=False,
+        metavar="NAME",
+    ),
+]
+Verbose = Annotated[int, _option("verbose", "Say more on standard error.", "--verbose", "-v", count=True)]
+Quiet = Annotated[bool, _option("quiet", "Say nothing on standard error but errors.", "--quiet", "-q")]
+NoColor = Annotated[bool, _option("no_color", "No colours. NO_COLOR in the environment does the same.", "--no-color")]
+
+# Of the commands that read documents.
+Dense = Annotated[
+    Literal["auto", "on", "off"],
+    _option("dense", "Rank by meaning too: on embeds every chunk first, off ranks by words alone."),
+]
+Embedder = Annotated[
+    str | None,
+    _option(
+        "embedder",
+        "A sentence-transformers model or its folder, instead of the built-in one. Example: ./bge-small-en",
+        show_default=False,
+        metavar="NAME",
+    ),
+]
+Prefer = Annotated[
+    Literal["quality", "balanced", "speed"], _option("prefer", "What to favour when routes differ.", "--prefer")
+]
+MaxTokens = Annotated[
+    int | None, _option("max_tokens", "Read at most N tokens. Example: 8000", min=1, show_default=False, metavar="N")
+]
+MaxSeconds = Annotated[
+    float | None, _option("max_seconds", "Take at most S seconds. Example: 2.5", min=0, show_default=False, metavar="S")
+]
+MinQuality = Annotated[
+    float | None,
+    _option(
+        "min_quality",
+        "Refuse routes with P(correct) under P. Example: 0.8",
+        min=0,
+        max=1,
+        show_default=False,
+        metavar="P",
+    ),
+]
+Pipeline = Annotated[
+    str | None,
+    _option("pipeline", "Take this route. Example: full_context", show_default=False, metavar="NAME"),
+]
+Json = Annotated[bool, _option("json", "Print one JSON object, errors too.", "--json")]
+
+# Of `ask` alone.
+Ndjson = Annotated[bool, _option("ndjson", "Print events as they happen, one JSON object a line.", "--ndjson")]
+Stream = Annotated[
+    bool | None,
+    _option(
+        "stream", "Print the answer as it is written. On a terminal it is.", "--stream/--no-stream", show_default=False
+    ),
+]
+Sources = Annotated[bool, _option("sources", "List the sources under the answer.", "--sources/--no-sources")]
+Explain = Annotated[bool, _option("explain", "Print the plan before the answer, on standard error.", "--explain")]
+Escalate = Annotated[
+    bool | None,
+    _option(
+        "escalate",
+        "When nothing is found, try the next route that reads more. Without --pipeline it is on.",
+        "--escalate/--no-escalate",
+        show_default=False,
+    ),
+]
+Questions = Annotated[
+    Path | None,
+    _option(
+        "questions",
+        "Ask every question of FILE: one a line, or JSONL objects with question and id.",
+        show_default=False,
+        metavar="FILE",
+    ),
+]
+Resume = Annotated[
+    Path | None,
+    _option(
+        "resume",
+        "With --questions: skip the ids that are in OUT. Example: --resume out.ndjson >> out.ndjson",
+        show_default=False,
+        metavar="OUT",
+    ),
+]
+
+CONFIGURABLE: Final[dict[str, Any]] = {
+    "backend": Backend,
+    "base_url": BaseUrl,
+    "model": Model,
+    "index": Index,
+    "verbose": Verbose,
+    "quiet": Quiet,
+    "no_color": NoColor,
+    "dense": Dense,
+    "embedder": Embedder,
+    "prefer": Prefer,
+    "max_tokens": MaxTokens,
+    "max_seconds": MaxSeconds,
+    "min_quality": MinQuality,
+    "pipeline": Pipeline,
+    "json": Json,
+    "ndjson": Ndjson,
+    "stream": Stream,
+    "sources": Sources,
+    "explain": Explain,
+    "escalate": Escalate,
+    "questions": Questions,
+    "resume": Resume,
+}
+"""What ``lcrag.toml`` may hold: key → the option's type and limits."""
+
+BEFORE: Final = {
+    "--backend": 2,
+    "--base-url": 2,
+    "--model": 2,
+    "--index": 2,
+    "--config": 2,
+    "--preset": 2,
+    "--verbose": 1,
+    "--quiet": 1,
+    "-v": 1,
+    "-vv": 1,
+    "-q": 1,
+    "--no-color": 1,
+}
+"""Options that may stand before the command's name → how many words they take."""
+
+
+def origins(ctx: typer.Context) -> dict[str, str]:
+    """Where the value of each option that is not the built-in one came from."""
+    from_files: dict[str, str] = ctx.meta.get("lcrag.origins", {})
+    found = {}
+    for name in ("config", "preset", *CONFIGURABLE):
+        source = ctx.get_parameter_source(name)
+        match source.name if source is not None else "":
+            case "COMMANDLINE":
+                found[name] = "command line"
+            case "ENVIRONMENT":
+                found[name] = f"LCRAG_{name.upper()}"
+            case "DEFAULT_MAP":
+                found[name] = from_files[name]
+    return found
+
+
+def announce(ctx: typer.Context, output: Output) -> None:
+    """With --verbose, say which options are set, and by whom."""
+    if output.verbose:
+        for name, origin in origins(ctx).items():
+            if name in ctx.params:
+                output.note(f"{name} = {ctx.params[name]}  ({origin})")

@@ -1,0 +1,87 @@
+"""What happens on the way, for a person: a bar while standard error is a terminal, lines with ``--verbose``."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lcrag.cli.output import Output
+from lcrag.report.json import event_data
+from lcrag.report.text import index_size
+from lcrag.types import Event, Plan
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+
+class Progress:
+    """Takes events; a context manager that leaves no bar behind."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._shows = sys.stderr.isatty() and not output.quiet
+        self._bar: tuple[Bar, TaskID] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.clear()
+
+    def __call__(self, event: Event) -> None:
+        match event.kind, event.data:
+            case "index", {"message": str(message)}:
+                self.clear()
+                self._output.warn(message, event.data.get("hint", ""))
+            case "index", {"embedded": int(done), "total": int(total)}:
+                self.show("embedding", done, total)
+            case "index", {"done": int(done), "total": int(total)}:
+                self.show("reading", done, total)
+            case "index", {"documents": _}:
+                self._detail(f"index: {index_size(event.data)}, {event.data['skipped']:,} skipped")
+            case "worker", {"index": int(done), "of": int(total)}:
+                self.show("workers", done, total)
+            case "plan", {"plan": Plan() as plan}:
+                self._detail(f"plan: {plan.reason}")
+            case ("estimate" | "retrieve" | "escalate" | "usage") as kind, _:
+                self._detail(f"{kind}: " + _facts(event))
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Put the bar to ``done`` of ``total``."""
+        if not self._shows:
+            return
+        if self._bar is None:
+            self._bar = _bar(colour=self._output.colour(sys.stderr))
+        bar, task = self._bar
+        bar.update(task, description=what, completed=done, total=total)
+
+    def clear(self) -> None:
+        """Take the bar away, before anything else is printed."""
+        if self._bar is not None:
+            self._bar[0].stop()
+            self._bar = None
+
+    def _detail(self, text: str) -> None:
+        if self._output.verbose:
+            self.clear()
+            self._output.note(text)
+
+
+def _facts(event: Event) -> str:
+    return ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in event_data(event).items()
+    )
+
+
+def _bar(*, colour: bool) -> tuple[Bar, TaskID]:
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    bar = Bar(console=Console(stderr=True, no_color=not colour), transient=True)
+    bar.start()
+    return bar, bar.add_task("", total=None)

@@ -1,0 +1,1 @@
+"""Answers and plans as people and programs read them."""

@@ -1,0 +1,134 @@
+"""Answers, plans, errors and events as the JSON that scripts rely on: ``lcrag/schemas`` holds the shapes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from lcrag.types import Answer, Citation, Event, Forecast, Plan, Usage
+
+ANSWER: Final = "lcrag.answer/1"
+PLAN: Final = "lcrag.plan/1"
+ERROR: Final = "lcrag.error/1"
+
+COVERAGE_TOKENS: Final = (1000, 2000, 4000, 8000, 16000)
+
+# Lone surrogates (file names that are not UTF-8) have no UTF-8 form; the others end lines or steer terminals.
+_ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def dumps(value: Mapping[str, Any]) -> str:
+    """One line of JSON, readable in every language, and one line for every reader of lines."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def answer_object(
+    question: str,
+    answer: Answer,
+    plan: Plan | None,
+    *,
+    id: str | int | None,
+    backend: str,
+    model: str,
+    index: Mapping[str, int],
+) -> dict[str, Any]:
+    """``lcrag.answer/1``. ``index`` has ``documents``, ``chunks``, ``tokens`` and ``skipped``.
+
+    ``plan`` is None only where no route was left (status ``refused_by_budget``).
+    """
+    return {
+        "schema": ANSWER,
+        "id": id,
+        "question": question,
+        "answer": answer.text,
+        "short": answer.short,
+        "status": answer.status,
+        "citations": [citation_object(citation) for citation in answer.citations],
+        "plan": None if plan is None else plan_object(plan),
+        "usage": usage_object(answer.usage),
+        "read": {"tokens": answer.tokens_read, "of": index["tokens"]},
+        "steps": [
+            {"pipeline": step.pipeline, "status": step.status, "usage": usage_object(step.usage)}
+            for step in answer.steps
+        ],
+        "backend": backend,
+        "model": model,
+        "index": {key: index[key] for key in ("documents", "chunks", "tokens", "skipped")},
+    }
+
+
+def citation_object(citation: Citation) -> dict[str, Any]:
+    return {
+        "marker": citation.marker,
+        "source": citation.source,
+        "start": citation.start,
+        "end": citation.end,
+        "line": citation.line,
+        "page": citation.page,
+        "quote": citation.quote,
+    }
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    return asdict(usage)
+
+
+def plan_object(plan: Plan) -> dict[str, Any]:
+    """``lcrag.plan/1``."""
+    return {
+        "schema": PLAN,
+        "question": plan.question,
+        "pipeline": plan.pipeline,
+        "options": dict(plan.options),
+        "reason": plan.reason,
+        "counterfactuals": list(plan.counterfactuals),
+        "estimate": {
+            "diffusion": plan.estimate.diffusion,
+            "scope_tokens": plan.estimate.scope_tokens,
+            "coverage": {str(tokens): plan.estimate.covered(tokens) for tokens in COVERAGE_TOKENS},
+            "features": dict(plan.estimate.features),
+        },
+        "forecasts": [_forecast(forecast, plan) for forecast in plan.forecasts],
+        "profile": {"name": plan.profile.name, "measured": plan.profile.measured},
+    }
+
+
+def chosen(forecast: Forecast, plan: Plan) -> bool:
+    """Whether this is the route that the plan takes."""
+    return forecast.pipeline == plan.pipeline and dict(forecast.options) == dict(plan.options)
+
+
+def _forecast(forecast: Forecast, plan: Plan) -> dict[str, Any]:
+    return {
+        "pipeline": forecast.pipeline,
+        "options": dict(forecast.options),
+        "input_tokens": forecast.input_tokens,
+        "output_tokens": forecast.output_tokens,
+        "calls": forecast.calls,
+        "seconds": forecast.seconds,
+        "quality": forecast.quality,
+        "fits": forecast.fits,
+        "chosen": chosen(forecast, plan),
+    }
+
+
+def error_object(code: int, kind: str, message: str, hint: str) -> dict[str, Any]:
+    """``lcrag.error/1``. ``code`` is the exit code, ``kind`` the error's class."""
+    return {"schema": ERROR, "code": code, "kind": kind, "message": message, "hint": hint}
+
+
+def event_data(event: Event) -> dict[str, Any]:
+    """What an event tells, ready for JSON: a plan or a usage in it is laid out in place."""
+    data: dict[str, Any] = {}
+    for key, value in event.data.items():
+        if isinstance(value, Plan):
+            data |= plan_object(value)
+        elif isinstance(value, Usage):
+            data |= usage_object(value)
+        else:
+            data[key] = value
+    return data

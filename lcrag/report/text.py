@@ -1,0 +1,145 @@
+"""Answers and plans as a person reads them in a terminal, safe to print whatever the documents hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from lcrag.report.json import chosen
+from lcrag.types import Answer, Citation, Option, Plan
+
+if TYPE_CHECKING:
+    from lcrag.corpus import IndexStatus, Refreshed
+
+QUOTE_CHARACTERS: Final = 160
+"""How much of a quote the list of sources shows; the JSON has all of it."""
+
+# Escape sequences, cursor movements, and marks that make text read in another order than it is stored.
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text without what steers a terminal. Bytes of a file name that are not UTF-8 become U+FFFD."""
+    return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub("", text))
+
+
+def sources(answer: Answer) -> str:
+    """One line a citation: ``[1] docs/a.md:7  “quote”``; "" when there are none."""
+    return "".join(
+        f"[{citation.marker}] {_place(citation)}  “{_shortened(citation.quote)}”\n" for citation in answer.citations
+    )
+
+
+def _place(citation: Citation) -> str:
+    source = "standard input" if citation.source == "-" else printable(citation.source).replace("\n", " ")
+    if citation.page is not None:
+        return f"{source} p. {citation.page}"
+    return source if citation.line is None else f"{source}:{citation.line}"
+
+
+def _shortened(quote: str) -> str:
+    line = printable(" ".join(quote.split()))
+    return line if len(line) <= QUOTE_CHARACTERS else line[: QUOTE_CHARACTERS - 1].rstrip() + "…"
+
+
+def nothing_found(answer: Answer, tokens: int) -> str:
+    """What to say when the answer was not found, ``tokens`` being the size of the documents."""
+    if answer.status == "not_found":
+        return f"Not in these documents: all {tokens:,} tokens were read."
+    return (
+        f"Not in the {answer.tokens_read:,} of {tokens:,} tokens that were read.\n"
+        "  --pipeline full_context reads everything"
+    )
+
+
+def plan_report(plan: Plan, *, width: int, colour: bool) -> str:
+    """The table of all routes, why one was taken, and what would have changed that. ``width`` in columns."""
+    from io import StringIO
+
+    from rich.console import Console
+    from rich.text import Text
+
+    buffer = StringIO()
+    console = Console(
+        file=buffer, width=width, force_terminal=colour, no_color=not colour, highlight=False, markup=False, emoji=False
+    )
+    console.print(Text(printable(" ".join(plan.question.split())), style="bold"))
+    console.print(f"evidence: about {plan.estimate.scope_tokens:,} tokens, diffusion {plan.estimate.diffusion:.2f}")
+    console.print(f"profile: {plan.profile.name}, {'' if plan.profile.measured else 'not '}measured\n")
+    console.print(_table(plan))
+    console.print(f"\n* {printable(plan.reason)}")
+    for other in plan.counterfactuals:
+        console.print(f"  {printable(other)}")
+    return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
+
+
+def _table(plan: Plan) -> object:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("  route", overflow="fold")
+    for name in ("tokens", "calls", "seconds", "P(correct)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("fits")
+    for forecast in plan.forecasts:
+        taken = chosen(forecast, plan)
+        table.add_row(
+            f"{'*' if taken else ' '} {forecast.pipeline} {_options(forecast.options)}",
+            f"{forecast.input_tokens:,}",
+            f"{forecast.calls:,}",
+            f"{forecast.seconds:,.1f}",
+            f"{forecast.quality:.2f}",
+            "yes" if forecast.fits else "no",
+            style="bold green" if taken else "" if forecast.fits else "dim",
+        )
+    return table
+
+
+def _options(options: Mapping[str, Option]) -> str:
+    return " ".join(
+        f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in options.items()
+    )
+
+
+def index_report(info: Mapping[str, int], refreshed: Refreshed) -> str:
+    """What is in the index, and what its refresh changed."""
+    found = (
+        ("added", refreshed.added),
+        ("changed", refreshed.changed),
+        ("renamed", refreshed.renamed),
+        ("removed", refreshed.removed),
+        ("unchanged", refreshed.unchanged),
+        ("copies", refreshed.duplicates),
+        ("skipped", info["skipped"]),
+    )
+    return f"{index_size(info)}: {', '.join(f'{count:,} {name}' for name, count in found if count) or 'empty'}\n"
+
+
+def index_size(info: Mapping[str, int]) -> str:
+    return f"{info['documents']:,} documents, {info['chunks']:,} chunks, {info['tokens']:,} tokens"
+
+
+def status_report(status: IndexStatus) -> str:
+    """``lcrag index --status``: one fact a line, then one line for each file that could not be read."""
+    from datetime import datetime
+
+    updated = (
+        "never"
+        if status.updated is None
+        else datetime.fromtimestamp(status.updated).astimezone().isoformat(sep=" ", timespec="seconds")
+    )
+    facts = [
+        ("documents", f"{status.documents:,}"),
+        ("chunks", f"{status.chunks:,}"),
+        ("tokens", f"{status.tokens:,} ({status.tokenizer})"),
+        ("copies", f"{status.duplicates:,}"),
+        *((f"vectors of {name}", f"{count:,} of {status.chunks:,}") for name, count in status.vectors.items()),
+        ("size", f"{status.bytes / 1e6:,.1f} MB"),
+        ("format", status.form),
+        ("updated", updated),
+        *(("not read", f"{source}: {reason}") for source, reason in status.failed),
+    ]
+    return printable("".join(f"{name}: {value}\n" for name, value in facts))

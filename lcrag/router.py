@@ -1,0 +1,159 @@
+"""Forecasts and a policy to a plan. Pure: no clock, no files, no model; the same numbers give the same plan.
+
+    utility = P(correct) - price × log2(1 + input tokens / 500)
+
+so the price is what one doubling of the reading must add to P(correct): 0.1 points under "quality", 2 under "balanced",
+6 under "speed". Doublings, because a route is worth its cost in proportion: from 1k to 2k tokens is felt as much as
+from 50k to 100k. Budgets are hard limits. What does not fit the window is never chosen; of equals, the cheaper is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from lcrag.errors import DoesNotFit, NoRoute, OverBudget
+from lcrag.types import Estimate, Forecast, Plan, Policy, Prefer, Profile
+
+PRICE: Final[Mapping[Prefer, float]] = {"quality": 0.001, "balanced": 0.02, "speed": 0.06}
+UNIT: Final = 500
+MOST_COUNTERFACTUALS: Final = 3
+
+
+def utility(option: Forecast, prefer: Prefer) -> float:
+    return option.quality - PRICE[prefer] * math.log2(1 + option.input_tokens / UNIT)
+
+
+def route(question: str, forecasts: Sequence[Forecast], estimate: Estimate, profile: Profile, policy: Policy) -> Plan:
+    """The plan of the route with the highest utility within the policy.
+
+    Raises DoesNotFit when no prompt fits the window, OverBudget when the budgets leave nothing; both say by how much.
+    """
+    best = choose(forecasts, policy, profile.window)
+    return Plan(
+        question=question,
+        pipeline=best.pipeline,
+        options=best.options,
+        reason=_reason(best, forecasts, estimate, policy),
+        counterfactuals=tuple(_counterfactuals(best, forecasts, policy, profile.window)),
+        estimate=estimate,
+        forecasts=tuple(forecasts),
+        profile=profile,
+    )
+
+
+def choose(forecasts: Sequence[Forecast], policy: Policy, window: int) -> Forecast:
+    """The forecast with the highest utility within the policy and the window. Raises as ``route`` does."""
+    named = [option for option in forecasts if policy.pipeline in (None, option.pipeline)]
+    if not named:
+        raise NoRoute(
+            f"{policy.pipeline} has nothing to offer here: the documents are shorter than its smallest budget"
+        )
+    fit = [option for option in named if option.longest_prompt <= window]
+    if not fit:
+        shortest = min(named, key=lambda option: option.longest_prompt)
+        raise DoesNotFit(
+            f"{shortest.pipeline} needs a prompt of {shortest.longest_prompt:,} tokens, "
+            f"{shortest.longest_prompt - window:,} more than the window ({window:,})",
+            tokens=shortest.longest_prompt,
+            window=window,
+            hint="leave --pipeline to the router" if policy.pipeline else "use a model with a longer window",
+        )
+    within = [option for option in fit if _allowed(option, policy)]
+    if not within:
+        raise OverBudget(_by_how_much(fit, policy), hint="raise the limit, or leave it out")
+    return max(within, key=lambda option: (utility(option, policy.prefer), -option.input_tokens, -option.seconds))
+
+
+def _allowed(option: Forecast, policy: Policy) -> bool:
+    return (
+        (policy.max_tokens is None or option.input_tokens <= policy.max_tokens)
+        and (policy.max_seconds is None or option.seconds <= policy.max_seconds)
+        and (policy.min_quality is None or option.quality >= policy.min_quality)
+    )
+
+
+def _by_how_much(fit: Sequence[Forecast], policy: Policy) -> str:
+    """Each limit that alone leaves nothing, with how far the nearest route misses it."""
+    said = []
+    fewest = min(fit, key=lambda option: option.input_tokens)
+    if policy.max_tokens is not None and fewest.input_tokens > policy.max_tokens:
+        over = fewest.input_tokens - policy.max_tokens
+        said.append(
+            f"the cheapest route ({fewest.pipeline}) needs {fewest.input_tokens:,} tokens, {over:,} more than the "
+            f"limit of {policy.max_tokens:,}"
+        )
+    fastest = min(fit, key=lambda option: option.seconds)
+    if policy.max_seconds is not None and fastest.seconds > policy.max_seconds:
+        said.append(
+            f"the fastest route ({fastest.pipeline}) takes about {fastest.seconds:.2g} s, "
+            f"{fastest.seconds - policy.max_seconds:.2g} s more than the limit of {policy.max_seconds:g} s"
+        )
+    best = max(fit, key=lambda option: option.quality)
+    if policy.min_quality is not None and best.quality < policy.min_quality:
+        said.append(
+            f"the best route ({best.pipeline}) has P(correct) {best.quality:.2f}, "
+            f"{policy.min_quality - best.quality:.2f} less than the {policy.min_quality:.2f} asked for"
+        )
+    return "; ".join(said) or "no route keeps all the limits at once, though each alone can be kept"
+
+
+def label(option: Forecast) -> str:
+    """A route as a person writes it: "chunk_rag (tokens 2000)"."""
+    options = ", ".join(f"{name} {value}" for name, value in option.options.items())
+    return f"{option.pipeline} ({options})" if options else option.pipeline
+
+
+def _reason(best: Forecast, forecasts: Sequence[Forecast], estimate: Estimate, policy: Policy) -> str:
+    if policy.pipeline is not None:
+        return f"{label(best)}: asked for by name; P(correct) about {best.quality:.2f}"
+    better = [option for option in forecasts if option.fits and option.quality > best.quality + 0.005]
+    said = f"{label(best)}: P(correct) about {best.quality:.2f} for {best.input_tokens:,} tokens"
+    if not better:
+        return f"{said}, the best of all that fit"
+    next_best = min(better, key=lambda option: option.input_tokens)
+    times = next_best.input_tokens / max(1, best.input_tokens)
+    return (
+        f"{said}; {label(next_best)} would reach {next_best.quality:.2f} for {next_best.input_tokens:,}"
+        + (f", {times:.1f} times as many" if times >= 1.1 else "")
+        + ("" if _allowed(next_best, policy) else ", beyond the limits set")
+    )
+
+
+def _counterfactuals(best: Forecast, forecasts: Sequence[Forecast], policy: Policy, window: int) -> Iterator[str]:
+    """What would have changed the choice, found by choosing again with one input changed."""
+    if policy.pipeline is not None:
+        policy = replace(policy, pipeline=None)
+    seen = {label(best)}
+    for condition, again in _changes(forecasts, policy, window):
+        try:
+            other = label(again())
+        except NoRoute:
+            continue
+        if other not in seen:
+            seen.add(other)
+            yield f"{other} {condition}"
+        if len(seen) > MOST_COUNTERFACTUALS:
+            return
+
+
+def _changes(
+    forecasts: Sequence[Forecast], policy: Policy, window: int
+) -> Iterator[tuple[str, Callable[[], Forecast]]]:
+    def under(other: Policy, wide: int = window) -> Callable[[], Forecast]:
+        return lambda: choose(forecasts, other, wide)
+
+    if policy.max_tokens is not None:
+        yield "without the limit on tokens", under(replace(policy, max_tokens=None))
+    if policy.max_seconds is not None:
+        yield "without the limit on seconds", under(replace(policy, max_seconds=None))
+    if policy.min_quality is not None:
+        yield "without the floor on P(correct)", under(replace(policy, min_quality=None))
+    prefers: tuple[Prefer, ...] = ("quality", "balanced", "speed")
+    for prefer in prefers:
+        if prefer != policy.prefer:
+            yield f"with --prefer {prefer}", under(replace(policy, prefer=prefer))
+    for wider in sorted({option.longest_prompt for option in forecasts if option.longest_prompt > window}):
+        yield f"if the window were {wider:,} tokens", under(policy, wider)

@@ -1,0 +1,1 @@
+"""Fitted numbers, as readable JSON; each file says when and on what it was fitted."""

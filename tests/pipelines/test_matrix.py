@@ -1,0 +1,125 @@
+"""Every pipeline on every shape of corpus, on the backend that extracts and on one that is told what to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import HashingEmbedder, corpus_of, nobody
+
+from lcrag.backends.embedded import EmbeddedBackend
+from lcrag.backends.scripted import ScriptedBackend
+from lcrag.estimate import estimate
+from lcrag.prompts import NOT_FOUND
+from lcrag.retrieve import retrieve
+from lcrag.types import Answer, Backend, Event
+from pipelines import PIPELINES
+
+FILLER = [
+    f"In {year} the harbour took in {year % 97 + 3} boats and {year % 31} of them stayed." for year in range(1800, 1990)
+]
+FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
+QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"
+MANY = "\n\n".join([*FILLER[:90], FACT, *FILLER[90:]])
+
+SHAPES = {
+    "none": {},
+    "one chunk": {"a.md": FACT},
+    "two chunks": {"a.md": FACT, "b.md": FILLER[0]},
+    "many chunks": {"a.md": MANY, "b.md": "\n\n".join(FILLER)},
+    "one very long line": {"a.txt": " ".join([*FILLER, FACT, *FILLER])},
+    "no spaces at all": {"a.txt": "x" * 9000},
+    "Japanese": {
+        "a.md": "灯台守のアンナ・ホルムはブラントという名のカラスを飼っていた。" * 3 + "港には船が多い。" * 400
+    },
+    "emoji and marks": {"a.md": f"🦜 e\u0301a\u0300 👩‍👩‍👧‍👦 \u202eabc\u202c\n\n{FACT} 🦜"},
+}
+STATUSES = {"answered", "not_found", "not_retrieved"}
+
+
+def ask(folder: Path, shape: str, name: str, backend: Backend) -> tuple[Answer, int, list[Event], dict[str, str]]:
+    events: list[Event] = []
+    with corpus_of(folder, SHAPES[shape]) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
+        answer = PIPELINES[name]().answer(QUESTION, corpus, ranking, backend, events.append)
+        texts = {chunk.document_id: corpus.document(chunk.document_id).text for chunk in corpus.chunks()}
+        return answer, corpus.size.tokens, events, texts
+
+
+def check(answer: Answer, size: int, texts: dict[str, str]) -> None:
+    assert answer.status in STATUSES
+    assert (answer.status == "answered") == bool(answer.text)
+    assert answer.steps
+    assert answer.steps[-1].status == answer.status
+    for citation in answer.citations:
+        assert citation.quote == texts[citation.document_id][citation.start : citation.end]
+        assert f"[{citation.marker}]" in answer.text
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", PIPELINES)
+def test_by_extraction(tmp_path: Path, name: str, shape: str) -> None:
+    answer, size, _, texts = ask(tmp_path, shape, name, EmbeddedBackend(HashingEmbedder()))
+    check(answer, size, texts)
+    assert answer.tokens_read <= size
+    if FACT in "".join(texts.values()):
+        assert "Brandt" in answer.text
+        assert answer.citations
+    if not texts:
+        assert answer.status == "not_found"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", PIPELINES)
+def test_when_nothing_is_found(tmp_path: Path, name: str, shape: str) -> None:
+    answer, size, _, texts = ask(tmp_path, shape, name, ScriptedBackend(lambda task: NOT_FOUND))
+    check(answer, size, texts)
+    assert (answer.text, answer.citations) == ("", ())
+    assert answer.status in ("not_found", "not_retrieved")
+    if name in ("full_context", "chain_of_agents", "escalate"):
+        assert answer.status == "not_found"  # all of it was read
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("reply", ["", "  ", "Ann [1] [99] [", "\x1b[31mred [1]", "[1]" * 500, "word " * 5000])
+def test_whatever_a_model_says(tmp_path: Path, name: str, reply: str) -> None:
+    answer, size, _, texts = ask(tmp_path, "many chunks", name, ScriptedBackend(lambda task: reply))
+    assert answer.status in STATUSES
+    for citation in answer.citations:
+        assert citation.quote == texts[citation.document_id][citation.start : citation.end]
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_markers_are_unique_and_every_passage_is_the_documents_text(tmp_path: Path, name: str) -> None:
+    backend = ScriptedBackend(lambda task: NOT_FOUND)
+    _, _, _, texts = ask(tmp_path, "many chunks", name, backend)
+    for task in backend.tasks:
+        markers = [passage.marker for passage in task.passages]
+        assert markers == sorted(set(markers))
+        for passage in task.passages:
+            whole = texts[passage.document_id]
+            pieces = [whole[start:end] for start, end in passage.parts or ((passage.start, passage.end),)]
+            assert passage.text == "\n".join(pieces)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_workload_foretells_what_is_asked(tmp_path: Path, name: str) -> None:
+    """Forecast input tokens and calls, in the index's own tokens, against what the extracting backend is asked."""
+    backend = EmbeddedBackend(None)
+    with corpus_of(tmp_path, SHAPES["many chunks"]) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
+        pipeline = PIPELINES[name]()
+        work = pipeline.workload(estimate(ranking), corpus.size, backend.window)
+        answer = pipeline.answer(QUESTION, corpus, ranking, backend, nobody)
+    if name == "escalate":
+        assert answer.usage.input_tokens <= work.input_tokens * 2
+    else:
+        assert answer.usage.calls <= work.calls
+        assert 0.5 * work.input_tokens <= answer.usage.input_tokens <= work.input_tokens
+
+
+def test_a_task_never_changes_the_question(tmp_path: Path) -> None:
+    for name in PIPELINES:
+        backend = ScriptedBackend(lambda task: "Something [1].")
+        ask(tmp_path / name, "many chunks", name, backend)
+        assert {task.question for task in backend.tasks} == {QUESTION}

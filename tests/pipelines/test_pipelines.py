@@ -1,0 +1,160 @@
+"""What each pipeline asks for, in which order, and what it does when it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fakes import corpus_of, nobody
+
+from lcrag.backends.scripted import ScriptedBackend
+from lcrag.errors import DoesNotFit
+from lcrag.prompts import NOT_FOUND
+from lcrag.retrieve import retrieve
+from lcrag.types import Answer, Event, Pipeline, Task
+from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
+
+LINES = [
+    f"Boat {number} carries {number * 3} crates of tea from Port {number % 7} to the island." for number in range(300)
+]
+DOCUMENTS = {"a.md": "\n\n".join(LINES[:150]), "b.md": "\n\n".join(LINES[150:])}
+QUESTION = "How many crates does Boat 217 carry?"
+
+
+def ask(
+    folder: Path,
+    pipeline: Pipeline,
+    replies: Callable[[Task], str],
+    *,
+    window: int = 100_000,
+    events: list[Event] | None = None,
+) -> tuple[Answer, list[Task]]:
+    backend = ScriptedBackend(replies, window=window)
+    with corpus_of(folder, DOCUMENTS) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=None)
+        emit = events.append if events is not None else nobody
+        return pipeline.answer(QUESTION, corpus, ranking, backend, emit), backend.tasks
+
+
+def holder(task: Task) -> str:
+    """Answers as a good model would: from the passage or note that holds the line, or not at all."""
+    for passage in task.passages:
+        if LINES[217] in passage.text:
+            return f"{LINES[217]} [{passage.marker}]"
+    for note in task.notes if task.role == "synthesise" else ():
+        if LINES[217] in note:
+            return note
+    return NOT_FOUND
+
+
+def test_full_context_reads_everything_in_order_at_once(tmp_path: Path) -> None:
+    answer, [task] = ask(tmp_path, FullContext(), holder)
+    assert "".join(passage.text for passage in task.passages) == "".join(DOCUMENTS.values())
+    assert answer.citations[0].quote == LINES[217]
+    assert answer.citations[0].source.endswith("b.md")
+
+
+def test_full_context_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
+    with pytest.raises(DoesNotFit) as refused:
+        ask(tmp_path, FullContext(), holder, window=3000)
+    assert refused.value.window == 3000
+    assert refused.value.tokens > 3000
+    assert "chain_of_agents" in refused.value.hint
+
+
+def test_chunk_rag_takes_the_best_within_its_budget_in_document_order(tmp_path: Path) -> None:
+    events: list[Event] = []
+    answer, [task] = ask(tmp_path, ChunkRag(600), holder, events=events)
+    assert sum(passage.tokens for passage in task.passages) <= 600
+    assert [(p.source, p.start) for p in task.passages] == sorted((p.source, p.start) for p in task.passages)
+    assert answer.citations[0].quote == LINES[217]
+    assert answer.tokens_read == sum(passage.tokens for passage in task.passages)
+    assert [event.kind for event in events] == ["retrieve", "citation"]
+
+
+def test_chunk_rag_that_finds_nothing_in_a_part_does_not_claim_that_it_is_not_there(tmp_path: Path) -> None:
+    answer, _ = ask(tmp_path, ChunkRag(600), lambda task: "not found.")
+    assert answer.status == "not_retrieved"
+    answer, _ = ask(tmp_path / "all", ChunkRag(1_000_000), lambda task: NOT_FOUND)
+    assert answer.status == "not_found"
+
+
+def test_chain_of_agents_reads_all_of_it_piece_by_piece_and_passes_notes_on(tmp_path: Path) -> None:
+    events: list[Event] = []
+    answer, tasks = ask(tmp_path, ChainOfAgents(worker_tokens=800), holder, events=events)
+    *workers, manager = tasks
+    assert "".join(p.text for task in workers for p in task.passages) == "".join(DOCUMENTS.values())
+    assert [task.role for task in workers] == ["note"] * len(workers)
+    assert (manager.role, manager.passages) == ("synthesise", ())
+    found = next(number for number, task in enumerate(workers) if LINES[217] in "".join(p.text for p in task.passages))
+    assert [len(task.notes) for task in workers] == [0] * (found + 1) + [1] * (len(workers) - found - 1)
+    assert answer.citations[0].quote == LINES[217]
+    assert [event.data["status"] for event in events if event.kind == "worker"].count("noted") == 1
+    assert answer.usage.calls == len(tasks)
+
+
+def test_chain_of_agents_without_any_note_asks_no_manager(tmp_path: Path) -> None:
+    answer, tasks = ask(tmp_path, ChainOfAgents(worker_tokens=800), lambda task: NOT_FOUND)
+    assert {task.role for task in tasks} == {"note"}
+    assert answer.status == "not_found"
+
+
+def test_chain_of_agents_merges_notes_that_grow_too_long(tmp_path: Path) -> None:
+    def talkative(task: Task) -> str:
+        return "word " * 400 + f"[{task.passages[0].marker}]" if task.passages else "the gist"
+
+    _, tasks = ask(tmp_path, ChainOfAgents(worker_tokens=500), talkative)
+    assert "summarise" in [task.role for task in tasks]
+    assert max(len(" ".join(task.notes).split()) for task in tasks) <= 4 * 512 + 512
+
+
+def test_chain_of_agents_makes_its_pieces_fit_a_small_window(tmp_path: Path) -> None:
+    _, tasks = ask(tmp_path, ChainOfAgents(), holder, window=2000)
+    assert max(sum(p.tokens for p in task.passages) for task in tasks) < 1000
+    with pytest.raises(DoesNotFit):
+        ask(tmp_path / "tiny", ChainOfAgents(), holder, window=700)
+
+
+@pytest.mark.parametrize("over", ["hits", "corpus"])
+def test_compression_keeps_the_sentences_that_matter_within_its_budget(tmp_path: Path, over: str) -> None:
+    events: list[Event] = []
+    answer, [task] = ask(tmp_path, Compression(200, over), holder, events=events)  # type: ignore[arg-type]
+    assert sum(passage.tokens for passage in task.passages) <= 200
+    assert answer.citations[0].quote == LINES[217]
+    assert events[0].data["ratio"] > 3
+    assert events[0].data["compressed_from"] > 600
+
+
+def test_compression_leaves_what_fits_alone(tmp_path: Path) -> None:
+    _, [task] = ask(tmp_path, Compression(100_000, "corpus"), holder)
+    assert "".join(passage.text for passage in task.passages) == "".join(DOCUMENTS.values())
+
+
+def test_escalate_stops_when_the_first_step_answers(tmp_path: Path) -> None:
+    answer, tasks = ask(tmp_path, Escalate(600), holder)
+    assert len(tasks) == 1
+    assert [step.pipeline for step in answer.steps] == ["chunk_rag"]
+
+
+def test_escalate_goes_on_to_everything_and_adds_up(tmp_path: Path) -> None:
+    events: list[Event] = []
+    asked: list[Task] = []
+
+    def late(task: Task) -> str:
+        asked.append(task)
+        return NOT_FOUND if len(asked) == 1 else holder(task)
+
+    answer, tasks = ask(tmp_path, Escalate(600), late, events=events)
+    assert [step.pipeline for step in answer.steps] == ["chunk_rag", "full_context"]
+    assert [step.status for step in answer.steps] == ["not_retrieved", "answered"]
+    assert answer.usage.calls == len(tasks) == 2
+    assert [event.data["to"] for event in events if event.kind == "escalate"] == ["full_context"]
+
+
+def test_escalate_goes_round_what_does_not_fit(tmp_path: Path) -> None:
+    answer, _ = ask(tmp_path, Escalate(600), lambda task: NOT_FOUND, window=3000)
+    assert [step.pipeline for step in answer.steps] == ["chunk_rag", "chain_of_agents"]
+    assert answer.status == "not_found"
+    with pytest.raises(DoesNotFit):
+        ask(tmp_path / "tiny", ChainOfAgents(), holder, window=100)

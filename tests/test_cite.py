@@ -1,0 +1,86 @@
+"""A citation's quote is what stands at its place; a marker that leads nowhere is gone."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lcrag.cite import cite
+from lcrag.types import Citation, Document, Passage
+
+TEXT = (
+    "The light was lit in 1871. Its first keeper was Anna Holm, who\nstayed for nine years. The lamp burned oil.\n"
+    "A note says so [12]. Nothing else is known.\n"
+)
+DOCUMENT = Document("d", "a.md", TEXT)
+MIDDLE = TEXT.index("Its")
+PASSAGES = (
+    Passage(3, "d", "a.md", 0, MIDDLE, TEXT[:MIDDLE], 5),
+    Passage(5, "d", "a.md", MIDDLE, len(TEXT), TEXT[MIDDLE:], 20),
+)
+
+
+def cited(text: str, passages: tuple[Passage, ...] = PASSAGES) -> tuple[str, tuple[Citation, ...]]:
+    return cite(text, passages, {"d": DOCUMENT}.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "quotes"),
+    [
+        ("The light was lit in 1871. [3]", "The light was lit in 1871. [1]", ["The light was lit in 1871."]),
+        ("The light was lit in 1871 [3].", "The light was lit in 1871 [1].", ["The light was lit in 1871"]),
+        (
+            "Its first keeper was Anna Holm, who stayed for nine years. [5]",
+            "Its first keeper was Anna Holm, who stayed for nine years. [1]",
+            ["Its first keeper was Anna Holm, who\nstayed for nine years."],
+        ),
+        (
+            "Anna Holm kept it for nine years [5]. It was lit in 1871 [3].",
+            "Anna Holm kept it for nine years [1]. It was lit in 1871 [2].",
+            ["Its first keeper was Anna Holm, who\nstayed for nine years.", "The light was lit in 1871."],
+        ),
+        ("The lamp burned oil. [5][3]", "The lamp burned oil. [1]", ["The lamp burned oil."]),
+        ("The lamp burned oil. [3, 5]", "The lamp burned oil. [1]", ["The lamp burned oil."]),
+        ("The lamp burned oil. [99]", "The lamp burned oil.", []),
+        ("Quite another matter altogether [5].", "Quite another matter altogether.", []),
+        ("A note says so [12]. [5]", "A note says so [12]. [1]", ["A note says so [12]."]),
+        (
+            "The lamp burned oil. [5] The lamp burned oil. [5]",
+            "The lamp burned oil. [1] The lamp burned oil. [1]",
+            ["The lamp burned oil."],
+        ),
+        ("No marker at all.", "No marker at all.", []),
+        ("[5]", "", []),
+        ("", "", []),
+    ],
+)
+def test_markers(answer: str, text: str, quotes: list[str]) -> None:
+    found, citations = cited(answer)
+    assert found == text
+    assert [citation.quote for citation in citations] == quotes
+    assert all(citation.quote == TEXT[citation.start : citation.end] for citation in citations)
+    assert [citation.marker for citation in citations] == list(range(1, len(citations) + 1))
+
+
+def test_the_line_is_where_the_quote_begins() -> None:
+    _, [citation] = cited("A note says so [12]. [5]")
+    assert (citation.line, citation.page) == (3, None)
+
+
+def test_a_compressed_passage_leads_to_the_original() -> None:
+    parts = ((0, 27), (TEXT.index("The lamp"), TEXT.index("A note")))
+    text = "\n".join(TEXT[start:end] for start, end in parts)
+    compressed = Passage(1, "d", "a.md", 0, parts[1][1], text, 9, parts)
+    _, [first, second] = cited("The lamp burned oil. [1] The light was lit in 1871. [1]", (compressed,))
+    assert [TEXT[citation.start : citation.end] for citation in (first, second)] == [
+        "The lamp burned oil.",
+        "The light was lit in 1871.",
+    ]
+
+
+@given(st.text(alphabet=st.sampled_from("[]0123456789 ,.\nlamp oil") | st.characters(codec="utf-8")))
+def test_whatever_the_model_says_each_quote_is_in_its_place(answer: str) -> None:
+    text, citations = cited(answer)
+    assert all(citation.quote == TEXT[citation.start : citation.end] != "" for citation in citations)
+    assert all(f"[{citation.marker}]" in text for citation in citations)
