@@ -11,26 +11,24 @@ import sys
 from pathlib import Path
 
 from lcrag.run import Session, Settings
-from lcrag.types import Answer, Policy
+from lcrag.types import Answer, Plan, Policy
 
 CORPUS = Path(__file__).parent / "saltmarsh"
 QUESTIONS = (
     "What did it cost Josiah Fenn to build the tide mill?",
-    "Where was the first cruise ship built?",
+    "Who bought back the bell Old Margery, and for how much?",
+    "Which enzyme breaks down lactose in yoghurt?",
 )
 
 
-def show(question: str, answer: Answer) -> None:
-    """Print the answer, then for each citation the file, its line or page, and the words quoted."""
+def show(question: str, answer: Answer, plan: Plan) -> None:
+    """Print the answer, for each citation the file, its line or page and the words quoted, and what was read."""
     print(f"Q: {question}")
-    if answer.status not in ("answered", "contradictory"):
-        print(f"A: ({answer.status})\n")
-        return
-    print(f"A: {answer.text}")
+    print(f"A: {answer.text or answer.status}")
     for citation in answer.citations:
-        at = f"page {citation.page}" if citation.page else f"line {citation.line}" if citation.line else "no line"
-        print(f"   [{citation.marker}] {citation.source}, {at}: {citation.quote!r}")
-    print(f"   read {answer.tokens_read:,} tokens\n")
+        place = f"page {citation.page}" if citation.page else f"line {citation.line}" if citation.line else "text"
+        print(f"   [{citation.marker}] {citation.source}, {place}: {citation.quote!r}")
+    print(f"   {answer.tokens_read:,} tokens read; {plan.reason}\n")
 
 
 def main() -> int:
@@ -39,9 +37,8 @@ def main() -> int:
     found = True
     with Session.open(settings, emit=lambda event: None) as session:
         for question in questions:
-            answer, plan = session.ask(question, Policy(prefer="balanced"))
-            show(question, answer)
-            print(f"   by {plan.pipeline}: {plan.reason}\n")
+            answer, plan = session.ask(question, Policy())
+            show(question, answer, plan)
             found = found and answer.status in ("answered", "contradictory")
     return 0 if found else 1
 

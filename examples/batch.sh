@@ -23,23 +23,28 @@ from collections import Counter
 
 def rows(path):
     with open(path, encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+        for line in lines:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue  # cut when an earlier run was stopped; the question was asked again
 
 
 def words(text):
     return " ".join(text.split()).casefold()
 
 
-asked, answers = ({row["id"]: row for row in rows(path)} for path in sys.argv[1:])
+asked = {row["id"]: row for row in rows(sys.argv[1])}
+answers = {row["id"]: row for row in rows(sys.argv[2]) if row["schema"] == "lcrag.answer/1"}
 statuses = Counter(row["status"] for row in answers.values())
 print(f"{len(answers)} of {len(asked)} questions:", ", ".join(f"{n} {status}" for status, n in statuses.most_common()))
 
-gold = [row for row in asked.values() if not row["unanswerable"]]
-verbatim = [row for row in gold if row["answer_verbatim"]]
+done = [row for row in asked.values() if row["id"] in answers]
+verbatim = [row for row in done if row["answer_verbatim"]]
 exact = sum(any(words(a) in words(answers[row["id"]]["answer"]) for a in row["answers"]) for row in verbatim)
 print(f"the gold answer stands word for word in {exact} of {len(verbatim)} answers where it could")
 
-absent = [row for row in asked.values() if row["unanswerable"]]
+absent = [row for row in done if row["unanswerable"]]
 refused = sum(answers[row["id"]]["status"] not in ("answered", "contradictory") for row in absent)
 print(f"refused {refused} of {len(absent)} that have no answer")
 

@@ -37,7 +37,7 @@ echo "Which sluice is jammed, and since when?" | lcrag ask "$docs" - --explain -
 
 echo
 echo "5. A loop over questions. An answer that is not there is no error: the loop goes on."
-printf '%s\n' "Who is the harbour master?" "What is the telephone number of the Museum?" |
+printf '%s\n' "What is the highest ground on the island?" "Which enzyme breaks down lactose in yoghurt?" |
     while IFS= read -r question; do
         code=0
         answer=$(lcrag ask "$docs" "$question" --quiet --no-sources) || code=$?

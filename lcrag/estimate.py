@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -25,6 +25,15 @@ from lcrag.types import Estimate, Ranking
 
 POINTS: Final = (250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000, 512000, 1024000)
 STEPS: Final = 64
+SCOPES: Final = (math.log(20), math.log(2000))
+"""Nine in ten of the questions fitted on have a scope between these; nothing is known beyond."""
+LEAST_SCOPE: Final[Mapping[str, Callable[[int], float]]] = {
+    "cue_list": lambda size: 100.0,
+    "cue_count": lambda size: 100.0,
+    "cue_global": lambda size: size / 10,
+}
+"""What a question that asks for a list, a count or the whole needs at least. No source with gold evidence has many such
+questions, so this is a rule, not a fit."""
 
 
 def estimate(ranking: Ranking) -> Estimate:
@@ -34,7 +43,8 @@ def estimate(ranking: Ranking) -> Estimate:
     weights = _weights()
     mu = _linear(weights["log_reading"], found)
     sigma = float(weights["log_reading"]["sigma"])
-    scope = math.exp(min(20.0, max(0.0, _linear(weights["log_scope"], found))))
+    scope = math.exp(min(SCOPES[1], max(SCOPES[0], _linear(weights["log_scope"], found))))
+    scope = max(scope, *(least(size) for cue, least in LEAST_SCOPE.items() if found[cue]), 1.0)
     return Estimate(
         diffusion=_diffusion(mu, sigma, size),
         scope_tokens=min(size, round(scope)),

@@ -19,7 +19,7 @@ CUES: Final[Mapping[str, re.Pattern[str]]] = {
     "cue_list": re.compile(r"\b(?:list|all|every|each|name the|which \w+s\b|what are|who are|enumerate)\b", re.I),
     "cue_count": re.compile(r"\b(?:how many|how often|number of|count|total|altogether)\b", re.I),
     "cue_global": re.compile(
-        r"\b(?:summar\w+|overview|outline|overall|main (?:point|idea|theme|topic|argument)s?|chapters|about\?$"
+        r"\b(?:summar\w+|overview|outline|overall|main (?:point|idea|theme|topic|argument)s?|chapters|about(?=\?*$)"
         r"|discuss\w*|in general|whole|entire)\b",
         re.I,
     ),

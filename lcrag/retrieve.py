@@ -2,11 +2,22 @@
 
     score = BM25 / best BM25  +  cosine  +  0.2 * the better neighbour's
 
-The scores are fused, not the ranks. Bruch, Gai and Ingber (2023, An Analysis of Fusion Functions for Hybrid Retrieval)
-find the same: ranks forget by how much the first is first, so an exact match (a key, a part number) can be pushed down
-by chunks that merely sound alike.
+The scores are fused, not the ranks. Ranks forget by how much the first is first, so chunks that merely sound alike push
+an exact match (a key, a part number) down; Bruch, Gai and Ingber (2023, An Analysis of Fusion Functions for Hybrid
+Retrieval) find the same. Measured over ten sources, 904 questions, the mean over sources of the share whose evidence
+lies wholly in the first k tokens (256-token chunks):
 
-Vectors are filled in lazily, because a processor embeds only some ninety chunks a second: see ``EMBED_ALL``.
+    k                                     1,000   4,000  16,000
+    reciprocal ranks, constant 60          .543    .770    .941
+    reciprocal ranks, 10, dense at 0.5     .563    .770    .942
+    as here, without neighbours            .567    .778    .941
+    as here                                .555    .791    .947
+
+The weight of the cosine does not matter between 0.75 and 1.5 (.791 to .793 at 4,000), so it has none. Neighbours lift
+evidence that runs over a chunk's border. Tried and left out, no gain: feedback from the first hits (by words or by
+vectors), 512 word pieces a chunk instead of 256.
+
+Vectors are made lazily, for two cores embed fifty to a hundred chunks a second: see ``EMBED_ALL``.
 """
 
 from __future__ import annotations
@@ -23,12 +34,13 @@ if TYPE_CHECKING:
     from lcrag.corpus import Corpus
 
 NEIGHBOUR_WEIGHT: Final = 0.2
+"""0.1 gives .781 at 4,000 tokens, 0.3 gives .793 and costs two-hop questions."""
 
 EMBED_ALL: Final = 256
-"""At most this many missing vectors are made at a question, once: about 3 s on two cores."""
+"""At most this many missing vectors are made at a question, once: 3 to 5 s on two idle cores."""
 
 EMBED_CANDIDATES: Final = 64
-"""Of a larger corpus, the best by words."""
+"""Of a larger corpus, this many of the best by words: .789 at 4,000 tokens; 16 give .759, 32 .782, all of them .791."""
 
 POOL: Final = 500
 """How many of the best are looked at, at least; more for a great depth, counting on 64 tokens a chunk."""

@@ -130,7 +130,7 @@ class Session:
             session = cls(settings, corpus, refreshed, sum(scan.skipped.values()) + len(refreshed.failed), emit)
             if corpus.size.documents == 0:
                 raise NoReadableDocument(_nothing_readable(settings, scan.skipped, refreshed), hint=READABLE)
-            emit(Event("index", {"done": True, **session.index_info}))
+            emit(Event("index", dict(session.index_info)))
             session._cleanup = cleanup.pop_all()
         return session
 

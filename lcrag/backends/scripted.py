@@ -9,7 +9,7 @@ from lcrag.types import Completion, Task, Usage
 
 
 class ScriptedBackend:
-    """Replies from a function of the task, or from a list, in order. A token is a word; ``tasks`` records what was asked.
+    """Replies from a function of the task, or from a list, in order. A token is a word; ``tasks`` records the tasks.
 
     Raises BackendFailed when a list is used up.
     """

@@ -83,7 +83,7 @@ def test_when_nothing_is_found(tmp_path: Path, name: str, shape: str) -> None:
 @pytest.mark.parametrize("name", PIPELINES)
 @pytest.mark.parametrize("reply", ["", "  ", "Ann [1] [99] [", "\x1b[31mred [1]", "[1]" * 500, "word " * 5000])
 def test_whatever_a_model_says(tmp_path: Path, name: str, reply: str) -> None:
-    answer, size, _, texts = ask(tmp_path, "many chunks", name, ScriptedBackend(lambda task: reply))
+    answer, _, _, texts = ask(tmp_path, "many chunks", name, ScriptedBackend(lambda task: reply))
     assert answer.status in STATUSES
     for citation in answer.citations:
         assert citation.quote == texts[citation.document_id][citation.start : citation.end]
