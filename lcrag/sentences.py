@@ -17,10 +17,11 @@ LONGEST: Final = 1000
 WRAPPED: Final = 45
 """A shorter line is not one of a wrapped paragraph: what follows it begins anew, unless in lower case."""
 
-UNIT: Final = re.compile(
-    r"\s*(?:[-*•+>|]\s|#{1,6}\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|[\[{\"|]|[A-Z][\w .'-]{0,30}:\s)|.*(?:\t| \| )|[^,;]*,[^ ]"
-)
-"""A line that is a unit of its own: list item, heading, numbered clause, JSON, dialogue turn, table row."""
+ROW: Final = re.compile(r"\s*(?:#{1,6}\s|[|{}\[\"])|.*(?:\t| \| )|(?:[^,]*,(?! |\d{3}\b)){2}")
+"""A line that is a unit and never goes on: heading, row of a table, JSON, comma-separated values."""
+ITEM: Final = re.compile(r"\s*(?:[-*•+>]\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|[A-Z][\w .'-]{0,30}:\s)")
+"""A line that begins a unit, which may go on in the next line: list item, numbered clause, turn of a dialogue."""
+ENDED: Final = re.compile(r"[.!?:;][\"'”’)\]*_]*\s*$")
 CJK_END: Final = re.compile(r"(?<=[。！？])(?=.)")
 SPACE: Final = re.compile(r"\s")
 
@@ -56,9 +57,9 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _begins_anew(previous: str, line: str) -> bool:
-    if not previous.strip() or UNIT.match(line):
+    if not previous.strip() or ROW.match(line) or ROW.match(previous) or ITEM.match(line):
         return True
-    if UNIT.match(previous):
+    if ITEM.match(previous) and ENDED.search(previous):
         return not line.startswith((" ", "\t"))
     return len(previous.rstrip()) < WRAPPED and not line.lstrip()[:1].islower()
 

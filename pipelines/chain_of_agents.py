@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
 from lcrag.errors import DoesNotFit
-from lcrag.passages import groups, passages, recounted
+from lcrag.passages import PASSAGE_TOKENS, groups, passages, recounted
 from lcrag.types import Answer, Backend, CorpusReader, CorpusSize, Emit, Estimate, Event, Ranking, Task, Usage, Workload
 from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, NOTE_TOKENS, answered, found_nothing, nothing_to_read
 
 KEPT: Final = 0.85
 """P(a worker writes the evidence of its piece down, and the manager uses it). Provisional until it is calibrated."""
-SMALLEST_WORKER: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +35,14 @@ class ChainOfAgents:
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         piece = self._piece(window)
         workers = max(1, -(-size.tokens // piece))
-        notes = min(_notes_bound(window), workers * NOTE_TOKENS // 4)
+        note = _note_tokens(window)
+        notes = min(_notes_bound(window), workers * note // 4)
         return Workload(
             input_tokens=size.tokens + workers * (INSTRUCTION_TOKENS + notes // 2) + INSTRUCTION_TOKENS + notes,
-            output_tokens=workers * NOTE_TOKENS // 4 + min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
+            output_tokens=workers * note // 4 + min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
             calls=workers + 1,
             rounds=workers + 1,
-            longest_prompt=min(piece, size.tokens) + _notes_bound(window) + INSTRUCTION_TOKENS + NOTE_TOKENS,
+            longest_prompt=max(min(piece, size.tokens) + _overhead(window), _manager(window)),
             evidence=KEPT,
             read_tokens=min(piece, size.tokens),
             surroundings="consecutive",
@@ -53,32 +53,33 @@ class ChainOfAgents:
         """Raises DoesNotFit when the window has no room for one piece of text."""
         chunks = recounted(corpus.chunks(), corpus, backend)
         if not chunks:
-            return nothing_to_read(self.name)
-        piece = self._piece(backend.window)
-        longest = max(chunk.tokens for chunk in chunks)
-        if piece < min(SMALLEST_WORKER, longest):
-            needed = SMALLEST_WORKER + _notes_bound(backend.window) + INSTRUCTION_TOKENS + NOTE_TOKENS
+            return nothing_to_read(self.name, corpus)
+        needed = max(max(chunk.tokens for chunk in chunks) + _overhead(backend.window), _manager(backend.window))
+        if needed > backend.window:
             raise DoesNotFit(
-                f"a worker needs {needed:,} tokens and the window of {backend.model} is {backend.window:,}",
+                f"the workers and their manager need {needed:,} tokens at a time and the window of {backend.model} is "
+                f"{backend.window:,}",
                 tokens=needed,
                 window=backend.window,
                 hint="a model with a longer window",
             )
-        read = passages(chunks, limit=min(512, piece))
+        piece = self._piece(backend.window)
+        read = passages(chunks, limit=min(PASSAGE_TOKENS, piece))
         workers = list(groups(read, piece))
+        note_tokens = _note_tokens(backend.window)
         notes: list[str] = []
         usage = Usage()
         for number, group in enumerate(workers, 1):
-            [done] = backend.run([Task("note", question, tuple(group), tuple(notes))], max_tokens=NOTE_TOKENS)
+            [done] = backend.run([Task("note", question, tuple(group), tuple(notes))], max_tokens=note_tokens)
             usage += done.usage
             nothing = found_nothing(done)
             emit(Event("worker", {"index": number, "of": len(workers), "status": "nothing" if nothing else "noted"}))
             if not nothing:
                 notes.append(done.text)
                 if sum(backend.count_many(notes)) > _notes_bound(backend.window):
-                    [done] = backend.run([Task("summarise", question, (), tuple(notes))], max_tokens=NOTE_TOKENS)
+                    [done] = backend.run([Task("summarise", question, (), tuple(notes))], max_tokens=note_tokens)
                     usage += done.usage
-                    notes = [done.text]
+                    notes = [] if found_nothing(done) else [done.text]
         if notes:
             [done] = backend.run([Task("synthesise", question, (), tuple(notes))], max_tokens=ANSWER_TOKENS)
             usage += done.usage
@@ -95,9 +96,24 @@ class ChainOfAgents:
 
     def _piece(self, window: int) -> int:
         """Tokens of text that one worker can be given beside the notes."""
-        return min(self.worker_tokens, window - _notes_bound(window) - INSTRUCTION_TOKENS - NOTE_TOKENS)
+        return max(1, min(self.worker_tokens, window - _overhead(window)))
 
 
 def _notes_bound(window: int) -> int:
-    """The most tokens that notes may take of a prompt: a quarter of the window."""
+    """The most tokens that notes may take of a worker's prompt: a quarter of the window."""
     return min(4 * NOTE_TOKENS, window // 4)
+
+
+def _note_tokens(window: int) -> int:
+    """The most tokens that one note may have: notes that together reach the bound still leave room for the next."""
+    return max(1, _notes_bound(window) // 4)
+
+
+def _overhead(window: int) -> int:
+    """Tokens of a worker's call besides its text."""
+    return _notes_bound(window) + INSTRUCTION_TOKENS + _note_tokens(window)
+
+
+def _manager(window: int) -> int:
+    """The most tokens of the manager's call."""
+    return _notes_bound(window) + INSTRUCTION_TOKENS + ANSWER_TOKENS

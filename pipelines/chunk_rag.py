@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Self
 
 from lcrag.passages import passages, recounted, within
 from lcrag.types import Answer, Backend, CorpusReader, CorpusSize, Emit, Estimate, Event, Ranking, Task, Workload
-from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, answered, nothing_to_read
+from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, answered, check_fits, nothing_to_read
 
 BUDGETS: Final = (500, 1000, 2000, 4000, 8000, 16000)
 
@@ -46,13 +46,13 @@ class ChunkRag:
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
-        hits = ranking.hits
-        if not hits:
-            return nothing_to_read(self.name)
-        chunks = recounted((hit.chunk for hit in hits), corpus, backend)
-        taken = within(chunks, self.tokens)
-        read = passages(taken)
+        """Raises DoesNotFit when what is taken is longer than the backend's window."""
+        taken = within(recounted((hit.chunk for hit in ranking.hits), corpus, backend), self.tokens)
+        if not taken:
+            return nothing_to_read(self.name, corpus)
         tokens = sum(chunk.tokens for chunk in taken)
+        check_fits(tokens, backend, hint="a smaller budget, or a model with a longer window")
+        read = passages(taken)
         emit(Event("retrieve", {"hits": len(taken), "tokens": tokens, "sources": sorted({p.source for p in read})}))
         [done] = backend.run([Task("answer", question, tuple(read))], max_tokens=ANSWER_TOKENS)
         return answered(

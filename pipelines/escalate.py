@@ -65,17 +65,20 @@ class Escalate:
         """Raises DoesNotFit only when no step fits the backend's window."""
         done: Answer | None = None
         refused: DoesNotFit | None = None
+        before: tuple[str, str] | None = None
         for member in self.members():
-            if done is not None:
-                emit(Event("escalate", {"from": done.steps[-1].pipeline, "to": member.name, "status": done.status}))
+            if before is not None:
+                emit(Event("escalate", {"from": before[0], "to": member.name, "status": before[1]}))
             try:
                 answer = member.answer(question, corpus, ranking, backend, emit)
             except DoesNotFit as error:
                 refused = error
+                before = member.name, "does_not_fit"
                 continue
             done = answer if done is None else _after(done, answer)
             if done.status != "not_retrieved":
                 break
+            before = member.name, done.status
         if done is None:
             assert refused is not None
             raise refused

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
-from lcrag.errors import DoesNotFit
 from lcrag.passages import passages, recounted
 from lcrag.types import Answer, Backend, CorpusReader, CorpusSize, Emit, Estimate, Event, Ranking, Task, Workload
-from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, answered, nothing_to_read
+from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, answered, check_fits, nothing_to_read
+
+INSTEAD: Final = "--pipeline chain_of_agents or --pipeline chunk_rag"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +41,14 @@ class FullContext:
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit when the corpus is longer than the backend's window."""
-        needed = corpus.size.tokens + INSTRUCTION_TOKENS + ANSWER_TOKENS
-        if corpus.tokenizer == backend.tokenizer and needed > backend.window:
-            raise self._too_long(needed, backend)
+        if not corpus.size.chunks:
+            return nothing_to_read(self.name, corpus)
+        if corpus.tokenizer == backend.tokenizer:  # known without reading the corpus
+            check_fits(corpus.size.tokens, backend, hint=INSTEAD)
         chunks = recounted(corpus.chunks(), corpus, backend)
-        if not chunks:
-            return nothing_to_read(self.name)
         tokens = sum(chunk.tokens for chunk in chunks)
-        if tokens + INSTRUCTION_TOKENS + ANSWER_TOKENS > backend.window:
-            raise self._too_long(tokens + INSTRUCTION_TOKENS + ANSWER_TOKENS, backend)
+        check_fits(tokens, backend, hint=INSTEAD)
         read = passages(chunks)
         emit(Event("retrieve", {"hits": len(chunks), "tokens": tokens, "sources": sorted({p.source for p in read})}))
         [done] = backend.run([Task("answer", question, tuple(read))], max_tokens=ANSWER_TOKENS)
         return answered(self.name, done, read, corpus, emit, usage=done.usage, tokens_read=tokens, everything=True)
-
-    def _too_long(self, needed: int, backend: Backend) -> DoesNotFit:
-        return DoesNotFit(
-            f"the documents need {needed:,} tokens in one prompt, {needed - backend.window:,} more than the window of "
-            f"{backend.model} ({backend.window:,})",
-            tokens=needed,
-            window=backend.window,
-            hint="--pipeline chain_of_agents or --pipeline chunk_rag",
-        )

@@ -50,6 +50,8 @@ def cited(text: str, passages: tuple[Passage, ...] = PASSAGES) -> tuple[str, tup
             "The lamp burned oil. [1] The lamp burned oil. [1]",
             ["The lamp burned oil."],
         ),
+        ("- The lamp burned oil. [5]", "- The lamp burned oil. [1]", ["The lamp burned oil."]),
+        ("No [5].", "No.", []),  # "Nothing" is no evidence
         ("No marker at all.", "No marker at all.", []),
         ("[5]", "", []),
         ("", "", []),
@@ -61,6 +63,44 @@ def test_markers(answer: str, text: str, quotes: list[str]) -> None:
     assert [citation.quote for citation in citations] == quotes
     assert all(citation.quote == TEXT[citation.start : citation.end] for citation in citations)
     assert [citation.marker for citation in citations] == list(range(1, len(citations) + 1))
+
+
+CITING = "A note says so [12]. Old reports [4] say less.\n[3] Smith, J. A study of lamps. 1901.\n灯台は古い[7]。"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text", "quotes"),
+    [
+        ("A note says so [12] [5]", "A note says so [12] [1]", ["A note says so [12]"]),
+        ("A note says so [12][5].", "A note says so [12][1].", ["A note says so [12]"]),
+        (
+            "A note says so [12]. [5]\nOld reports [4] say less. [5]",
+            "A note says so [12]. [1]\nOld reports [4] say less. [2]",
+            ["A note says so [12].", "Old reports [4] say less."],
+        ),
+        ("- Old reports [4] say less. [5]", "- Old reports [4] say less. [1]", ["Old reports [4] say less."]),
+        (
+            "[3] Smith, J. A study of lamps. [5]",
+            "[3] Smith, J. A study of lamps. [1]",
+            ["[3] Smith, J. A study of lamps."],
+        ),
+        (
+            "Old reports [4] say less. [5] [3] Smith, J. A study of lamps. [5]",
+            "Old reports [4] say less. [1] [3] Smith, J. A study of lamps. [2]",
+            ["Old reports [4] say less.", "[3] Smith, J. A study of lamps."],
+        ),
+        ("灯台は古い[7]。 [5]", "灯台は古い[7]。 [1]", ["灯台は古い[7]。"]),
+        ("Old reports say less [4].", "Old reports say less [1].", ["Old reports [4] say less."]),
+    ],
+)
+def test_a_number_in_brackets_that_the_source_itself_has_is_no_marker(
+    answer: str, text: str, quotes: list[str]
+) -> None:
+    document = Document("d", "a.md", CITING)
+    every = tuple(Passage(marker, "d", "a.md", 0, len(CITING), CITING, 9) for marker in (3, 4, 5, 7, 12))
+    found, citations = cite(answer, every, {"d": document}.__getitem__)
+    assert found == text
+    assert [citation.quote for citation in citations] == quotes
 
 
 def test_the_line_is_where_the_quote_begins() -> None:

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """The router as a table: forecasts and a policy in, a route out. Each row is a sentence."""
 
 from __future__ import annotations
@@ -95,9 +96,7 @@ def test_the_table(sentence: str, forecasts: list[Forecast], policy: Policy, exp
         ([LONG, rag(500, 1.0)], Policy(pipeline="full_context"), DoesNotFit, "full_context needs"),
     ],
 )
-def test_no_route_says_by_how_much(
-    forecasts: list[Forecast], policy: Policy, error: type[NoRoute], said: str
-) -> None:
+def test_no_route_says_by_how_much(forecasts: list[Forecast], policy: Policy, error: type[NoRoute], said: str) -> None:
     with pytest.raises(error, match=said):
         choose(forecasts, policy, WINDOW)
 
@@ -139,7 +138,9 @@ OPTIONS = st.builds(
 PREFERS: list[Prefer] = ["quality", "balanced", "speed"]
 
 
-@given(st.lists(OPTIONS, min_size=1, max_size=8), st.sampled_from(PREFERS), st.integers(0, 200_000), st.integers(0, 99_999))
+@given(
+    st.lists(OPTIONS, min_size=1, max_size=8), st.sampled_from(PREFERS), st.integers(0, 200_000), st.integers(0, 99_999)
+)
 def test_more_tokens_never_make_it_worse(forecasts: list[Forecast], prefer: Prefer, limit: int, more: int) -> None:
     try:
         first = choose(forecasts, Policy(prefer, max_tokens=limit), WINDOW)

@@ -35,13 +35,21 @@ def test_none_is_longer_than_the_longest(text: str) -> None:
         ("# Head\nText here.", ["# Head", "Text here."]),
         ("- one\n- two", ["- one", "- two"]),
         ("Ann: hello\nBen: hi", ["Ann: hello", "Ben: hi"]),
-        ("a,b\n1,2", ["a,b", "1,2"]),
         ("x | y\n1 | 2", ["x | y", "1 | 2"]),
         ("日本語の文。次の文。", ["日本語の文。", "次の文。"]),
         (
             "A line of prose that was wrapped at the margin of the page\ngoes on. And ends.",
             ["A line of prose that was wrapped at the margin of the page\ngoes on.", "And ends."],
         ),
+        (
+            "The council adopted the second option (Option B) at\n£412,000 in all, and left.",
+            ["The council adopted the second option (Option B) at\n£412,000 in all, and left."],
+        ),
+        (
+            "VANE: We had a flask of tea and between us all one bag of\nbuns. Nobody slept.",
+            ["VANE: We had a flask of tea and between us all one bag of\nbuns.", "Nobody slept."],
+        ),
+        ("a,b,c\nd,e,f", ["a,b,c", "d,e,f"]),
         ("A title\n\nand a paragraph", ["A title", "and a paragraph"]),
     ],
 )

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from lcrag import ingest
@@ -35,7 +35,21 @@ from lcrag.retrieve import retrieve
 from lcrag.types import Event, Task
 
 WEIGHTS = Path(embedded.__file__).with_name("answerable.json")
-ANSWERED = 0.85
+RIDGE = 0.01
+SIGNS = {
+    "around_top": 1,
+    "best_cosine": 1,
+    "best_share": 1,
+    "kind_fits": 1,
+    "margin": 1,
+    "missing": -1,
+    "names_missing": -1,
+    "names_missing_near": -1,
+    "top_cosine": 1,
+    "top_share": 1,
+}
+"""Which way each number points: a word of the question that is nowhere in what was read never speaks for an answer."""
+ANSWERED = 0.9
 """The share of answerable questions that must be answered: a refusal costs the user an answer that was there."""
 
 
@@ -44,7 +58,8 @@ class Case:
     dataset: str
     fitted: bool
     answerable: bool
-    features: dict[str, float]
+    features: dict[str, dict[str, float]]
+    """By judgement: with cosines, and by words alone."""
     quoted_evidence: bool | None
 
 
@@ -57,6 +72,7 @@ def in_fit(question: Question) -> bool:
 
 
 def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) -> Iterator[Case]:
+    by_words = EmbeddedBackend(None)
     by_docs: dict[tuple[Path, ...], list[Question]] = {}
     for question in load(folder):
         by_docs.setdefault(question.docs, []).append(question)
@@ -83,13 +99,13 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
                     question.dataset,
                     in_fit(question),
                     not question.unanswerable,
-                    reading.features,
+                    {"dense": reading.features, "lexical": by_words.read(task).features},
                     held if spans and not question.unanswerable else None,
                 )
 
 
-def matrix(found: list[Case], names: list[str]) -> np.ndarray:
-    return np.array([[case.features[name] for name in names] for case in found])
+def matrix(found: list[Case], judgement: str, names: list[str]) -> np.ndarray:
+    return np.array([[case.features[judgement][name] for name in names] for case in found])
 
 
 def main() -> None:
@@ -106,42 +122,66 @@ def main() -> None:
             case
             for folder in options.folders
             for case in cases(folder, backend, options.tokens, options.index or Path(scratch))
-            if case.features
+            if case.features["dense"]
         ]
-    names = sorted(found[0].features)
+    value: dict[str, object] = {
+        "date": datetime.date.today().isoformat(),
+        "fitted_on": sorted({case.dataset for case in found}),
+        "questions": sum(case.fitted for case in found),
+    }
+    reports = {}
+    for judgement in ("dense", "lexical"):
+        value[judgement], reports[judgement] = fitted(found, judgement)
+    if options.write:
+        WEIGHTS.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    if options.json:
+        print(json.dumps(reports, indent=2))
+        return
+    for judgement, report in reports.items():
+        print(f"{judgement:16} {'n':>4} {'AUROC':>6} {'refused':>8} {'answered':>9} {'evidence quoted':>16}")
+        for name, row in report.items():
+            cells = [row["auroc"], row["refused"], row["answered"], row["evidence_quoted"]]
+            shown = ["     –" if cell is None else f"{cell:6.2f}" for cell in cells]
+            print(f"{name:16} {row['n']:>4} {shown[0]} {shown[1]:>8} {shown[2]:>9} {shown[3]:>16}")
+
+
+def fitted(found: list[Case], judgement: str) -> tuple[dict[str, object], dict[str, dict[str, float | None]]]:
+    """The weights fitted on one half, and how they do on the other."""
+    names = sorted(name for name in SIGNS if judgement == "dense" or "cosine" not in name)
     fit = [case for case in found if case.fitted]
     rest = [case for case in found if not case.fitted]
     labels = np.array([case.answerable for case in fit])
-    scale = matrix(fit, names).std(axis=0) + 1e-9
+    scale = matrix(fit, judgement, names).std(axis=0) + 1e-9
     # Every dataset weighs the same, and so do answerable and not within it: what one set is like decides nothing.
     counts: dict[tuple[str, bool], int] = {}
     for case in fit:
         counts[case.dataset, case.answerable] = counts.get((case.dataset, case.answerable), 0) + 1
     weight = np.array([1 / counts[case.dataset, case.answerable] for case in fit])
-    model = LogisticRegression(C=0.3, max_iter=5000).fit(
-        matrix(fit, names) / scale, labels, sample_weight=weight * len(fit) / weight.sum()
-    )
-    threshold = best_threshold(model.predict_proba(matrix(fit, names) / scale)[:, 1], labels)
-    report = evaluate(rest, model.predict_proba(matrix(rest, names) / scale)[:, 1], threshold)
-    if options.write:
-        value = {
-            "date": datetime.date.today().isoformat(),
-            "fitted_on": sorted({case.dataset for case in fit}),
-            "questions": len(fit),
-            "held_out": report,
-            "threshold": round(float(threshold), 4),
-            "bias": round(float(model.intercept_[0]), 4),
-            "weights": {name: round(float(w / s), 4) for name, w, s in zip(names, model.coef_[0], scale, strict=True)},
-        }
-        WEIGHTS.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    if options.json:
-        print(json.dumps(report, indent=2))
-        return
-    print(f"{'dataset':16} {'n':>4} {'AUROC':>6} {'refused':>8} {'answered':>9} {'evidence quoted':>16}")
-    for name, row in report.items():
-        cells = [row["auroc"], row["refused"], row["answered"], row["evidence_quoted"]]
-        shown = ["     –" if cell is None else f"{cell:6.2f}" for cell in cells]
-        print(f"{name:16} {row['n']:>4} {shown[0]} {shown[1]:>8} {shown[2]:>9} {shown[3]:>16}")
+    x = matrix(fit, judgement, names) / scale
+    bias, weights = logistic(x, labels, weight / weight.sum(), [SIGNS[name] for name in names])
+    tried = matrix(rest, judgement, names) / scale
+    threshold = best_threshold(1 / (1 + np.exp(-(bias + x @ weights))), labels)
+    report = evaluate(rest, 1 / (1 + np.exp(-(bias + tried @ weights))), threshold)
+    value = {
+        "held_out": report,
+        "threshold": round(float(threshold), 4),
+        "bias": round(bias, 4),
+        "weights": {name: round(float(w / s), 4) for name, w, s in zip(names, weights, scale, strict=True)},
+    }
+    return value, report
+
+
+def logistic(x: np.ndarray, labels: np.ndarray, weight: np.ndarray, signs: list[int]) -> tuple[float, np.ndarray]:
+    """Logistic regression whose weights keep to their signs, so that no dataset's habits turn a sign round."""
+    side = np.where(labels, 1.0, -1.0)
+
+    def loss(parameters: np.ndarray) -> float:
+        margins = side * (parameters[0] + x @ parameters[1:])
+        return float(weight @ np.logaddexp(0, -margins) + RIDGE * parameters[1:] @ parameters[1:])
+
+    bounds = [(None, None), *((0, None) if sign > 0 else (None, 0) for sign in signs)]
+    found = minimize(loss, np.zeros(x.shape[1] + 1), method="L-BFGS-B", bounds=bounds).x
+    return float(found[0]), found[1:]
 
 
 def best_threshold(found: np.ndarray, labels: np.ndarray) -> float:

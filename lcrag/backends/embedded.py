@@ -40,7 +40,7 @@ CLOSE_LIST: Final = 0.6
 MOST, MOST_LIST = 2, 12
 
 LIST: Final = re.compile(
-    r"\b(?:list|all|every|each|which \w+s|how many|name (?:the|all|every|\w+s)"
+    r"\b(?:list|all|every|each|which \w+s|name (?:the|all|every|\w+s)"
     r"|what are|who are|were there|summari[sz]e)\b",
     re.IGNORECASE,
 )
@@ -69,7 +69,8 @@ KINDS: Final = (
     (re.compile(r"\bwho(?:se|m)?\b"), NAME),
     (re.compile(r"\bwhere\b"), NAME),
 )
-HEADING: Final = re.compile(r"#{1,6}\s|[^.!?]{0,60}$")
+HEADING: Final = re.compile(r"#{1,6}\s|```|[^.!?:|,;\d]{0,60}$|\*\*[^*]+\*\*$")
+"""A unit that names what follows and says nothing itself: it lends its words to its neighbours and is not quoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +129,17 @@ class EmbeddedBackend:
         if task.role == "summarise" or (SUMMARY.search(task.question) and task.role in ("answer", "synthesise")):
             return self._joined(self._central(units(task)), max_tokens)
         reading = self.read(task)
-        found = answerable(reading.features)
+        here = answerable(reading.features, self.judgement) >= threshold(self.judgement)
         if task.role == "judge":
-            return "yes" if found >= threshold() else "no"
-        if not reading.ranked or found < threshold():
+            return "yes" if here else "no"
+        if not reading.ranked or not here:
             return NOT_FOUND
         return self._joined(_chosen(task, reading), max_tokens)
+
+    @property
+    def judgement(self) -> str:
+        """Which weights tell "not here": with cosines, or by words alone."""
+        return "dense" if self._embedder is not None else "lexical"
 
     def read(self, task: Task) -> Reading:
         """Score every sentence of the task. Public for the script that fits ``answerable.json``."""
@@ -148,7 +154,8 @@ class EmbeddedBackend:
         kind = _kind(task.question)
         fits = [1.0 if kind is None or kind.search(unit.text) else 0.0 for unit in listed]
         rough = [score + KIND * fit for score, fit in zip(lexical, fits, strict=True)]
-        best = sorted(range(len(listed)), key=lambda place: (-rough[place], place))
+        quotable = [place for place, unit in enumerate(listed) if not HEADING.match(unit.text)] or [0]
+        best = sorted(quotable, key=lambda place: (-rough[place], place))
         cosines = self._cosines(task.question, [listed[place].text for place in best[:EMBEDDED]])
         scored = sorted(
             (
@@ -171,7 +178,6 @@ class EmbeddedBackend:
             "names_missing_near": _lacking(names, _near(listed, top)),
             "kind_fits": fits[top],
             "margin": scored[0][0] - scored[min(4, len(scored) - 1)][0],
-            "words": math.log1p(len(asked)),
         }
         return Reading(tuple((score, unit) for score, unit, _ in scored), features)
 
@@ -281,9 +287,8 @@ def _chosen(task: Task, reading: Reading) -> list[Unit]:
     for score, unit in reading.ranked:
         if len(taken) == most or score < close * best:
             break
-        if unit.text not in taken and not (unit.text.startswith("#") and len(reading.ranked) > 1):
-            taken[unit.text] = unit
-    chosen = list(taken.values()) or [reading.ranked[0][1]]
+        taken.setdefault(unit.text, unit)
+    chosen = list(taken.values())
     return sorted(chosen, key=lambda unit: unit.order) if several else chosen
 
 
@@ -292,15 +297,16 @@ def _weights() -> Any:
     return json.loads((files("lcrag.backends") / "answerable.json").read_text(encoding="utf-8"))
 
 
-def threshold() -> float:
-    return float(_weights()["threshold"])
+def threshold(judgement: str) -> float:
+    """The P(the passages hold the answer) below which the backend abstains."""
+    return float(_weights()[judgement]["threshold"])
 
 
-def answerable(features: dict[str, float]) -> float:
-    """P(the passages hold the answer), by logistic regression."""
+def answerable(features: dict[str, float], judgement: str) -> float:
+    """P(the passages hold the answer), by logistic regression; ``judgement``: "dense" or "lexical"."""
     if not features:
         return 0.0
-    weights = _weights()
+    weights = _weights()[judgement]
     score = float(weights["bias"]) + sum(
         float(weights["weights"][name]) * features[name] for name in weights["weights"]
     )

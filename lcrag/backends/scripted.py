@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
-from lcrag.errors import BackendFailed
+from lcrag.errors import BackendFailed, LcragError
 from lcrag.types import Completion, Task, Usage
 
 
 class ScriptedBackend:
-    """Replies from a function of the task, or from a list, in order. A token is a word; ``tasks`` records the tasks.
+    """Replies from a function of the task, or from a list, in order; an error in the list is raised in its turn.
 
-    Raises BackendFailed when a list is used up.
+    A token is a word, and a reply is cut at ``max_tokens``. ``tasks`` records the tasks, ``batches`` how many came
+    together. ``run`` raises BackendFailed when a list is used up.
     """
 
-    name = "scripted"
     model = "script"
     tokenizer = "words"
 
-    def __init__(self, replies: Callable[[Task], str] | Sequence[str], *, window: int = 100_000) -> None:
+    def __init__(
+        self,
+        replies: Callable[[Task], str] | Sequence[str | LcragError],
+        *,
+        window: int = 100_000,
+        name: str = "scripted",
+    ) -> None:
+        self.name = name
         self.window = window
         self.tasks: list[Task] = []
         self.batches: list[int] = []
-        self._reply = replies if callable(replies) else None
-        self._script = [] if callable(replies) else list(replies)
+        self._replies = replies if callable(replies) else _in_order(replies)
 
     def count_tokens(self, text: str) -> int:
         return len(text.split())
@@ -37,13 +44,21 @@ class ScriptedBackend:
         return [self._completion(task, max_tokens) for task in tasks]
 
     def _completion(self, task: Task, max_tokens: int) -> Completion:
-        if self._reply is not None:
-            words = self._reply(task).split(" ")
-        elif self._script:
-            words = self._script.pop(0).split(" ")
-        else:
-            raise BackendFailed("the script is used up")
+        reply = self._replies(task)
+        words = list(re.finditer(r"\S+", reply))
+        cut = len(words) > max_tokens
+        text = reply[: words[max_tokens].start()].rstrip() if cut else reply
         read = sum(passage.tokens for passage in task.passages) + sum(self.count_many(task.notes))
-        text = " ".join(words[:max_tokens])
-        usage = Usage(read, 0, self.count_tokens(text), 1, 0.0)
-        return Completion(text, usage, "length" if len(words) > max_tokens else "stop")
+        return Completion(text, Usage(read, 0, self.count_tokens(text), 1, 0.0), "length" if cut else "stop")
+
+
+def _in_order(script: Sequence[str | LcragError]) -> Callable[[Task], str]:
+    left = iter(script)
+
+    def reply(task: Task) -> str:
+        said = next(left, BackendFailed("the script is used up"))
+        if isinstance(said, LcragError):
+            raise said
+        return said
+
+    return reply

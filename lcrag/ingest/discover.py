@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from lcrag.errors import InputError, NoSuchPath
@@ -114,7 +114,7 @@ def _under(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
         if os.path.exists(path):
             yield from _named(path, skipped)
             return
-        matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []
+        matches = _matching(path) if glob.has_magic(path) else []
     except ValueError as error:  # a zero byte in the path
         raise NoSuchPath(f"no such path: {path!r} ({error})") from error
     if not matches:
@@ -122,6 +122,14 @@ def _under(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
     for match in matches:
         if os.path.isfile(match):
             yield from _file(match, os.stat(match), skipped)
+
+
+def _matching(pattern: str) -> list[str]:
+    """Paths that match, sorted. ``**`` does not follow links, so a link to a folder above ends nothing in a loop."""
+    parts = PurePath(pattern).parts
+    fixed = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    found = Path(*parts[:fixed]).glob(str(PurePath(*parts[fixed:])))
+    return sorted(str(path) for path in found if not path.name.startswith("."))
 
 
 def _named(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
@@ -178,7 +186,8 @@ def _file(path: str, state: os.stat_result, skipped: Counter[str]) -> Iterator[S
     elif _is_binary(path):
         skipped["binary"] += 1
     else:
-        yield SourceFile(Path(path), os.path.normpath(path).replace(os.sep, "/"), state.st_size, state.st_mtime_ns)
+        shown = os.fsencode(os.path.normpath(path)).decode("utf-8", "replace").replace(os.sep, "/")
+        yield SourceFile(Path(path), shown, state.st_size, state.st_mtime_ns)
 
 
 def _is_binary(path: str) -> bool:

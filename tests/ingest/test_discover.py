@@ -125,3 +125,17 @@ def test_a_glob_and_a_file_with_such_a_name(tmp_path: Path) -> None:
     tree(tmp_path, {"a[1].md": "x", "b.md": "x", "c.txt": "x"})
     assert names(tmp_path, tmp_path / "a[1].md") == ["a[1].md"]
     assert names(tmp_path, f"{tmp_path}/*.md") == ["a[1].md", "b.md"]
+
+
+def test_a_glob_does_not_follow_links_round_in_circles(tmp_path: Path) -> None:
+    tree(tmp_path, {"a.md": "x", "sub/b.md": "x", "sub/.hidden.md": "x"})
+    for number in range(3):
+        (tmp_path / f"loop{number}").symlink_to(tmp_path)
+    assert names(tmp_path, f"{tmp_path}/**/*.md") == ["a.md", "sub/b.md"]
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.txt")).write_text("x")
+    [file] = discover([tmp_path]).files
+    assert file.source.endswith("\ufffd.txt")
+    assert file.path.read_text() == "x"

@@ -211,7 +211,8 @@ def epub(chapters: dict[str, str]) -> bytes:
         book.writestr(
             "OEBPS/book.opf",
             '<package xmlns="http://www.idpf.org/2007/opf" xmlns:dc="http://purl.org/dc/elements/1.1/">'
-            f"<metadata><dc:title>A Book</dc:title></metadata><manifest>{items}</manifest><spine>{spine}</spine></package>",
+            f"<metadata><dc:title>A Book</dc:title></metadata><manifest>{items}</manifest><spine>{spine}</spine>"
+            "</package>",
         )
         for name, text in chapters.items():
             book.writestr(f"OEBPS/{name}", f"<html xmlns='http://www.w3.org/1999/xhtml'><body>{text}</body></html>")

@@ -83,10 +83,8 @@ def test_when_nothing_is_found(tmp_path: Path, name: str, shape: str) -> None:
 @pytest.mark.parametrize("name", PIPELINES)
 @pytest.mark.parametrize("reply", ["", "  ", "Ann [1] [99] [", "\x1b[31mred [1]", "[1]" * 500, "word " * 5000])
 def test_whatever_a_model_says(tmp_path: Path, name: str, reply: str) -> None:
-    answer, _, _, texts = ask(tmp_path, "many chunks", name, ScriptedBackend(lambda task: reply))
-    assert answer.status in STATUSES
-    for citation in answer.citations:
-        assert citation.quote == texts[citation.document_id][citation.start : citation.end]
+    answer, size, _, texts = ask(tmp_path, "many chunks", name, ScriptedBackend(lambda task: reply))
+    check(answer, size, texts)
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -112,7 +110,7 @@ def test_the_workload_foretells_what_is_asked(tmp_path: Path, name: str) -> None
         work = pipeline.workload(estimate(ranking), corpus.size, backend.window)
         answer = pipeline.answer(QUESTION, corpus, ranking, backend, nobody)
     if name == "escalate":
-        assert answer.usage.input_tokens <= work.input_tokens * 2
+        assert answer.usage.calls <= work.calls
     else:
         assert answer.usage.calls <= work.calls
         assert 0.5 * work.input_tokens <= answer.usage.input_tokens <= work.input_tokens

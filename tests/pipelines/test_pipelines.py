@@ -9,11 +9,13 @@ import pytest
 from fakes import corpus_of, nobody
 
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.errors import DoesNotFit
+from lcrag.errors import BackendFailed, DoesNotFit
 from lcrag.prompts import NOT_FOUND
 from lcrag.retrieve import retrieve
-from lcrag.types import Answer, Event, Pipeline, Task
+from lcrag.types import Answer, CorpusSize, Estimate, Event, Pipeline, Task
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
+from pipelines.compression import WIDER
+from pipelines.outcome import INSTRUCTION_TOKENS
 
 LINES = [
     f"Boat {number} carries {number * 3} crates of tea from Port {number % 7} to the island." for number in range(300)
@@ -28,13 +30,14 @@ def ask(
     replies: Callable[[Task], str],
     *,
     window: int = 100_000,
+    question: str = QUESTION,
     events: list[Event] | None = None,
 ) -> tuple[Answer, list[Task]]:
     backend = ScriptedBackend(replies, window=window)
     with corpus_of(folder, DOCUMENTS) as corpus:
-        ranking = retrieve(corpus, QUESTION, embedder=None)
+        ranking = retrieve(corpus, question, embedder=None)
         emit = events.append if events is not None else nobody
-        return pipeline.answer(QUESTION, corpus, ranking, backend, emit), backend.tasks
+        return pipeline.answer(question, corpus, ranking, backend, emit), backend.tasks
 
 
 def holder(task: Task) -> str:
@@ -111,19 +114,54 @@ def test_chain_of_agents_merges_notes_that_grow_too_long(tmp_path: Path) -> None
 
 def test_chain_of_agents_makes_its_pieces_fit_a_small_window(tmp_path: Path) -> None:
     _, tasks = ask(tmp_path, ChainOfAgents(), holder, window=2000)
-    assert max(sum(p.tokens for p in task.passages) for task in tasks) < 1000
+    assert len(tasks) > 4
     with pytest.raises(DoesNotFit):
         ask(tmp_path / "tiny", ChainOfAgents(), holder, window=700)
+
+
+@pytest.mark.parametrize("window", [1700, 2000, 4000, 9000])
+def test_chain_of_agents_never_asks_for_more_than_the_window(tmp_path: Path, window: int) -> None:
+    pipeline = ChainOfAgents()
+    _, tasks = ask(tmp_path, pipeline, lambda task: "word " * 2000 + "[1]", window=window)
+    asked = [sum(p.tokens for p in task.passages) + len(" ".join(task.notes).split()) for task in tasks]
+    work = pipeline.workload(Estimate(0.5, 100, (), 1.0), CorpusSize(2, 20, 3900), window)
+    assert max(asked) + INSTRUCTION_TOKENS < work.longest_prompt <= window
+
+
+def test_chain_of_agents_with_small_workers_reads_a_chunk_at_a_time(tmp_path: Path) -> None:
+    answer, tasks = ask(tmp_path, ChainOfAgents(worker_tokens=10), holder)
+    assert {len(task.passages) for task in tasks[:-1]} == {1}
+    assert answer.citations[0].quote == LINES[217]
+
+
+def test_chain_of_agents_whose_merged_notes_hold_nothing_goes_on_without(tmp_path: Path) -> None:
+    def forgetful(task: Task) -> str:
+        return "word " * 600 if task.role == "note" else NOT_FOUND
+
+    answer, tasks = ask(tmp_path, ChainOfAgents(worker_tokens=500), forgetful)
+    merged = [place for place, task in enumerate(tasks) if task.role == "summarise"]
+    assert merged
+    assert all(tasks[place + 1].notes == () for place in merged)
+    assert NOT_FOUND not in [note for task in tasks for note in task.notes]
+    assert answer.status == "not_found"
 
 
 @pytest.mark.parametrize("over", ["hits", "corpus"])
 def test_compression_keeps_the_sentences_that_matter_within_its_budget(tmp_path: Path, over: str) -> None:
     events: list[Event] = []
-    answer, [task] = ask(tmp_path, Compression(200, over), holder, events=events)  # type: ignore[arg-type]
-    assert sum(passage.tokens for passage in task.passages) <= 200
+    answer, [task] = ask(tmp_path, Compression(400, over), holder, events=events)  # type: ignore[arg-type]
+    kept = sum(passage.tokens for passage in task.passages)
+    assert kept <= 400
     assert answer.citations[0].quote == LINES[217]
-    assert events[0].data["ratio"] > 3
-    assert events[0].data["compressed_from"] > 600
+    seen = events[0].data["compressed_from"]
+    assert (kept < seen <= WIDER * 400) if over == "hits" else seen == 3900
+    assert events[0].data["ratio"] == round(seen / kept, 2)
+
+
+def test_compression_keeps_one_sentence_whatever_the_budget(tmp_path: Path) -> None:
+    answer, [task] = ask(tmp_path, Compression(1), holder)
+    assert [passage.text for passage in task.passages] == [LINES[217] + "\n\n"]
+    assert answer.citations[0].quote == LINES[217]
 
 
 def test_compression_leaves_what_fits_alone(tmp_path: Path) -> None:
@@ -153,8 +191,51 @@ def test_escalate_goes_on_to_everything_and_adds_up(tmp_path: Path) -> None:
 
 
 def test_escalate_goes_round_what_does_not_fit(tmp_path: Path) -> None:
-    answer, _ = ask(tmp_path, Escalate(600), lambda task: NOT_FOUND, window=3000)
+    events: list[Event] = []
+    answer, _ = ask(tmp_path, Escalate(600), lambda task: NOT_FOUND, window=3000, events=events)
     assert [step.pipeline for step in answer.steps] == ["chunk_rag", "chain_of_agents"]
     assert answer.status == "not_found"
+    assert [
+        (event.data["from"], event.data["to"], event.data["status"]) for event in events if event.kind == "escalate"
+    ] == [
+        ("chunk_rag", "full_context", "not_retrieved"),
+        ("full_context", "chain_of_agents", "does_not_fit"),
+    ]
     with pytest.raises(DoesNotFit):
-        ask(tmp_path / "tiny", ChainOfAgents(), holder, window=100)
+        ask(tmp_path / "tiny", Escalate(600), holder, window=100)
+
+
+@pytest.mark.parametrize("pipeline", [ChunkRag(4000), Compression(4000), FullContext()])
+def test_what_does_not_fit_is_refused_before_anything_is_asked(tmp_path: Path, pipeline: Pipeline) -> None:
+    asked: list[Task] = []
+    with pytest.raises(DoesNotFit) as refused:
+        ask(tmp_path, pipeline, lambda task: asked.append(task) or NOT_FOUND, window=3000)  # type: ignore[func-returns-value]
+    assert (refused.value.window, asked) == (3000, [])
+    assert refused.value.tokens > 3000
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("pipeline", [ChunkRag(), Compression()])
+def test_no_hit_in_documents_is_not_taken_for_reading_them(tmp_path: Path, pipeline: Pipeline) -> None:
+    answer, tasks = ask(tmp_path, pipeline, holder, question="Zanzibar?")
+    assert (answer.status, answer.tokens_read, tasks) == ("not_retrieved", 0, [])
+
+
+def test_escalate_reads_everything_when_there_is_no_hit(tmp_path: Path) -> None:
+    answer, _ = ask(tmp_path, Escalate(), holder, question="Zanzibar?")
+    assert [step.status for step in answer.steps] == ["not_retrieved", "answered"]
+
+
+@pytest.mark.parametrize("pipeline", [ChunkRag(600), FullContext(), Escalate(600)])
+def test_a_marker_alone_is_no_answer(tmp_path: Path, pipeline: Pipeline) -> None:
+    answer, _ = ask(tmp_path, pipeline, lambda task: "[1][99]")
+    assert (answer.text, answer.status) == ("", "not_retrieved" if isinstance(pipeline, ChunkRag) else "not_found")
+
+
+def test_a_backend_that_fails_is_not_hidden(tmp_path: Path) -> None:
+    with corpus_of(tmp_path, DOCUMENTS) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=None)
+        backend = ScriptedBackend(["a note [1]", BackendFailed("gone")])
+        with pytest.raises(BackendFailed, match="gone"):
+            ChainOfAgents(500).answer(QUESTION, corpus, ranking, backend, nobody)
+    assert len(backend.tasks) == 2
