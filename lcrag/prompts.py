@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from lcrag.types import Passage, Role, Task
 
@@ -77,3 +77,9 @@ def _tail(task: Task) -> str:
 def defused(text: str) -> str:
     """``text`` with every fence of ours in it made harmless: its "<" becomes "‹", one character for one."""
     return _FENCE.sub("‹", text)
+
+
+def parse_verdict(text: str) -> Literal["yes", "no"]:
+    """A judge's reply as "yes" or "no", whatever was written: JSON of JUDGE_SCHEMA, a bare word, or noise ("no")."""
+    found = re.search(r"\b(yes|no)\b", text, re.IGNORECASE)
+    return "yes" if found and found[1].lower() == "yes" else "no"

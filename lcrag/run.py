@@ -13,14 +13,23 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import pipelines
 from lcrag import ingest, store
 from lcrag.corpus import Corpus, IndexStatus, Refreshed, clear
-from lcrag.errors import InputError, NoReadableDocument, NoSuchPath, NotAvailable, NotInstalled
+from lcrag.errors import (
+    BackendFailed,
+    InputError,
+    NoReadableDocument,
+    NoSuchPath,
+    NotAvailable,
+    NotInstalled,
+    NotRunning,
+)
 from lcrag.estimate import estimate
 from lcrag.forecast import forecast
 from lcrag.profile import builtin_profile
@@ -29,6 +38,7 @@ from lcrag.router import route
 from lcrag.types import (
     Answer,
     Backend,
+    CorpusSize,
     Embedder,
     Emit,
     Estimate,
@@ -41,7 +51,12 @@ from lcrag.types import (
     Ranking,
 )
 
-STDIN = "-"
+if TYPE_CHECKING:
+    from lcrag.backends.openai_server import Sampling
+
+STDIN: Final = "-"
+SAMPLE: Final = 16
+"""Chunks by which the backend's tokens are compared with the index's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +71,8 @@ class Settings:
     dense: str = "auto"
     embedder: str | None = None
     stdin_text: str | None = None
+    temperature: float = 0.0
+    seed: int = 0
 
 
 def cache_folder() -> Path:
@@ -170,14 +187,54 @@ class Session:
 
     @cached_property
     def backend(self) -> Backend:
-        """The backend that the settings name. Raises NotAvailable when it is not here."""
-        if self.settings.backend in ("auto", "embedded"):
-            from lcrag.backends.embedded import EmbeddedBackend
+        """The backend that the settings name; "auto" takes a server that answers, else the embedded one.
 
-            return EmbeddedBackend(self.embedder)
-        raise NotAvailable(
-            f"the {self.settings.backend} backend is not part of this version", hint="lcrag ask --backend embedded …"
+        Raises NotAvailable when the one that is named is not here.
+        """
+        if self.settings.backend == "vllm":
+            from lcrag.backends.vllm_offline import VLLMOffline
+
+            return VLLMOffline(self.settings.model, sampling=self._sampling)
+        if self.settings.backend == "server" or (self.settings.backend == "auto" and self.settings.base_url):
+            return self._server()
+        if self.settings.backend == "auto":
+            try:
+                return self._server()
+            except (NotAvailable, BackendFailed) as error:
+                if not isinstance(error, NotRunning):  # that no server is there is nothing to tell
+                    self._emit(Event("index", {"message": f"quoting sentences, without a model: {error}"}))
+        from lcrag.backends.embedded import EmbeddedBackend
+
+        return EmbeddedBackend(self.embedder)
+
+    @property
+    def _sampling(self) -> Sampling:
+        from lcrag.backends.openai_server import Sampling
+
+        return Sampling(self.settings.temperature, self.settings.seed)
+
+    def _server(self) -> Backend:
+        """The server at the address given, else the one that ``lcrag up`` started, else one on vLLM's usual port."""
+        from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer
+        from lcrag.server import remembered
+
+        ours = remembered()
+        url = self.settings.base_url or (ours.url if ours else DEFAULT_URL)
+        return OpenAIServer(
+            url,
+            self.settings.model,
+            sampling=self._sampling,
+            log=ours.log if ours and url == ours.url else None,
+            on_token=lambda piece: self._emit(Event("token", {"text": piece})),
         )
+
+    @cached_property
+    def _ratio(self) -> float:
+        """Tokens of the backend for one of the index, by a sample of chunks."""
+        if self.backend.tokenizer == self.corpus.tokenizer:
+            return 1.0
+        sample = list(islice(self.corpus.chunks(), SAMPLE))
+        return sum(self.backend.count_many([chunk.text for chunk in sample])) / sum(chunk.tokens for chunk in sample)
 
     @property
     def backend_name(self) -> str:
@@ -210,12 +267,25 @@ class Session:
     def _plan(self, question: str, ranking: Ranking, policy: Policy) -> Plan:
         found = estimate(ranking)
         self._emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))
-        forecasts = forecast(self._candidates(found, policy), found, ranking.size, self.profile)
+        own, size = self._in_own_tokens(found)
+        forecasts = forecast(self._candidates(own, size, policy), own, size, self.profile)
         plan = route(question, forecasts, found, self.profile, policy)
         self._emit(Event("plan", {"plan": plan}))
         return plan
 
-    def _candidates(self, found: Estimate, policy: Policy) -> list[Pipeline]:
+    def _in_own_tokens(self, found: Estimate) -> tuple[Estimate, CorpusSize]:
+        """Estimate and corpus size in the backend's tokens instead of the index's."""
+        size = self.corpus.size
+        if self._ratio == 1.0:
+            return found, size
+        own = replace(
+            found,
+            scope_tokens=round(found.scope_tokens * self._ratio),
+            coverage=tuple((round(k * self._ratio), p) for k, p in found.coverage),
+        )
+        return own, replace(size, tokens=round(size.tokens * self._ratio))
+
+    def _candidates(self, found: Estimate, size: CorpusSize, policy: Policy) -> list[Pipeline]:
         if policy.pipeline is not None and policy.pipeline not in pipelines.PIPELINES:
             raise InputError(
                 f"there is no pipeline {policy.pipeline!r}", hint=f"--pipeline {'|'.join(pipelines.PIPELINES)}"
@@ -223,7 +293,7 @@ class Session:
         return [
             candidate
             for kind in pipelines.PIPELINES.values()
-            for candidate in kind.candidates(found, self.corpus.size, self.backend.window)
+            for candidate in kind.candidates(found, size, self.backend.window)
         ]
 
     def ask(self, question: str, policy: Policy, *, escalate: bool | None = None) -> tuple[Answer, Plan]:

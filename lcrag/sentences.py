@@ -17,7 +17,7 @@ LONGEST: Final = 1000
 WRAPPED: Final = 45
 """A shorter line is not one of a wrapped paragraph: what follows it begins anew, unless in lower case."""
 
-ROW: Final = re.compile(r"\s*(?:#{1,6}\s|[|{}\[\"])|.*(?:\t| \| )|(?:[^,]*,(?! |\d{3}\b)){2}")
+ROW: Final = re.compile(r"\s*(?:#{1,6}\s|[|{}\[\]]|\"[^\"]*\"\s*[:,])|.*(?:\t| \| )|(?:[^,]*,(?! |\d{3}\b)){2}")
 """A line that is a unit and never goes on: heading, row of a table, JSON, comma-separated values."""
 ITEM: Final = re.compile(r"\s*(?:[-*•+>]\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|[A-Z][\w .'-]{0,30}:\s)")
 """A line that begins a unit, which may go on in the next line: list item, numbered clause, turn of a dialogue."""
@@ -33,7 +33,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """
     spans: list[tuple[int, int]] = []
     for block in _blocks(text):
-        for sentence in _ends(text, *block):
+        for sentence in [block] if ROW.match(text, *block) else _ends(text, *block):
             for start, end in _shortened(text, *sentence):
                 if spans and not text[start:end].strip():
                     spans[-1] = (spans[-1][0], end)

@@ -69,7 +69,7 @@ def allowed(name: str, target: str) -> bool:
     if inside(target, "lcrag.report"):
         return inside(name, "lcrag.report")
     if inside(target, "lcrag.backends"):
-        return inside(name, "lcrag.backends")
+        return inside(name, "lcrag.backends", "lcrag.server")
     return not inside(target, "pipelines", "lcrag.run", "lcrag.cli", "lcrag.__main__")
 
 

@@ -49,6 +49,12 @@ def test_none_is_longer_than_the_longest(text: str) -> None:
             "VANE: We had a flask of tea and between us all one bag of\nbuns. Nobody slept.",
             ["VANE: We had a flask of tea and between us all one bag of\nbuns.", "Nobody slept."],
         ),
+        (
+            "1991.1,Office chair,c. 1950,Given by Mr. Low. Kept,good\n1992.3,Sea chest,a,b,c",
+            ["1991.1,Office chair,c. 1950,Given by Mr. Low. Kept,good", "1992.3,Sea chest,a,b,c"],
+        ),
+        ('{"key": "One. Two."}', ['{"key": "One. Two."}']),
+        ('"Really?" she said. He left.', ['"Really?" she said.', "He left."]),
         ("a,b,c\nd,e,f", ["a,b,c", "d,e,f"]),
         ("A title\n\nand a paragraph", ["A title", "and a paragraph"]),
     ],

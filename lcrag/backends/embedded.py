@@ -69,7 +69,7 @@ KINDS: Final = (
     (re.compile(r"\bwho(?:se|m)?\b"), NAME),
     (re.compile(r"\bwhere\b"), NAME),
 )
-HEADING: Final = re.compile(r"#{1,6}\s|```|[^.!?:|,;\d]{0,60}$|\*\*[^*]+\*\*$")
+HEADING: Final = re.compile(r"#{1,6}\s|```|[A-Z][^.!?:|\d]{0,60}$|\*\*[^*]+\*\*$")
 """A unit that names what follows and says nothing itself: it lends its words to its neighbours and is not quoted."""
 
 

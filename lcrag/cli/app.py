@@ -15,6 +15,7 @@ from lcrag.cli.index import index_command
 from lcrag.cli.options import BEFORE, origins
 from lcrag.cli.output import Form, Output, OutputClosed
 from lcrag.cli.plan import plan
+from lcrag.cli.server import down, status, up
 from lcrag.errors import BackendFailed, InputError, LcragError
 
 INTERRUPTED = 130
@@ -28,6 +29,9 @@ app = typer.Typer(
 app.command()(ask)
 app.command()(plan)
 app.command("index")(index_command)
+app.command()(up)
+app.command()(down)
+app.command()(status)
 
 
 def _version(asked: bool) -> None:

@@ -56,6 +56,8 @@ def ask(
     sources: opt.Sources = True,
     explain: opt.Explain = False,
     escalate: opt.Escalate = None,
+    temperature: opt.Temperature = 0.0,
+    seed: opt.Seed = 0,
     dense: opt.Dense = "auto",
     embedder: opt.Embedder = None,
     backend: opt.Backend = "auto",
@@ -93,6 +95,8 @@ def ask(
         dense=dense,
         embedder=embedder,
         stdin_text=inputs.document_text(paths),
+        temperature=temperature,
+        seed=seed,
     )
     policy = Policy(prefer, max_tokens, max_seconds, min_quality, pipeline)
     with Progress(output) as progress:

@@ -124,6 +124,10 @@ Escalate = Annotated[
         show_default=False,
     ),
 ]
+Temperature = Annotated[
+    float, _option("temperature", "How freely a model chooses its words: 0 takes the likeliest.", min=0, max=2)
+]
+Seed = Annotated[int, _option("seed", "Start of the random numbers of a model that chooses freely.")]
 Questions = Annotated[
     Path | None,
     _option(
@@ -164,6 +168,8 @@ CONFIGURABLE: Final[dict[str, Any]] = {
     "sources": Sources,
     "explain": Explain,
     "escalate": Escalate,
+    "temperature": Temperature,
+    "seed": Seed,
     "questions": Questions,
     "resume": Resume,
 }

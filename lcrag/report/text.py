@@ -11,6 +11,7 @@ from lcrag.types import Answer, Citation, Option, Plan
 
 if TYPE_CHECKING:
     from lcrag.corpus import IndexStatus, Refreshed
+    from lcrag.server import Look
 
 QUOTE_CHARACTERS: Final = 160
 """How much of a quote the list of sources shows; the JSON has all of it."""
@@ -120,6 +121,24 @@ def index_report(info: Mapping[str, int], refreshed: Refreshed) -> str:
 
 def index_size(info: Mapping[str, int]) -> str:
     return f"{info['documents']:,} documents, {info['chunks']:,} chunks, {info['tokens']:,} tokens"
+
+
+def server_report(look: Look) -> str:
+    """``lcrag status``: one fact a line, what the server does not tell left out."""
+    rate = None
+    if look.prefix_queries and look.prefix_hits is not None:
+        rate = f"{look.prefix_hits / look.prefix_queries:.0%} of {look.prefix_queries:,.0f} tokens asked"
+    used = None if look.cache_used is None else f", {look.cache_used:.0%} in use"
+    facts = [
+        ("server", look.url),
+        ("model", look.model),
+        ("window", look.window and f"{look.window:,} tokens"),
+        ("KV cache", look.cache_tokens and f"{look.cache_tokens:,} tokens{used or ''}"),
+        ("prefix cache hits", rate),
+        ("running", look.running is not None and f"{look.running:.0f}, {look.waiting or 0:.0f} waiting"),
+        ("log", look.log),
+    ]
+    return printable("".join(f"{name}: {value}\n" for name, value in facts if value))
 
 
 def status_report(status: IndexStatus) -> str:

@@ -47,6 +47,8 @@ class Settings:
     dense: str = "auto"
     embedder: str | None = None
     stdin_text: str | None = None
+    temperature: float = 0.0
+    seed: int = 0
 
 
 def plan(question: str) -> Plan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, DoesNotFit
 from lcrag.prompts import NOT_FOUND
 from lcrag.retrieve import retrieve
-from lcrag.types import Answer, CorpusSize, Estimate, Event, Pipeline, Task
+from lcrag.types import Answer, Completion, Estimate, Event, Pipeline, Task
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
 from pipelines.compression import WIDER
 from pipelines.outcome import INSTRUCTION_TOKENS
@@ -121,11 +121,21 @@ def test_chain_of_agents_makes_its_pieces_fit_a_small_window(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("window", [1700, 2000, 4000, 9000])
 def test_chain_of_agents_never_asks_for_more_than_the_window(tmp_path: Path, window: int) -> None:
+    needed: list[int] = []
+
+    class Measuring(ScriptedBackend):
+        def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+            done = super().run(tasks, max_tokens=max_tokens)
+            needed.extend(one.usage.input_tokens + INSTRUCTION_TOKENS + max_tokens for one in done)
+            return done
+
     pipeline = ChainOfAgents()
-    _, tasks = ask(tmp_path, pipeline, lambda task: "word " * 2000 + "[1]", window=window)
-    asked = [sum(p.tokens for p in task.passages) + len(" ".join(task.notes).split()) for task in tasks]
-    work = pipeline.workload(Estimate(0.5, 100, (), 1.0), CorpusSize(2, 20, 3900), window)
-    assert max(asked) + INSTRUCTION_TOKENS < work.longest_prompt <= window
+    with corpus_of(tmp_path, DOCUMENTS) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=None)
+        backend = Measuring(lambda task: "word " * 2000 + "[1]", window=window)
+        pipeline.answer(QUESTION, corpus, ranking, backend, nobody)
+        work = pipeline.workload(Estimate(0.5, 100, (), 1.0), corpus.size, window)
+    assert max(needed) <= work.longest_prompt <= window
 
 
 def test_chain_of_agents_with_small_workers_reads_a_chunk_at_a_time(tmp_path: Path) -> None:
@@ -141,7 +151,8 @@ def test_chain_of_agents_whose_merged_notes_hold_nothing_goes_on_without(tmp_pat
     answer, tasks = ask(tmp_path, ChainOfAgents(worker_tokens=500), forgetful)
     merged = [place for place, task in enumerate(tasks) if task.role == "summarise"]
     assert merged
-    assert all(tasks[place + 1].notes == () for place in merged)
+    assert all(task.notes == () for place in merged for task in tasks[place + 1 : place + 2])
+    assert max(len(task.notes) for task in tasks) > 1
     assert NOT_FOUND not in [note for task in tasks for note in task.notes]
     assert answer.status == "not_found"
 
@@ -162,6 +173,17 @@ def test_compression_keeps_one_sentence_whatever_the_budget(tmp_path: Path) -> N
     answer, [task] = ask(tmp_path, Compression(1), holder)
     assert [passage.text for passage in task.passages] == [LINES[217] + "\n\n"]
     assert answer.citations[0].quote == LINES[217]
+
+
+def test_compression_finds_sentences_in_a_script_without_spaces(tmp_path: Path) -> None:
+    said = "灯台守は一羽のカラスを飼っていた。"
+    text = "港には船が多い。" * 200 + said + "朝は霧が深い。" * 200
+    backend = ScriptedBackend(lambda task: NOT_FOUND)
+    with corpus_of(tmp_path, {"a.md": text}) as corpus:
+        ranking = retrieve(corpus, "カラスを飼っていたのは誰か", embedder=None)
+        Compression(1, "corpus").answer("カラスを飼っていたのは誰か", corpus, ranking, backend, nobody)
+    [task] = backend.tasks
+    assert [passage.text for passage in task.passages] == [said]
 
 
 def test_compression_leaves_what_fits_alone(tmp_path: Path) -> None:
