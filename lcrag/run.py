@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import pipelines
-from lcrag import ingest, store
+from lcrag import ingest, server, store
 from lcrag.corpus import Corpus, IndexStatus, Refreshed, clear
 from lcrag.errors import (
     BackendFailed,
@@ -197,7 +197,7 @@ class Session:
             return VLLMOffline(self.settings.model, sampling=self._sampling)
         if self.settings.backend == "server" or (self.settings.backend == "auto" and self.settings.base_url):
             return self._server()
-        if self.settings.backend == "auto":
+        if self.settings.backend == "auto" and server.may_answer():
             try:
                 return self._server()
             except (NotAvailable, BackendFailed) as error:
@@ -216,9 +216,8 @@ class Session:
     def _server(self) -> Backend:
         """The server at the address given, else the one that ``lcrag up`` started, else one on vLLM's usual port."""
         from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer
-        from lcrag.server import remembered
 
-        ours = remembered()
+        ours = server.remembered()
         url = self.settings.base_url or (ours.url if ours else DEFAULT_URL)
         return OpenAIServer(
             url,

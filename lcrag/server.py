@@ -22,6 +22,7 @@ from typing import Final
 from lcrag.errors import BackendFailed, InputError, NotInstalled
 
 HOST: Final = "127.0.0.1"
+USUAL_PORT: Final = 8000
 WAIT: Final = 1800.0
 """Seconds to wait for a server to answer: a large model is read from disk and compiled first."""
 
@@ -72,6 +73,15 @@ def remembered() -> Server | None:
     except (OSError, ValueError, TypeError):
         return None
     return server if server.alive else None
+
+
+def may_answer() -> bool:
+    """Whether a server of ours runs, or something listens on vLLM's usual port: asked before httpx is imported."""
+    if remembered() is not None:
+        return True
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex((HOST, USUAL_PORT)) == 0
 
 
 def _memory() -> Path:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from fakes import nobody
+from faulty_server import faulty_server
 
 from lcrag.errors import DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
 from lcrag.run import Session, Settings, index_clear, index_folder, index_status
@@ -155,3 +158,36 @@ def test_a_window_too_small_is_said_with_numbers(monkeypatch: pytest.MonkeyPatch
     with Session.open(settings(CORPUS), nobody) as session, pytest.raises(DoesNotFit) as refused:
         session.plan("Who?", Policy(pipeline="full_context"))
     assert refused.value.window == 600
+
+
+def test_auto_takes_a_server_that_answers_and_extracts_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.")
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr("lcrag.server.USUAL_PORT", 1)  # nothing listens there
+    with Session.open(settings(tmp_path / "a.md"), nobody) as session:
+        assert session.backend_name == "embedded"
+    events: list[Event] = []
+    with faulty_server(reply="Anna Holm kept the light. [1]") as fake:
+        monkeypatch.setattr("lcrag.server.USUAL_PORT", int(fake.url.rpartition(":")[2]))
+        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", fake.url)
+        with Session.open(settings(tmp_path / "a.md"), events.append) as session:
+            answer, _ = session.ask("Who kept the light?", Policy())
+            assert session.backend_name == "server"
+    assert answer.citations[0].quote == "Anna Holm kept the light."
+    assert "".join(event.data["text"] for event in events if event.kind == "token") == "Anna Holm kept the light. [1]"
+
+
+def test_something_else_on_that_port_is_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.")
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
+    events: list[Event] = []
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+        Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setattr("lcrag.server.USUAL_PORT", other.server_port)
+        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", f"http://127.0.0.1:{other.server_port}")
+        with Session.open(settings(tmp_path / "a.md"), events.append) as session:
+            assert session.backend_name == "embedded"
+        other.shutdown()
+    assert any("without a model" in str(event.data.get("message")) for event in events)
