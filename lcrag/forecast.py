@@ -10,21 +10,28 @@ short, so it counts at the profile's best point there.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 
 from lcrag.profile import used
 from lcrag.types import CorpusSize, CostModel, Estimate, Forecast, Pipeline, Profile, Workload
 
 
 def forecast(
-    pipelines: Iterable[Pipeline], estimate: Estimate, size: CorpusSize, profile: Profile
+    pipelines: Iterable[Pipeline], estimate: Estimate, size: CorpusSize, profile: Profile, fences: float = 1.0
 ) -> tuple[Forecast, ...]:
-    """One Forecast for each pipeline with its options, in the same order."""
-    return tuple(_forecast(pipeline, estimate, size, profile) for pipeline in pipelines)
+    """One Forecast for each pipeline with its options, in the same order.
+
+    ``fences``: tokens of a prompt for one token of text, for the marks around each passage.
+    """
+    return tuple(_forecast(pipeline, estimate, size, profile, fences) for pipeline in pipelines)
 
 
-def _forecast(pipeline: Pipeline, estimate: Estimate, size: CorpusSize, profile: Profile) -> Forecast:
-    work = pipeline.workload(estimate, size, profile.window)
+def _forecast(pipeline: Pipeline, estimate: Estimate, size: CorpusSize, profile: Profile, fences: float) -> Forecast:
+    window = int(profile.window / fences)
+    work = pipeline.workload(estimate, size, window)
+    work = replace(
+        work, input_tokens=round(work.input_tokens * fences), longest_prompt=round(work.longest_prompt * fences)
+    )
     notes = max(p for _, p in profile.use[work.surroundings])
     quality = work.evidence * used(profile, work.surroundings, work.read_tokens) * notes ** (work.links - 1)
     return Forecast(

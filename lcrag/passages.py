@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeVar
 
+from lcrag.prompts import fence
 from lcrag.types import Backend, Chunk, CorpusReader, Passage
+
+T = TypeVar("T")
 
 PASSAGE_TOKENS: Final = 512
 """Where long text is cut into passages: two chunks, so that a marker still points to a paragraph or two."""
@@ -42,18 +45,24 @@ def passages(chunks: Iterable[Chunk], *, first: int = 1, limit: int = PASSAGE_TO
     return [_joined(run, marker) for marker, run in enumerate(_runs(ordered, limit), first)]
 
 
-def groups(listed: Sequence[Passage], tokens: int) -> Iterator[list[Passage]]:
-    """Consecutive passages in groups of at most ``tokens`` tokens; a longer passage is a group of its own."""
-    group: list[Passage] = []
+def groups(listed: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[list[T]]:
+    """Consecutive items in groups whose sizes add up to at most ``limit``; a larger item is a group of its own."""
+    group: list[T] = []
     total = 0
-    for passage in listed:
-        if group and total + passage.tokens > tokens:
+    for item, size in zip(listed, sizes, strict=True):
+        if group and total + size > limit:
             yield group
             group, total = [], 0
-        group.append(passage)
-        total += passage.tokens
+        group.append(item)
+        total += size
     if group:
         yield group
+
+
+def fenced(listed: Sequence[Passage], backend: Backend) -> list[int]:
+    """Tokens that each passage takes of a prompt: its text and the fence around it."""
+    fences = backend.count_many([fence(passage) for passage in listed])
+    return [passage.tokens + tokens for passage, tokens in zip(listed, fences, strict=True)]
 
 
 def _runs(ordered: Sequence[Chunk], limit: int) -> Iterator[list[Chunk]]:

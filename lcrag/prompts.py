@@ -30,10 +30,11 @@ _INSTRUCTIONS: Final[Mapping[Role, str]] = {
     "answer": f"Answer the question in as few sentences as it needs. If the passages do not hold the answer, "
     f"reply exactly: {NOT_FOUND}",
     "note": f"You read one part of a longer text. Write down everything in the passages that helps to answer the "
-    f"question and is not in the notes yet. If nothing does, reply exactly: {NOT_FOUND}",
-    "synthesise": f"Answer the question from the notes, which were taken from the whole text, and keep their markers. "
+    f"question and is not in the notes yet, with markers. If nothing does, reply exactly: {NOT_FOUND}",
+    "synthesise": f"Answer the question from the notes, which were taken from a longer text, and keep their markers. "
     f"If the notes do not hold the answer, reply exactly: {NOT_FOUND}",
-    "summarise": "Shorten the passages and notes to what matters for the question. Keep names, numbers and markers.",
+    "summarise": f"Shorten what is given to what matters for the question. Keep names, numbers and markers. "
+    f"If nothing matters, reply exactly: {NOT_FOUND}",
     "judge": "Do the passages suffice to answer the question? Reply yes or no.",
 }
 
@@ -63,9 +64,18 @@ def prefix(passages: Sequence[Passage]) -> str:
     return "<documents>\n" + "".join(_passage(passage) for passage in passages) + "</documents>\n\n"
 
 
+def fence(passage: Passage) -> str:
+    """What stands around a passage's text in a prompt."""
+    return _fenced(passage, "")
+
+
 def _passage(passage: Passage) -> str:
+    return _fenced(passage, defused(passage.text))
+
+
+def _fenced(passage: Passage, text: str) -> str:
     source = passage.source.replace('"', "'").replace("\n", " ")
-    return f'<passage marker="[{passage.marker}]" source="{defused(source)}">\n{defused(passage.text)}\n</passage>\n'
+    return f'<passage marker="[{passage.marker}]" source="{defused(source)}">\n{text}\n</passage>\n'
 
 
 def _tail(task: Task) -> str:

@@ -260,6 +260,9 @@ def _remove_chunks(db: sqlite3.Connection, number: int, source: str) -> None:
 
 def _count(db: sqlite3.Connection) -> None:
     """The sizes, so that nobody has to count again."""
-    counts = db.execute("SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0) FROM documents").fetchone()
-    values = zip(("documents", "chunks", "tokens", "updated"), (*counts, int(time.time())), strict=True)
+    counts = db.execute(
+        "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(max(tokens), 0) FROM documents"
+    ).fetchone()
+    names = ("documents", "chunks", "tokens", "longest_document", "updated")
+    values = zip(names, (*counts, int(time.time())), strict=True)
     db.executemany("REPLACE INTO meta VALUES (?, ?)", values)

@@ -6,14 +6,12 @@ The only file in ``lcrag/`` that names pipelines. It decides nothing that a modu
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -31,7 +29,9 @@ from lcrag.errors import (
     NotRunning,
 )
 from lcrag.estimate import estimate
+from lcrag.folders import cache_folder
 from lcrag.forecast import forecast
+from lcrag.passages import fenced, passages, recounted
 from lcrag.profile import builtin_profile
 from lcrag.retrieve import fill_vectors, retrieve
 from lcrag.router import route
@@ -50,6 +50,7 @@ from lcrag.types import (
     Profile,
     Ranking,
 )
+from pipelines.escalate import after
 
 if TYPE_CHECKING:
     from lcrag.backends.openai_server import Sampling
@@ -73,14 +74,6 @@ class Settings:
     stdin_text: str | None = None
     temperature: float = 0.0
     seed: int = 0
-
-
-def cache_folder() -> Path:
-    """Where indexes and the exported embedding model live: ``LCRAG_CACHE_DIR``, else the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    named = os.environ.get("LCRAG_CACHE_DIR")
-    return Path(named) if named else user_cache_path("lcrag")
 
 
 def index_folder(settings: Settings) -> Path:
@@ -232,8 +225,16 @@ class Session:
         """Tokens of the backend for one of the index, by a sample of chunks."""
         if self.backend.tokenizer == self.corpus.tokenizer:
             return 1.0
-        sample = list(islice(self.corpus.chunks(), SAMPLE))
+        sample = self.corpus.sample(SAMPLE)
         return sum(self.backend.count_many([chunk.text for chunk in sample])) / sum(chunk.tokens for chunk in sample)
+
+    @cached_property
+    def _fences(self) -> float:
+        """Tokens of a prompt for one of text: a chat model sees a fence around each passage, the embedded one none."""
+        if self.backend.name == "embedded":
+            return 1.0
+        sample = recounted(self.corpus.sample(SAMPLE), self.corpus, self.backend)
+        return sum(fenced(passages(sample), self.backend)) / sum(chunk.tokens for chunk in sample)
 
     @property
     def backend_name(self) -> str:
@@ -267,7 +268,7 @@ class Session:
         found = estimate(ranking)
         self._emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))
         own, size = self._in_own_tokens(found)
-        forecasts = forecast(self._candidates(own, size, policy), own, size, self.profile)
+        forecasts = forecast(self._candidates(own, size, policy), own, size, self.profile, self._fences)
         plan = route(question, forecasts, found, self.profile, policy)
         self._emit(Event("plan", {"plan": plan}))
         return plan
@@ -282,7 +283,8 @@ class Session:
             scope_tokens=round(found.scope_tokens * self._ratio),
             coverage=tuple((round(k * self._ratio), p) for k, p in found.coverage),
         )
-        return own, replace(size, tokens=round(size.tokens * self._ratio))
+        longest = round(size.longest_document * self._ratio)
+        return own, replace(size, tokens=round(size.tokens * self._ratio), longest_document=longest)
 
     def _candidates(self, found: Estimate, size: CorpusSize, policy: Policy) -> list[Pipeline]:
         if policy.pipeline is not None and policy.pipeline not in pipelines.PIPELINES:
@@ -315,7 +317,7 @@ class Session:
             if further is None:
                 break
             self._emit(Event("escalate", {"from": tried, "to": further.pipeline, "status": answer.status}))
-            answer = _joined(answer, self._answer(further.pipeline, further.options, question, ranking))
+            answer = after(answer, self._answer(further.pipeline, further.options, question, ranking))
             tried = further.pipeline
         self._emit(Event("usage", {"usage": answer.usage}))
         return answer, plan
@@ -337,15 +339,6 @@ def _reads_more(forecasts: tuple[Forecast, ...], answer: Answer, policy: Policy)
         and (policy.max_seconds is None or option.seconds + answer.usage.seconds <= policy.max_seconds)
     ]
     return min(left, key=lambda option: (option.input_tokens, -option.quality), default=None)
-
-
-def _joined(first: Answer, then: Answer) -> Answer:
-    return replace(
-        then,
-        usage=first.usage + then.usage,
-        tokens_read=max(first.tokens_read, then.tokens_read),
-        steps=first.steps + then.steps,
-    )
 
 
 READABLE = "lcrag reads text, Markdown, reStructuredText, HTML, PDF, DOCX, PPTX, EPUB, CSV, JSON, notebooks, mail, code"

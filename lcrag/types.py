@@ -82,9 +82,12 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class CorpusSize:
+    """``longest_document``: tokens of the longest one, 0 when nobody has counted."""
+
     documents: int
     chunks: int
     tokens: int
+    longest_document: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +304,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``tokens_read``: document tokens that reached a model at least once, each token counted once."""
+    """``tokens_read``: document tokens that reached a model at least once, each token counted once, by the index's
+    tokenizer, so that they compare with ``CorpusSize.tokens`` whatever backend answers."""
 
     text: str
     status: Status

@@ -1,24 +1,53 @@
-"""Workers read the whole corpus piece by piece and pass notes on; a manager answers from the notes.
+"""Workers read the whole corpus piece by piece and write notes; a manager answers from the notes.
 
 Chain of Agents (Zhang et al. 2024, arXiv 2406.02818). Wins on texts beyond the model's effective window whose evidence
 is spread, since no prompt is long; costs the whole corpus and a call a piece, and evidence can be lost at each
-hand-over. Each worker writes down only what it adds, so that a note once taken is never rewritten by the way; when the
-notes outgrow their share of the window, one more call merges them. Markers in notes lead to the documents throughout.
+hand-over. "sequential": each worker sees the notes so far and writes down only what it adds, so that what one found
+tells the next what to look for. "tree": the workers do not know of each other, run as one batch and take a fraction of
+the time. Notes that outgrow their room are merged in a tree. Markers in notes lead to the documents throughout.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Literal, Self
 
 from lcrag.errors import DoesNotFit
-from lcrag.passages import PASSAGE_TOKENS, groups, passages, recounted
-from lcrag.types import Answer, Backend, CorpusReader, CorpusSize, Emit, Estimate, Event, Ranking, Task, Usage, Workload
-from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, NOTE_TOKENS, answered, found_nothing, nothing_to_read
+from lcrag.passages import PASSAGE_TOKENS, fenced, groups, passages, recounted
+from lcrag.types import (
+    Answer,
+    Backend,
+    Completion,
+    CorpusReader,
+    CorpusSize,
+    Emit,
+    Estimate,
+    Event,
+    Passage,
+    Ranking,
+    Task,
+    Usage,
+    Workload,
+)
+from pipelines.notes import from_notes, merged, noted
+from pipelines.outcome import (
+    ANSWER_TOKENS,
+    INSTRUCTION_TOKENS,
+    NOTE_TOKENS,
+    answered,
+    found_nothing,
+    frame,
+    nothing,
+    nothing_to_read,
+    run,
+)
 
-KEPT: Final = 0.85
-"""P(a worker writes the evidence of its piece down, and the manager uses it). Provisional until it is calibrated."""
+KEPT: Final = {"sequential": 0.85, "tree": 0.8}
+"""P(a worker writes the evidence of its piece down, and the manager uses it): less where a worker cannot know what
+another one's find points to. Provisional until it is calibrated."""
+PIECES: Final = (2000, 8000, 32000)
+"""Tokens of text for a worker that are worth comparing: the shorter, the better used; the longer, the fewer calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +55,41 @@ class ChainOfAgents:
     """``worker_tokens``: document text of one worker; less where the window is small."""
 
     worker_tokens: int = 8000
+    mode: Literal["sequential", "tree"] = "sequential"
     name: ClassVar[str] = "chain_of_agents"
 
     @classmethod
     def candidates(cls, estimate: Estimate, size: CorpusSize, window: int) -> Sequence[Self]:
-        return [cls()]
+        """Pieces that are shorter than the corpus and fit the window; the shortest in any case."""
+        room = window - cls().overhead(window, INSTRUCTION_TOKENS)
+        pieces = [PIECES[0], *(piece for piece in PIECES[1:] if piece < size.tokens and piece <= room)]
+        return [cls(piece, mode) for mode in ("sequential", "tree") for piece in pieces]
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
-        piece = self._piece(window)
+        piece = self._piece(window, INSTRUCTION_TOKENS)
         workers = max(1, -(-size.tokens // piece))
-        note = _note_tokens(window)
-        notes = min(_notes_bound(window), workers * note // 4)
+        note = note_tokens(window)
+        room = notes_room(window)
+        written = workers * note // 4
+        carried = workers * min(room, written) // 2 if self.mode == "sequential" else 0
+        merges, levels = _merges(written, note, room)
         return Workload(
-            input_tokens=size.tokens + workers * (INSTRUCTION_TOKENS + notes // 2) + INSTRUCTION_TOKENS + notes,
-            output_tokens=workers * note // 4 + min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
-            calls=workers + 1,
-            rounds=workers + 1,
-            longest_prompt=max(min(piece, size.tokens) + _overhead(window), _manager(window)),
-            evidence=KEPT,
+            input_tokens=size.tokens
+            + (workers + merges + 1) * INSTRUCTION_TOKENS
+            + carried
+            + merges * room
+            + min(room, written),
+            output_tokens=written + merges * note // 4 + min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
+            calls=workers + merges + 1,
+            rounds=(workers if self.mode == "sequential" else 1) + levels + 1,
+            longest_prompt=max(
+                min(piece, size.tokens) + self.overhead(window, INSTRUCTION_TOKENS),
+                _manager(window, INSTRUCTION_TOKENS),
+            ),
+            evidence=KEPT[self.mode],
             read_tokens=min(piece, size.tokens),
             surroundings="consecutive",
-            links=2,
+            links=2 + levels,
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
@@ -54,7 +97,11 @@ class ChainOfAgents:
         chunks = recounted(corpus.chunks(), corpus, backend)
         if not chunks:
             return nothing_to_read(self.name, corpus)
-        needed = max(max(chunk.tokens for chunk in chunks) + _overhead(backend.window), _manager(backend.window))
+        beside = frame("note", question, backend)
+        piece = self._piece(backend.window, beside)
+        read = passages(chunks, limit=min(PASSAGE_TOKENS, piece))
+        sizes = fenced(read, backend)
+        needed = max(max(sizes) + self.overhead(backend.window, beside), _manager(backend.window, beside))
         if needed > backend.window:
             raise DoesNotFit(
                 f"the workers and their manager need {needed:,} tokens at a time and the window of {backend.model} is "
@@ -63,57 +110,75 @@ class ChainOfAgents:
                 window=backend.window,
                 hint="a model with a longer window",
             )
-        piece = self._piece(backend.window)
-        read = passages(chunks, limit=min(PASSAGE_TOKENS, piece))
-        workers = list(groups(read, piece))
-        note_tokens = _note_tokens(backend.window)
+        workers = list(groups(read, sizes, piece))
+        work = self._side_by_side if self.mode == "tree" else self._in_a_row
+        notes, usage = work(question, workers, backend, emit)
+        if not notes:
+            return nothing(self.name, usage, corpus.size.tokens, everything=True)
+        done, used = from_notes(question, notes, backend)
+        return answered(
+            self.name, done, read, corpus, emit, usage=usage + used, tokens_read=corpus.size.tokens, everything=True
+        )
+
+    @staticmethod
+    def _in_a_row(
+        question: str, workers: Sequence[Sequence[Passage]], backend: Backend, emit: Emit
+    ) -> tuple[list[str], Usage]:
+        room, most = notes_room(backend.window), note_tokens(backend.window)
         notes: list[str] = []
         usage = Usage()
         for number, group in enumerate(workers, 1):
-            [done] = backend.run([Task("note", question, tuple(group), tuple(notes))], max_tokens=note_tokens)
-            usage += done.usage
-            nothing = found_nothing(done)
-            emit(Event("worker", {"index": number, "of": len(workers), "status": "nothing" if nothing else "noted"}))
-            if not nothing:
-                notes.append(done.text)
-                if sum(backend.count_many(notes)) > _notes_bound(backend.window):
-                    [done] = backend.run([Task("summarise", question, (), tuple(notes))], max_tokens=note_tokens)
-                    usage += done.usage
-                    notes = [] if found_nothing(done) else [done.text]
-        if notes:
-            [done] = backend.run([Task("synthesise", question, (), tuple(notes))], max_tokens=ANSWER_TOKENS)
-            usage += done.usage
-        return answered(
-            self.name,
-            done,
-            read,
-            corpus,
-            emit,
-            usage=usage,
-            tokens_read=sum(chunk.tokens for chunk in chunks),
-            everything=True,
-        )
+            [done], used = run(backend, [Task("note", question, tuple(group), tuple(notes))], most)
+            usage += used
+            emit(Event("worker", _told(number, len(workers), done)))
+            notes, used = merged(question, [*notes, *noted([done])], backend, emit, room=room, note_tokens=most)
+            usage += used
+        return notes, usage
 
-    def _piece(self, window: int) -> int:
-        """Tokens of text that one worker can be given beside the notes."""
-        return max(1, min(self.worker_tokens, window - _overhead(window)))
+    @staticmethod
+    def _side_by_side(
+        question: str, workers: Sequence[Sequence[Passage]], backend: Backend, emit: Emit
+    ) -> tuple[list[str], Usage]:
+        room, most = notes_room(backend.window), note_tokens(backend.window)
+        done, usage = run(backend, [Task("note", question, tuple(group)) for group in workers], most)
+        for number, one in enumerate(done, 1):
+            emit(Event("worker", _told(number, len(workers), one)))
+        notes, used = merged(question, noted(done), backend, emit, room=room, note_tokens=most)
+        return notes, usage + used
+
+    def _piece(self, window: int, beside: int) -> int:
+        """Tokens of text that one worker can be given."""
+        return max(1, min(self.worker_tokens, window - self.overhead(window, beside)))
+
+    def overhead(self, window: int, beside: int) -> int:
+        """Tokens of a worker's call besides its text, ``beside`` of them for question and instruction."""
+        return (notes_room(window) if self.mode == "sequential" else 0) + beside + note_tokens(window)
 
 
-def _notes_bound(window: int) -> int:
-    """The most tokens that notes may take of a worker's prompt: a quarter of the window."""
+def _told(number: int, of: int, done: Completion) -> dict[str, object]:
+    status = "nothing" if found_nothing(done) else "cut" if done.finish == "length" else "noted"
+    return {"index": number, "of": of, "status": status}
+
+
+def notes_room(window: int) -> int:
+    """The most tokens that notes may take of a prompt: a quarter of the window."""
     return min(4 * NOTE_TOKENS, window // 4)
 
 
-def _note_tokens(window: int) -> int:
-    """The most tokens that one note may have: notes that together reach the bound still leave room for the next."""
-    return max(1, _notes_bound(window) // 4)
+def note_tokens(window: int) -> int:
+    """The most tokens that one note may have: notes that together fill their room still leave space for the next."""
+    return max(1, notes_room(window) // 4)
 
 
-def _overhead(window: int) -> int:
-    """Tokens of a worker's call besides its text."""
-    return _notes_bound(window) + INSTRUCTION_TOKENS + _note_tokens(window)
+def _merges(written: int, note: int, room: int) -> tuple[int, int]:
+    """Calls and levels of merging until ``written`` tokens of notes fit the room, notes being a quarter full."""
+    calls = levels = 0
+    while written > room:
+        level = -(-written // room)
+        calls, levels, written = calls + level, levels + 1, level * note // 4
+    return calls, levels
 
 
-def _manager(window: int) -> int:
+def _manager(window: int, beside: int) -> int:
     """The most tokens of the manager's call."""
-    return _notes_bound(window) + INSTRUCTION_TOKENS + ANSWER_TOKENS
+    return notes_room(window) + beside + ANSWER_TOKENS

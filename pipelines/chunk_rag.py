@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Self
 
 from lcrag.passages import passages, recounted, within
 from lcrag.types import Answer, Backend, CorpusReader, CorpusSize, Emit, Estimate, Event, Ranking, Task, Workload
-from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, answered, check_fits, nothing_to_read
+from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, answered, check_fits, nothing_to_read, run
 
 BUDGETS: Final = (500, 1000, 2000, 4000, 8000, 16000)
 
@@ -50,18 +50,18 @@ class ChunkRag:
         taken = within(recounted((hit.chunk for hit in ranking.hits), corpus, backend), self.tokens)
         if not taken:
             return nothing_to_read(self.name, corpus)
-        tokens = sum(chunk.tokens for chunk in taken)
-        check_fits(tokens, backend, hint="a smaller budget, or a model with a longer window")
         read = passages(taken)
+        check_fits(read, question, backend, hint="a smaller budget, or a model with a longer window")
+        tokens = sum(chunk.tokens for chunk in taken)
         emit(Event("retrieve", {"hits": len(taken), "tokens": tokens, "sources": sorted({p.source for p in read})}))
-        [done] = backend.run([Task("answer", question, tuple(read))], max_tokens=ANSWER_TOKENS)
+        [done], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
         return answered(
             self.name,
             done,
             read,
             corpus,
             emit,
-            usage=done.usage,
-            tokens_read=tokens,
+            usage=usage,
+            tokens_read=sum(hit.chunk.tokens for hit in ranking.hits[: len(taken)]),
             everything=len(taken) == corpus.size.chunks,
         )

@@ -1,8 +1,10 @@
-"""Only the sentences that matter, from the hits or from the whole text, in one prompt.
+"""Only what matters, from the hits or from the whole text, in one prompt.
 
-Extractive, as in RECOMP (Xu et al. 2023) and Provence (Chirkova et al. 2025): sentences are kept or left out, never
-rewritten, so that each still stands at its place in the document. Wins when evidence is spread thinly over more text
-than the model uses well; loses sentences that share no word with the question. The question itself is never touched.
+"extract", as in RECOMP (Xu et al. 2023) and Provence (Chirkova et al. 2025): sentences are kept or left out, never
+rewritten, so that each still stands at its place in the document. "summarise": the backend shortens the text piece by
+piece, in one batch, with markers, and answers from that. Wins when evidence is spread thinly over more text than the
+model uses well; extraction loses sentences that share no word with the question, summaries cost a reading of
+everything they shorten. The question itself is never touched.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ClassVar, Final, Literal, Self
 
-from lcrag.passages import passages, recounted, within
+from lcrag.passages import fenced, groups, passages, recounted, within
 from lcrag.sentences import sentences
 from lcrag.types import (
     Answer,
@@ -28,7 +30,20 @@ from lcrag.types import (
     Workload,
 )
 from lcrag.words import stems
-from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, answered, check_fits, nothing_to_read
+from pipelines.notes import from_notes, noted
+from pipelines.outcome import (
+    ANSWER_TOKENS,
+    INSTRUCTION_TOKENS,
+    NOTE_TOKENS,
+    answered,
+    check_fits,
+    found_nothing,
+    frame,
+    nothing,
+    nothing_to_read,
+    run,
+    too_long,
+)
 
 WIDER: Final = 2
 """How many times the budget is looked through for sentences when ``over`` is "hits": 4 keeps less evidence."""
@@ -41,12 +56,23 @@ NEIGHBOUR: Final = 0.3
 """Share of a sentence's score that its neighbours get: an answer often stands next to the words of the question."""
 
 
+SMALLER: Final = "a smaller budget, or a model with a longer window"
+PIECE: Final = 2000
+"""Tokens of text that are summarised at a time: as many as most models use well."""
+SUMMARISED: Final = 0.85
+"""P(the evidence of a piece is in its summary). Provisional until it is calibrated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """``tokens``: the budget of what is kept. ``over``: compress the best-ranked chunks, or the whole corpus."""
+    """``tokens``: the budget of what is kept. ``over``: compress the best-ranked chunks, or the whole corpus.
+
+    ``mode``: keep sentences, or have the backend write summaries.
+    """
 
     tokens: int = 2000
     over: Literal["hits", "corpus"] = "hits"
+    mode: Literal["extract", "summarise"] = "extract"
     name: ClassVar[str] = "compression"
 
     @classmethod
@@ -54,12 +80,29 @@ class Compression:
         return [
             *(cls(budget, "hits") for budget in (1000, 2000, 4000) if budget < size.tokens),
             *(cls(budget, "corpus") for budget in (2000, 4000) if budget < size.tokens),
+            *(cls(budget, "hits", "summarise") for budget in (2000,) if budget < size.tokens),
         ]
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         seen = min(size.tokens, self.tokens * WIDER) if self.over == "hits" else size.tokens
         kept = min(self.tokens, seen)
         prompt = kept + INSTRUCTION_TOKENS
+        if self.mode == "summarise":
+            piece = min(seen, self._piece(window, INSTRUCTION_TOKENS))
+            pieces = -(-seen // max(1, piece))
+            summary = self._summary(max(1, pieces))
+            written = pieces * summary // 4
+            return Workload(
+                input_tokens=seen + pieces * INSTRUCTION_TOKENS + written + INSTRUCTION_TOKENS,
+                output_tokens=written + min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
+                calls=pieces + 1,
+                rounds=2,
+                longest_prompt=max(piece + INSTRUCTION_TOKENS + summary, prompt + ANSWER_TOKENS),
+                evidence=SUMMARISED * estimate.covered(seen),
+                read_tokens=piece,
+                surroundings="retrieved" if self.over == "hits" else "consecutive",
+                links=2,
+            )
         return Workload(
             input_tokens=prompt,
             output_tokens=min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
@@ -73,33 +116,80 @@ class Compression:
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit when what is kept is longer than the backend's window."""
+        listed = [hit.chunk for hit in ranking.hits] if self.over == "hits" else list(corpus.chunks())
+        chunks = recounted(listed, corpus, backend)
         if self.over == "hits":
-            ranked = recounted((hit.chunk for hit in ranking.hits), corpus, backend)
-            chunks = within(ranked, self.tokens * WIDER)
-        else:
-            chunks = recounted(corpus.chunks(), corpus, backend)
+            chunks = within(chunks, self.tokens * WIDER)
         if not chunks:
             return nothing_to_read(self.name, corpus)
+        seen = sum(chunk.tokens for chunk in listed[: len(chunks)])  # as the index counts them
         whole = passages(chunks)
+        if self.mode == "summarise":
+            return self._summarised(question, whole, seen, len(chunks) == corpus.size.chunks, corpus, backend, emit)
         read = compressed(question, whole, self.tokens, backend)
+        check_fits(read, question, backend, hint=SMALLER)
         before = sum(passage.tokens for passage in whole)
         after = sum(passage.tokens for passage in read)
-        check_fits(after, backend, hint="a smaller budget, or a model with a longer window")
-        emit(
-            Event(
-                "retrieve",
-                {
-                    "hits": len(chunks),
-                    "tokens": after,
-                    "sources": sorted({passage.source for passage in read}),
-                    "compressed_from": before,
-                    "ratio": round(before / max(1, after), 2),
-                },
-            )
+        emit(_retrieved(read, len(chunks), before, after))
+        [done], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
+        return answered(
+            self.name,
+            done,
+            read,
+            corpus,
+            emit,
+            usage=usage,
+            tokens_read=round(seen * after / max(1, before)),
+            everything=len(chunks) == corpus.size.chunks and after == before,
         )
-        [done] = backend.run([Task("answer", question, tuple(read))], max_tokens=ANSWER_TOKENS)
-        everything = len(chunks) == corpus.size.chunks and after == before
-        return answered(self.name, done, read, corpus, emit, usage=done.usage, tokens_read=after, everything=everything)
+
+    def _summarised(
+        self,
+        question: str,
+        whole: Sequence[Passage],
+        seen: int,
+        everything: bool,
+        corpus: CorpusReader,
+        backend: Backend,
+        emit: Emit,
+    ) -> Answer:
+        beside = frame("summarise", question, backend)
+        sizes = fenced(whole, backend)
+        pieces = list(groups(whole, sizes, self._piece(backend.window, beside)))
+        most = self._summary(len(pieces))
+        longest = max(max(sizes) + most, min(self.tokens, len(pieces) * most) + ANSWER_TOKENS)
+        too_long(longest, beside, backend, hint=SMALLER)
+        done, usage = run(backend, [Task("summarise", question, tuple(piece)) for piece in pieces], most)
+        for number, one in enumerate(done, 1):
+            status = "nothing" if found_nothing(one) else "noted"
+            emit(Event("worker", {"index": number, "of": len(done), "status": status}))
+        notes = noted(done)
+        emit(_retrieved(whole, len(whole), sum(p.tokens for p in whole), sum(backend.count_many(notes))))
+        if not notes:
+            return nothing(self.name, usage, seen, everything=everything)
+        last, used = from_notes(question, notes, backend)
+        return answered(
+            self.name, last, whole, corpus, emit, usage=usage + used, tokens_read=seen, everything=everything
+        )
+
+    def _piece(self, window: int, beside: int) -> int:
+        """Tokens of text that are summarised at a time."""
+        return max(1, min(PIECE, window - beside - NOTE_TOKENS))
+
+    def _summary(self, pieces: int) -> int:
+        """The most tokens of one summary: together they keep to the budget."""
+        return max(1, min(NOTE_TOKENS, self.tokens // pieces))
+
+
+def _retrieved(read: Sequence[Passage], hits: int, before: int, after: int) -> Event:
+    told = {
+        "hits": hits,
+        "tokens": after,
+        "sources": sorted({passage.source for passage in read}),
+        "compressed_from": before,
+        "ratio": round(before / max(1, after), 2),
+    }
+    return Event("retrieve", told)
 
 
 def compressed(question: str, whole: Sequence[Passage], budget: int, backend: Backend) -> list[Passage]:

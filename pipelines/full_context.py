@@ -2,18 +2,42 @@
 
 Wins when the evidence is spread or much of it is needed, and nothing can be missed by retrieval; loses beyond the
 model's effective window (Hsieh et al. 2024, RULER), and costs the whole corpus for every question, except where the
-server has its prefix cached.
+server has its prefix cached. A corpus that exceeds the window is split by documents: each part is asked the question as
+one of a batch, and what the parts answered is answered from once more. It says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import ClassVar, Final, Self
 
-from lcrag.passages import passages, recounted
-from lcrag.types import Answer, Backend, CorpusReader, CorpusSize, Emit, Estimate, Event, Ranking, Task, Workload
-from pipelines.outcome import ANSWER_TOKENS, INSTRUCTION_TOKENS, answered, check_fits, nothing_to_read
+from lcrag.passages import fenced, groups, passages, recounted
+from lcrag.types import (
+    Answer,
+    Backend,
+    CorpusReader,
+    CorpusSize,
+    Emit,
+    Estimate,
+    Event,
+    Passage,
+    Ranking,
+    Task,
+    Workload,
+)
+from pipelines.notes import from_notes, merged, noted
+from pipelines.outcome import (
+    ANSWER_TOKENS,
+    INSTRUCTION_TOKENS,
+    NOTE_TOKENS,
+    answered,
+    frame,
+    nothing_to_read,
+    run,
+    too_long,
+)
 
 INSTEAD: Final = "--pipeline chain_of_agents or --pipeline chunk_rag"
 
@@ -27,28 +51,67 @@ class FullContext:
         return [cls()]
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
-        prompt = size.tokens + INSTRUCTION_TOKENS
+        """In as many parts as the window makes at least; the longest document cannot be split."""
+        beside = INSTRUCTION_TOKENS + ANSWER_TOKENS
+        room = max(1, window - beside)
+        parts = max(1, -(-size.tokens // room))
+        answer = min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2)
+        together = parts > 1  # one more call puts the parts' answers together
+        longest = max(min(room, size.tokens), size.longest_document or size.tokens // max(1, size.documents))
         return Workload(
-            input_tokens=prompt,
-            output_tokens=min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
-            calls=1,
-            rounds=1,
-            longest_prompt=prompt + ANSWER_TOKENS,
+            input_tokens=size.tokens + (parts + together) * INSTRUCTION_TOKENS + together * parts * answer,
+            output_tokens=(parts + together) * answer,
+            calls=parts + together,
+            rounds=1 + together,
+            longest_prompt=longest + beside,
             evidence=1.0,
-            read_tokens=size.tokens,
+            read_tokens=longest,
             surroundings="consecutive",
+            links=1 + together,
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
-        """Raises DoesNotFit when the corpus is longer than the backend's window."""
+        """Raises DoesNotFit when one document alone is longer than the backend's window."""
         if not corpus.size.chunks:
             return nothing_to_read(self.name, corpus)
+        beside = frame("answer", question, backend) + ANSWER_TOKENS
         if corpus.tokenizer == backend.tokenizer:  # known without reading the corpus
-            check_fits(corpus.size.tokens, backend, hint=INSTEAD)
+            too_long(corpus.size.longest_document, beside, backend, hint=INSTEAD)
         chunks = recounted(corpus.chunks(), corpus, backend)
-        tokens = sum(chunk.tokens for chunk in chunks)
-        check_fits(tokens, backend, hint=INSTEAD)
         read = passages(chunks)
-        emit(Event("retrieve", {"hits": len(chunks), "tokens": tokens, "sources": sorted({p.source for p in read})}))
-        [done] = backend.run([Task("answer", question, tuple(read))], max_tokens=ANSWER_TOKENS)
-        return answered(self.name, done, read, corpus, emit, usage=done.usage, tokens_read=tokens, everything=True)
+        parts = _parts(read, backend, beside)
+        tokens = sum(chunk.tokens for chunk in chunks)
+        told: dict[str, object] = {"hits": len(chunks), "tokens": tokens, "sources": sorted({p.source for p in read})}
+        if len(parts) > 1:
+            told |= {
+                "parts": len(parts),
+                "message": f"{tokens:,} tokens exceed the window of {backend.model} ({backend.window:,}): read in "
+                f"{len(parts)} parts, by documents",
+            }
+        emit(Event("retrieve", told))
+        done, usage = run(backend, [Task("answer", question, tuple(part)) for part in parts], ANSWER_TOKENS)
+        answer, found = done[0], noted(done)
+        if len(found) == 1:
+            answer = next(one for one in done if one.text == found[0])
+        elif found:
+            room = backend.window - beside
+            found, used = merged(
+                question, found, backend, emit, room=room, note_tokens=max(1, min(NOTE_TOKENS, room // 4))
+            )
+            answer, more = from_notes(question, found, backend)
+            usage += used + more
+        return answered(
+            self.name, answer, read, corpus, emit, usage=usage, tokens_read=corpus.size.tokens, everything=True
+        )
+
+
+def _parts(read: Sequence[Passage], backend: Backend, beside: int) -> list[list[Passage]]:
+    """Whole documents in as many parts as the window needs. Raises DoesNotFit when one is too long."""
+    sizes = dict(zip((passage.marker for passage in read), fenced(read, backend), strict=True))
+    documents = [list(same) for _, same in groupby(read, key=lambda passage: passage.document_id)]
+    lengths = [sum(sizes[passage.marker] for passage in document) for document in documents]
+    too_long(max(lengths), beside, backend, hint=INSTEAD)
+    return [
+        [passage for document in part for passage in document]
+        for part in groups(documents, lengths, backend.window - beside)
+    ]

@@ -1,37 +1,56 @@
-"""From a completion to an Answer: what every pipeline does at its end, and the sizes that all of them reckon with."""
+"""What every pipeline does before it asks (does it fit?), when it asks (by the clock) and at its end (an Answer)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import reduce
 from typing import Final
 
 from lcrag.cite import cite
 from lcrag.errors import DoesNotFit
-from lcrag.prompts import NOT_FOUND
-from lcrag.types import Answer, Backend, Completion, CorpusReader, Emit, Event, Passage, Status, Step, Usage
+from lcrag.passages import fenced
+from lcrag.prompts import NOT_FOUND, messages
+from lcrag.types import Answer, Backend, Completion, CorpusReader, Emit, Event, Passage, Role, Status, Step, Task, Usage
 
 ANSWER_TOKENS: Final = 1024
 """The most tokens an answer may have."""
 NOTE_TOKENS: Final = 512
 """The most tokens a note may have."""
 INSTRUCTION_TOKENS: Final = 200
-"""Tokens of a prompt besides its passages and notes: the system line, the fences, the question, the instruction."""
+"""Tokens of a prompt besides its passages and notes, as forecasts reckon; ``frame`` counts them."""
+TEMPLATE_TOKENS: Final = 32
+"""Room for what a chat template puts around the messages."""
+
+
+def frame(role: Role, question: str, backend: Backend) -> int:
+    """Tokens of a prompt besides its passages and notes: system line, fences of the whole, question, instruction."""
+    placeholder = Passage(1, "", "", 0, 0, "", 0)
+    task = Task(role, question, (placeholder,), ("",))
+    return backend.count_tokens("\n".join(message["content"] for message in messages(task))) + TEMPLATE_TOKENS
 
 
 def nothing_to_read(pipeline: str, corpus: CorpusReader) -> Answer:
     """The answer where no passage was found: an empty corpus was read whole, one without a hit was not read at all."""
-    return _nothing(pipeline, Usage(), 0, everything=corpus.size.chunks == 0)
+    return nothing(pipeline, Usage(), 0, everything=corpus.size.chunks == 0)
 
 
-def _nothing(pipeline: str, usage: Usage, tokens_read: int, *, everything: bool) -> Answer:
+def nothing(pipeline: str, usage: Usage, tokens_read: int, *, everything: bool) -> Answer:
+    """The answer that there is none: not in the documents, or not in what was read of them."""
     status: Status = "not_found" if everything else "not_retrieved"
     return Answer("", status, (), usage, tokens_read, (Step(pipeline, status, usage),))
 
 
-def check_fits(tokens: int, backend: Backend, *, hint: str) -> None:
-    """Raises DoesNotFit when a prompt with ``tokens`` tokens of text leaves the window no room for the answer."""
-    needed = tokens + INSTRUCTION_TOKENS + ANSWER_TOKENS
+def check_fits(passages: Sequence[Passage], question: str, backend: Backend, *, hint: str) -> None:
+    """Raises DoesNotFit when a prompt with these passages leaves the window no room for the answer."""
+    tokens = sum(fenced(passages, backend))
+    too_long(tokens, frame("answer", question, backend) + ANSWER_TOKENS, backend, hint=hint)
+
+
+def too_long(tokens: int, beside: int, backend: Backend, *, hint: str) -> None:
+    """Raises DoesNotFit when ``tokens`` of text and ``beside`` for the rest exceed the backend's window."""
+    needed = tokens + beside
     if needed > backend.window:
         raise DoesNotFit(
             f"{tokens:,} tokens of text need {needed:,} with question and answer, {needed - backend.window:,} more "
@@ -40,6 +59,14 @@ def check_fits(tokens: int, backend: Backend, *, hint: str) -> None:
             window=backend.window,
             hint=hint,
         )
+
+
+def run(backend: Backend, tasks: Sequence[Task], max_tokens: int) -> tuple[list[Completion], Usage]:
+    """The completions of one batch and what it used; its seconds are the clock's, not the sum over its calls."""
+    begun = time.perf_counter()
+    done = backend.run(tasks, max_tokens=max_tokens)
+    used = reduce(lambda total, one: total + one.usage, done, Usage())
+    return done, replace(used, seconds=time.perf_counter() - begun)
 
 
 def found_nothing(completion: Completion) -> bool:
@@ -62,11 +89,14 @@ def answered(
 
     ``everything``: the whole corpus reached a model, so that finding nothing means that nothing is there.
     """
+    if completion.finish == "length":
+        cut = f"the answer was cut at {completion.usage.output_tokens:,} tokens"
+        emit(Event("usage", {"message": cut}))
     if found_nothing(completion):
-        return _nothing(pipeline, usage, tokens_read, everything=everything)
+        return nothing(pipeline, usage, tokens_read, everything=everything)
     text, citations = cite(completion.text, passages, corpus.document)
     if not text:  # markers that lead nowhere, and no word besides
-        return _nothing(pipeline, usage, tokens_read, everything=everything)
+        return nothing(pipeline, usage, tokens_read, everything=everything)
     for citation in citations:
         emit(Event("citation", asdict(citation)))
     step = Step(pipeline, "answered", usage)

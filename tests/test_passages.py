@@ -36,7 +36,7 @@ def test_any_selection_becomes_the_documents_own_text_in_order(a, b, random, lim
     assert places == sorted(places)
     assert sum(passage.tokens for passage in made) == sum(chunk.tokens for chunk in taken)
     assert all(passage.tokens <= max(limit, 9) for passage in made)
-    grouped = list(groups(made, limit))
+    grouped = list(groups(made, (passage.tokens for passage in made), limit))
     assert [passage for group in grouped for passage in group] == made
     assert all(len(group) == 1 or sum(passage.tokens for passage in group) <= limit for group in grouped)
 

@@ -11,6 +11,7 @@ import typer
 
 import lcrag
 from lcrag.cli.ask import ask
+from lcrag.cli.doctor import doctor
 from lcrag.cli.index import index_command
 from lcrag.cli.options import BEFORE, origins
 from lcrag.cli.output import Form, Output, OutputClosed
@@ -32,6 +33,7 @@ app.command("index")(index_command)
 app.command()(up)
 app.command()(down)
 app.command()(status)
+app.command()(doctor)
 
 
 def _version(asked: bool) -> None:

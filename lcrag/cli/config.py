@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
 from lcrag.errors import BadConfig
+from lcrag.folders import config_folder
 
 FILE: Final = "lcrag.toml"
 PRESET: Final = "preset"
@@ -53,9 +54,7 @@ def load(file: Path | None, preset: str | None, options: Mapping[str, Any]) -> d
 
 def _files() -> list[Path]:
     """The files that are there, the weaker first."""
-    from platformdirs import user_config_path
-
-    return [path for path in (user_config_path("lcrag") / FILE, Path(FILE)) if path.is_file()]
+    return [path for path in (config_folder() / FILE, Path(FILE)) if path.is_file()]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ A value comes from the command line, else the environment (``LCRAG_`` and the op
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -147,6 +148,30 @@ Resume = Annotated[
     ),
 ]
 
+# Of `up` alone.
+Port = Annotated[
+    int | None,
+    _option("port", "Listen on this port instead of a free one.", min=1, max=65535, show_default=False, metavar="N"),
+]
+Window = Annotated[
+    int | None,
+    _option("window", "Tokens of context; the longest that fits unless given.", min=1, show_default=False, metavar="N"),
+]
+Memory = Annotated[
+    float | None,
+    _option(
+        "memory",
+        "Share of the device's memory to use. Example: 0.8",
+        min=0.01,
+        max=1,
+        show_default=False,
+        metavar="SHARE",
+    ),
+]
+Python = Annotated[
+    Path | None, _option("python", "The Python that has vLLM, if it is not this one.", show_default=False)
+]
+
 CONFIGURABLE: Final[dict[str, Any]] = {
     "backend": Backend,
     "base_url": BaseUrl,
@@ -172,6 +197,10 @@ CONFIGURABLE: Final[dict[str, Any]] = {
     "seed": Seed,
     "questions": Questions,
     "resume": Resume,
+    "port": Port,
+    "window": Window,
+    "memory": Memory,
+    "python": Python,
 }
 """What ``lcrag.toml`` may hold: key → the option's type and limits."""
 
@@ -206,6 +235,22 @@ def origins(ctx: typer.Context) -> dict[str, str]:
             case "DEFAULT_MAP":
                 found[name] = from_files[name]
     return found
+
+
+def values(ctx: typer.Context) -> list[tuple[str, object, str]]:
+    """Each option that is set, its value and by whom: those of other commands too, where a file or the environment
+    sets them.
+    """
+    found = origins(ctx)
+    files: dict[str, str] = ctx.meta.get("lcrag.origins", {})
+    told = [(name, ctx.params[name], origin) for name, origin in found.items() if name in ctx.params]
+    for name in CONFIGURABLE:
+        variable = f"LCRAG_{name.upper()}"
+        if name not in ctx.params and variable in os.environ:
+            told.append((name, os.environ[variable], variable))
+        elif name not in ctx.params and name in files:
+            told.append((name, (ctx.default_map or {})[name], files[name]))
+    return [(name, str(value) if isinstance(value, Path) else value, origin) for name, value, origin in told]
 
 
 def announce(ctx: typer.Context, output: Output) -> None:

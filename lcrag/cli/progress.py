@@ -34,7 +34,7 @@ class Progress:
 
     def __call__(self, event: Event) -> None:
         match event.kind, event.data:
-            case "index", {"message": str(message)}:
+            case _, {"message": str(message)}:
                 self.clear()
                 self._output.warn(message, event.data.get("hint", ""))
             case "index", {"embedded": int(done), "total": int(total)}:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,23 +13,6 @@ from lcrag.report.text import server_report
 ModelName = Annotated[
     str, typer.Argument(help="A model's folder, or its name if it was downloaded before.", metavar="MODEL")
 ]
-Port = Annotated[
-    int | None, typer.Option("--port", help="Listen on this port instead of a free one.", show_default=False)
-]
-Window = Annotated[
-    int | None,
-    typer.Option("--window", help="Tokens of context; the longest that fits unless given.", min=1, show_default=False),
-]
-Memory = Annotated[
-    float | None,
-    typer.Option(
-        "--memory", help="Share of the device's memory to use. Example: 0.8", min=0.01, max=1, show_default=False
-    ),
-]
-Python = Annotated[
-    Path | None,
-    typer.Option("--python", help="The Python that has vLLM, if it is not this one.", show_default=False),
-]
 Flags = Annotated[
     list[str] | None, typer.Argument(help="Further flags, handed to vLLM. Example: -- --tensor-parallel-size 2")
 ]
@@ -40,10 +22,12 @@ def up(
     ctx: typer.Context,
     model: ModelName,
     flags: Flags = None,
-    port: Port = None,
-    window: Window = None,
-    memory: Memory = None,
-    python: Python = None,
+    port: opt.Port = None,
+    window: opt.Window = None,
+    memory: opt.Memory = None,
+    python: opt.Python = None,
+    config: opt.Config = None,
+    preset: opt.Preset = None,
     verbose: opt.Verbose = 0,
     quiet: opt.Quiet = False,
     no_color: opt.NoColor = False,
@@ -60,6 +44,7 @@ def up(
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
+    opt.announce(ctx, output)
     started = server.up(
         model,
         python=str(python) if python else sys.executable,
@@ -73,7 +58,14 @@ def up(
     return 0
 
 
-def down(ctx: typer.Context, verbose: opt.Verbose = 0, quiet: opt.Quiet = False, no_color: opt.NoColor = False) -> int:
+def down(
+    ctx: typer.Context,
+    config: opt.Config = None,
+    preset: opt.Preset = None,
+    verbose: opt.Verbose = 0,
+    quiet: opt.Quiet = False,
+    no_color: opt.NoColor = False,
+) -> int:
     """Stop the server that lcrag up started, and nothing else.
 
     Example: lcrag down
@@ -82,6 +74,7 @@ def down(ctx: typer.Context, verbose: opt.Verbose = 0, quiet: opt.Quiet = False,
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
+    opt.announce(ctx, output)
     stopped = server.down()
     output.note(f"{stopped.name} at {stopped.url} is stopped" if stopped else "nothing to stop")
     return 0
@@ -90,6 +83,8 @@ def down(ctx: typer.Context, verbose: opt.Verbose = 0, quiet: opt.Quiet = False,
 def status(
     ctx: typer.Context,
     base_url: opt.BaseUrl = None,
+    config: opt.Config = None,
+    preset: opt.Preset = None,
     verbose: opt.Verbose = 0,
     quiet: opt.Quiet = False,
     no_color: opt.NoColor = False,
@@ -102,5 +97,6 @@ def status(
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
+    opt.announce(ctx, output)
     output.write(server_report(server.look(base_url)))
     return 0

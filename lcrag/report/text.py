@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lcrag.report.json import chosen
@@ -11,6 +11,7 @@ from lcrag.types import Answer, Citation, Option, Plan
 
 if TYPE_CHECKING:
     from lcrag.corpus import IndexStatus, Refreshed
+    from lcrag.doctor import Finding
     from lcrag.server import Look
 
 QUOTE_CHARACTERS: Final = 160
@@ -139,6 +140,17 @@ def server_report(look: Look) -> str:
         ("log", look.log),
     ]
     return printable("".join(f"{name}: {value}\n" for name, value in facts if value))
+
+
+def doctor_report(findings: Sequence[Finding], values: Sequence[tuple[str, object, str]]) -> str:
+    """``lcrag doctor``: a line a part, under it the line to type where it is missing; then each option that is set."""
+    lines = []
+    for finding in findings:
+        lines.append(f"{'ok' if finding.there else '--'}  {finding.name}: {finding.found}")
+        if finding.hint:
+            lines.append(f"      {finding.hint}")
+    lines += [f"    {name} = {value}  ({origin})" for name, value, origin in values]
+    return printable("".join(f"{line}\n" for line in lines))
 
 
 def status_report(status: IndexStatus) -> str:
