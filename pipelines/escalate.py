@@ -49,9 +49,10 @@ class Escalate:
     def candidates(cls, estimate: Estimate, size: CorpusSize, window: int) -> Sequence[Self]:
         return [cls(budget) for budget in (500, 1000, 2000) if budget < size.tokens]
 
-    def budgets(self, size: CorpusSize) -> list[int]:
+    @property
+    def budgets(self) -> tuple[int, int]:
         """What is read in rank order, step by step, before everything is."""
-        return [budget for budget in (self.tokens, GROWTH * self.tokens) if budget < size.tokens]
+        return self.tokens, GROWTH * self.tokens
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         """The first step always, each further one with the probability that those before it lack the evidence.
@@ -59,7 +60,7 @@ class Escalate:
         An answer is right when some step has the evidence and the model admitted at each one before that it did not.
         Tokens count as read again at each step: what a prefix cache saves is the server's to tell.
         """
-        steps = [ChunkRag(budget).workload(estimate, size, window) for budget in self.budgets(size)]
+        steps = [ChunkRag(one).workload(estimate, size, window) for one in self.budgets if one < size.tokens]
         whole = FullContext().workload(estimate, size, window)
         if whole.longest_prompt > window:
             whole = ChainOfAgents().workload(estimate, size, window)
@@ -106,16 +107,20 @@ class Escalate:
     def _by_rank(
         self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit
     ) -> Answer | None:
-        """The steps that read in rank order; None when the window has no room for the first or there is no hit."""
+        """The steps that read in rank order; None when the window has no room for the first, there is no hit, or the
+        first would read everything.
+        """
         ranked = recounted((hit.chunk for hit in ranking.hits), corpus, backend)
         beside = frame("answer", question, backend) + ANSWER_TOKENS
         done: Answer | None = None
         read: list[Passage] = []
         taken = 0
-        for budget in self.budgets(corpus.size):
+        for budget in self.budgets:
             more = within(ranked, budget)[taken:]
+            if not more or taken + len(more) == corpus.size.chunks:
+                break
             longer = [*read, *passages(more, first=len(read) + 1)]
-            if not more or sum(fenced(longer, backend)) + beside > backend.window:
+            if sum(fenced(longer, backend)) + beside > backend.window:
                 break
             if done is not None:
                 emit(Event("escalate", {"from": ChunkRag.name, "to": ChunkRag.name, "status": done.status}))
@@ -135,7 +140,7 @@ class Escalate:
                 emit,
                 usage=usage,
                 tokens_read=sum(hit.chunk.tokens for hit in ranking.hits[:taken]),
-                everything=taken == corpus.size.chunks,
+                everything=False,
             )
             done = answer if done is None else after(done, answer)
             if done.status != "not_retrieved":

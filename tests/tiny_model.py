@@ -1,4 +1,6 @@
-"""A Qwen2 of 180,000 random weights with a byte tokenizer: its words are noise, everything around them is real.
+"""A Qwen2 of 220,000 random weights with a byte tokenizer: its words are noise, everything around them is real.
+
+It never ends a reply by itself, so that a reply can be broken off.
 
 Run as ``python tiny_model.py FOLDER`` by an interpreter that has torch and transformers.
 """
@@ -35,11 +37,15 @@ def make(folder: str) -> None:
         num_attention_heads=2,
         num_key_value_heads=2,
         max_position_embeddings=32768,
-        tie_word_embeddings=True,
+        tie_word_embeddings=False,
         eos_token_id=257,
         bos_token_id=None,
     )
-    Qwen2ForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
+    model = Qwen2ForCausalLM(config)
+    with torch.no_grad():
+        model.lm_head.weight *= 30
+        model.lm_head.weight[config.eos_token_id] = 0
+    model.to(torch.bfloat16).save_pretrained(folder)
 
 
 if __name__ == "__main__":
