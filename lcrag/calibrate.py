@@ -13,9 +13,11 @@ Every outcome is written to a file as it comes, so that an interrupted run goes 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, get_args
+from itertools import cycle, islice
+from typing import TYPE_CHECKING, Final, get_args
 
 from lcrag.cost import fit_cost, measure_cost
 from lcrag.outcomes import Cell, Outcomes, falling, fitted, interval
@@ -24,6 +26,9 @@ from lcrag.profile import at as value_at
 from lcrag.profile import builtin_profile
 from lcrag.prompts import NOT_FOUND
 from lcrag.types import Backend, Curve, Emit, Event, Kind, Profile, Role, Surroundings
+
+if TYPE_CHECKING:
+    from lcrag.corpus import Corpus
 
 SHARE: Final = 0.85
 """A length is within the effective window while use is at least this share of its best (RULER's own yardstick)."""
@@ -38,6 +43,38 @@ LONGEST_EMBEDDED: Final = 150_000
 """The extracting backend's window is 4 million tokens, and its use falls slowly."""
 PRIOR: Final = 32.0
 GOLDEN: Final = (math.sqrt(5) - 1) / 2
+
+
+class CorpusText:
+    """The user's own documents as what probes are laid into: ``lcrag.probes.Text``."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self._texts = [chunk.text for chunk in corpus.chunks()]
+
+    def consecutive(self, characters: int, seed: int) -> list[str]:
+        """Chunks that follow each other, from a place that the seed chooses, round the end."""
+        start = random.Random(seed).randrange(len(self._texts))
+        return _until(characters, islice(cycle(self._texts), start, None))
+
+    def retrieved(self, question: str, characters: int, seed: int) -> list[str]:
+        """The chunks that rank highest for the question, by words, in reading order."""
+        from lcrag.retrieve import retrieve
+
+        hits = retrieve(self._corpus, question, embedder=None, depth_tokens=characters).hits
+        taken = _until(characters, (hit.chunk.text for hit in hits))
+        return [hit.chunk.text for hit in sorted(hits[: len(taken)], key=lambda hit: hit.chunk.id)]
+
+
+def _until(characters: int, texts: Iterable[str]) -> list[str]:
+    taken: list[str] = []
+    length = 0
+    for text in texts:
+        if length >= characters:
+            break
+        taken.append(text)
+        length += len(text)
+    return taken
 
 
 def lengths(window: int, *, quick: bool = False) -> tuple[int, ...]:
