@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Final
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
@@ -76,11 +77,10 @@ def choose(forecasts: Sequence[Forecast], policy: Policy, window: int) -> Foreca
 
 
 def _champions(within: Sequence[Forecast], prefer: Prefer) -> Iterator[Forecast]:
-    """What has the highest utility of all that is as fast as the first, the first two, … and so on."""
+    """What has the highest utility within each limit on seconds that makes a difference, the tightest first."""
     champion: Forecast | None = None
-    for option in sorted(within, key=lambda option: option.seconds):
-        if champion is None or _rank(option, prefer) > _rank(champion, prefer):
-            champion = option
+    for _, alike in groupby(sorted(within, key=lambda option: option.seconds), key=lambda option: option.seconds):
+        champion = max([*([champion] if champion else []), *alike], key=lambda option: _rank(option, prefer))
         yield champion
 
 
