@@ -11,10 +11,10 @@ import sqlite3
 import statistics
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from lcrag.forecast import route_key
 from lcrag.types import Answer, Forecast, Option, Plan
@@ -66,6 +66,14 @@ class History:
 
     def close(self) -> None:
         self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def add(
         self,
@@ -161,7 +169,7 @@ def read_record(path: Path) -> Record | None:
     """What the log at ``path`` tells; None when there is none yet."""
     if not path.exists():
         return None
-    with closing(History(path)) as history:
+    with History(path) as history:
         return history.record()
 
 

@@ -9,7 +9,7 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -297,7 +297,7 @@ class Session:
         """Write the route log, and for a share of the questions run a second route for it."""
         if not self.settings.log:
             return
-        with closing(History(history_path())) as history:
+        with History(history_path()) as history:
             row = history.add(plan, route, answer, corpus=self._corpus_key, queries=self._queries())
             other = _second(plan, route)
             if other is None or _draw(plan.question) >= self.settings.shadow:
@@ -327,7 +327,7 @@ class Session:
         queries = self._queries()
         if queries is None:
             return self._warm
-        with closing(History(history_path())) as history:
+        with History(history_path()) as history:
             return history.warm(self._corpus_key, self.backend.model, queries, self.profile.kv_tokens)
 
     def _answer(self, route: Forecast, question: str, ranking: Ranking) -> Answer:
