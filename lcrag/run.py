@@ -209,7 +209,7 @@ class Session:
     @cached_property
     def profile(self) -> Profile:
         """What ``lcrag calibrate`` measured of this backend on this machine, or the built-in one."""
-        return load_profile(*_identity(self.backend))
+        return load_profile(*identity_of(self.backend))
 
     def fill(self) -> int:
         """Embed every chunk that has no vector yet. Returns how many were embedded."""
@@ -393,7 +393,7 @@ def _embedder(settings: Settings, emit: Emit) -> Embedder | None:
         return None
 
 
-def _identity(backend: Backend) -> tuple[str, str, int, str, str]:
+def identity_of(backend: Backend) -> tuple[str, str, int, str, str]:
     """What a profile is kept under: backend, model, window, dtype, device."""
     url = getattr(backend, "root", None)
     ours = server.remembered() if url is not None else None
@@ -459,7 +459,7 @@ def calibrate_backend(settings: Settings, emit: Emit, *, quick: bool = False) ->
             backend, text = session.backend, CorpusText(session.corpus)
         else:
             backend, text = open_backend(settings, emit, lambda: _embedder(settings, emit)), None
-        identity = _identity(backend)
+        identity = identity_of(backend)
         kept = state_folder() / "calibrate" / profile_path(*identity).with_suffix(".quick" if quick else ".full").name
         kept.parent.mkdir(parents=True, exist_ok=True)
         url = getattr(backend, "root", None)
@@ -481,4 +481,4 @@ def calibrate_backend(settings: Settings, emit: Emit, *, quick: bool = False) ->
 
 def known_profile(settings: Settings, emit: Emit) -> Profile:
     """The Profile of the backend that the settings name: the measured one if there is one."""
-    return load_profile(*_identity(open_backend(settings, emit, lambda: _embedder(settings, emit))))
+    return load_profile(*identity_of(open_backend(settings, emit, lambda: _embedder(settings, emit))))
