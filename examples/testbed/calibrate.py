@@ -64,6 +64,8 @@ class WorldProbes:
         asked = {"note": "note", "synthesise": "synthesise", "summarise": "compress"}.get(role, "answer")
         ranked = surroundings == "retrieved" and role == "answer"
         made = example(r, task, asked, tokens * WIDER if ranked else tokens, self.count)
+        while ranked and self._needed(made) > tokens - FRAME_TOKENS:  # more evidence than may be read: another
+            made = example(r, task, asked, tokens * WIDER, self.count)
         shown = self._best(made, tokens) if ranked else made.passages
         right = replace(made, passages=shown)
         notes = notes_in(made.prompt) if role == "synthesise" else ()
@@ -85,6 +87,9 @@ class WorldProbes:
                 taken.append(passage)
                 left -= size
         return tuple(sorted(taken, key=lambda passage: passage.marker))
+
+    def _needed(self, made: Example) -> int:
+        return sum(self._size(passage) for passage in made.passages if passage.marker in set(made.needed))
 
     def _size(self, passage: Passage) -> int:
         return self.count(fence(passage)) + self.count(passage.text)
