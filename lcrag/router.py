@@ -5,6 +5,9 @@
 so the price is what one doubling of the reading must add to P(correct): 0.1 points under "quality", 2 under "balanced",
 6 under "speed". Doublings, because a route is worth its cost in proportion: from 1k to 2k tokens is felt as much as
 from 50k to 100k. Budgets are hard limits. What does not fit the window is never chosen; of equals, the cheaper is.
+
+More seconds must never buy less: a slower route that saves tokens may have the higher utility and the lower P(correct).
+So the choice is the best, by P(correct), of what would be chosen under each tighter limit on seconds.
 """
 
 from __future__ import annotations
@@ -12,10 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Final
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
-from lcrag.types import Estimate, Forecast, Plan, Policy, Prefer, Profile
+from lcrag.types import Estimate, Forecast, Plan, Policy, Prefer, Profile, Usage
 
 PRICE: Final[Mapping[Prefer, float]] = {"quality": 0.001, "balanced": 0.02, "speed": 0.06}
 UNIT: Final = 500
@@ -64,7 +68,64 @@ def choose(forecasts: Sequence[Forecast], policy: Policy, window: int) -> Foreca
     within = [option for option in fit if _allowed(option, policy)]
     if not within:
         raise OverBudget(_by_how_much(fit, policy), hint="raise the limit, or leave it out")
-    return max(within, key=lambda option: (utility(option, policy.prefer), -option.input_tokens, -option.seconds))
+    best: Forecast | None = None
+    for champion in _champions(within, policy.prefer):
+        if best is None or champion.quality >= best.quality:
+            best = champion
+    assert best is not None
+    return best
+
+
+def _champions(within: Sequence[Forecast], prefer: Prefer) -> Iterator[Forecast]:
+    """What has the highest utility within each limit on seconds that makes a difference, the tightest first."""
+    champion: Forecast | None = None
+    for _, alike in groupby(sorted(within, key=lambda option: option.seconds), key=lambda option: option.seconds):
+        champion = max([*([champion] if champion else []), *alike], key=lambda option: _rank(option, prefer))
+        yield champion
+
+
+def _rank(option: Forecast, prefer: Prefer) -> tuple[float, int, float]:
+    """By utility; of equals the cheaper, then the faster."""
+    return utility(option, prefer), -option.input_tokens, -option.seconds
+
+
+def further(
+    forecasts: Sequence[Forecast], tried: Sequence[Forecast], used: Usage, estimate: Estimate, policy: Policy
+) -> Forecast | None:
+    """The route to take after those tried found nothing that holds; None when none is worth its price any more.
+
+    ``used``: what they cost. A route that would read no more than they did, or exceeds what is left of the budgets, is
+    out. Of P(correct) counts what remains given that they failed: see ``remaining``.
+    """
+    done = {label(option) for option in tried}
+    rest = replace(
+        policy,
+        pipeline=None,
+        min_quality=None,
+        max_tokens=None if policy.max_tokens is None else policy.max_tokens - used.input_tokens,
+        max_seconds=None if policy.max_seconds is None else policy.max_seconds - used.seconds,
+    )
+    before = max(tried, key=lambda option: option.quality)
+    left = [
+        (replace(option, quality=remaining(before, option, estimate.answerable)), option)
+        for option in forecasts
+        if option.fits and option.calls and label(option) not in done and option.input_tokens > used.input_tokens
+    ]
+    worth = [pair for pair in left if _allowed(pair[0], rest) and utility(pair[0], policy.prefer) > 0]
+    return max(worth, key=lambda pair: _rank(pair[0], policy.prefer))[1] if worth else None
+
+
+def remaining(before: Forecast, option: Forecast, answerable: float) -> float:
+    """P(``option`` is right | ``before`` was not), by Bayes' rule from their evidence e, use u and the P(answerable).
+
+    Evidence is nested, since both read down the same ranking: where ``option`` reads more, it has what ``before``
+    missed (e' - e*u); where it reads less, only what ``before`` read and did not use (e' * (1 - u)). The failure also
+    makes it likelier that the documents hold no answer at all.
+    """
+    used, again = (one.quality / max(1e-9, one.evidence) for one in (before, option))
+    unused = max(option.evidence - before.quality, option.evidence * (1 - min(1.0, used)))
+    failed = answerable * (1 - before.quality) + 1 - answerable
+    return min(1.0, answerable * min(1.0, again) * unused / max(1e-9, failed))
 
 
 def _allowed(option: Forecast, policy: Policy) -> bool:
@@ -127,7 +188,7 @@ def _counterfactuals(best: Forecast, forecasts: Sequence[Forecast], policy: Poli
     if policy.pipeline is not None:
         policy = replace(policy, pipeline=None)
     seen = {label(best)}
-    for condition, again in _changes(forecasts, policy, window):
+    for condition, again in _changes(best, forecasts, policy, window):
         try:
             other = label(again())
         except NoRoute:
@@ -140,7 +201,7 @@ def _counterfactuals(best: Forecast, forecasts: Sequence[Forecast], policy: Poli
 
 
 def _changes(
-    forecasts: Sequence[Forecast], policy: Policy, window: int
+    best: Forecast, forecasts: Sequence[Forecast], policy: Policy, window: int
 ) -> Iterator[tuple[str, Callable[[], Forecast]]]:
     def under(other: Policy, wide: int = window) -> Callable[[], Forecast]:
         return lambda: choose(forecasts, other, wide)
@@ -155,5 +216,10 @@ def _changes(
     for prefer in prefers:
         if prefer != policy.prefer:
             yield f"with --prefer {prefer}", under(replace(policy, prefer=prefer))
+    faster = sorted({option.seconds for option in forecasts if option.seconds < best.seconds}, reverse=True)
+    if faster:
+        seconds = float(f"{best.seconds:.2g}")
+        limit = seconds if seconds < best.seconds else float(f"{0.8 * best.seconds:.2g}")
+        yield f"under {limit:g} s", under(replace(policy, max_seconds=limit))
     for wider in sorted({option.longest_prompt for option in forecasts if option.longest_prompt > window}):
         yield f"if the window were {wider:,} tokens", under(policy, wider)

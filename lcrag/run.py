@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import pipelines
 from lcrag import ingest, server, store
@@ -29,12 +29,14 @@ from lcrag.errors import (
     NotRunning,
 )
 from lcrag.estimate import estimate
-from lcrag.folders import cache_folder
-from lcrag.forecast import forecast
+from lcrag.folders import cache_folder, state_folder
+from lcrag.forecast import forecast, route_key
+from lcrag.history import History, Record, chosen_forecast, read_record
+from lcrag.machine import device, dtype
 from lcrag.passages import fenced, passages, recounted
-from lcrag.profile import builtin_profile
+from lcrag.profile import load_profile, profile_path, save_profile
 from lcrag.retrieve import fill_vectors, retrieve
-from lcrag.router import route
+from lcrag.router import further, label, route, utility
 from lcrag.types import (
     Answer,
     Backend,
@@ -50,10 +52,8 @@ from lcrag.types import (
     Profile,
     Ranking,
 )
+from lcrag.words import stems
 from pipelines.escalate import after
-
-if TYPE_CHECKING:
-    from lcrag.backends.openai_server import Sampling
 
 STDIN: Final = "-"
 SAMPLE: Final = 16
@@ -62,7 +62,10 @@ SAMPLE: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a session works on and with. ``paths`` may hold "-": the document in ``stdin_text``."""
+    """What a session works on and with. ``paths`` may hold "-": the document in ``stdin_text``.
+
+    ``log``: keep the route log. ``shadow``: the share of questions that a second route is run on as well, for the log.
+    """
 
     paths: tuple[str, ...]
     index: Path | None = None
@@ -74,6 +77,8 @@ class Settings:
     stdin_text: str | None = None
     temperature: float = 0.0
     seed: int = 0
+    log: bool = False
+    shadow: float = 0.0
 
 
 def index_folder(settings: Settings) -> Path:
@@ -116,6 +121,7 @@ class Session:
         self._skipped = skipped
         self._emit = emit
         self._cleanup = ExitStack()
+        self._warm: dict[str, int] = {}
 
     @classmethod
     def open(cls, settings: Settings, emit: Emit) -> Session:
@@ -166,17 +172,7 @@ class Session:
     @cached_property
     def embedder(self) -> Embedder | None:
         """None with ``dense="off"``, or with "auto" when nothing to embed with is installed (an event says so)."""
-        if self.settings.dense == "off":
-            return None
-        from lcrag.embed import load_embedder
-
-        try:
-            return load_embedder(self.settings.embedder)
-        except NotInstalled as error:
-            if self.settings.dense == "on" or self.settings.embedder is not None:
-                raise
-            self._emit(Event("index", {"message": f"ranking by words only: {error}", "hint": error.hint}))
-            return None
+        return _embedder(self.settings, self._emit)
 
     @cached_property
     def backend(self) -> Backend:
@@ -184,41 +180,7 @@ class Session:
 
         Raises NotAvailable when the one that is named is not here.
         """
-        if self.settings.backend == "vllm":
-            from lcrag.backends.vllm_offline import VLLMOffline
-
-            return VLLMOffline(self.settings.model, sampling=self._sampling)
-        if self.settings.backend == "server" or (self.settings.backend == "auto" and self.settings.base_url):
-            return self._server()
-        if self.settings.backend == "auto" and server.may_answer():
-            try:
-                return self._server()
-            except (NotAvailable, BackendFailed) as error:
-                if not isinstance(error, NotRunning):  # that no server is there is nothing to tell
-                    self._emit(Event("index", {"message": f"quoting sentences, without a model: {error}"}))
-        from lcrag.backends.embedded import EmbeddedBackend
-
-        return EmbeddedBackend(self.embedder)
-
-    @property
-    def _sampling(self) -> Sampling:
-        from lcrag.backends.openai_server import Sampling
-
-        return Sampling(self.settings.temperature, self.settings.seed)
-
-    def _server(self) -> Backend:
-        """The server at the address given, else the one that ``lcrag up`` started, else one on vLLM's usual port."""
-        from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer
-
-        ours = server.remembered()
-        url = self.settings.base_url or (ours.url if ours else DEFAULT_URL)
-        return OpenAIServer(
-            url,
-            self.settings.model,
-            sampling=self._sampling,
-            log=ours.log if ours and url == ours.url else None,
-            on_token=lambda piece: self._emit(Event("token", {"text": piece})),
-        )
+        return open_backend(self.settings, self._emit, lambda: self.embedder)
 
     @cached_property
     def _ratio(self) -> float:
@@ -246,7 +208,8 @@ class Session:
 
     @cached_property
     def profile(self) -> Profile:
-        return builtin_profile(self.backend.name, self.backend.model, self.backend.window)
+        """What ``lcrag calibrate`` measured of this backend on this machine, or the built-in one."""
+        return load_profile(*identity_of(self.backend))
 
     def fill(self) -> int:
         """Embed every chunk that has no vector yet. Returns how many were embedded."""
@@ -268,7 +231,8 @@ class Session:
         found = estimate(ranking)
         self._emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))
         own, size = self._in_own_tokens(found)
-        forecasts = forecast(self._candidates(own, size, policy), own, size, self.profile, self._fences)
+        candidates = self._candidates(own, size, policy)
+        forecasts = forecast(candidates, own, size, self.profile, self._fences, self._cached())
         plan = route(question, forecasts, found, self.profile, policy)
         self._emit(Event("plan", {"plan": plan}))
         return plan
@@ -310,35 +274,163 @@ class Session:
             raise InputError("the question is empty", hint='lcrag ask docs/ "your question"')
         ranking = self.rank(question)
         plan = self._plan(question, ranking, policy)
-        answer = self._answer(plan.pipeline, plan.options, question, ranking)
-        tried = plan.pipeline
-        while escalate and answer.status == "not_retrieved":
-            further = _reads_more(plan.forecasts, answer, policy)
-            if further is None:
+        tried = [chosen_forecast(plan, plan.pipeline, plan.options)]
+        answer = self._answer(tried[0], question, ranking)
+        self._keep(plan, tried[0], answer)
+        while escalate and _failed(answer):
+            option = further(plan.forecasts, tried, answer.usage, plan.estimate, policy)
+            if option is None:
                 break
-            self._emit(Event("escalate", {"from": tried, "to": further.pipeline, "status": answer.status}))
-            answer = after(answer, self._answer(further.pipeline, further.options, question, ranking))
-            tried = further.pipeline
+            told = {"from": tried[-1].pipeline, "to": option.pipeline, "status": answer.status}
+            self._emit(Event("escalate", told))
+            again = self._answer(option, question, ranking)
+            answer = (
+                after(answer, again)
+                if not _failed(again) or answer.status != "answered"
+                else replace(answer, usage=answer.usage + again.usage, steps=answer.steps + again.steps)
+            )
+            tried.append(option)
         self._emit(Event("usage", {"usage": answer.usage}))
         return answer, plan
 
-    def _answer(self, name: str, options: Mapping[str, Any], question: str, ranking: Ranking) -> Answer:
-        pipeline: Pipeline = pipelines.PIPELINES[name](**options)
-        return pipeline.answer(question, self.corpus, ranking, self.backend, self._emit)
+    def _keep(self, plan: Plan, route: Forecast, answer: Answer) -> None:
+        """Write the route log, and for a share of the questions run a second route for it."""
+        if not self.settings.log:
+            return
+        with History(history_path()) as history:
+            row = history.add(plan, route, answer, corpus=self._corpus_key, queries=self._queries())
+            other = _second(plan, route)
+            if other is None or _draw(plan.question) >= self.settings.shadow:
+                return
+            shadow = self._answer(other, plan.question, self.rank(plan.question))
+            agrees = shadow.status == answer.status == "answered" and _same(shadow, answer)
+            history.add(plan, other, shadow, corpus=self._corpus_key, shadow_of=row, agrees=agrees)
+            told = {"route": label(other), "status": shadow.status, "agrees": agrees}
+            self._emit(Event("shadow", told))
+
+    @cached_property
+    def _corpus_key(self) -> str:
+        """The index and what is in it: prompts over other contents begin otherwise."""
+        size = self.corpus.size
+        told = f"{self.corpus.folder.resolve()} {size.documents} {size.chunks} {size.tokens}"
+        return hashlib.sha256(told.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+    def _queries(self) -> float | None:
+        """Tokens that the server was ever asked for, as it counts them; None where it does not tell."""
+        url = getattr(self.backend, "root", None)
+        return server.look(url).prefix_queries if url is not None else None
+
+    def _cached(self) -> Mapping[str, int]:
+        """By route, tokens that the backend has cached: what this process has asked, or an earlier one by its log."""
+        if self._warm or not self.settings.log or self.backend.name == "embedded" or not self.profile.kv_tokens:
+            return self._warm
+        queries = self._queries()
+        if queries is None:
+            return self._warm
+        with History(history_path()) as history:
+            return history.warm(self._corpus_key, self.backend.model, queries, self.profile.kv_tokens)
+
+    def _answer(self, route: Forecast, question: str, ranking: Ranking) -> Answer:
+        options: Mapping[str, Any] = route.options
+        pipeline: Pipeline = pipelines.PIPELINES[route.pipeline](**options)
+        answer = pipeline.answer(question, self.corpus, ranking, self.backend, self._emit)
+        if self.backend.name != "embedded":
+            key, read = route_key(route.pipeline, route.options), answer.usage
+            # Asked before and nothing came from the cache: this server has none, or has forgotten it.
+            self._warm[key] = 0 if self._warm.get(key) and not read.cached_tokens else read.input_tokens
+        return answer
 
 
-def _reads_more(forecasts: tuple[Forecast, ...], answer: Answer, policy: Policy) -> Forecast | None:
-    """The cheapest route that reads more than was read already and fits what is left of the budgets."""
-    left = [
-        option
-        for option in forecasts
-        if option.fits
-        and option.calls > 0
-        and option.input_tokens > answer.usage.input_tokens
-        and (policy.max_tokens is None or option.input_tokens + answer.usage.input_tokens <= policy.max_tokens)
-        and (policy.max_seconds is None or option.seconds + answer.usage.seconds <= policy.max_seconds)
-    ]
-    return min(left, key=lambda option: (option.input_tokens, -option.quality), default=None)
+def open_backend(settings: Settings, emit: Emit, embedder: Callable[[], Embedder | None]) -> Backend:
+    """The backend that the settings name; "auto" takes a server that answers, else the embedded one.
+
+    ``embedder`` is called for the embedded one alone. Raises NotAvailable when the one that is named is not here.
+    """
+    from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer, Sampling
+
+    sampling = Sampling(settings.temperature, settings.seed)
+
+    def by_http() -> Backend:
+        """The server at the address given, else the one that ``lcrag up`` started, else one on vLLM's usual port."""
+        ours = server.remembered()
+        url = settings.base_url or (ours.url if ours else DEFAULT_URL)
+        return OpenAIServer(
+            url,
+            settings.model,
+            sampling=sampling,
+            log=ours.log if ours and url == ours.url else None,
+            on_token=lambda piece: emit(Event("token", {"text": piece})),
+        )
+
+    if settings.backend == "vllm":
+        from lcrag.backends.vllm_offline import VLLMOffline
+
+        return VLLMOffline(settings.model, sampling=sampling)
+    if settings.backend == "server" or (settings.backend == "auto" and settings.base_url):
+        return by_http()
+    if settings.backend == "auto" and server.may_answer():
+        try:
+            return by_http()
+        except (NotAvailable, BackendFailed) as error:
+            if not isinstance(error, NotRunning):  # that no server is there is nothing to tell
+                emit(Event("index", {"message": f"quoting sentences, without a model: {error}"}))
+    from lcrag.backends.embedded import EmbeddedBackend
+
+    return EmbeddedBackend(embedder())
+
+
+def _embedder(settings: Settings, emit: Emit) -> Embedder | None:
+    if settings.dense == "off":
+        return None
+    from lcrag.embed import load_embedder
+
+    try:
+        return load_embedder(settings.embedder)
+    except NotInstalled as error:
+        if settings.dense == "on" or settings.embedder is not None:
+            raise
+        emit(Event("index", {"message": f"ranking by words only: {error}", "hint": error.hint}))
+        return None
+
+
+def identity_of(backend: Backend) -> tuple[str, str, int, str, str]:
+    """What a profile is kept under: backend, model, window, dtype, device."""
+    url = getattr(backend, "root", None)
+    ours = server.remembered() if url is not None else None
+    folder = ours.model if ours is not None and ours.url == url else backend.model
+    return backend.name, backend.model, backend.window, dtype(folder), device(url)
+
+
+def history_path() -> Path:
+    """The route log."""
+    return state_folder() / "routes.db"
+
+
+def forecast_record() -> Record | None:
+    """How good the forecasts of all routes were so far; None when nothing was logged."""
+    return read_record(history_path())
+
+
+def _failed(answer: Answer) -> bool:
+    """Nothing was found, or something was said that no passage holds."""
+    return answer.status in ("not_found", "not_retrieved") or (answer.status == "answered" and not answer.citations)
+
+
+def _second(plan: Plan, route: Forecast) -> Forecast | None:
+    """The best route of another pipeline that fits."""
+    left = [one for one in plan.forecasts if one.fits and one.calls and one.pipeline != route.pipeline]
+    return max(left, key=lambda one: utility(one, "quality"), default=None)
+
+
+def _draw(question: str) -> float:
+    """A number in [0, 1) that is always the same for a question."""
+    return int.from_bytes(hashlib.sha256(question.encode()).digest()[:6]) / 2**48
+
+
+def _same(one: Answer, other: Answer) -> bool:
+    """Whether two answers say the same, as far as words tell: most of the shorter one's are in the longer one."""
+    shorter, longer = sorted((set(stems(one.short or one.text)), set(stems(other.short or other.text))), key=len)
+    return len(shorter & longer) >= 0.6 * max(1, len(shorter))
 
 
 READABLE = "lcrag reads text, Markdown, reStructuredText, HTML, PDF, DOCX, PPTX, EPUB, CSV, JSON, notebooks, mail, code"
@@ -349,3 +441,44 @@ def _nothing_readable(settings: Settings, skipped: Mapping[str, int], refreshed:
     reasons += [f"{source}: {reason}" for source, reason in refreshed.failed]
     detail = f" ({'; '.join(reasons)})" if reasons else ""
     return f"nothing to read in {' '.join(settings.paths)}{detail}"
+
+
+def calibrate_backend(settings: Settings, emit: Emit, *, quick: bool = False) -> tuple[Profile, Path]:
+    """Measure the backend that the settings name and keep its Profile; with paths, the probes lie in those documents.
+
+    What was asked is kept as it comes, so that a run that is cut off goes on where it was. Raises what the backend
+    raises.
+    """
+    from lcrag.calibrate import CorpusText, calibrate
+    from lcrag.outcomes import Outcomes
+    from lcrag.probes import EnglishProbes
+
+    with ExitStack() as cleanup:
+        if settings.paths:
+            session = cleanup.enter_context(Session.open(settings, emit))
+            backend, text = session.backend, CorpusText(session.corpus)
+        else:
+            backend, text = open_backend(settings, emit, lambda: _embedder(settings, emit)), None
+        identity = identity_of(backend)
+        kept = state_folder() / "calibrate" / profile_path(*identity).with_suffix(".quick" if quick else ".full").name
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        url = getattr(backend, "root", None)
+        profile = calibrate(
+            backend,
+            EnglishProbes(backend, text),
+            emit,
+            outcomes=Outcomes.resumed(kept),
+            quick=quick,
+            seed=settings.seed,
+            dtype=identity[3],
+            device=identity[4],
+            kv_tokens=server.look(url).cache_tokens if url is not None else None,
+        )
+        path = save_profile(profile)
+        kept.unlink()
+    return profile, path
+
+
+def known_profile(settings: Settings, emit: Emit) -> Profile:
+    """The Profile of the backend that the settings name: the measured one if there is one."""
+    return load_profile(*identity_of(open_backend(settings, emit, lambda: _embedder(settings, emit))))

@@ -19,6 +19,8 @@ Status = Literal["answered", "not_found", "not_retrieved", "contradictory", "ref
 Role = Literal["answer", "note", "synthesise", "summarise", "judge"]
 Prefer = Literal["quality", "balanced", "speed"]
 Surroundings = Literal["retrieved", "consecutive"]
+Kind = Literal["fact", "paraphrase", "hops", "list", "count", "absent"]
+Curve = tuple[tuple[int, float], ...]
 Option = str | int | float | bool | None | tuple[str, ...]
 
 
@@ -130,36 +132,59 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """Seconds of one call: ``a + b*n + c*n*(n + m)`` to read n new tokens after m cached ones, then ``d`` a token out.
+    """Seconds of a batch of k calls, each of n new tokens after m cached ones and ``out`` written:
 
-    ``parallel``: how many calls of a batch run at the price of one.
+        a + more*(k-1) + k*(b*n + c*n*(n+m)) + out*(d + crowd*(k-1) + context*k*(n+m))
+
+    Reading is bound by arithmetic, so it adds up over a batch; writing is bound by memory, so a step serves all calls
+    at once: ``d`` for the weights, ``context`` for each token of KV cache read, ``crowd`` for each further call.
+    ``error``: the median of |predicted - measured| / measured over the measurements it was fitted to; None: not fitted.
     """
 
     a: float
     b: float
     c: float
     d: float
-    parallel: float = 1.0
+    more: float = 0.0
+    context: float = 0.0
+    crowd: float = 0.0
+    error: float | None = None
 
-    def seconds(self, new: float, cached: float = 0.0, out: float = 0.0) -> float:
-        return self.a + self.b * new + self.c * new * (new + cached) + self.d * out
+    def seconds(self, new: float, cached: float = 0.0, out: float = 0.0, calls: float = 1.0) -> float:
+        whole = new + cached
+        reading = self.a + self.more * (calls - 1) + calls * (self.b * new + self.c * new * whole)
+        return reading + out * (self.d + self.crowd * (calls - 1) + self.context * calls * whole)
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What is known of a backend: its window, how well it uses what it reads, what reading costs.
 
-    ``use[surroundings]``: ascending ``(tokens read, P(correct | the evidence is among them))`` points.
-    ``measured`` is False for the cautious built-in ones.
+    A curve is ascending ``(tokens read, P)`` points. ``use[surroundings]``: P(correct | the evidence is among what is
+    read), whatever is asked; ``kinds[kind][surroundings]`` by kind of question where it was measured ("absent":
+    P(says so | nothing is there)). ``scopes[kind]``: tokens of evidence of the questions it was measured with.
+    ``handed[role]``: P(the evidence is in a worker's note or summary of this many tokens; in the answer from notes).
+    ``shift[surroundings]``: what is added to P(correct) for each feature of an estimate, learned from outcomes.
+    ``false_found``: P(an answer is made up | nothing is there); ``false_refused``: P("not found" | the evidence was
+    read). ``kv_tokens``: what the KV cache holds. ``measured`` is False for the cautious built-in ones.
     """
 
     name: str
     backend: str
     model: str
     window: int
-    use: Mapping[str, tuple[tuple[int, float], ...]]
+    use: Mapping[str, Curve]
     cost: CostModel
     measured: bool = False
+    kinds: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
+    scopes: Mapping[str, int] = field(default_factory=dict)
+    handed: Mapping[str, Curve] = field(default_factory=dict)
+    shift: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    false_found: float | None = None
+    false_refused: float | None = None
+    kv_tokens: int | None = None
+    dtype: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +192,11 @@ class Workload:
     """What a pipeline with its options will ask of a backend, told before it asks.
 
     ``rounds``: batches that wait for each other (calls in a round run together). ``longest_prompt``: tokens of the
-    longest single prompt, which must fit the window. ``evidence``: P(all the evidence reaches the call that answers).
-    ``read_tokens``: how much document text that call, or each worker, reads at once: the argument of the use curve
-    of ``surroundings``. ``links``: how many times in a row a model must hand the evidence on (1: answers directly).
+    longest single prompt, which must fit the window. ``evidence``: P(all the evidence is in what is read first).
+    ``read_tokens``: how much document text the call that answers, or each worker, reads at once: the argument of the
+    curve of ``reads`` ("answer": use among ``surroundings``). ``handed``: the roles through which what was read then
+    goes, with the tokens that each is given. ``lasting``: tokens of the input that are the same for every question on
+    these documents, so that a server which has read them once may have them cached.
     """
 
     input_tokens: int
@@ -180,12 +207,18 @@ class Workload:
     evidence: float
     read_tokens: int
     surroundings: Surroundings
-    links: int = 1
+    reads: Role = "answer"
+    handed: tuple[tuple[Role, int], ...] = ()
+    lasting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """A pipeline with options, what it would cost, and P(correct) (``quality``)."""
+    """A pipeline with options, what it would cost, and P(correct) (``quality``).
+
+    ``cached_tokens``: of the input tokens, those that the server has read before. ``kv_tokens``: the most that its KV
+    cache holds at once for this route. ``evidence``: P(all the evidence is in what is read).
+    """
 
     pipeline: str
     options: Mapping[str, Option]
@@ -196,6 +229,9 @@ class Forecast:
     quality: float
     fits: bool
     longest_prompt: int = 0
+    cached_tokens: int = 0
+    kv_tokens: int = 0
+    evidence: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

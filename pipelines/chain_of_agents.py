@@ -43,9 +43,8 @@ from pipelines.outcome import (
     run,
 )
 
-KEPT: Final = {"sequential": 0.85, "tree": 0.8}
-"""P(a worker writes the evidence of its piece down, and the manager uses it): less where a worker cannot know what
-another one's find points to. Provisional until it is calibrated."""
+APART: Final = 0.94
+"""P(a worker knows what to look for without the others' notes): what one finds may only point to what another has."""
 PIECES: Final = (2000, 8000, 32000)
 """Tokens of text for a worker that are worth comparing: the shorter, the better used; the longer, the fewer calls."""
 
@@ -86,10 +85,12 @@ class ChainOfAgents:
                 min(piece, size.tokens) + self.overhead(window, INSTRUCTION_TOKENS),
                 _manager(window, INSTRUCTION_TOKENS),
             ),
-            evidence=KEPT[self.mode],
+            evidence=APART if self.mode == "tree" and workers > 1 else 1.0,
             read_tokens=min(piece, size.tokens),
             surroundings="consecutive",
-            links=2 + levels,
+            reads="note",
+            handed=(*(("summarise", room) for _ in range(levels)), ("synthesise", min(room, written))),
+            lasting=size.tokens,
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:

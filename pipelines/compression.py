@@ -59,8 +59,6 @@ NEIGHBOUR: Final = 0.3
 SMALLER: Final = "a smaller budget, or a model with a longer window"
 PIECE: Final = 2000
 """Tokens of text that are summarised at a time: as many as most models use well."""
-SUMMARISED: Final = 0.85
-"""P(the evidence of a piece is in its summary). Provisional until it is calibrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +96,12 @@ class Compression:
                 calls=pieces + 1,
                 rounds=2,
                 longest_prompt=max(piece + INSTRUCTION_TOKENS + summary, prompt + ANSWER_TOKENS),
-                evidence=SUMMARISED * estimate.covered(seen),
+                evidence=estimate.covered(seen),
                 read_tokens=piece,
                 surroundings="retrieved" if self.over == "hits" else "consecutive",
-                links=2,
+                reads="summarise",
+                handed=(("synthesise", written),),
+                lasting=seen if self.over == "corpus" else 0,
             )
         return Workload(
             input_tokens=prompt,

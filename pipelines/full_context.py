@@ -67,7 +67,8 @@ class FullContext:
             evidence=1.0,
             read_tokens=longest,
             surroundings="consecutive",
-            links=1 + together,
+            handed=(("synthesise", parts * answer),) if together else (),
+            lasting=size.tokens,
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:

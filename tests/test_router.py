@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
 from lcrag.profile import builtin_profile
-from lcrag.router import choose, label, route, utility
-from lcrag.types import Estimate, Forecast, Policy, Prefer, Profile
+from lcrag.router import choose, further, label, remaining, route, utility
+from lcrag.types import Estimate, Forecast, Policy, Prefer, Profile, Usage
 
 ESTIMATE = Estimate(0.4, 100, ((1000, 0.5), (4000, 0.8), (24000, 1.0)), 0.8)
 WINDOW = 32_000
@@ -69,6 +69,9 @@ CHAIN = option("chain_of_agents", 220_000, 0.8, 60.0, prompt=8_000)
         ("an empty corpus costs the instructions", [option("full_context", 200, 1.0)], Policy(), "full_context"),
         ("tiny documents are read whole", [option("full_context", 400, 0.7), rag(500, 0.7)], Policy(), "full_context"),
         ("a warm and a cold route alike but for seconds", [option("a", 9000, 0.8, 9), option("b", 9000, 0.8, 0.1)], Policy(), "b"),
+        ("of equally fast ones the price decides", [option("a", 24_000, 0.72, 1), option("b", 1000, 0.71, 1)], Policy(), "b"),
+        ("and in the other order", [option("b", 1000, 0.71, 1), option("a", 24_000, 0.72, 1)], Policy(), "b"),
+        ("better and faster is worth its tokens", [option("a", 24_000, 0.72, 0.5), option("b", 1000, 0.71, 1)], Policy(), "a"),
         ("the middle of three", [rag(500, 0.2), rag(4000, 0.88), FULL], Policy(), "chunk_rag (tokens 4000)"),
         ("the first of three for speed", [rag(500, 0.7), rag(4000, 0.8), FULL], Policy("speed"), "chunk_rag (tokens 500)"),
         ("the last of three for quality", [rag(500, 0.7), rag(4000, 0.8), FULL], Policy("quality"), "full_context"),
@@ -158,9 +161,86 @@ def test_the_choice_fits_and_is_not_dominated(forecasts: list[Forecast], prefer:
         return
     assert chosen.fits
     for other in forecasts:
-        if other.fits and other.quality >= chosen.quality and other.input_tokens <= chosen.input_tokens:
+        cheaper = other.input_tokens <= chosen.input_tokens and other.seconds <= chosen.seconds
+        if other.fits and other.quality >= chosen.quality and cheaper:
             assert utility(other, prefer) == utility(chosen, prefer)
-            assert (other.input_tokens, other.seconds) >= (chosen.input_tokens, chosen.seconds)
+            assert (other.input_tokens, other.seconds) == (chosen.input_tokens, chosen.seconds)
+
+
+@given(
+    st.lists(OPTIONS, min_size=1, max_size=8),
+    st.sampled_from(PREFERS),
+    st.none() | st.integers(0, 200_000),
+    st.floats(0, 100),
+    st.none() | st.floats(0, 100),
+)
+def test_more_seconds_never_make_it_worse(
+    forecasts: list[Forecast], prefer: Prefer, tokens: int | None, limit: float, more: float | None
+) -> None:
+    try:
+        first = choose(forecasts, Policy(prefer, tokens, limit), WINDOW)
+    except NoRoute:
+        return
+    longer = None if more is None else limit + more
+    assert choose(forecasts, Policy(prefer, tokens, longer), WINDOW).quality >= first.quality
+
+
+@given(st.lists(OPTIONS, min_size=1, max_size=8), st.sampled_from(PREFERS), st.integers(0, 10**6), st.floats(0, 1))
+def test_a_route_that_does_not_fit_or_was_tried_is_never_the_next(
+    forecasts: list[Forecast], prefer: Prefer, spent: int, answerable: float
+) -> None:
+    tried = forecasts[0]
+    estimate = replace(ESTIMATE, answerable=answerable)
+    policy = Policy(prefer, max_tokens=300_000)
+    found = further(forecasts, [tried], Usage(input_tokens=spent), estimate, policy)
+    if found is not None:
+        assert found.fits
+        assert label(found) != label(tried)
+        assert spent < found.input_tokens <= 300_000 - spent
+        assert 0 < remaining(tried, found, answerable) <= 1
+
+
+WEAK = replace(rag(1000, 0.4), evidence=0.5)
+MORE = replace(rag(4000, 0.6), evidence=0.8)
+WHOLE = replace(FULL, evidence=1.0)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "forecasts", "answerable", "used", "policy", "expected"),
+    [
+        ("what reads on is next", [WEAK, MORE], 0.8, Usage(1000), Policy(), MORE),
+        ("the one of most utility", [WEAK, MORE, WHOLE], 0.9, Usage(1000), Policy(), WHOLE),
+        ("the better one without regard to cost", [WEAK, MORE, WHOLE], 0.8, Usage(1000), Policy("quality"), WHOLE),
+        ("only within what is left of the tokens", [WEAK, MORE, WHOLE], 0.8, Usage(1000), Policy("quality", 24_500), MORE),
+        ("only within what is left of the seconds", [WEAK, MORE, WHOLE], 0.8, Usage(1000, seconds=2), Policy("quality", None, 5), MORE),
+        ("nothing when nothing is left", [WEAK, MORE, WHOLE], 0.8, Usage(1000), Policy(max_tokens=2000), None),
+        ("nothing when the documents hardly hold it", [WEAK, WHOLE], 0.05, Usage(1000), Policy(), None),
+        ("for quality then too", [WEAK, WHOLE], 0.05, Usage(1000), Policy("quality"), WHOLE),
+        ("what reads less is never next", [replace(FULL, evidence=1.0), WEAK], 0.9, Usage(24_000), Policy(), None),
+    ],
+    ids=lambda value: value if isinstance(value, str) and " " in value else "",
+)  # fmt: skip
+def test_the_next_route(
+    sentence: str,
+    forecasts: list[Forecast],
+    answerable: float,
+    used: Usage,
+    policy: Policy,
+    expected: Forecast | None,
+) -> None:
+    assert further(forecasts, forecasts[:1], used, replace(ESTIMATE, answerable=answerable), policy) == expected
+
+
+def test_what_remains_after_a_failure_by_hand() -> None:
+    """Half the evidence, four fifths of it used: .1 was read in vain, .3 unread, and .6 had failed."""
+    assert remaining(WEAK, MORE, 1.0) == pytest.approx(0.75 * (0.8 - 0.4) / 0.6)
+    assert remaining(MORE, WEAK, 1.0) == pytest.approx(0.8 * 0.5 * 0.25 / 0.4)
+    assert remaining(WEAK, MORE, 0.5) == pytest.approx(0.5 * 0.75 * 0.4 / (0.5 * 0.6 + 0.5))
+
+
+def test_a_faster_route_is_named_with_the_limit_that_would_choose_it() -> None:
+    plan = route("q?", [rag(1000, 0.2), FULL], ESTIMATE, profile(), Policy())
+    assert "chunk_rag (tokens 1000) under 3.2 s" in plan.counterfactuals
 
 
 @given(st.lists(OPTIONS, min_size=1, max_size=8), st.sampled_from(PREFERS))

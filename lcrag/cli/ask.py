@@ -56,6 +56,8 @@ def ask(
     sources: opt.Sources = True,
     explain: opt.Explain = False,
     escalate: opt.Escalate = None,
+    log: opt.Log = True,
+    shadow: opt.Shadow = 0.0,
     temperature: opt.Temperature = 0.0,
     seed: opt.Seed = 0,
     dense: opt.Dense = "auto",
@@ -97,6 +99,8 @@ def ask(
         stdin_text=inputs.document_text(paths),
         temperature=temperature,
         seed=seed,
+        log=log,
+        shadow=shadow,
     )
     policy = Policy(prefer, max_tokens, max_seconds, min_quality, pipeline)
     with Progress(output) as progress:
@@ -168,6 +172,14 @@ class _Listener:
             self.output.write(text.printable(event.data["text"]))
             self.streamed += event.data["text"]
 
+    def explain(self, plan: Plan, answer: Answer) -> None:
+        """With --explain, print what was forecast beside what came of it."""
+        if self._explain:
+            self.progress.clear()
+            self.output.report(
+                text.outcome_report(plan, answer, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
+            )
+
     def answer(self, value: dict[str, object]) -> None:
         """Print an answer as JSON."""
         if self.output.form == "ndjson":
@@ -185,6 +197,7 @@ def _one(
 ) -> int:
     answer, plan = session.ask(asked.question, policy, escalate=escalate)
     listener.progress.clear()
+    listener.explain(plan, answer)
     if listener.output.form != "text":
         listener.answer(_object(session, asked, answer, plan))
     elif EXIT_CODES[answer.status] == 0:
@@ -225,6 +238,7 @@ def _many(
             listener.output.error(error, id=one.id)
             codes.append(error.exit_code)
         else:
+            listener.explain(plan, answer)
             listener.answer(_object(session, one, answer, plan))
             codes.append(EXIT_CODES[answer.status])
     return max(codes)

@@ -115,7 +115,21 @@ Stream = Annotated[
     ),
 ]
 Sources = Annotated[bool, _option("sources", "List the sources under the answer.", "--sources/--no-sources")]
-Explain = Annotated[bool, _option("explain", "Print the plan before the answer, on standard error.", "--explain")]
+Explain = Annotated[
+    bool,
+    _option("explain", "Print the plan before the answer and what came of it after, on standard error.", "--explain"),
+]
+Log = Annotated[bool, _option("log", "Keep what was forecast and what came of it, without any text.", "--log/--no-log")]
+Shadow = Annotated[
+    float,
+    _option(
+        "shadow",
+        "Run this share of the questions on a second route too, for the log. Example: 0.1",
+        min=0,
+        max=1,
+        metavar="SHARE",
+    ),
+]
 Escalate = Annotated[
     bool | None,
     _option(
@@ -146,6 +160,20 @@ Resume = Annotated[
         show_default=False,
         metavar="OUT",
     ),
+]
+
+# Of `plan` alone.
+History = Annotated[bool, _option("history", "Tell how good the forecasts were so far, and plan nothing.", "--history")]
+
+# Of `calibrate` alone.
+Quick = Annotated[bool, _option("quick", "Fewer lengths and probes: about a fifth of the time.", "--quick")]
+Docs = Annotated[
+    list[Path] | None,
+    _option("docs", "Lay the probes into these documents instead of generated text.", "--docs", show_default=False),
+]
+Show = Annotated[bool, _option("show", "Show the profile that is there, and measure nothing.", "--show")]
+Chart = Annotated[
+    Path | None, _option("chart", "Draw the profile into FILE.svg as well.", show_default=False, metavar="FILE")
 ]
 
 # Of `up` alone.
@@ -193,6 +221,9 @@ CONFIGURABLE: Final[dict[str, Any]] = {
     "sources": Sources,
     "explain": Explain,
     "escalate": Escalate,
+    "log": Log,
+    "shadow": Shadow,
+    "quick": Quick,
     "temperature": Temperature,
     "seed": Seed,
     "questions": Questions,

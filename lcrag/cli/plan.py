@@ -11,9 +11,12 @@ from lcrag.cli import options as opt
 from lcrag.cli.ask import Words, describe
 from lcrag.cli.output import Output, width
 from lcrag.cli.progress import Progress
+from lcrag.errors import InputError
 from lcrag.report.json import plan_object
-from lcrag.report.text import plan_report
+from lcrag.report.text import history_report, plan_report
 from lcrag.types import Policy
+
+HISTORY = "lcrag.history/1"
 
 
 def plan(
@@ -24,6 +27,7 @@ def plan(
     max_tokens: opt.MaxTokens = None,
     max_seconds: opt.MaxSeconds = None,
     min_quality: opt.MinQuality = None,
+    history: opt.History = False,
     json: opt.Json = False,
     dense: opt.Dense = "auto",
     embedder: opt.Embedder = None,
@@ -41,11 +45,13 @@ def plan(
 
     Example: lcrag plan docs/ "Who signed the contract?"
 
-    No model is called. The chosen route is marked with a star.
+    No model is called. The chosen route is marked with a star. With --history: how far the forecasts were off so far.
     """
     output: Output = ctx.obj
     output.configure("json" if json else "text", verbose=verbose, quiet=quiet, no_color=no_color)
     opt.announce(ctx, output)
+    if history:
+        return _history(output, words or [], json=json)
     paths, question = inputs.paths_and_question(words or [], "plan")
 
     from lcrag.run import Session, Settings
@@ -59,6 +65,7 @@ def plan(
         dense=dense,
         embedder=embedder,
         stdin_text=inputs.document_text(paths),
+        log=True,  # read, to know what a server has cached; a plan writes nothing
     )
     policy = Policy(prefer, max_tokens, max_seconds, min_quality, pipeline)
     with Progress(output) as progress, Session.open(settings, progress) as session:
@@ -69,4 +76,21 @@ def plan(
         output.line(plan_object(found))
     else:
         output.write(plan_report(found, width=width(sys.stdout), colour=output.colour(sys.stdout)))
+    return 0
+
+
+def _history(output: Output, words: list[str], *, json: bool) -> int:
+    from dataclasses import asdict
+
+    from lcrag.run import forecast_record
+
+    if words:
+        raise InputError("--history takes no path and no question", hint="lcrag plan --history")
+    record = forecast_record()
+    if json:
+        output.line({"schema": HISTORY, **({} if record is None else asdict(record))})
+    elif record is None:
+        output.note("no route was logged yet")
+    else:
+        output.write(history_report(record))
     return 0

@@ -45,13 +45,17 @@ class Progress:
                 self._detail(f"index: {index_size(event.data)}, {event.data['skipped']:,} skipped")
             case "worker", {"index": int(done), "of": int(total)}:
                 self.show("workers", done, total)
+            case "calibrate", {"part": "cost", "done": int(done), "total": int(total)}:
+                self.show("cost", done, total)
+            case "calibrate", {"part": str(part), "tokens": int(tokens), "done": int(done)}:
+                self.show(f"{part} at {tokens:,} tokens", done, None)
             case "plan", {"plan": Plan() as plan}:
                 self._detail(f"plan: {plan.reason}")
-            case ("estimate" | "retrieve" | "escalate" | "usage") as kind, _:
+            case ("estimate" | "retrieve" | "escalate" | "shadow" | "usage") as kind, _:
                 self._detail(f"{kind}: " + _facts(event))
 
-    def show(self, what: str, done: int, total: int) -> None:
-        """Put the bar to ``done`` of ``total``."""
+    def show(self, what: str, done: int, total: int | None) -> None:
+        """Put the bar to ``done`` of ``total``; None where nobody knows how many there will be."""
         if not self._shows:
             return
         if self._bar is None:

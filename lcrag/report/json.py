@@ -112,6 +112,9 @@ def _forecast(forecast: Forecast, plan: Plan) -> dict[str, Any]:
         "seconds": forecast.seconds,
         "quality": forecast.quality,
         "fits": forecast.fits,
+        "cached_tokens": forecast.cached_tokens,
+        "kv_tokens": forecast.kv_tokens,
+        "evidence": forecast.evidence,
         "chosen": chosen(forecast, plan),
     }
 

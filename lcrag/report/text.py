@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lcrag.report.json import chosen
-from lcrag.types import Answer, Citation, Option, Plan
+from lcrag.types import Answer, Citation, Option, Plan, Usage
 
 if TYPE_CHECKING:
     from lcrag.corpus import IndexStatus, Refreshed
     from lcrag.doctor import Finding
+    from lcrag.history import Record
     from lcrag.server import Look
 
 QUOTE_CHARACTERS: Final = 160
@@ -58,22 +59,32 @@ def nothing_found(answer: Answer, tokens: int) -> str:
 
 def plan_report(plan: Plan, *, width: int, colour: bool) -> str:
     """The table of all routes, why one was taken, and what would have changed that. ``width`` in columns."""
+    from rich.text import Text
+
+    return _rendered(
+        Text(printable(" ".join(plan.question.split())), style="bold"),
+        f"evidence: about {plan.estimate.scope_tokens:,} tokens, diffusion {plan.estimate.diffusion:.2f}",
+        f"profile: {plan.profile.name}, {'' if plan.profile.measured else 'not '}measured\n",
+        _table(plan),
+        f"\n* {printable(plan.reason)}",
+        *(f"  {printable(other)}" for other in plan.counterfactuals),
+        width=width,
+        colour=colour,
+    )
+
+
+def _rendered(*parts: object, width: int, colour: bool) -> str:
+    """The parts one under another, without spaces at the ends of lines."""
     from io import StringIO
 
     from rich.console import Console
-    from rich.text import Text
 
     buffer = StringIO()
     console = Console(
         file=buffer, width=width, force_terminal=colour, no_color=not colour, highlight=False, markup=False, emoji=False
     )
-    console.print(Text(printable(" ".join(plan.question.split())), style="bold"))
-    console.print(f"evidence: about {plan.estimate.scope_tokens:,} tokens, diffusion {plan.estimate.diffusion:.2f}")
-    console.print(f"profile: {plan.profile.name}, {'' if plan.profile.measured else 'not '}measured\n")
-    console.print(_table(plan))
-    console.print(f"\n* {printable(plan.reason)}")
-    for other in plan.counterfactuals:
-        console.print(f"  {printable(other)}")
+    for part in parts:
+        console.print(part)
     return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
 
 
@@ -98,6 +109,61 @@ def _table(plan: Plan) -> object:
             style="bold green" if taken else "" if forecast.fits else "dim",
         )
     return table
+
+
+def outcome_report(plan: Plan, answer: Answer, *, width: int, colour: bool) -> str:
+    """What was forecast of the chosen route beside what came of it; then each further step, and the sum."""
+    from rich import box
+    from rich.table import Table
+
+    forecast = next(one for one in plan.forecasts if chosen(one, plan))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("", overflow="fold")
+    for name in ("tokens", "cached", "written", "calls", "seconds", "P(correct)"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row(
+        f"forecast {forecast.pipeline}",
+        f"{forecast.input_tokens:,}",
+        f"{forecast.cached_tokens:,}",
+        f"{forecast.output_tokens:,}",
+        f"{forecast.calls:,}",
+        f"{forecast.seconds:,.2f}",
+        f"{forecast.quality:.2f}",
+    )
+    said = answer.status.replace("_", " ")
+    for step in answer.steps:
+        table.add_row(*_actual(f"actual {step.pipeline}", step.usage), step.status.replace("_", " "))
+    if len(answer.steps) > 1:
+        table.add_row(*_actual("all of it", answer.usage), said)
+    return _rendered(table, width=width, colour=colour)
+
+
+def _actual(name: str, usage: Usage) -> tuple[str, ...]:
+    return (
+        name,
+        f"{usage.input_tokens:,}",
+        f"{usage.cached_tokens:,}",
+        f"{usage.output_tokens:,}",
+        f"{usage.calls:,}",
+        f"{usage.seconds:,.2f}",
+    )
+
+
+def history_report(record: Record) -> str:
+    """A line a route, then what the second routes told."""
+    lines = [f"{'route':18}{'asked':>7}{'off by, tokens':>16}{'seconds':>9}{'P(correct)':>12}{'answered':>10}"]
+    lines += [
+        f"{one.pipeline:18}{one.asked:>7,}{one.tokens_error:>16.0%}{one.seconds_error:>9.0%}{one.quality:>12.2f}"
+        f"{one.answered:>10.0%}"
+        for one in record.routes
+    ]
+    if record.shadowed:
+        ratio = "" if record.tokens_ratio is None else f", for {record.tokens_ratio:.1f} times the tokens"
+        lines.append(
+            f"a second route on {record.shadowed:,} questions: it alone answered {record.missed:,}, both said the same "
+            f"on {record.agreed:,}{ratio}"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _options(options: Mapping[str, Option]) -> str:

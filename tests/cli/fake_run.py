@@ -14,6 +14,7 @@ from types import ModuleType
 
 from lcrag.corpus import IndexStatus, Refreshed
 from lcrag.errors import BackendFailed, NoSuchPath, NotInstalled, NotRunning, OverBudget
+from lcrag.history import Record, RouteRecord
 from lcrag.types import (
     Answer,
     Citation,
@@ -49,6 +50,8 @@ class Settings:
     stdin_text: str | None = None
     temperature: float = 0.0
     seed: int = 0
+    log: bool = False
+    shadow: float = 0.0
 
 
 def plan(question: str) -> Plan:
@@ -156,6 +159,37 @@ class Session:
         return answer("It was Anna [1]. So they say [2].", "docs/a.md", "It was\n  Anna \u2028all along")
 
 
+PROFILE = Profile(
+    "calibrated (m)",
+    "server",
+    "m",
+    8192,
+    {"retrieved": ((512, 0.9),), "consecutive": ((512, 0.95),)},
+    CostModel(0.05, 1e-5, 1e-9, 0.01, error=0.04),
+    measured=True,
+    kinds={"fact": {"consecutive": ((512, 0.98), (4096, 0.9), (8192, 0.2)), "retrieved": ((512, 0.9), (8192, 0.1))}},
+    handed={"note": ((1000, 0.8),)},
+    false_found=0.1,
+    false_refused=0.02,
+    device="a\x1b[31m GPU",
+)
+
+
+def calibrate_backend(settings: Settings, emit: Emit, *, quick: bool = False) -> tuple[Profile, Path]:
+    opened.append(settings)
+    emit(Event("calibrate", {"part": "cost", "done": 1, "total": 9}))
+    emit(Event("calibrate", {"part": "use", "tokens": 512, "done": 1}))
+    return PROFILE, Path("profiles/m.json")
+
+
+def known_profile(settings: Settings, emit: Emit) -> Profile:
+    return PROFILE
+
+
+def forecast_record() -> Record:
+    return Record((RouteRecord("chunk_rag", 12, 0.04, 0.21, 0.71, 0.75),), 4, 1, 2, 3.5)
+
+
 def index_status(settings: Settings) -> IndexStatus:
     if settings.paths == ("new",):
         raise NoSuchPath("no index of new yet", hint="lcrag index new")
@@ -169,7 +203,15 @@ def index_clear(settings: Settings) -> bool:
 def as_module() -> ModuleType:
     """This file under the name ``lcrag.run``."""
     module = ModuleType("lcrag.run")
-    for value in (Settings, Session, index_status, index_clear):
+    for value in (
+        Settings,
+        Session,
+        index_status,
+        index_clear,
+        calibrate_backend,
+        known_profile,
+        forecast_record,
+    ):
         setattr(module, value.__name__, value)
     return module
 

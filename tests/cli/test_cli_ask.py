@@ -159,14 +159,14 @@ def test_options_reach_the_session_and_the_policy(lcrag: Lcrag) -> None:
         "--no-escalate",
     )
     assert fake_run.opened == [
-        fake_run.Settings(("docs", "more"), Path("here"), "embedded", "http://x/v1", "m", "off", "e")
+        fake_run.Settings(("docs", "more"), Path("here"), "embedded", "http://x/v1", "m", "off", "e", log=True)
     ]
     assert fake_run.asked == [("who?", Policy("speed", 9, 1.5, 0.5, "p"), False)]
 
 
 def test_without_options_run_decides(lcrag: Lcrag) -> None:
     lcrag("ask", "docs", "who?")
-    assert fake_run.opened == [fake_run.Settings(("docs",))]
+    assert fake_run.opened == [fake_run.Settings(("docs",), log=True)]
     assert fake_run.asked == [("who?", Policy(), None)]
 
 
@@ -225,7 +225,7 @@ def test_a_line_of_json_is_one_line_for_every_reader(lcrag: Lcrag) -> None:
 def test_a_document_on_standard_input(lcrag: Lcrag) -> None:
     lcrag("ask", "-", "docs", "who?", stdin="Grüße\n".encode())
     lcrag("ask", "-", "who?", stdin="Viele Grüße aus der Stadt\n".encode("cp1252"))
-    assert fake_run.opened[0] == fake_run.Settings(("-", "docs"), stdin_text="Grüße\n")
+    assert fake_run.opened[0] == fake_run.Settings(("-", "docs"), stdin_text="Grüße\n", log=True)
     assert fake_run.opened[1].stdin_text == "Viele Grüße aus der Stadt\n"
 
 

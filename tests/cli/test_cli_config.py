@@ -150,7 +150,21 @@ def test_verbose_says_where_each_value_came_from(lcrag: Lcrag, user: Path, monke
 def test_every_option_can_be_configured_and_shared_ones_stand_before_the_command() -> None:
     every = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     names = {param.name for command in every.values() for param in command.params}
-    once = {"words", "paths", "model", "flags", "config", "preset", "status", "clear", "help"}
+    once = {
+        "words",
+        "paths",
+        "model",
+        "flags",
+        "config",
+        "preset",
+        "status",
+        "clear",
+        "help",
+        "history",
+        "docs",
+        "show",
+        "chart",
+    }
     assert names - set(CONFIGURABLE) <= once
     assert not set(CONFIGURABLE) - names
     for command in (every[name] for name in ("ask", "plan", "index")):

@@ -42,12 +42,22 @@ def test_plan_as_json(lcrag: Lcrag) -> None:
         "8000": pytest.approx(0.86 + 0.11 / 3),
         "16000": 0.97,
     }
-    assert list(plan["forecasts"][0]) == (
-        "pipeline options input_tokens output_tokens calls seconds quality fits chosen".split()
+    keys = (
+        "pipeline options input_tokens output_tokens calls seconds quality fits cached_tokens kv_tokens evidence chosen"
     )
+    assert list(plan["forecasts"][0]) == keys.split()
     assert [forecast["chosen"] for forecast in plan["forecasts"]] == [True, False, False]
     assert plan["profile"] == {"name": "builtin-embedded", "measured": False}
     assert not fake_run.asked
+
+
+def test_history_tells_how_far_the_forecasts_were_off(lcrag: Lcrag) -> None:
+    result = lcrag("plan", "--history")
+    assert result.code == 0
+    assert result.out.splitlines()[1].split() == ["chunk_rag", "12", "4%", "21%", "0.71", "75%"]
+    assert "it alone answered 1, both said the same on 2, for 3.5 times the tokens" in result.out
+    assert lcrag("plan", "--history", "--json").json["routes"][0]["asked"] == 12
+    assert lcrag("plan", "docs", "who?", "--history").code == 2
 
 
 def test_no_route_is_4(lcrag: Lcrag) -> None:
