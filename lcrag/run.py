@@ -56,6 +56,8 @@ if TYPE_CHECKING:
     from lcrag.backends.openai_server import Sampling
 
 STDIN: Final = "-"
+PIPELINES: Final = tuple(pipelines.PIPELINES)
+"""Their names, in the order in which they are forecast."""
 SAMPLE: Final = 16
 """Chunks by which the backend's tokens are compared with the index's."""
 
@@ -74,6 +76,15 @@ class Settings:
     stdin_text: str | None = None
     temperature: float = 0.0
     seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question on its way: ranked and planned, not answered yet."""
+
+    question: str
+    ranking: Ranking
+    plan: Plan
 
 
 def index_folder(settings: Settings) -> Path:
@@ -143,6 +154,15 @@ class Session:
             emit(Event("index", dict(session.index_info)))
             session._cleanup = cleanup.pop_all()
         return session
+
+    def beside(self, settings: Settings, emit: Emit) -> Session:
+        """A session of its own, for another thread or on other documents, with this one's backend and embedder.
+
+        A session belongs to one thread; the backend may be called from several unless it runs in this process.
+        """
+        other = Session.open(settings, emit)
+        other.embedder, other.backend = self.embedder, self.backend
+        return other
 
     def __enter__(self) -> Self:
         return self
@@ -304,27 +324,47 @@ class Session:
         within what is left of the budgets; None means yes, unless the policy names a pipeline. Raises what ``plan``
         raises, and BackendFailed.
         """
-        if escalate is None:
-            escalate = policy.pipeline is None
+        prepared = self.prepare(question, policy)
+        return self.answer(prepared, policy, escalate=escalate), prepared.plan
+
+    def prepare(self, question: str, policy: Policy, ranking: Ranking | None = None) -> Prepared:
+        """All that comes before the first call of a model. ``ranking``: this question's, where it is there already."""
         if not question.strip():
             raise InputError("the question is empty", hint='lcrag ask docs/ "your question"')
-        ranking = self.rank(question)
-        plan = self._plan(question, ranking, policy)
-        answer = self._answer(plan.pipeline, plan.options, question, ranking)
-        tried = plan.pipeline
+        ranking = self.rank(question) if ranking is None else ranking
+        return Prepared(question, ranking, self._plan(question, ranking, policy))
+
+    def answer(
+        self,
+        prepared: Prepared,
+        policy: Policy,
+        *,
+        escalate: bool | None = None,
+        backend: Backend | None = None,
+        first: Answer | None = None,
+    ) -> Answer:
+        """The second half of ``ask``. ``backend``: one that stands before the session's, to watch it.
+
+        ``first``: what the plan's own route answered already, if it did; then only what comes after it is asked.
+        """
+        backend = self.backend if backend is None else backend
+        if escalate is None:
+            escalate = policy.pipeline is None
+        plan, tried = prepared.plan, prepared.plan.pipeline
+        answer = self._answer(tried, plan.options, prepared, backend) if first is None else first
         while escalate and answer.status == "not_retrieved":
             further = _reads_more(plan.forecasts, answer, policy)
             if further is None:
                 break
             self._emit(Event("escalate", {"from": tried, "to": further.pipeline, "status": answer.status}))
-            answer = after(answer, self._answer(further.pipeline, further.options, question, ranking))
+            answer = after(answer, self._answer(further.pipeline, further.options, prepared, backend))
             tried = further.pipeline
         self._emit(Event("usage", {"usage": answer.usage}))
-        return answer, plan
+        return answer
 
-    def _answer(self, name: str, options: Mapping[str, Any], question: str, ranking: Ranking) -> Answer:
+    def _answer(self, name: str, options: Mapping[str, Any], prepared: Prepared, backend: Backend) -> Answer:
         pipeline: Pipeline = pipelines.PIPELINES[name](**options)
-        return pipeline.answer(question, self.corpus, ranking, self.backend, self._emit)
+        return pipeline.answer(prepared.question, self.corpus, prepared.ranking, backend, self._emit)
 
 
 def _reads_more(forecasts: tuple[Forecast, ...], answer: Answer, policy: Policy) -> Forecast | None:
