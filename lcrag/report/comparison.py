@@ -105,8 +105,14 @@ def interval(ci95: Sequence[float]) -> str:
     return f"{ci95[0]:.2f}–{ci95[1]:.2f}"
 
 
-def signed(ci95: Sequence[float]) -> str:
-    return f"{ci95[0]:+.3f} to {ci95[1]:+.3f}"
+def signed(value: float, digits: int = 3) -> str:
+    """With its sign, a true minus, and no sign at nothing."""
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def span(ci95: Sequence[float]) -> str:
+    return f"{signed(ci95[0])} to {signed(ci95[1])}"
 
 
 def p_value(p: float) -> str:
@@ -129,7 +135,7 @@ def verdicts(value: Value) -> list[str]:
             "no difference is shown" if pair["p_holm"] > LEVEL else f"the router is {'better' if lead > 0 else 'worse'}"
         )
         said.append(
-            f"Router against the best constant route, {best['pipeline']}: {lead:+.3f} (95% {signed(ci95)}), "
+            f"Router against the best constant route, {best['pipeline']}: {signed(lead)} (95% {span(ci95)}), "
             f"{pair['test']} p {p_value(pair['p'])}, after Holm {p_value(pair['p_holm'])}: {verdict}. "
             f"It reads {_times(router['input_tokens'], best['input_tokens'])} as many tokens."
         )

@@ -106,7 +106,13 @@ def _questions(value: Value) -> Markup:
     columns = [("question", "question"), ("diffusion", "diffusion"), ("scope", "scope")]
     columns += [(f"route-{place}", name) for place, name in enumerate(names)]
     heads = [
-        tag("th", tag("button", name, type="button", class_="sort"), scope="col", data_key=key, aria_sort="none")
+        tag(
+            "th",
+            tag("button", html_parts.breakable(name), type="button", class_="sort"),
+            scope="col",
+            data_key=key,
+            aria_sort="none",
+        )
         for key, name in columns
     ]
     return tag(

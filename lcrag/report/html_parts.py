@@ -12,11 +12,19 @@ from lcrag.report.markup import Child, Markup, tag
 Value = Mapping[str, Any]
 
 ROUTER: Final = "router"
+MANY: Final = 12
+"""More groups than this are folded away."""
 
 
 def names(value: Value) -> list[str]:
-    """The constant routes and, last, the router."""
-    return [*(row["pipeline"] for row in value["routes"]), ROUTER]
+    """The router, then the constant routes."""
+    return [ROUTER, *(row["pipeline"] for row in value["routes"])]
+
+
+def breakable(name: str) -> list[Child]:
+    """A name that may break after its underscores."""
+    first, *rest = name.split("_")
+    return [first, *((Markup("_<wbr>"), part) for part in rest)]
 
 
 def summary(value: Value) -> Markup:
@@ -131,9 +139,12 @@ def cost(value: Value) -> Markup:
 
 def where(value: Value) -> Markup:
     grid = value["grid"]
-    heats = [_heat(name, grid) for name in reversed(names(value))] if grid["cells"] else []
+    heats = [_heat(name, grid) for name in names(value)] if grid["cells"] else []
     kinds = [kind for kind in ("source", "task", "measure", "length") if len(_groups(value, kind)) > 1]
-    tables = [tag("details", tag("summary", f"By {kind}"), _breakdown(value, kind), open=True) for kind in kinds]
+    tables = [
+        tag("details", tag("summary", f"By {kind}"), _breakdown(value, kind), open=len(_groups(value, kind)) <= MANY)
+        for kind in kinds
+    ]
     return _section(
         "where",
         "Where each route wins",
@@ -178,10 +189,11 @@ def _groups(value: Value, kind: str) -> list[Value]:
 
 def _breakdown(value: Value, kind: str) -> Markup:
     columns = names(value)
-    heads = [tag("th", text, scope="col") for text in (kind, "questions", *columns)]
+    heads = [tag("th", breakable(text), scope="col") for text in (kind, "questions", *columns)]
     lines = []
     for one in _groups(value, kind):
-        best = max(one["accuracy"].values())
+        scores = one["accuracy"].values()
+        best = max(scores) if len(set(scores)) > 1 else None
         cells = [
             tag("td", tag("strong", text) if one["accuracy"][name] == best else text)
             for name in columns
@@ -237,11 +249,11 @@ def pairs(value: Value) -> Markup:
             [
                 tag("td", cell)
                 for cell in (
-                    f"{pair['difference']:+.3f}",
-                    comparison.signed(pair["ci95"]),
+                    comparison.signed(pair["difference"]),
+                    comparison.span(pair["ci95"]),
                     p_value(pair["p"]),
                     tag("strong", p_value(pair["p_holm"])) if pair["p_holm"] <= 0.05 else p_value(pair["p_holm"]),
-                    f"{pair['effect']:+.2f}",
+                    comparison.signed(pair["effect"], 2),
                     pair["wins"],
                     pair["ties"],
                     pair["losses"],
@@ -275,7 +287,7 @@ def _kind(pair: Value) -> str:
 
 def _agreement(value: Value) -> Markup:
     found = value["agreement"]
-    heads = [tag("th", text, scope="col") for text in ("", *found["names"], "with the others")]
+    heads = [tag("th", breakable(text), scope="col") for text in ("", *found["names"], "with the others")]
     lines = []
     for name, row in zip(found["names"], found["matrix"], strict=True):
         cells = [_cell(share, None) for share in row]
@@ -316,8 +328,8 @@ def method(value: Value) -> Markup:
         (
             "regret",
             f"oracle minus router {value['regret']['oracle']['difference']:.3f}; best constant minus router "
-            f"{value['regret']['constant_best']['difference']:+.3f} (95% "
-            f"{comparison.signed(value['regret']['constant_best']['ci95'])}). The best constant route is chosen in "
+            f"{comparison.signed(value['regret']['constant_best']['difference'])} (95% "
+            f"{comparison.span(value['regret']['constant_best']['ci95'])}). The best constant route is chosen in "
             "hindsight on these same questions, which flatters it.",
         ),
         ("intervals", "Wilson's for shares, else the expanded percentile bootstrap over questions, 10,000 resamples"),

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from lcrag.report.markup import Markup, tag
 
-WIDTH: Final = 480
+WIDTH: Final = 440
 LEFT, RIGHT, TOP, BOTTOM = 48, 16, 18, 44
 CHARACTER: Final = 6.9
 """Width of a letter of a label, about."""
@@ -210,6 +210,7 @@ def _axes(
     names = [tag("text", f"{value:g}", x=LEFT - 8, y=y(value) + 4, text_anchor="end", class_="tick") for value in up]
     return [
         *lines,
+        tag("line", x1=LEFT, x2=WIDTH - RIGHT, y1=height - BOTTOM, y2=height - BOTTOM, class_="base"),
         *names,
         *(tag("text", short(v), x=x(v), y=height - BOTTOM + 18, text_anchor="middle", class_="tick") for v in across),
         _name(cost, (LEFT + WIDTH - RIGHT) / 2, height - 6),

@@ -21,13 +21,14 @@
     return element;
   };
   const number = (value) => (value === null ? "–" : value.toLocaleString("en"));
-  const router = routes.length - 1;
+  const router = routes.indexOf("router");
+  const others = (item) => item.scores.filter((_, at) => at !== router);
 
   const FILTERS = {
     all: () => true,
     wrong: (item) => item.scores[router] < 0.5,
     right: (item) => item.scores[router] >= 0.5,
-    regret: (item) => Math.max(...item.scores.slice(0, router)) > item.scores[router],
+    regret: (item) => Math.max(...others(item)) > item.scores[router],
     disagree: (item) => Math.max(...item.scores) - Math.min(...item.scores) >= 0.5,
     hopeless: (item) => Math.max(...item.scores) < 0.5,
     absent: (item) => item.unanswerable,
