@@ -181,16 +181,22 @@ def _answers(item: Value, names: list[str]) -> dict[str, Any]:
                 held.append(_utf16(citation["around"]))
             kept = {field: citation[field] for field in ("marker", "source", "line", "page")}
             citations.append(kept | {"passage": passages[key]})
-        options = " ".join(f"{key} {option}" for key, option in (one["options"] or {}).items())
         said.append(
             {
                 "answer": None if one["same_as"] else one["answer"],
-                "took": " → ".join(one["steps"]) + (f" ({options})" if options else ""),
+                "took": _took(one),
                 **{key: one[key] for key in ("same_as", "input_tokens", "seconds", "predicted", "evidence", "verdict")},
                 "citations": citations,
             }
         )
     return {"routes": said, "passages": held}
+
+
+def _took(one: Value) -> str:
+    """The plan's route with its options, and what was run for it where that is something else."""
+    options = " ".join(f"{key} {option}" for key, option in (one["options"] or {}).items())
+    plan = f"{one['pipeline'] or ''} {options}".strip()
+    return plan if one["steps"] in ([], [one["pipeline"]]) else f"{plan}: {' → '.join(one['steps'])}"
 
 
 def _utf16(around: Value) -> dict[str, Any]:
