@@ -68,7 +68,11 @@ def analyse(
         "schema": SCHEMA,
         "questions": len(scored),
         "scoring": _scoring(scored, judged),
-        "made_with": {key: header[key] for key in header if key != "schema"} | {"statistics_seed": seed},
+        "made_with": {
+            **{key: header[key] for key in header if key != "schema"},
+            "at_once": max((row["at_once"] for row in rows.values()), default=1),
+            "statistics_seed": seed,
+        },
         "left_out": left_out,
         "failed": failed,
         "unscored": len(items) - len(scored),

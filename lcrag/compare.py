@@ -173,6 +173,7 @@ class Comparison:
             policy = replace(policy, pipeline=job.route)
         watched = Watched(session.backend)
         row: dict[str, Any] = {"id": question.id, "route": job.route, "question": question.question, "error": None}
+        row["at_once"] = self.workers
         row["corpus"] = {"documents": session.corpus.size.documents, "tokens": session.corpus.size.tokens}
         try:
             ranking = self._rankings.get(job.paths, job.place, lambda: session.rank(asked(question)))

@@ -39,6 +39,7 @@ def row(id: str, route: str, answer: str = "", **more: Any) -> dict[str, Any]:
         "route": route,
         "question": f"Question {id}?",
         "error": None,
+        "at_once": 1,
         "corpus": {"documents": 1, "tokens": 9000},
         "pipeline": "chunk_rag" if route == "router" else route,
         "options": {"tokens": 1000},

@@ -126,8 +126,8 @@ def cost(value: Value) -> Markup:
         ]
         title = f"Accuracy against {label}: " + ", ".join(f"{p.name} {p.score:.2f} for {p.cost:,.3g}" for p in points)
         figures.append(tag("figure", svg.pareto(points, cost=label, title=title)))
-    workers = value["made_with"].get("workers")
-    under = f" Seconds are those of {workers} questions at a time." if workers and workers > 1 else ""
+    at_once = value["made_with"]["at_once"]
+    under = f" Seconds were measured with {at_once} questions at a time." if at_once > 1 else ""
     return _section(
         "cost",
         "Accuracy against cost",
