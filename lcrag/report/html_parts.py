@@ -89,14 +89,14 @@ def _fraction(value: float | None) -> str:
 def routes(value: Value) -> Markup:
     listed = comparison.rows(value)
     used = [(name, cell) for name, cell in COLUMNS if any(cell(row) != "–" for _, row in listed)]
-    heads = [tag("th", name, scope="col") for name in ("route", "", "accuracy", "95%", *(name for name, _ in used))]
+    heads = [tag("th", name, scope="col") for name in ("route", "accuracy", "", "95%", *(name for name, _ in used))]
     lines = []
     for place, (kind, row) in enumerate(listed):
         style = kind if kind != "constant" else ""
         last = place + 1 < len(listed) and listed[place + 1][0] != kind
         cells = [
-            tag("td", svg.forest(row["accuracy"], row["ci95"], (0, 1), zero=False, kind=kind)),
             tag("td", f"{row['accuracy']:.3f}"),
+            tag("td", svg.forest(row["accuracy"], row["ci95"], (0, 1), zero=False, kind=kind)),
             tag("td", comparison.interval(row["ci95"])),
             *(tag("td", cell(row)) for _, cell in used),
         ]
