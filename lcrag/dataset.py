@@ -3,7 +3,7 @@
 A dataset is a folder with ``questions.jsonl``, one object a line, and the documents that it names. Keys read here:
 ``id``, ``question``, ``docs`` (paths relative to the folder); and, where the source has them, ``dataset``, ``answers``
 (alternatives), ``evidence_spans`` (``{doc, start, end}``, characters, or null), ``unanswerable``, ``options``,
-``task_type``, ``scope``, ``diffusion``. Further keys are left alone.
+``task_type``, ``scope``, ``diffusion``. Further keys are left alone. Other formats: ``lcrag.dataset_formats``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Span:
 class Question:
     """One question. Any of ``answers`` is right. ``evidence`` is None where the source does not mark it.
 
-    ``docs``: what it is asked of, absolute. ``options``: of a multiple choice, else ().
+    ``docs``: what it is asked of, absolute; () when the source does not say. ``options``: of a multiple choice, or ().
     """
 
     id: str
@@ -54,7 +54,16 @@ def load(folder: Path | str) -> list[Question]:
     """
     folder = Path(folder).resolve()
     path = folder / "questions.jsonl"
-    questions = [_question(record, folder, where) for where, record in _records(path)]
+    questions = []
+    for where, record in records(path):
+        questions.append(question_of(record, folder, where))
+        if not questions[-1].docs:
+            raise BadQuestions(f"{where}: docs is empty")
+    return checked(questions, path)
+
+
+def checked(questions: list[Question], path: Path) -> list[Question]:
+    """The questions, which must be some, with different ids and documents that are there."""
     if not questions:
         raise BadQuestions(f"{path} holds no question")
     seen: set[str] = set()
@@ -68,7 +77,7 @@ def load(folder: Path | str) -> list[Question]:
     return questions
 
 
-def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each line's place, for messages, and object."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
@@ -89,10 +98,9 @@ def _records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         yield where, record
 
 
-def _question(record: Mapping[str, Any], folder: Path, where: str) -> Question:
+def question_of(record: Mapping[str, Any], folder: Path, where: str) -> Question:
+    """The question that a record describes; ``where`` is its place, for messages. ``docs`` may be missing."""
     docs = tuple(folder / doc for doc in _texts(record, "docs", where))
-    if not docs:
-        raise BadQuestions(f"{where}: docs is empty")
     return Question(
         id=_text(record, "id", where),
         dataset=_optional(record, "dataset", where) or folder.name,

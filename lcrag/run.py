@@ -56,6 +56,8 @@ from lcrag.words import stems
 from pipelines.escalate import after
 
 STDIN: Final = "-"
+PIPELINES: Final = tuple(pipelines.PIPELINES)
+"""Their names, in the order in which they are forecast."""
 SAMPLE: Final = 16
 """Chunks by which the backend's tokens are compared with the index's."""
 
@@ -79,6 +81,15 @@ class Settings:
     seed: int = 0
     log: bool = False
     shadow: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question on its way: ranked and planned, not answered yet."""
+
+    question: str
+    ranking: Ranking
+    plan: Plan
 
 
 def index_folder(settings: Settings) -> Path:
@@ -149,6 +160,15 @@ class Session:
             emit(Event("index", dict(session.index_info)))
             session._cleanup = cleanup.pop_all()
         return session
+
+    def beside(self, settings: Settings, emit: Emit) -> Session:
+        """A session of its own, for another thread or on other documents, with this one's backend and embedder.
+
+        A session belongs to one thread; the backend may be called from several unless it runs in this process.
+        """
+        other = Session.open(settings, emit)
+        other.embedder, other.backend = self.embedder, self.backend
+        return other
 
     def __enter__(self) -> Self:
         return self
@@ -268,41 +288,64 @@ class Session:
         within what is left of the budgets; None means yes, unless the policy names a pipeline. Raises what ``plan``
         raises, and BackendFailed.
         """
-        if escalate is None:
-            escalate = policy.pipeline is None
+        prepared = self.prepare(question, policy)
+        return self.answer(prepared, policy, escalate=escalate), prepared.plan
+
+    def prepare(self, question: str, policy: Policy, ranking: Ranking | None = None) -> Prepared:
+        """All that comes before the first call of a model. ``ranking``: this question's, where it is there already."""
         if not question.strip():
             raise InputError("the question is empty", hint='lcrag ask docs/ "your question"')
-        ranking = self.rank(question)
-        plan = self._plan(question, ranking, policy)
+        ranking = self.rank(question) if ranking is None else ranking
+        return Prepared(question, ranking, self._plan(question, ranking, policy))
+
+    def answer(
+        self,
+        prepared: Prepared,
+        policy: Policy,
+        *,
+        escalate: bool | None = None,
+        backend: Backend | None = None,
+        first: Answer | None = None,
+    ) -> Answer:
+        """The second half of ``ask``. ``backend``: one that stands before the session's, to watch it.
+
+        ``first``: what the plan's own route answered already, if it did; then only what comes after it is asked.
+        """
+        backend = self.backend if backend is None else backend
+        if escalate is None:
+            escalate = policy.pipeline is None
+        plan = prepared.plan
         tried = [chosen_forecast(plan, plan.pipeline, plan.options)]
-        answer = self._answer(tried[0], question, ranking)
-        self._keep(plan, tried[0], answer)
-        while escalate and _failed(answer):
+        answer = self._answer(tried[0], prepared, backend) if first is None else first
+        if first is None:
+            self._keep(prepared, tried[0], answer)
+        while escalate and failed(answer):
             option = further(plan.forecasts, tried, answer.usage, plan.estimate, policy)
             if option is None:
                 break
             told = {"from": tried[-1].pipeline, "to": option.pipeline, "status": answer.status}
             self._emit(Event("escalate", told))
-            again = self._answer(option, question, ranking)
+            again = self._answer(option, prepared, backend)
             answer = (
                 after(answer, again)
-                if not _failed(again) or answer.status != "answered"
+                if not failed(again) or answer.status != "answered"
                 else replace(answer, usage=answer.usage + again.usage, steps=answer.steps + again.steps)
             )
             tried.append(option)
         self._emit(Event("usage", {"usage": answer.usage}))
-        return answer, plan
+        return answer
 
-    def _keep(self, plan: Plan, route: Forecast, answer: Answer) -> None:
+    def _keep(self, prepared: Prepared, route: Forecast, answer: Answer) -> None:
         """Write the route log, and for a share of the questions run a second route for it."""
         if not self.settings.log:
             return
+        plan = prepared.plan
         with History(history_path()) as history:
             row = history.add(plan, route, answer, corpus=self._corpus_key, queries=self._queries())
             other = _second(plan, route)
             if other is None or _draw(plan.question) >= self.settings.shadow:
                 return
-            shadow = self._answer(other, plan.question, self.rank(plan.question))
+            shadow = self._answer(other, prepared, self.backend)
             agrees = shadow.status == answer.status == "answered" and _same(shadow, answer)
             history.add(plan, other, shadow, corpus=self._corpus_key, shadow_of=row, agrees=agrees)
             told = {"route": label(other), "status": shadow.status, "agrees": agrees}
@@ -330,10 +373,10 @@ class Session:
         with History(history_path()) as history:
             return history.warm(self._corpus_key, self.backend.model, queries, self.profile.kv_tokens)
 
-    def _answer(self, route: Forecast, question: str, ranking: Ranking) -> Answer:
+    def _answer(self, route: Forecast, prepared: Prepared, backend: Backend) -> Answer:
         options: Mapping[str, Any] = route.options
         pipeline: Pipeline = pipelines.PIPELINES[route.pipeline](**options)
-        answer = pipeline.answer(question, self.corpus, ranking, self.backend, self._emit)
+        answer = pipeline.answer(prepared.question, self.corpus, prepared.ranking, backend, self._emit)
         if self.backend.name != "embedded":
             key, read = route_key(route.pipeline, route.options), answer.usage
             # Asked before and nothing came from the cache: this server has none, or has forgotten it.
@@ -411,7 +454,7 @@ def forecast_record() -> Record | None:
     return read_record(history_path())
 
 
-def _failed(answer: Answer) -> bool:
+def failed(answer: Answer) -> bool:
     """Nothing was found, or something was said that no passage holds."""
     return answer.status in ("not_found", "not_retrieved") or (answer.status == "answered" and not answer.citations)
 

@@ -12,6 +12,7 @@ import typer
 import lcrag
 from lcrag.cli.ask import ask
 from lcrag.cli.calibrate import calibrate
+from lcrag.cli.compare import compare
 from lcrag.cli.doctor import doctor
 from lcrag.cli.index import index_command
 from lcrag.cli.options import BEFORE, origins
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(plan)
+app.command()(compare)
 app.command("index")(index_command)
 app.command()(calibrate)
 app.command()(up)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lcrag import batch
 from lcrag.cli import inputs
 from lcrag.cli import options as opt
 from lcrag.cli.output import Output, width
@@ -20,7 +24,7 @@ from lcrag.types import Answer, Event, Plan, Policy, Status, Usage
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lcrag.run import Session
+    from lcrag.run import Prepared, Session
 
 EXIT_CODES: dict[Status, int] = {
     "answered": 0,
@@ -29,6 +33,8 @@ EXIT_CODES: dict[Status, int] = {
     "not_retrieved": 1,
     "refused_by_budget": NoRoute.exit_code,
 }
+
+Result = tuple[Answer, Plan] | LcragError
 
 Words = Annotated[
     list[str] | None,
@@ -45,6 +51,7 @@ def ask(
     words: Words = None,
     questions: opt.Questions = None,
     resume: opt.Resume = None,
+    workers: opt.Workers = None,
     pipeline: opt.Pipeline = None,
     prefer: opt.Prefer = "balanced",
     max_tokens: opt.MaxTokens = None,
@@ -110,7 +117,7 @@ def ask(
             if questions is None:
                 return _one(session, asked[0], policy, listener, escalate=escalate, sources=sources)
             output.form = "json" if output.form == "text" else output.form
-            return _many(session, asked, policy, listener, escalate=escalate)
+            return _Many(session, policy, listener, escalate=escalate, workers=workers).run(asked)
 
 
 def describe(session: Session, backend: str, output: Output, progress: Progress) -> None:
@@ -147,18 +154,34 @@ def _asked(
 
 
 class _Listener:
-    """Events of one call, to where each belongs. ``streamed`` is what of the answer was printed already."""
+    """Events of one call, to where each belongs. ``streamed`` is what of the answer was printed already.
+
+    Called from the thread of each worker; ``asked`` is what that thread is at.
+    """
 
     def __init__(self, output: Output, progress: Progress, *, explain: bool, stream: bool | None, one: bool) -> None:
         self.output = output
         self.progress = progress
-        self.asked: inputs.Asked | None = None
+        self._at = threading.local()
+        self._lock = threading.Lock()
         self.streamed = ""
         self._explain = explain
         self._tokens = stream is not False
         self._streams = one and output.form == "text" and (sys.stdout.isatty() if stream is None else stream)
 
+    @property
+    def asked(self) -> inputs.Asked | None:
+        return getattr(self._at, "asked", None)
+
+    @asked.setter
+    def asked(self, asked: inputs.Asked) -> None:
+        self._at.asked = asked
+
     def __call__(self, event: Event) -> None:
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
         self.progress(event)
         if self.output.form == "ndjson" and (self._tokens or event.kind != "token"):
             self.output.event(event.kind, self._id() | event_data(event))
@@ -182,10 +205,17 @@ class _Listener:
 
     def answer(self, value: dict[str, object]) -> None:
         """Print an answer as JSON."""
-        if self.output.form == "ndjson":
-            self.output.event("answer", value)
-        else:
-            self.output.line(value)
+        with self._lock:
+            if self.output.form == "ndjson":
+                self.output.event("answer", value)
+            else:
+                self.output.line(value)
+
+    def failed(self, error: LcragError, id: str | int | None) -> None:
+        """Print an error of one of many questions."""
+        with self._lock:
+            self.progress.clear()
+            self.output.error(error, id=id)
 
     def _id(self) -> dict[str, object]:
         """Events of many questions say which one they belong to."""
@@ -218,30 +248,88 @@ def _print(answer: Answer, listener: _Listener, *, sources: bool) -> None:
     listener.output.write(f"{rest}\n" + (f"\n{found}" if found else ""))
 
 
-def _many(
-    session: Session, asked: list[inputs.Asked], policy: Policy, listener: _Listener, *, escalate: bool | None
-) -> int:
-    codes = [0]
-    for number, one in enumerate(asked):
-        listener.asked = one
-        listener.progress.show("questions", number, len(asked))
+class _Many:
+    """Many questions of the same documents, answered in blocks, printed in the order in which they were asked.
+
+    On a server a block is planned first, so that questions with the same route, whose prompts may begin the same, go
+    together; then several are asked at a time. Without one, each question is planned and answered in its turn.
+    """
+
+    def __init__(
+        self, session: Session, policy: Policy, listener: _Listener, *, escalate: bool | None, workers: int | None
+    ) -> None:
+        self._session = session
+        self._policy = policy
+        self._listener = listener
+        self._escalate = escalate
+        self._workers = batch.workers_for(session.backend_name, workers)
+        self._block = 1 if session.backend_name == "embedded" else batch.BLOCK
+        self._prepared: dict[inputs.Asked, Prepared] = {}
+
+    def run(self, asked: list[inputs.Asked]) -> int:
+        """Print all answers; returns the exit code that sums them up."""
+        code = done = 0
+        self._listener.progress.show("questions", done, len(asked))
+        for block in batch.blocks(asked, self._block):
+            groups = self._groups(block)
+            for one, result in batch.in_order(batch.run(groups, self._worker, self._workers), block):
+                code = max(code, self._print(one, result))
+                done += 1
+                self._listener.progress.show("questions", done, len(asked))
+        return code
+
+    def _groups(self, block: Sequence[inputs.Asked]) -> list[list[inputs.Asked]]:
+        """The block's questions by the route that each will take."""
+        if len(block) == 1:
+            return [list(block)]
+        groups: dict[str, list[inputs.Asked]] = {}
+        for one in block:
+            self._listener.asked = one
+            try:
+                self._prepared[one] = self._session.prepare(one.question, self._policy)
+            except LcragError:
+                key = ""  # it will be raised again where it is told
+            else:
+                plan = self._prepared[one].plan
+                key = f"{plan.pipeline} {dict(plan.options)}"
+            groups.setdefault(key, []).append(one)
+        return list(groups.values())
+
+    @contextmanager
+    def _worker(self) -> Iterator[Callable[[inputs.Asked], Result]]:
+        if self._workers == 1:
+            yield lambda one: self._answer(self._session, one)
+            return
+        with self._session.beside(self._session.settings, self._hear) as session:
+            yield lambda one: self._answer(session, one)
+
+    def _hear(self, event: Event) -> None:
+        """Events of a worker, but for those of opening an index that is open already."""
+        if event.kind != "index":
+            self._listener(event)
+
+    def _answer(self, session: Session, one: inputs.Asked) -> Result:
+        self._listener.asked = one
         try:
-            answer, plan = session.ask(one.question, policy, escalate=escalate)
-        except NoRoute as error:
-            listener.progress.clear()
-            listener.output.warn(f"{one.id}: {error}", error.hint)
-            refused = Answer("", "refused_by_budget", (), Usage(), 0)
-            listener.answer(_object(session, one, refused, None))
-            codes.append(error.exit_code)
+            prepared = self._prepared.pop(one, None) or session.prepare(one.question, self._policy)
+            return session.answer(prepared, self._policy, escalate=self._escalate), prepared.plan
         except LcragError as error:
-            listener.progress.clear()
-            listener.output.error(error, id=one.id)
-            codes.append(error.exit_code)
-        else:
-            listener.explain(plan, answer)
-            listener.answer(_object(session, one, answer, plan))
-            codes.append(EXIT_CODES[answer.status])
-    return max(codes)
+            return error
+
+    def _print(self, one: inputs.Asked, result: Result) -> int:
+        if isinstance(result, NoRoute):
+            self._listener.progress.clear()
+            self._listener.output.warn(f"{one.id}: {result}", result.hint)
+            refused = Answer("", "refused_by_budget", (), Usage(), 0)
+            self._listener.answer(_object(self._session, one, refused, None))
+            return result.exit_code
+        if isinstance(result, LcragError):
+            self._listener.failed(result, one.id)
+            return result.exit_code
+        answer, plan = result
+        self._listener.explain(plan, answer)
+        self._listener.answer(_object(self._session, one, answer, plan))
+        return EXIT_CODES[answer.status]
 
 
 def _object(session: Session, asked: inputs.Asked, answer: Answer, plan: Plan | None) -> dict[str, object]:

@@ -142,7 +142,7 @@ Escalate = Annotated[
 Temperature = Annotated[
     float, _option("temperature", "How freely a model chooses its words: 0 takes the likeliest.", min=0, max=2)
 ]
-Seed = Annotated[int, _option("seed", "Start of the random numbers of a model that chooses freely.")]
+Seed = Annotated[int, _option("seed", "Start of random numbers: of a model that chooses freely, of statistics.")]
 Questions = Annotated[
     Path | None,
     _option(
@@ -156,7 +156,7 @@ Resume = Annotated[
     Path | None,
     _option(
         "resume",
-        "With --questions: skip the ids that are in OUT. Example: --resume out.ndjson >> out.ndjson",
+        "Do not ask again what is in OUT. Example: ask docs/ --questions q.txt --resume out >> out",
         show_default=False,
         metavar="OUT",
     ),
@@ -174,6 +174,49 @@ Docs = Annotated[
 Show = Annotated[bool, _option("show", "Show the profile that is there, and measure nothing.", "--show")]
 Chart = Annotated[
     Path | None, _option("chart", "Draw the profile into FILE.svg as well.", show_default=False, metavar="FILE")
+]
+
+# Of `ask` with many questions and of `compare`.
+Workers = Annotated[
+    int | None,
+    _option(
+        "workers",
+        "Ask a server N questions at a time; 8 unless given. Seconds are then those under that load.",
+        min=1,
+        max=256,
+        show_default=False,
+        metavar="N",
+    ),
+]
+
+# Of `compare` alone.
+Dataset = Annotated[
+    Path | None,
+    _option(
+        "dataset",
+        "Questions with their documents: a folder with questions.jsonl, LongBench's .jsonl, SQuAD's .json.",
+        show_default=False,
+        metavar="DIR",
+    ),
+]
+Pipelines = Annotated[
+    str | None,
+    _option(
+        "pipelines", "Compare these routes only. Example: chunk_rag,full_context", show_default=False, metavar="A,B"
+    ),
+]
+Limit = Annotated[
+    int | None,
+    _option(
+        "limit", "Ask N of the questions, drawn by --seed; more of them later.", min=1, show_default=False, metavar="N"
+    ),
+]
+Html = Annotated[
+    Path | None, _option("html", "Write a report for a browser into FILE.", show_default=False, metavar="FILE")
+]
+Csv = Annotated[
+    Path | None,
+    _option("csv", "Write a line for each answer into FILE, for a spreadsheet.", show_default=False, metavar="FILE"),
 ]
 
 # Of `up` alone.
@@ -228,6 +271,12 @@ CONFIGURABLE: Final[dict[str, Any]] = {
     "seed": Seed,
     "questions": Questions,
     "resume": Resume,
+    "workers": Workers,
+    "dataset": Dataset,
+    "pipelines": Pipelines,
+    "limit": Limit,
+    "html": Html,
+    "csv": Csv,
     "port": Port,
     "window": Window,
     "memory": Memory,

@@ -83,9 +83,17 @@ def _facts(event: Event) -> str:
 
 
 def _bar(*, colour: bool) -> tuple[Bar, TaskID]:
+    """What is done, how much of it, how many a second, how long it will take."""
     from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
+    from rich.text import Text
 
-    bar = Bar(console=Console(stderr=True, no_color=not colour), transient=True)
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:.2g}/s" if task.speed else "", style="progress.data.speed")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    bar = Bar(*columns, console=Console(stderr=True, no_color=not colour), transient=True)
     bar.start()
     return bar, bar.add_task("", total=None)

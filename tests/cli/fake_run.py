@@ -54,6 +54,12 @@ class Settings:
     shadow: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    question: str
+    plan: Plan
+
+
 def plan(question: str) -> Plan:
     chosen = Forecast("chunk_rag", {"tokens": 2000}, 2100, 200, 1, 0.31, 0.71, True)
     return Plan(
@@ -86,6 +92,7 @@ class Session:
     backend_name = "embedded"
     model = "extractive"
     index_info: Mapping[str, int] = {"documents": 3, "chunks": 40, "tokens": 24000, "skipped": 2}
+    settings = Settings(("docs",))
     failed = (("docs/broken\x1b[1m.pdf", "not a readable pdf file"),)
     refreshed = Refreshed(2, 1, 0, 0, 9, 0, failed)
 
@@ -123,10 +130,19 @@ class Session:
         return plan(question)
 
     def ask(self, question: str, policy: Policy, *, escalate: bool | None = None) -> tuple[Answer, Plan]:
-        asked.append((question, policy, escalate))
-        planned = self.plan(question, policy)
+        prepared = self.prepare(question, policy)
+        return self.answer(prepared, policy, escalate=escalate), prepared.plan
+
+    def prepare(self, question: str, policy: Policy) -> Prepared:
+        return Prepared(question, self.plan(question, policy))
+
+    def answer(self, prepared: Prepared, policy: Policy, *, escalate: bool | None = None) -> Answer:
+        asked.append((prepared.question, policy, escalate))
         self._emit(Event("usage", {"usage": USAGE}))
-        return self._answer(question), planned
+        return self._answer(prepared.question)
+
+    def beside(self, settings: Settings, emit: Emit) -> Session:
+        return type(self)(emit)
 
     def _answer(self, question: str) -> Answer:
         nothing = (Step("chunk_rag", "not_found", USAGE),)

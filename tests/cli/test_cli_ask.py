@@ -287,7 +287,7 @@ def test_a_streamed_answer_that_was_corrected_is_printed_again(lcrag: Lcrag) -> 
 
 def test_version_and_help(lcrag: Lcrag) -> None:
     assert lcrag("--version").out.startswith("lcrag 0.")
-    for command in ("ask", "plan", "index"):
+    for command in ("ask", "plan", "compare", "index"):
         assert command in lcrag("--help").out
         for flag in ("--help", "-h"):
             result = lcrag(command, flag)

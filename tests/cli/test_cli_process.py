@@ -144,7 +144,8 @@ def test_colours_are_for_terminals_that_want_them(environment: dict[str, str], t
 
 
 @pytest.mark.parametrize(
-    "args", [["--help"], ["ask", "--help"], ["plan", "--help"], ["index", "--help"], ["--version"]]
+    "args",
+    [["--help"], ["ask", "--help"], ["plan", "--help"], ["compare", "--help"], ["index", "--help"], ["--version"]],
 )
 def test_help_loads_nothing_heavy(environment: dict[str, str], args: list[str]) -> None:
     heavy = (

@@ -154,3 +154,21 @@ def test_resume_refuses_a_file_that_is_no_output(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "--questions", file, "--resume", file)
     assert result.code == 2
     assert "q.jsonl, line 1: not an output of lcrag" in result.err
+
+
+@pytest.mark.parametrize("workers", [[], ["--workers", "1"], ["--workers", "3"]])
+def test_a_server_is_asked_several_at_a_time_and_answers_come_in_the_order_asked(
+    lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch, workers: list[str]
+) -> None:
+    monkeypatch.setattr(fake_run.Session, "backend_name", "server")
+    names = [f"who {number}?" for number in range(80)] + ["budget", "server", "nowhere"]
+    file = questions(*names, name="q.txt")
+    result = lcrag("ask", "docs", "--questions", file, *workers)
+    assert [line["id"] for line in result.lines] == [str(number) for number in range(1, 84)]
+    assert [line.get("status") for line in result.lines[-3:]] == ["refused_by_budget", None, "not_found"]
+    assert result.code == 4
+    assert sorted(question for question, _, _ in fake_run.asked) == sorted(set(names) - {"budget"})
+    events = lcrag("ask", "docs", "--questions", file, "--ndjson", *workers).lines
+    by_id = {event["id"]: event["question"] for event in events if event["event"] == "answer"}
+    assert by_id["7"] == "who 6?"
+    assert all("id" in event for event in events if event["event"] in ("plan", "usage", "answer", "error"))
