@@ -6,32 +6,14 @@ Names are stable, because weights refer to them. Each feature is about 0 to 1, s
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
+from lcrag.cues import CUES
 from lcrag.types import Hit, Ranking
 
 TOP: Final = 10
 COVERING: Final = 5
-
-CUES: Final[Mapping[str, re.Pattern[str]]] = {
-    "cue_list": re.compile(r"\b(?:list|all|every|each|name the|which \w+s\b|what are|who are|enumerate)\b", re.I),
-    "cue_count": re.compile(r"\b(?:how many|how often|number of|count|total|altogether)\b", re.I),
-    "cue_global": re.compile(
-        r"\b(?:summar\w+|overview|outline|overall|main (?:point|idea|theme|topic|argument)s?|chapters|about(?=\?*$)"
-        r"|discuss\w*|in general|whole|entire)\b",
-        re.I,
-    ),
-    "cue_compare": re.compile(
-        r"\b(?:compare\w*|difference|differ|versus|vs|both|same|older|younger|larger|longer|more than|less than"
-        r"|most|least|largest|smallest|first|last|before|after)\b",
-        re.I,
-    ),
-    "cue_reason": re.compile(
-        r"\b(?:why|how (?:do|does|did|is|are|was|were)|explain|describe|what did .* think)\b", re.I
-    ),
-}
 
 
 def features(ranking: Ranking) -> dict[str, float]:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lcrag.cues import CUES
 from lcrag.estimate import coverage, estimate
-from lcrag.features import CUES, features
+from lcrag.features import features
 from lcrag.types import Chunk, CorpusSize, Hit, Ranking, Term
 
 
