@@ -57,6 +57,7 @@ POOL: Final = 1000
 """How many of the best by words are looked at, at least; more for a great depth, counting on 32 tokens a chunk."""
 
 _BATCH = 256
+_STEPS = 64
 
 _log = logging.getLogger("lcrag")
 
@@ -82,7 +83,7 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
     embedded = np.flatnonzero(~np.isnan(cosines))
 
     own = words / max(words.max(initial=0.0), 1e-9) + COSINE_WEIGHT * np.nan_to_num(cosines)
-    fused = beside(own, corpus.chunk_counts(), BESIDE_BROAD if is_broad(question) else BESIDE)
+    fused = beside(own, corpus.chunk_counts(), neighbours(question))
     known = (words > 0) | ~np.isnan(cosines) | (fused > 0)
     order = np.argsort(-fused, kind="stable")
     order = order[known[order]]
@@ -101,7 +102,13 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
         )
         for index, chunk in _first(corpus, ids, order, depth_tokens)
     )
-    return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.size))
+    rest = _rest(fused[order[len(hits) :]])
+    return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.size), rest)
+
+
+def neighbours(question: str) -> tuple[float, ...]:
+    """The weights with which this question's chunks count for those beside them, nearest first."""
+    return BESIDE_BROAD if is_broad(question) else BESIDE
 
 
 def beside(scores: npt.NDArray[np.float64], counts: Sequence[int], weights: Sequence[float]) -> npt.NDArray[np.float64]:
@@ -120,6 +127,14 @@ def beside(scores: npt.NDArray[np.float64], counts: Sequence[int], weights: Sequ
         total[away:] += weight * np.where(same, own[:-away], 0.0)
         total[:-away] += weight * np.where(same, own[away:], 0.0)
     return total
+
+
+def _rest(falling: npt.NDArray[np.float64]) -> tuple[tuple[float, int], ...]:
+    """Falling scores in at most ``_STEPS`` pairs of a mean score and the number of chunks that have about it."""
+    import numpy as np
+
+    groups = np.array_split(falling, min(_STEPS, len(falling))) if len(falling) else []
+    return tuple((float(group.mean()), len(group)) for group in groups)
 
 
 def _first(
