@@ -176,6 +176,10 @@ class Corpus:
             )
         ]
 
+    def chunk_counts(self) -> list[int]:
+        """How many chunks each document has, in the order of ``chunks()``."""
+        return [row[0] for row in self._rows("SELECT chunks FROM documents ORDER BY source")]
+
     def document(self, document_id: str) -> Document:
         """The whole document, put together from its chunks.
 

@@ -1,64 +1,158 @@
 """What a question and its ranking look like, in numbers: all that the estimator sees. Milliseconds, no model.
 
-Names are stable, because weights refer to them. Each feature is about 0 to 1, so that corpora of any size compare.
+The best of them read the ranking as a distribution: where each chunk holds the evidence with a probability that grows
+as exp(sharpness * score), as in a listwise loss (Cao et al. 2007, Learning to Rank: From Pairwise Approach to Listwise
+Approach), how many tokens hold half of it, how much of it do the first 1,000 hold, what is its entropy? A corpus whose
+chunks are many or alike flattens it by itself, so that these say the same thing everywhere: over nine sources, the
+tokens that hold half correlate with R within every one of them and with their means at .92 (Spearman).
+Names are stable, because weights refer to them.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from lcrag.cues import CUES, is_broad
+from lcrag.retrieve import neighbours
 from lcrag.types import Hit, Ranking
 
 TOP: Final = 10
-COVERING: Final = 5
+SHARPNESS: Final = (4, 8, 16)
+"""About 6 fits the evidence of nine sources best; the others tell how steep the ranking is."""
 
-CUES: Final[Mapping[str, re.Pattern[str]]] = {
-    "cue_list": re.compile(r"\b(?:list|all|every|each|name the|which \w+s\b|what are|who are|enumerate)\b", re.I),
-    "cue_count": re.compile(r"\b(?:how many|how often|number of|count|total|altogether)\b", re.I),
-    "cue_global": re.compile(
-        r"\b(?:summar\w+|overview|outline|overall|main (?:point|idea|theme|topic|argument)s?|chapters|about(?=\?*$)"
-        r"|discuss\w*|in general|whole|entire)\b",
-        re.I,
+_WORD: Final = re.compile(r"[^\W_]+")
+_FORMS: Final[Mapping[str, re.Pattern[str]]] = {
+    "asks_which": re.compile(r"^\W*(?:who|whom|whose|when|where|which|how (?:many|much|old|long|far))\b", re.I),
+    "asks_when": re.compile(r"\b(?:when|(?:what|which) (?:year|date|day|time))\b", re.I),
+    "asks_what": re.compile(r"^\W*what\b", re.I),
+    "asks_whether": re.compile(
+        r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|if)\b", re.I
     ),
-    "cue_compare": re.compile(
-        r"\b(?:compare\w*|difference|differ|versus|vs|both|same|older|younger|larger|longer|more than|less than"
-        r"|most|least|largest|smallest|first|last|before|after)\b",
-        re.I,
-    ),
-    "cue_reason": re.compile(
-        r"\b(?:why|how (?:do|does|did|is|are|was|were)|explain|describe|what did .* think)\b", re.I
-    ),
+    "digits": re.compile(r"\d"),
 }
 
 
 def features(ranking: Ranking) -> dict[str, float]:
-    """The features of a ranking; all zero, apart from what the question alone tells, when nothing was found."""
+    """The features of a ranking, all finite, whatever it holds."""
+    return dict(_question(ranking)) | dict(_scores(ranking)) | dict(_shares(ranking))
+
+
+def _question(ranking: Ranking) -> Iterator[tuple[str, float]]:
+    question = ranking.question
+    for name, cue in (*CUES.items(), *_FORMS.items()):
+        yield name, float(cue.search(question) is not None)
+    words = _WORD.findall(question)
+    named = sum(word[0].isupper() for word in words[1:])
+    idf = [term.idf for term in ranking.terms if term.chunks]
+    yield "broad", float(is_broad(question))
+    yield "words", math.log1p(len(words))
+    yield "terms", math.log1p(len(ranking.terms))
+    yield "names", math.log1p(named)
+    yield "share_names", named / max(1, len(words))
+    yield "sentences", math.log1p(len(re.findall(r"[.?!]\s+\w", question)))
+    yield "idf_highest", max(idf, default=0.0)
+    yield "idf_mean", sum(idf) / max(1, len(idf))
+    yield "terms_missing", 1 - len(idf) / max(1, len(ranking.terms))
+    yield "tokens", math.log1p(ranking.size.tokens)
+    yield "documents", math.log1p(ranking.size.documents)
+
+
+def _scores(ranking: Ranking) -> Iterator[tuple[str, float]]:
     hits = ranking.hits
     lexical = sorted((hit.lexical_score for hit in hits if hit.lexical_score is not None), reverse=True)
-    found = {name: float(cue.search(ranking.question) is not None) for name, cue in CUES.items()}
-    found |= {
-        "corpus": math.log1p(ranking.size.tokens) / math.log(1e6),
-        "words": math.log1p(len(ranking.terms)) / math.log(20),
-        "rarest": _rarest(ranking),
-        "idf_covered": _covered(ranking, hits[:COVERING]),
-        "idf_covered_first": _covered(ranking, hits[:1]),
-        "lexical_drop": _drop(lexical),
-        "fused_drop": _drop([hit.score for hit in hits]),
-        "entropy": _entropy([hit.score for hit in hits[: 2 * TOP]]),
-        "agreement": _agreement(hits) if ranking.dense else 0.5,
-        "cosine": max((hit.dense_score for hit in hits[:TOP] if hit.dense_score is not None), default=0.4),
-        "spread": len({hit.chunk.document_id for hit in hits[:TOP]}) / TOP,
-    }
-    return found
+    dense = sorted((hit.dense_score for hit in hits if hit.dense_score is not None), reverse=True)
+    for away in (1, 4, 9, 19):
+        yield f"lexical_drop_{away}", _drop(lexical, away)
+        yield f"dense_drop_{away}", _drop(dense, away)
+        yield f"fused_drop_{away}", _drop([hit.score for hit in hits[: away + 1]], away)
+    mass = sum(term.idf for term in ranking.terms)
+    best = max(0.0, lexical[0]) if lexical else 0.0
+    yield "lexical_best", math.log1p(best)
+    yield "lexical_share", min(1.0, best / (2.2 * mass)) if mass else 0.0
+    yield "dense_best", min(1.0, max(-1.0, dense[0])) if dense else 0.0
+    yield "agreement_3", _agreement(hits, 3) if ranking.dense else 0.3
+    yield "agreement_10", _agreement(hits, TOP) if ranking.dense else 0.3
+    yield "covered_1", _covered(ranking, hits[:1])
+    yield "covered_5", _covered(ranking, hits[:5])
+    yield "first", math.log1p(hits[0].chunk.tokens) if hits else math.log1p(ranking.size.tokens)
 
 
-def _rarest(ranking: Ranking) -> float:
-    """The highest idf among terms that occur at all, as a share of the highest possible here."""
-    highest = math.log1p(ranking.size.chunks + 1)
-    return max((term.idf for term in ranking.terms if term.chunks), default=0.0) / highest
+def _shares(ranking: Ranking) -> Iterator[tuple[str, float]]:
+    """Of the distribution: tokens that hold half and four fifths, log-odds of what the first tokens hold, entropy."""
+    whole = math.log1p(ranking.size.tokens)
+    scale = 1 + 2 * sum(neighbours(ranking.question))
+    each = ranking.size.tokens / max(1, ranking.size.chunks)
+    scored = [(hit.score / scale, 1, float(hit.chunk.tokens)) for hit in ranking.hits]
+    scored += [(score / scale, chunks, chunks * each) for score, chunks in ranking.rest]
+    for sharpness in SHARPNESS:
+        weights = [chunks * _exp(sharpness * (score - scored[0][0])) for score, chunks, _ in scored]
+        total = sum(weights)
+        if not total:
+            yield from ((f"tokens_{part}_{sharpness}", whole) for part in (50, 80))
+            yield from ((f"odds_{k}_{sharpness}", _log_odds(0.0)) for k in (1000, 4000))
+            yield f"entropy_{sharpness}", math.log1p(ranking.size.chunks)
+            continue
+        reading = [(weight / total, tokens) for weight, (_, _, tokens) in zip(weights, scored, strict=True)]
+        for part in (50, 80):
+            yield f"tokens_{part}_{sharpness}", min(whole, math.log1p(_tokens_holding(part / 100, reading)))
+        for k in (1000, 4000):
+            yield f"odds_{k}_{sharpness}", _log_odds(_held(k, reading))
+        yield (
+            f"entropy_{sharpness}",
+            -sum(
+                share * math.log(share / chunks)
+                for (share, _), (_, chunks, _) in zip(reading, scored, strict=True)
+                if share
+            ),
+        )
+
+
+def _tokens_holding(share: float, reading: Iterable[tuple[float, float]]) -> float:
+    seen = tokens = 0.0
+    for part, size in reading:
+        seen += part
+        tokens += size
+        if seen >= share:
+            break
+    return tokens
+
+
+def _held(k: float, reading: Iterable[tuple[float, float]]) -> float:
+    seen = tokens = 0.0
+    for part, size in reading:
+        tokens += size
+        if tokens > k:
+            break
+        seen += part
+    return seen
+
+
+def _log_odds(share: float) -> float:
+    return math.log((share + 0.005) / (max(0.0, 1 - share) + 0.005))
+
+
+def _exp(x: float) -> float:
+    return math.exp(min(0.0, x))
+
+
+def _drop(scores: Sequence[float], away: int) -> float:
+    """How far the score falls from the first to the one ``away`` after it, as a share of the first."""
+    if not scores or scores[0] <= 0:
+        return 0.0
+    later = scores[away] if len(scores) > away else 0.0
+    return max(0.0, min(1.0, 1 - later / scores[0]))
+
+
+def _agreement(hits: Sequence[Hit], top: int) -> float:
+    """The share of the best by words that are also among the best by meaning."""
+    both = sum(
+        hit.lexical_rank is not None and hit.lexical_rank < top and hit.dense_rank is not None and hit.dense_rank < top
+        for hit in hits
+    )
+    return both / top
 
 
 def _covered(ranking: Ranking, hits: Sequence[Hit]) -> float:
@@ -66,29 +160,3 @@ def _covered(ranking: Ranking, hits: Sequence[Hit]) -> float:
     text = "\n".join(hit.chunk.text for hit in hits).lower()
     total = sum(term.idf for term in ranking.terms)
     return sum(term.idf for term in ranking.terms if term.text in text) / total if total else 0.0
-
-
-def _drop(scores: Sequence[float]) -> float:
-    """How far the score falls from the first to the tenth, as a share of the first."""
-    if not scores or scores[0] <= 0:
-        return 0.0
-    tenth = scores[TOP - 1] if len(scores) >= TOP else 0.0
-    return max(0.0, min(1.0, 1 - tenth / scores[0]))
-
-
-def _entropy(scores: Sequence[float]) -> float:
-    """Of the scores as shares: 0 when one hit has all, 1 when all are alike."""
-    positive = [score for score in scores if score > 0]
-    if len(positive) < 2:
-        return 0.0
-    total = sum(positive)
-    return -sum(score / total * math.log(score / total) for score in positive) / math.log(len(positive))
-
-
-def _agreement(hits: Sequence[Hit]) -> float:
-    """How many of the ten best by words are also among the ten best by meaning."""
-    both = sum(
-        hit.lexical_rank is not None and hit.lexical_rank < TOP and hit.dense_rank is not None and hit.dense_rank < TOP
-        for hit in hits
-    )
-    return both / TOP

@@ -1,31 +1,36 @@
 """A corpus and a question to ranked hits: words (BM25) and meaning (vectors) together, and what stands next to them.
 
-    score = BM25 / best BM25  +  cosine  +  0.2 * the better neighbour's
+    own   = BM25 / best BM25  +  1.5 * cosine
+    score = own  +  0.2 * each neighbour's  +  0.1 * that of the next ones
 
-The scores are fused, not the ranks. Ranks forget by how much the first is first, so chunks that merely sound alike push
-an exact match (a key, a part number) down; Bruch, Gai and Ingber (2023, An Analysis of Fusion Functions for Hybrid
-Retrieval) find the same. Measured over ten sources, 904 questions, the mean over sources of the share whose evidence
-lies wholly in the first k tokens (256-token chunks):
+and over six neighbours on either side where the question asks for a discussion or the whole (``lcrag.cues``), because
+the evidence then is a stretch of text. The scores are fused, not the ranks. Ranks forget by how much the first is
+first, so chunks that merely sound alike push an exact match (a key, a part number) down; Bruch, Gai and Ingber (2023,
+An Analysis of Fusion Functions for Hybrid Retrieval) find the same. Measured over ten sources, 874 questions, the mean
+over sources of the share whose evidence lies wholly in the first k tokens:
 
-    k                                     1,000   4,000  16,000
-    reciprocal ranks, constant 60          .543    .770    .941
-    reciprocal ranks, 10, dense at 0.5     .563    .770    .942
-    as here, without neighbours            .567    .778    .941
-    as here                                .555    .791    .947
+    k                                                     1,000   4,000  16,000
+    256-token chunks: reciprocal ranks, constant 60        .522    .759
+    256-token chunks: cosine 1, best neighbour 0.2         .551    .787    .947
+    128-token chunks, without kv_retrieval: cosine 1, 0.1  .553    .749    .935
+        no neighbours, broad questions apart               .563    .773    .930
+        as here                                            .561    .792    .946
 
-The weight of the cosine does not matter between 0.75 and 1.5 (.791 to .793 at 4,000), so it has none. Neighbours lift
-evidence that runs over a chunk's border. All was chosen on these same questions, so the small differences are not sure.
-Left out: feedback from the first hits, by words or by vectors (225-token chunks: .009 at most
-at 4,000, mixed at 1,000).
+Small chunks carry short evidence in fewer tokens (two-hop questions at 1,000 tokens: .57 for .38); the neighbours put
+long evidence together again (meetings at 4,000: .56 for .29). The constants were chosen on these same questions, so
+small differences are not sure: a cosine of 1 to 2 gives .784 to .792 at 4,000. Left out: feedback from the first hits
+by their vectors (.003 at most), the question's sentences embedded one by one (nothing).
 
-Vectors are made lazily, for two cores embed fifty to a hundred chunks a second: see ``EMBED_ALL``.
+Vectors are made lazily, for two cores embed a hundred and more chunks a second: see ``EMBED_ALL``.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from lcrag.cues import is_broad
 from lcrag.types import Chunk, Embedder, Emit, Event, Hit, Ranking
 
 if TYPE_CHECKING:
@@ -34,19 +39,25 @@ if TYPE_CHECKING:
 
     from lcrag.corpus import Corpus
 
-NEIGHBOUR_WEIGHT: Final = 0.2
-"""0.1 gives .781 at 4,000 tokens, 0.3 gives .793 and costs two-hop questions."""
+COSINE_WEIGHT: Final = 1.5
 
-EMBED_ALL: Final = 256
+BESIDE: Final = (0.2, 0.1)
+"""What the first and second neighbours on either side add to a chunk's score."""
+
+BESIDE_BROAD: Final = (0.75, 0.6, 0.5, 0.4, 0.3, 0.2)
+"""The same for a question about a discussion or the whole, whose evidence is a stretch of text and not a sentence."""
+
+EMBED_ALL: Final = 512
 """At most this many missing vectors are made at a question, once: 3 to 5 s on two idle cores."""
 
-EMBED_CANDIDATES: Final = 64
-"""Of a larger corpus, this many of the best by words: .789 at 4,000 tokens; 16 give .759, 32 .782, all of them .791."""
+EMBED_CANDIDATES: Final = 128
+"""Of a larger corpus, this many of the best by words."""
 
-POOL: Final = 500
-"""How many of the best are looked at, at least; more for a great depth, counting on 64 tokens a chunk."""
+POOL: Final = 1000
+"""How many of the best by words are looked at, at least; more for a great depth, counting on 32 tokens a chunk."""
 
 _BATCH = 256
+_STEPS = 64
 
 _log = logging.getLogger("lcrag")
 
@@ -62,9 +73,7 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
 
     ids = np.array(corpus.chunk_ids(), dtype=np.int64)
     place = {chunk: index for index, chunk in enumerate(ids.tolist())}
-    limit = max(POOL, depth_tokens // 64)
-
-    found = corpus.lexical(question, limit)
+    found = corpus.lexical(question, max(POOL, depth_tokens // 32))
     words = np.zeros(len(ids))
     for chunk_id, score in found:
         words[place[chunk_id]] = score
@@ -73,30 +82,73 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
         cosines = _cosines(corpus, question, embedder, ids.tolist(), [chunk_id for chunk_id, _ in found])
     embedded = np.flatnonzero(~np.isnan(cosines))
 
-    scores = words / max(words.max(initial=0.0), 1e-9) + np.nan_to_num(cosines)
-    scores[(words == 0) & np.isnan(cosines)] = -np.inf
-    chunks, fused = _with_neighbours(corpus, ids, scores, _best(scores, limit))
+    own = words / max(words.max(initial=0.0), 1e-9) + COSINE_WEIGHT * np.nan_to_num(cosines)
+    fused = beside(own, corpus.chunk_counts(), neighbours(question))
+    known = (words > 0) | ~np.isnan(cosines) | (fused > 0)
+    order = np.argsort(-fused, kind="stable")
+    order = order[known[order]]
 
     lexical_ranks = {place[chunk_id]: rank for rank, (chunk_id, _) in enumerate(found)}
     dense_ranks = np.full(len(ids), -1)
     dense_ranks[embedded[np.argsort(-cosines[embedded], kind="stable")]] = np.arange(len(embedded))
-    hits: list[Hit] = []
-    left = depth_tokens
-    for index in sorted(fused, key=lambda index: (-fused[index], index)):
-        left -= chunks[index].tokens
-        if hits and left < 0:
-            break
-        hits.append(
-            Hit(
-                chunks[index],
-                fused[index],
-                lexical_rank=lexical_ranks.get(index),
-                dense_rank=int(dense_ranks[index]) if dense_ranks[index] >= 0 else None,
-                lexical_score=float(words[index]) if index in lexical_ranks else None,
-                dense_score=float(cosines[index]) if dense_ranks[index] >= 0 else None,
-            )
+    hits = tuple(
+        Hit(
+            chunk,
+            float(fused[index]),
+            lexical_rank=lexical_ranks.get(index),
+            dense_rank=int(dense_ranks[index]) if dense_ranks[index] >= 0 else None,
+            lexical_score=float(words[index]) if index in lexical_ranks else None,
+            dense_score=float(cosines[index]) if dense_ranks[index] >= 0 else None,
         )
-    return Ranking(question, tuple(hits), corpus.terms(question), corpus.size, bool(embedded.size))
+        for index, chunk in _first(corpus, ids, order, depth_tokens)
+    )
+    rest = _rest(fused[order[len(hits) :]])
+    return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.size), rest)
+
+
+def neighbours(question: str) -> tuple[float, ...]:
+    """The weights with which this question's chunks count for those beside them, nearest first."""
+    return BESIDE_BROAD if is_broad(question) else BESIDE
+
+
+def beside(scores: npt.NDArray[np.float64], counts: Sequence[int], weights: Sequence[float]) -> npt.NDArray[np.float64]:
+    """Each chunk's score, not below 0, and those of the chunks beside it in the same document by ``weights``.
+
+    ``counts``: chunks of each document, in the order of ``scores``; ``weights[i]`` is for the neighbours i + 1 away.
+    Evidence that runs over a border, or an answer that follows the passage which speaks of it, comes up with it.
+    """
+    import numpy as np
+
+    own = np.maximum(scores, 0.0)
+    documents = np.repeat(np.arange(len(counts)), counts)
+    total = own.copy()
+    for away, weight in enumerate(weights, 1):
+        same = documents[away:] == documents[:-away]
+        total[away:] += weight * np.where(same, own[:-away], 0.0)
+        total[:-away] += weight * np.where(same, own[away:], 0.0)
+    return total
+
+
+def _rest(falling: npt.NDArray[np.float64]) -> tuple[tuple[float, int], ...]:
+    """Falling scores in at most ``_STEPS`` pairs of a mean score and the number of chunks that have about it."""
+    import numpy as np
+
+    groups = np.array_split(falling, min(_STEPS, len(falling))) if len(falling) else []
+    return tuple((float(group.mean()), len(group)) for group in groups)
+
+
+def _first(
+    corpus: Corpus, ids: npt.NDArray[np.int64], order: npt.NDArray[np.intp], depth_tokens: int
+) -> Iterator[tuple[int, Chunk]]:
+    """The places in ``order`` with their chunks, until these hold ``depth_tokens`` tokens; one in any case."""
+    left = depth_tokens
+    for start in range(0, len(order), _BATCH):
+        batch = order[start : start + _BATCH]
+        for index, chunk in zip(batch.tolist(), corpus.get(ids[batch].tolist()), strict=True):
+            left -= chunk.tokens
+            if left < 0 and index != order[0]:
+                return
+            yield index, chunk
 
 
 def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit) -> int:
@@ -144,33 +196,3 @@ def _cosines(
         # Stored vectors are rounded to 16 bits; rounding these too makes the first ranking the same as the next.
         cosines[[place[chunk] for chunk in missing]] = fresh.astype(np.float16).astype(np.float32) @ query
     return cosines
-
-
-def _best(scores: npt.NDArray[np.float64], limit: int) -> list[int]:
-    """The places of the ``limit`` highest scores that are not minus infinity, highest first, ties by place."""
-    import numpy as np
-
-    order = np.argsort(-scores, kind="stable")[:limit]
-    return [int(index) for index in order if scores[index] > -np.inf]
-
-
-def _with_neighbours(
-    corpus: Corpus, ids: npt.NDArray[np.int64], scores: npt.NDArray[np.float64], pool: list[int]
-) -> tuple[dict[int, Chunk], dict[int, float]]:
-    """The chunks of ``pool`` and those beside them, by place, and their scores with the neighbours' share.
-
-    Evidence that runs over a border, or an answer that follows the passage which speaks of it, comes up with it.
-    """
-    import numpy as np
-
-    wanted = np.unique(np.add.outer(pool, (-1, 0, 1)).clip(0, len(ids) - 1)).tolist() if pool else []
-    chunks = dict(zip(wanted, corpus.get(ids[wanted].tolist()), strict=True))
-    own = {index: max(float(scores[index]), 0.0) for index in wanted}
-    fused = {}
-    for index, chunk in chunks.items():
-        beside = (near for near in (index - 1, index + 1) if near in own)
-        inside = (own[near] for near in beside if chunks[near].document_id == chunk.document_id)
-        score = own[index] + NEIGHBOUR_WEIGHT * max(inside, default=0.0)
-        if score > 0 or scores[index] > -np.inf:
-            fused[index] = score
-    return chunks, fused

@@ -1,4 +1,4 @@
-"""Documents into chunks of about 256 tokens that tile the text, and the line that says where each chunk stands.
+"""Documents into chunks of about 128 tokens that tile the text, and the line that says where each chunk stands.
 
 Own code because the kept splitters fall short here: semantic-text-splitter ends 27% of its chunks in the middle of a
 sentence when it is given a range of sizes, makes crumbs of single characters, and takes minutes for 1 MB of Chinese
@@ -16,7 +16,7 @@ from lcrag.sentences import sentences
 from lcrag.tokens import count
 from lcrag.types import Document
 
-TARGET_TOKENS = 256
+TARGET_TOKENS = 128
 """What a chunk should measure. Its size in characters follows from how many a token takes in this document."""
 
 _LOW, _HIGH, _LEAST = 0.7, 1.3, 0.25  # a chunk ends between these shares of the target; a heading may end it earlier

@@ -96,7 +96,8 @@ class CorpusSize:
 class Ranking:
     """What retrieval says of a question: hits best first, and what the estimator needs besides.
 
-    ``dense`` tells whether vectors took part. ``hits`` is cut at a depth; what is not in it ranks below all of it.
+    ``dense`` tells whether vectors took part. ``hits`` is cut at a depth; what is not in it ranks below all of it, and
+    ``rest`` says how far below: ``(score, chunks)`` pairs, falling, scores rounded.
     """
 
     question: str
@@ -104,6 +105,7 @@ class Ranking:
     terms: tuple[Term, ...]
     size: CorpusSize
     dense: bool
+    rest: tuple[tuple[float, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

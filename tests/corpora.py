@@ -67,8 +67,9 @@ def content(corpus: Corpus) -> dict[str, Any]:
 
 def write_docs(folder: Path) -> Path:
     """Three documents: one with sections, two without."""
-    write(folder / "a.md", "# Harbour\n\n" + PROSE * 3 + "\n\n## Cranes\n\n" + "A crane lifts ten tons. " * 40)
-    write(folder / "b.txt", "Maria's lighthouse was built in 1870. " * 30)
+    cranes = "".join(f"Crane {number} lifts ten tons. " for number in range(40))
+    write(folder / "a.md", f"# Harbour\n\n{PROSE * 3}\n\n## Cranes\n\n{cranes}")
+    write(folder / "b.txt", "".join(f"Maria's lighthouse {n} was built in 1870. " for n in range(30)))
     write(folder / "c.txt", "Tolls are paid at the gate. " * 5)
     return folder
 

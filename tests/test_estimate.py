@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.estimate import coverage, estimate
-from lcrag.features import CUES, features
+from lcrag.cues import CUES
+from lcrag.estimate import coverage, diffusion, estimate
+from lcrag.features import features
 from lcrag.types import Chunk, CorpusSize, Hit, Ranking, Term
 
 
@@ -45,10 +46,23 @@ def test_nothing_makes_it_fail_and_all_of_it_is_in_range(question, hits, terms, 
     assert found.covered(tokens + 1) == 1.0
 
 
-@given(st.floats(0, 15), st.floats(0.1, 5), st.integers(1, 10**7), st.floats(0, 10**7), st.floats(0, 10**7))
-def test_coverage_does_not_fall(mu: float, sigma: float, size: int, one: float, other: float) -> None:
+KNOTS = [125, 1000, 8000, 64000]
+RISES = st.lists(st.floats(-5, 5), min_size=4, max_size=4).map(sorted)
+
+
+@given(st.floats(-9, 9), RISES, st.integers(1, 10**7), st.floats(0, 10**7), st.floats(0, 10**7))
+def test_coverage_does_not_fall(ease: float, rise: list[float], size: int, one: float, other: float) -> None:
     less, more = sorted((one, other))
-    assert coverage(less, mu, sigma, size) <= coverage(more, mu, sigma, size)
+    assert coverage(less, ease, KNOTS, rise, size) <= coverage(more, ease, KNOTS, rise, size) + 1e-12
+
+
+@given(st.floats(-9, 9), RISES, st.integers(1, 10**7))
+def test_what_is_easier_is_less_diffuse(ease: float, rise: list[float], size: int) -> None:
+    assert diffusion(ease + 1, KNOTS, rise, size) <= diffusion(ease, KNOTS, rise, size) <= 1
+
+
+def test_coverage_at_a_knot_is_the_fitted_one() -> None:
+    assert coverage(1000, 0.5, KNOTS, [-2, -0.5, 1, 2], 10**6) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +95,23 @@ def test_features_tell_a_clear_first_hit_from_a_flat_ranking() -> None:
         return features(Ranking("q", hits, (Term("x", 2, 3.0),), CorpusSize(3, 100, 25_000), True))
 
     clear, flat = found([20.0, *[2.0] * 19]), found([5.0] * 20)
-    assert clear["lexical_drop"] > flat["lexical_drop"]
-    assert clear["entropy"] < flat["entropy"]
-    assert clear["idf_covered_first"] == 1.0
+    assert clear["lexical_drop_9"] > flat["lexical_drop_9"]
+    assert clear["entropy_8"] < flat["entropy_8"]
+    assert clear["tokens_80_8"] < flat["tokens_80_8"]
+    assert clear["covered_1"] == 1.0
+
+
+def test_what_is_below_the_hits_makes_the_ranking_flatter() -> None:
+    hits = tuple(hit(n, 2 - n / 20, lexical=2.0, dense=0.5) for n in range(20))
+    few = Ranking("q", hits, (), CorpusSize(3, 20, 5000), True)
+    many = Ranking("q", hits, (), CorpusSize(3, 50_020, 12_500_000), True, ((1.0, 50_000),))
+    assert features(many)["tokens_80_8"] > features(few)["tokens_80_8"]
+    assert estimate(many).covered(4000) < estimate(few).covered(4000)
+
+
+@pytest.mark.parametrize("size", [CorpusSize(0, 0, 0), CorpusSize(1, 1, 90), CorpusSize(9000, 9000, 2_000_000)])
+@pytest.mark.parametrize("question", ["", "谁建造了灯塔？", "def f(x): return x[0]", "Wer baute den Leuchtturm?"])
+def test_where_nothing_was_found_the_estimate_is_cautious(question: str, size: CorpusSize) -> None:
+    found = estimate(Ranking(question, (), (), size, False))
+    assert found.covered(4000) < 0.7 or size.tokens <= 4000
+    assert found.diffusion > 0.5

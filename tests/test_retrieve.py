@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lcrag.retrieve
 from lcrag import ingest
 from lcrag.corpus import Corpus
-from lcrag.retrieve import fill_vectors, retrieve
+from lcrag.retrieve import BESIDE, BESIDE_BROAD, beside, fill_vectors, retrieve
 from lcrag.types import Document, Event
 
 MEANINGS = {"car": "vehicle", "automobile": "vehicle", "physician": "doctor"}
@@ -109,7 +112,7 @@ def test_depth_cuts_in_rank_order(town: Corpus) -> None:
 
 def test_an_exact_key_comes_first_whatever_it_sounds_like(tmp_path: Path) -> None:
     question = "What is the value of the key 7f3a-99c2?"
-    texts = {f"{number}.txt": f"What is the value of the key of number {number}?" for number in range(20)}
+    texts = {f"{number}.txt": f"House {number} has a key." for number in range(20)}
     with corpus_of(tmp_path, texts | {"z.txt": "7f3a-99c2: 41"}) as corpus:
         ranking = retrieve(corpus, question, embedder=WordEmbedder())
         assert ranking.hits[0].chunk.source == "z.txt"
@@ -122,16 +125,40 @@ def test_ties_follow_reading_order(tmp_path: Path) -> None:
         assert sources(retrieve(corpus, "harbour", embedder=None).hits) == sorted(texts)
 
 
-def test_a_neighbour_in_the_same_document_comes_up(tmp_path: Path) -> None:
-    evidence = "Zinnober was bought by Ann. " + FILLER * 13
-    texts = {"m.txt": f"{evidence}\n\n{FILLER * 14}\n\n{FILLER * 14}", "n.txt": FILLER * 12, "l.txt": FILLER * 12}
+def test_neighbours_in_the_same_document_come_up(tmp_path: Path) -> None:
+    filler = "\n\n".join([FILLER * 7] * 9)
+    texts = {"m.txt": f"Zinnober was bought by Ann. {filler}", "l.txt": filler, "n.txt": filler}
     with corpus_of(tmp_path, texts) as corpus:
-        (first, *_, _) = chunks = [chunk for chunk in corpus.chunks() if chunk.source == "m.txt"]
-        assert "Zinnober" in first.text
-        hits = retrieve(corpus, "Zinnober", embedder=None).hits
-        assert [hit.chunk for hit in hits] == chunks[:2]
+        chunks = [chunk for chunk in corpus.chunks() if chunk.source == "m.txt"]
+        assert "Zinnober" in chunks[0].text
+        hits = retrieve(corpus, "Where is Zinnober?", embedder=None).hits
+        assert [hit.chunk for hit in hits] == chunks[: 1 + len(BESIDE)]
         assert hits[1].lexical_rank is None
-        assert hits[1].score == pytest.approx(lcrag.retrieve.NEIGHBOUR_WEIGHT * hits[0].score)
+        assert [hit.score for hit in hits] == pytest.approx([1.0, *BESIDE])
+        broad = retrieve(corpus, "What was said about Zinnober?", embedder=None).hits
+        assert [hit.chunk for hit in broad] == chunks[: 1 + len(BESIDE_BROAD)]
+
+
+@given(
+    st.lists(st.integers(1, 6), min_size=1, max_size=5),
+    st.lists(st.floats(0, 1), max_size=4),
+    st.randoms(use_true_random=False),
+)
+def test_what_neighbours_add_is_counted_chunk_by_chunk(counts: list[int], weights: list[float], r: Random) -> None:
+    documents = [number for number, count in enumerate(counts) for _ in range(count)]
+    scores = [r.uniform(-1, 2) for _ in documents]
+
+    def expected(place: int) -> float:
+        near = [(away, other) for away in range(1, len(weights) + 1) for other in (place - away, place + away)]
+        inside = [
+            (away, other)
+            for away, other in near
+            if 0 <= other < len(documents) and documents[other] == documents[place]
+        ]
+        return max(scores[place], 0) + sum(weights[away - 1] * max(scores[other], 0) for away, other in inside)
+
+    found = beside(np.array(scores), counts, weights)
+    assert found == pytest.approx([expected(place) for place in range(len(documents))])
 
 
 def test_few_missing_vectors_are_made_once(town: Corpus) -> None:

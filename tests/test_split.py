@@ -62,7 +62,7 @@ def test_prose_ends_with_a_sentence() -> None:
 
 
 def test_paragraphs_stay_whole_where_they_can() -> None:
-    paragraph = PROSE * 3 + "\n\n"
+    paragraph = PROSE * 2 + "\n\n"
     assert all(piece.endswith("\n\n") for piece in pieces(document(paragraph * 30)))
 
 
@@ -86,7 +86,7 @@ def test_hard_wrapped_prose_is_not_cut_at_its_line_ends() -> None:
 
 
 def test_a_heading_begins_a_chunk() -> None:
-    text = "# One\n\n" + PROSE * 6 + "\n\n## Two\n\n" + PROSE * 6 + "\n\n# Three\n\n" + PROSE * 6
+    text = "# One\n\n" + PROSE * 4 + "\n\n## Two\n\n" + PROSE * 4 + "\n\n# Three\n\n" + PROSE * 4
     assert [piece.split("\n")[0] for piece in pieces(document(text))] == ["# One", "## Two", "# Three"]
 
 
