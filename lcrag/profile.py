@@ -138,7 +138,7 @@ def kinds_of(features: Mapping[str, float]) -> dict[Kind, float]:
     total = sum(cued.values())
     if total > 0:
         return {kind: weight / total for kind, weight in cued.items() if weight > 0}
-    plain = min(1.0, max(0.0, features.get("idf_covered", 1.0)))
+    plain = min(1.0, max(0.0, features.get("covered_5", 1.0)))
     return {"fact": plain, "paraphrase": 1.0 - plain}
 
 

@@ -118,6 +118,15 @@ def scripted(monkeypatch: pytest.MonkeyPatch, reply: Any) -> ScriptedBackend:
     return backend
 
 
+CITED = "Keeper number 7 of the light kept a raven called Brandt7. The sea was calm and the lamp was lit [1]."
+"""What any first passage here holds some of."""
+
+
+def quoting(task: Task) -> str:
+    """The first sentence that was read: it cites what is there, so that no further route is asked."""
+    return f"{task.passages[0].text.strip().splitlines()[0]} [1]"
+
+
 def test_what_was_not_retrieved_goes_on_from_the_answer_that_was_paid_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +174,7 @@ def test_prompts_that_begin_the_same_go_together(tmp_path: Path, monkeypatch: py
 
 def test_going_on_asks_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     questions = load(dataset(tmp_path / "set", 6))
-    first = scripted(monkeypatch, lambda task: "Brandt1 [1].")
+    first = scripted(monkeypatch, quoting)
     run(questions[:4], tmp_path / "r.ndjson")
     asked = len(first.tasks)
     rows, value = run(questions, tmp_path / "r.ndjson")
@@ -275,7 +284,7 @@ def test_killed_in_the_middle_of_200_questions_it_ends_with_the_same_report(
     tmp_path: Path, environment: dict[str, str], ending: signal.Signals
 ) -> None:
     folder = dataset(tmp_path / "set", 200, sets=3)
-    with faulty_server(reply="The raven was called Brandt7 [1].", window=100_000, delay=0.01) as server:
+    with faulty_server(reply=CITED, window=100_000, delay=0.01) as server:
         line = command(folder, tmp_path / "killed.ndjson", server.url, tmp_path / "killed.html")
         process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 200

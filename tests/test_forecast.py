@@ -103,7 +103,7 @@ def test_what_outcomes_taught_is_added() -> None:
 def test_a_question_is_of_the_kind_that_its_words_and_hits_tell() -> None:
     assert kinds_of({"cue_list": 1.0}) == {"list": 1.0}
     assert kinds_of({"cue_count": 1.0, "cue_compare": 1.0}) == {"count": 0.5, "hops": 0.5}
-    assert kinds_of({"idf_covered": 0.75}) == {"fact": 0.75, "paraphrase": 0.25}
+    assert kinds_of({"covered_5": 0.75}) == {"fact": 0.75, "paraphrase": 0.25}
 
 
 def test_warm_tokens_cost_nothing_to_read() -> None:
