@@ -1,8 +1,9 @@
-"""Writes a world to disk as a corpus: ``python corpus.py FOLDER --tokens 12000 --questions 60 --seed 1``.
+"""Writes worlds to disk as a corpus: ``python corpus.py FOLDER --tokens 12000 --questions 60 --seed 1``.
 
 Documents in several formats go to FOLDER/docs, questions to FOLDER/questions.jsonl, in the form that lcrag.dataset
-reads. Where the evidence stands is found in the documents as lcrag.ingest reads them back, so that it holds for every
-format. Tokens are the test bed's own (tokenizer/).
+reads. Several sizes (``--tokens 2000 12000 200000``) make several worlds in one folder, each with its own questions.
+Where the evidence stands is found in the documents as lcrag.ingest reads them back, so that it holds for every format.
+Tokens are the test bed's own (tokenizer/).
 """
 
 from __future__ import annotations
@@ -29,22 +30,25 @@ SIZE: Final = 4000
 NOT_TEXT: Final = frozenset({"html", "docx", "eml"})
 
 
-def write(folder: Path, *, tokens: int, number: int, seed: int, size: int | None = None) -> int:
-    """A corpus of about ``tokens`` tokens and ``number`` questions, the same for the same seed; the tokens it has."""
+def write(folder: Path, *, tokens: int, number: int, seed: int, size: int | None = None, root: str = "docs/") -> int:
+    """A corpus of about ``tokens`` tokens and ``number`` questions, the same for the same seed; the tokens it has.
+
+    Documents go under ``root``; questions are added to those that are in the folder.
+    """
     size = size or min(SIZE, max(1000, int(tokens * CHARACTERS_PER_TOKEN / 8)))
     r = random.Random(f"corpus {seed}")
     world = World(r, tokens * CHARACTERS_PER_TOKEN * 0.98)
     units = list(world.units)
     r.shuffle(units)
     texts: dict[str, str] = {}
-    for document in documents(r, units, KINDS_OF_KEYS, size, root="docs/"):
+    for document in documents(r, units, KINDS_OF_KEYS, size, root):
         path = folder / document.source
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(as_file(document))
         texts[document.source] = ingest.read(SourceFile(path, document.source, 0, 0)).text
     tokenizer = Tokenizer.from_file(str(HERE / "tokenizer" / "tokenizer.json"))
     length = sum(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts.values())
-    with (folder / "questions.jsonl").open("w", encoding="utf-8") as file:
+    with (folder / "questions.jsonl").open("a", encoding="utf-8") as file:
         for place, asked in enumerate(questions(world, number), 1):
             record = record_of(f"testbed-{seed}:{place}", asked, texts, length)
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -178,15 +182,25 @@ _FORMATS: Final[dict[str, Callable[[str], bytes]]] = {"html": _html, "docx": _do
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tokens", type=int, default=12000)
-    parser.add_argument("--questions", type=int, default=60)
+    parser.add_argument("--tokens", type=int, nargs="+", default=[12000], help="of a world; several make several")
+    parser.add_argument("--questions", type=int, default=60, help="about each world")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size", type=int, help="characters of a document, about")
     given = parser.parse_args()
     if given.folder.exists() and any(given.folder.iterdir()):
         parser.error(f"{given.folder} is not empty")
     given.folder.mkdir(parents=True, exist_ok=True)
-    tokens = write(given.folder, tokens=given.tokens, number=given.questions, seed=given.seed, size=given.size)
+    tokens = sum(
+        write(
+            given.folder,
+            tokens=size,
+            number=given.questions,
+            seed=given.seed + place,
+            size=given.size,
+            root="docs/" if len(given.tokens) == 1 else f"docs/{place + 1:02d}-{size}/",
+        )
+        for place, size in enumerate(given.tokens)
+    )
     asked = (given.folder / "questions.jsonl").read_text(encoding="utf-8").count("\n")
     files = sum(path.is_file() for path in (given.folder / "docs").rglob("*"))
     print(f"{given.folder}: {tokens:,} tokens in {files} files, {asked} questions")

@@ -22,7 +22,8 @@ from lcrag.backends.openai_server import OpenAIServer
 from lcrag.corpus import Corpus
 from lcrag.dataset import Question, load
 from lcrag.run import Session, Settings
-from lcrag.types import Answer, Backend, Citation, Event, Pipeline, Ranking
+from lcrag.scoring import ABSTAINED
+from lcrag.types import Answer, Backend, Citation, Event, Pipeline, Ranking, Status
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
 
 ROUTES: Final[tuple[Pipeline, ...]] = (
@@ -88,7 +89,7 @@ def _nobody(event: Event) -> None:
 
 def _outcome(corpus: str, route: Pipeline, question: Question, answer: Answer) -> Outcome:
     task = question.task_type or ""
-    right = is_right(question, answer)
+    right = is_right(question, answer.text, answer.status)
     return Outcome(
         corpus=corpus,
         route=named(route),
@@ -104,10 +105,10 @@ def _outcome(corpus: str, route: Pipeline, question: Question, answer: Answer) -
     )
 
 
-def is_right(question: Question, answer: Answer) -> bool:
+def is_right(question: Question, text: str, status: Status) -> bool:
     if question.unanswerable:
-        return answer.status in ("not_found", "not_retrieved")
-    said = bare(final(f" {answer.text}"))
+        return status in ABSTAINED
+    said = bare(final(f" {text}"))
     if question.task_type == "list":
         return sorted(said.split(", ")) == sorted(question.answers[0].split(", "))
     return said == question.answers[0]
