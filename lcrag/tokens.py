@@ -26,7 +26,7 @@ ESTIMATE: Final = "estimate/4-characters"
 
 def tokenizer_name() -> str:
     """ "cl100k_base", or a name that begins with "estimate"."""
-    return ENCODING if _folder() is not None else ESTIMATE
+    return ENCODING if vocabulary_folder() is not None else ESTIMATE
 
 
 def count(text: str) -> int:
@@ -36,21 +36,21 @@ def count(text: str) -> int:
 
 def count_many(texts: Sequence[str]) -> list[int]:
     """Tokens of each text."""
-    if _folder() is None:
+    if vocabulary_folder() is None:
         return [(len(text) + 3) // 4 for text in texts]
     return [len(ids) for ids in _encoding().encode_ordinary_batch(list(texts), num_threads=os.cpu_count() or 1)]
 
 
 @cache
 def _encoding() -> tiktoken.Encoding:
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(_folder())
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(vocabulary_folder())
     import tiktoken
 
     return tiktoken.get_encoding(ENCODING)
 
 
 @cache
-def _folder() -> Path | None:
+def vocabulary_folder() -> Path | None:
     """The folder that holds the vocabulary, found without importing llama_index."""
     places = [Path(named)] if (named := os.environ.get("TIKTOKEN_CACHE_DIR")) else []
     package = importlib.util.find_spec("llama_index")

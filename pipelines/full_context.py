@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import ClassVar, Final, Self
 
 from lcrag.passages import fenced, groups, passages, recounted
+from lcrag.prompts import prefix
 from lcrag.types import (
     Answer,
     Backend,
@@ -39,6 +40,10 @@ from pipelines.outcome import (
     too_long,
 )
 
+SAMPLE: Final = 16
+"""Passages by which the tokens of all are reckoned."""
+SPARE: Final = 1.1
+"""How much more all may have than the sample tells, before all are counted."""
 INSTEAD: Final = "--pipeline chain_of_agents or --pipeline chunk_rag"
 
 
@@ -78,11 +83,19 @@ class FullContext:
         beside = frame("answer", question, backend) + ANSWER_TOKENS
         if corpus.tokenizer == backend.tokenizer:  # known without reading the corpus
             too_long(corpus.size.longest_document, beside, backend, hint=INSTEAD)
-        chunks = recounted(corpus.chunks(), corpus, backend)
-        read = passages(chunks)
-        parts = _parts(read, backend, beside)
-        tokens = sum(chunk.tokens for chunk in chunks)
-        told: dict[str, object] = {"hits": len(chunks), "tokens": tokens, "sources": sorted({p.source for p in read})}
+        read = passages(corpus.chunks())
+        tokens = corpus.size.tokens
+        parts = [read]
+        if not _surely_fits(read, corpus, backend, beside):
+            chunks = recounted(corpus.chunks(), corpus, backend)
+            read = passages(chunks)
+            tokens = sum(chunk.tokens for chunk in chunks)
+            parts = _parts(read, backend, beside)
+        told: dict[str, object] = {
+            "hits": corpus.size.chunks,
+            "tokens": tokens,
+            "sources": sorted({passage.source for passage in read}),
+        }
         if len(parts) > 1:
             told |= {
                 "parts": len(parts),
@@ -104,6 +117,13 @@ class FullContext:
         return answered(
             self.name, answer, read, corpus, emit, usage=usage, tokens_read=corpus.size.tokens, everything=True
         )
+
+
+def _surely_fits(read: Sequence[Passage], corpus: CorpusReader, backend: Backend, beside: int) -> bool:
+    """Whether all of it fits, by a sample in the backend's tokens: counting a long corpus by a server takes seconds."""
+    sample = read[:: -(-len(read) // SAMPLE)]
+    counted = sum(backend.count_many([prefix([passage]) for passage in sample]))
+    return beside + SPARE * counted * corpus.size.tokens / sum(passage.tokens for passage in sample) <= backend.window
 
 
 def _parts(read: Sequence[Passage], backend: Backend, beside: int) -> list[list[Passage]]:

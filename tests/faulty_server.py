@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ class FaultyServer:
     window: int | None = 8192
     tokenizes: bool = True
     structured: bool = True
+    takes_ids: bool = True
+    opening: str = "<|assistant|>"
     delay: float = 0.0
     url: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
@@ -30,6 +33,7 @@ class FaultyServer:
     most_running: int = 0
     hung_up: threading.Event = field(default_factory=threading.Event)
     tokenized: int = 0
+    words: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def next_fault(self) -> str:
@@ -74,8 +78,12 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._json(404, {"error": {"message": "no such page"}})
             with state.lock:
                 state.tokenized += 1
-            text = body.get("prompt") or "".join(message["content"] for message in body["messages"])
-            return self._json(200, {"count": len(text.split())})
+            text = body.get("prompt") or "\n".join(message["content"] for message in body["messages"])
+            words = f"{text} {state.opening}".split() if "messages" in body else text.split()
+            with state.lock:
+                state.words.append(len(words))
+            told = {"count": len(words), "tokens": [zlib.crc32(word.encode()) for word in words]}
+            return self._json(200, told | ({"token_strs": words} if body.get("return_token_strs") else {}))
         with state.lock:
             state.seen.append(body)
             state.running += 1
@@ -93,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "drop":
             self.close_connection = True
             return self.connection.close()
+        if "prompt" in body and not state.takes_ids:
+            return self._json(400, {"error": {"message": "prompt must be a string"}})
         if "response_format" in body and not state.structured:
             return self._json(400, {"error": {"message": "response_format is not supported"}})
         if state.delay:
@@ -116,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._until_hung_up(state)
             if fault == "error" and number == 2:
                 return self._event(json.dumps({"error": {"message": "engine died"}}))
-            self._event(json.dumps({"choices": [{"delta": {"content": piece}, "finish_reason": None}]}))
+            told = {"text": piece} if "prompt" in body else {"delta": {"content": piece}}
+            self._event(json.dumps({"choices": [{**told, "finish_reason": None}]}))
         self._event(json.dumps({"choices": [{"delta": {}, "finish_reason": "stop"}]}))
         usage = {"prompt_tokens": 20, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 16}}
         self._event(json.dumps({"choices": [], "usage": usage}))

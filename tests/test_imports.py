@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("torch", "transformers", "sentence_transformers", "llama_index", "onnxruntime", "numpy", "openai")
+HEAVY = ("torch", "transformers", "sentence_transformers", "llama_index", "onnxruntime", "numpy", "openai", "pydantic")
 LEAVES = ("lcrag.types", "lcrag.errors")
 FOR_PIPELINES = (
     "pipelines",

@@ -6,11 +6,14 @@ import asyncio
 import signal
 import subprocess
 import sys
+import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from faulty_server import faulty_server
 
+from lcrag import prompts
 from lcrag.backends.openai_server import OpenAIServer, Sampling, metric, without_thinking
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
 from lcrag.prompts import parse_verdict
@@ -159,6 +162,32 @@ def test_a_server_without_a_tokenizer_gives_a_marked_estimate() -> None:
         counting = backend(server.url)
         assert counting.tokenizer.startswith("estimate")
         assert counting.count_tokens("hello there") > 0
+
+
+LONG = "word number x " * 3000
+
+
+def test_the_documents_of_a_long_prompt_are_tokenised_once() -> None:
+    with faulty_server(window=100_000) as server:
+        asking = backend(server.url)
+        one, other = task(text=LONG), replace(task(text=LONG), question="And when, by the way?")
+        assert [done.text for done in asking.run([one], max_tokens=50)] == ["Ann is here [1]."]
+        server.words.clear()
+        asking.run([other], max_tokens=50)
+        assert sum(server.words) < 200
+        whole = f"{prompts.SYSTEM}\n{prompts.messages(other)[1]['content']} {server.opening}"
+        assert server.seen[-1]["prompt"] == [zlib.crc32(word.encode()) for word in whole.split()]
+        assert "messages" not in server.seen[-1]
+
+
+@pytest.mark.parametrize("given", [{"takes_ids": False}, {"opening": "<|assistant|> <think>"}])
+def test_a_long_prompt_goes_as_messages_where_ids_would_not_do(given: dict[str, Any]) -> None:
+    with faulty_server(window=100_000, **given) as server:
+        asking = backend(server.url)
+        for _ in range(2):
+            [done] = asking.run([task(text=LONG)], max_tokens=50)
+            assert done.text == "Ann is here [1]."
+            assert "messages" in server.seen[-1]
 
 
 @pytest.mark.parametrize("tokenizes", [True, False])

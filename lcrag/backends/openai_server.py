@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lcrag import prompts, tokens
+from lcrag.backends.prompt_ids import PromptIds
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
 from lcrag.types import Completion, Task, Usage
 
@@ -30,6 +31,9 @@ T = TypeVar("T")
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
 UNKNOWN_WINDOW: Final = 4096
 """The window assumed of a server that does not tell: Ollama's default, the smallest in use."""
+
+IDS_FROM: Final = 16_000
+"""Characters from which on a prompt is sent as token ids, where the server takes them (``PromptIds``)."""
 
 TRIES: Final = 5
 FIRST_LIMIT, LIMIT = 8, 256
@@ -115,6 +119,8 @@ class OpenAIServer:
         self._backoff = backoff
         self._counts: dict[bytes, int] = {}
         self._structured = True
+        self._ids = PromptIds()
+        self._takes_ids = True
         self.model, self.window = self._choose(model)
         self._tokenizes = self._try_tokenize()
 
@@ -146,7 +152,8 @@ class OpenAIServer:
 
     def _try_tokenize(self) -> bool:
         try:
-            return isinstance(self._post("/tokenize", {"model": self.model, "prompt": "a"}).get("count"), int)
+            told = self._post("/tokenize", {"model": self.model, "prompt": "a"})
+            return isinstance(told.get("count"), int) and isinstance(told.get("tokens"), list)
         except (_Again, BackendFailed):
             return False
 
@@ -164,22 +171,23 @@ class OpenAIServer:
         return [self._counts[key] for key in keys]
 
     async def _count(self, texts: Sequence[str]) -> list[int]:
-        bodies = [{"model": self.model, "prompt": text, "add_special_tokens": False} for text in texts]
-        return await self._tokenize(bodies)
-
-    async def _tokenize(self, bodies: Sequence[dict[str, Any]]) -> list[int]:
         gate = _Gate()
 
-        async def one(client: httpx.AsyncClient, body: dict[str, Any]) -> int:
-            async def call() -> int:
-                reply = await client.post("/tokenize", json=body)
-                self._check(reply.status_code, reply.text, reply.headers.get("retry-after"))
-                return int(reply.json()["count"])
-
-            return await self._tried(call, gate)
+        async def one(client: httpx.AsyncClient, text: str) -> int:
+            told = await self._tokenize(client, gate, {"prompt": text, "add_special_tokens": False})
+            return int(told["count"])
 
         async with self._client() as client:
-            return list(await _gathered(one(client, body) for body in bodies))
+            return list(await _gathered(one(client, text) for text in texts))
+
+    async def _tokenize(self, client: httpx.AsyncClient, gate: _Gate, what: dict[str, Any]) -> dict[str, Any]:
+        async def call() -> dict[str, Any]:
+            reply = await client.post("/tokenize", json={"model": self.model, **what})
+            self._check(reply.status_code, reply.text, reply.headers.get("retry-after"))
+            told: dict[str, Any] = reply.json()
+            return told
+
+        return await self._tried(call, gate)
 
     def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
         """All tasks, concurrently; completions in the tasks' order.
@@ -225,13 +233,13 @@ class OpenAIServer:
         speak: Callable[[str], None] | None,
     ) -> Completion:
         messages = prompts.messages(task)
-        await self._must_fit(messages, max_tokens)
+        ids = await self._fitting(client, task, messages, max_tokens)
         begun = time.perf_counter()
         spoken = _Speaker(speak)
 
         async def call() -> _Reply:
             reply = _Reply()
-            async for piece in self._stream(client, self._body(task, messages, max_tokens), reply):
+            async for piece in self._stream(client, self._body(task, messages, ids, max_tokens), reply):
                 spoken.say(piece)
             if reply.finish is None:
                 raise _Again("the reply broke off")
@@ -255,10 +263,13 @@ class OpenAIServer:
             finish="length" if reply.finish == "length" else "stop",
         )
 
-    def _body(self, task: Task, messages: list[dict[str, str]], max_tokens: int) -> dict[str, Any]:
+    def _body(
+        self, task: Task, messages: list[dict[str, str]], ids: list[int] | None, max_tokens: int
+    ) -> dict[str, Any]:
+        by_ids = ids is not None and self._takes_ids and task.role != "judge"
         body: dict[str, Any] = {
             "model": self.model,
-            "messages": messages,
+            **({"prompt": ids} if by_ids else {"messages": messages}),
             "max_tokens": max_tokens,
             "temperature": self.sampling.temperature,
             "seed": self.sampling.seed,
@@ -270,16 +281,19 @@ class OpenAIServer:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         return body
 
-    async def _must_fit(self, messages: list[dict[str, str]], max_tokens: int) -> None:
-        """Refuse what is longer than the window before it is sent: some servers cut a long prompt without a word."""
+    async def _fitting(
+        self, client: httpx.AsyncClient, task: Task, messages: list[dict[str, str]], max_tokens: int
+    ) -> list[int] | None:
+        """Refuse what is longer than the window before it is sent: some servers cut a long prompt without a word.
+
+        The ids of a long prompt, where the server tells them; None for a short one.
+        """
         text = "".join(message["content"] for message in messages)
-        if len(text.encode("utf-8", "replace")) + 64 + max_tokens <= self.window:
-            return  # a token is at least one byte
-        if self._tokenizes:
-            body = {"model": self.model, "messages": messages, "add_generation_prompt": True}
-            needed = (await self._tokenize([body]))[0]
-        else:
-            needed = tokens.count(text)
+        fits = len(text.encode("utf-8", "replace")) + 64 + max_tokens <= self.window  # a token is at least one byte
+        if fits and (len(text) < IDS_FROM or not (self._tokenizes and self._takes_ids)):
+            return None
+        ids = await self._prompt_ids(client, task) if self._tokenizes else None
+        needed = tokens.count(text) if ids is None else len(ids)
         if needed + max_tokens > self.window:
             raise DoesNotFit(
                 f"the prompt of {needed:,} tokens and {max_tokens:,} for the answer exceed the window of "
@@ -288,11 +302,29 @@ class OpenAIServer:
                 window=self.window,
                 hint="--pipeline chunk_rag or --pipeline chain_of_agents",
             )
+        return ids
+
+    async def _prompt_ids(self, client: httpx.AsyncClient, task: Task) -> list[int]:
+        gate = _Gate()
+
+        async def tokenize(messages: list[dict[str, str]]) -> list[int]:
+            short = len(messages[-1]["content"]) < IDS_FROM
+            more = {"add_generation_prompt": True, "return_token_strs": short}
+            told = await self._tokenize(client, gate, {"messages": messages, **more})
+            if THINK in "".join(told.get("token_strs") or ())[-64:]:
+                self._takes_ids = False  # the template opens the thinking, which only the chat's own path takes out
+            return [int(one) for one in told["tokens"]]
+
+        return await self._ids.of(task, tokenize)
 
     async def _stream(self, client: httpx.AsyncClient, body: dict[str, Any], reply: _Reply) -> AsyncIterator[str]:
-        async with client.stream("POST", "/v1/chat/completions", json=body) as response:
+        path = "/v1/completions" if "prompt" in body else "/v1/chat/completions"
+        async with client.stream("POST", path, json=body) as response:
             if response.status_code != 200:
                 said = (await response.aread()).decode("utf-8", "replace")
+                if response.status_code in (400, 404, 405) and "prompt" in body:
+                    self._takes_ids = False
+                    raise _Again("no token ids here")
                 if response.status_code == 400 and "response_format" in body:
                     self._structured = False
                     raise _Again("no structured outputs here")
@@ -314,7 +346,7 @@ class OpenAIServer:
             reply.usage = event.get("usage") or reply.usage
             piece = ""
             for choice in event.get("choices") or []:
-                piece += (choice.get("delta") or {}).get("content") or ""
+                piece += choice.get("text") or (choice.get("delta") or {}).get("content") or ""
                 reply.finish = choice.get("finish_reason") or reply.finish
         except (ValueError, AttributeError, TypeError) as error:
             raise _Again(f"a reply that is no JSON of the kind expected: {data[:80]!r}") from error
@@ -372,6 +404,7 @@ class OpenAIServer:
             headers=_headers(),
             timeout=httpx.Timeout(self._timeout, connect=5.0),
             limits=httpx.Limits(max_connections=LIMIT + 8),
+            verify=self.root.startswith("https:"),  # reading the certificates takes 15 ms
             trust_env=False,
         )
 

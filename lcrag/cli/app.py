@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 import lcrag
-from lcrag.cli.ask import ask
-from lcrag.cli.calibrate import calibrate
-from lcrag.cli.compare import compare
-from lcrag.cli.doctor import doctor
-from lcrag.cli.index import index_command
-from lcrag.cli.options import BEFORE, origins
+from lcrag.cli.commands import SETTINGS, Commands
 from lcrag.cli.output import Form, Output, OutputClosed
-from lcrag.cli.plan import plan
-from lcrag.cli.server import down, status, up
 from lcrag.errors import BackendFailed, InputError, LcragError
 
 INTERRUPTED = 130
 
 # Plain help: rich would take longer to load than everything else that help needs.
-app = typer.Typer(
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command()(ask)
-app.command()(plan)
-app.command()(compare)
-app.command("index")(index_command)
-app.command()(calibrate)
-app.command()(up)
-app.command()(down)
-app.command()(status)
-app.command()(doctor)
+app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=SETTINGS)
 
 
 def _version(asked: bool) -> None:
@@ -93,6 +72,8 @@ def run(args: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001  Python would exit with 1, which here says "not in the documents"
+        import traceback
+
         traceback.print_exc()
         output.failure(BackendFailed.exit_code, type(error).__name__, str(error), "this is a fault in lcrag")
         return BackendFailed.exit_code
@@ -109,6 +90,8 @@ def _invoke(args: Sequence[str], output: Output) -> int:
 
 def _usage(error: typer.TyperException) -> tuple[str, str]:
     """What is wrong with the words typed, or with the environment; and the line to type."""
+    from lcrag.cli.options import origins
+
     context: typer.Context | None = getattr(error, "ctx", None)
     if context is None:
         return error.format_message(), "lcrag --help"
@@ -126,6 +109,10 @@ def _form(args: Sequence[str]) -> Form:
 
 def _commands_first(args: Sequence[str]) -> list[str]:
     """``--quiet ask docs/ …`` as ``ask --quiet docs/ …``: each command takes the shared options itself."""
+    if not args or not args[0].startswith("-"):
+        return list(args)
+    from lcrag.cli.options import BEFORE
+
     at = 0
     while at < len(args) and args[at].split("=")[0] in BEFORE:
         at += 1 if "=" in args[at] else BEFORE[args[at]]

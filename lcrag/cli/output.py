@@ -11,8 +11,6 @@ from contextlib import suppress
 from typing import Any, Literal, TextIO
 
 from lcrag.errors import LcragError
-from lcrag.report.json import dumps, error_object
-from lcrag.report.text import printable
 
 Form = Literal["text", "json", "ndjson"]
 
@@ -56,6 +54,8 @@ class Output:
 
     def line(self, value: Mapping[str, Any]) -> None:
         """Put one JSON object on a line of its own on standard output."""
+        from lcrag.report.json import dumps
+
         self.write(dumps(value) + "\n")
 
     def event(self, kind: str, value: Mapping[str, Any]) -> None:
@@ -77,6 +77,8 @@ class Output:
 
     def failure(self, code: int, kind: str, message: str, hint: str, **more: Any) -> None:
         """Report an error: always on standard error, and on standard output too where that is JSON."""
+        from lcrag.report.json import error_object
+
         self._say(f"lcrag: {message}" + (f"\n  {hint}" if hint else ""))
         value = error_object(code, kind, message, hint) | more
         if self.form == "ndjson":
@@ -95,6 +97,8 @@ class Output:
             sys.stderr.flush()
 
     def _say(self, text: str) -> None:
+        from lcrag.report.text import printable
+
         self.report(printable(text) + "\n")
 
 

@@ -11,6 +11,7 @@ from cli import fake_run
 from cli.invocation import Lcrag
 
 from lcrag.cli.app import app
+from lcrag.cli.commands import COMMANDS
 from lcrag.cli.options import BEFORE, CONFIGURABLE
 
 
@@ -148,7 +149,8 @@ def test_verbose_says_where_each_value_came_from(lcrag: Lcrag, user: Path, monke
 
 
 def test_every_option_can_be_configured_and_shared_ones_stand_before_the_command() -> None:
-    every = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    group = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    every = {name: group[name] for name in COMMANDS}
     names = {param.name for command in every.values() for param in command.params}
     once = {
         "words",
@@ -170,3 +172,12 @@ def test_every_option_can_be_configured_and_shared_ones_stand_before_the_command
     for command in (every[name] for name in ("ask", "plan", "index")):
         flags = {flag for param in command.params for flag in param.opts}
         assert set(BEFORE) - {"-vv"} <= flags
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    line = COMMANDS[name][2]
+    assert command.name == name
+    assert command.help.split()[:3] == line.split()[:3]
+    assert len(line) <= 66
