@@ -307,6 +307,6 @@ def _count(db: sqlite3.Connection) -> None:
     counts = db.execute(
         "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(max(tokens), 0) FROM documents"
     ).fetchone()
-    names = ("documents", "chunks", "tokens", "longest_document", "updated")
-    values = zip(names, (*counts, int(time.time())), strict=True)
+    names = ("documents", "chunks", "tokens", "longest_document", "updated", "generation")
+    values = zip(names, (*counts, int(time.time()), time.time_ns()), strict=True)
     db.executemany("REPLACE INTO meta VALUES (?, ?)", values)
