@@ -14,6 +14,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,8 +50,9 @@ def readings(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tuple[S
         idle: SimpleQueue[_Process] = SimpleQueue()
         for _ in range(cores):
             process = _Process(known)
-            opened.callback(process.stop)
+            opened.callback(process.end)
             idle.put(process)
+        opened.callback(pool.shutdown, wait=False, cancel_futures=True)
 
         def ask(batch: list[SourceFile]) -> list[Reading]:
             process = idle.get()
@@ -90,6 +92,8 @@ class _Process:
 
     def __init__(self, known: set[bytes]) -> None:
         self._known = known
+        self._over = False
+        self._lock = threading.Lock()
         self._start()
 
     def _start(self) -> None:
@@ -99,6 +103,21 @@ class _Process:
             stdout=subprocess.PIPE,
         )
         self._send(self._known)
+
+    def _again(self) -> int:
+        """Start another in its place; returns the exit code of the one that was."""
+        with self._lock:
+            code = self._stop()
+            if not self._over:
+                self._start()
+        return code
+
+    def end(self) -> None:
+        """End it for good, whatever it is at."""
+        self._over = True
+        self._running.kill()  # so that whoever waits for it with the lock held goes on
+        with self._lock:
+            self._stop()
 
     def _send(self, value: Any) -> None:
         assert self._running.stdin is not None
@@ -110,16 +129,14 @@ class _Process:
         try:
             self._send(batch)
             found: list[Reading] = pickle.load(self._running.stdout)
-        except (EOFError, BrokenPipeError, pickle.UnpicklingError):
-            code = self.stop()
-            self._start()
-            if len(batch) == 1:
-                return [Reading(failed=f"reading it ended the process that did (code {code})")]
+        except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # it has ended, or its pipes are closed
+            code = self._again()
+            if self._over or len(batch) == 1:
+                return [Reading(failed=f"reading it ended the process that did (code {code})")] * len(batch)
             return [one for file in batch for one in self.ask([file])]
         return found
 
-    def stop(self) -> int:
-        """End it, whatever it is at; returns its exit code."""
+    def _stop(self) -> int:
         if self._running.poll() is None:
             self._running.kill()
         for stream in (self._running.stdin, self._running.stdout):
