@@ -25,8 +25,8 @@ embedder = load_embedder()
 with Corpus.open(Path(sys.argv[1])) as index:
     ids = index.chunk_ids()
     missing = index.missing_vectors(ids, embedder.name)
-    for start in range(0, len(missing), 20_000):
-        part = missing[start : start + 20_000]
+    for start in range(0, len(missing), 100_000):
+        part = missing[start : start + 100_000]
         vectors = centres[r.integers(0, 300, len(part))] + r.standard_normal((len(part), 384), dtype=np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         assert index.store_vectors(part, embedder.name, vectors)
