@@ -5,7 +5,8 @@ goes and never all at once. The file only repeats what the index holds: another 
 is passed over and written anew. Its end names the rows that have none.
 
 float16 is turned into float32 by shifting its bits to where float32 has them, which leaves the exponent 112 too low;
-the question's vector makes up for it. The products are those of a true conversion, in half its time.
+the question's vector makes up for it. The products are those of a true conversion, in half its time. They are taken row
+by row: a matrix product would start BLAS's own threads in each of ours, and took 1.4 s for a million where this takes 0.2.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ def cosines(path: Path, stamp: str, query: npt.NDArray[np.float32]) -> npt.NDArr
                 np.copyto(wide[:count], packed[:count])
                 wide[:count] <<= 13
                 wide[:count] &= _SIGN_AND_REST
-                found[at : at + count] = wide[:count].view(np.float32) @ scaled
+                np.vecdot(wide[:count].view(np.float32), scaled, out=found[at : at + count])
 
         threads = os.cpu_count() or 1
         share = -(-rows // (threads * BLOCK_ROWS)) * BLOCK_ROWS
