@@ -258,7 +258,7 @@ class Corpus:
             place = dict(zip(ids[late].tolist(), late.tolist(), strict=True))
             known, vectors = self.vectors(list(place), embedder_name)
             if known:
-                cosines[[place[chunk] for chunk in known]] = vectors @ query
+                cosines[[place[chunk] for chunk in known]] = np.vecdot(vectors, query)
         return cosines
 
     def _cosines_by_content(
@@ -279,7 +279,7 @@ class Corpus:
             by_id = np.argsort(ids, kind="stable")
             place = by_id[np.minimum(np.searchsorted(ids, wanted, sorter=by_id), len(ids) - 1)]
             here = ids[place] == wanted  # another process may have written chunks that this snapshot does not have
-            cosines[place[here]] = array[here].astype(np.float32) @ query
+            cosines[place[here]] = np.vecdot(array[here].astype(np.float32), query)
         return cosines
 
     def _blocks(

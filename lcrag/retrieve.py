@@ -228,5 +228,5 @@ def _cosines(
         # If another process is writing they are not kept, and the next question makes them again.
         corpus.store_vectors(missing, embedder.name, fresh)
         # Stored vectors are rounded to 16 bits; rounding these too makes the first ranking the same as the next.
-        cosines[wanted] = fresh.astype(np.float16).astype(np.float32) @ query
+        cosines[wanted] = np.vecdot(fresh.astype(np.float16).astype(np.float32), query)
     return cosines
