@@ -27,8 +27,14 @@ class Run:
     memory: tuple[tuple[float, float], ...] = ()
 
 
-def run(command: Sequence[str], env: Mapping[str, str] | None = None, *, every: float = 0.02) -> Run:
-    """One run of a command that must succeed; what it prints is dropped. ``memory``: MB over its seconds."""
+def run(
+    command: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    *,
+    every: float = 0.02,
+    allowed: Sequence[int] = (0,),
+) -> Run:
+    """One run of a command that ends with an ``allowed`` code; what it prints is dropped. ``memory``: MB by seconds."""
     begun = time.perf_counter()
     process = subprocess.Popen(
         command, env={**os.environ, **(env or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -49,7 +55,7 @@ def run(command: Sequence[str], env: Mapping[str, str] | None = None, *, every: 
     process.returncode = os.waitstatus_to_exitcode(status)
     over.set()
     watching.join()
-    if process.returncode:
+    if process.returncode not in allowed:
         raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}\n{said.decode()[-2000:]}")
     most = max([used.ru_maxrss / 1024, *(megabytes for _, megabytes in curve)])
     return Run(wall, used.ru_utime + used.ru_stime, most, tuple(curve))

@@ -57,7 +57,7 @@ def draw(rows: list[dict[str, Any]], curves: list[Run], target: Path) -> None:
     right.set(
         xlabel="share of the run", ylabel="MB of memory, all processes", title="Memory while indexing", ylim=(0, None)
     )
-    right.legend(frameon=False)
+    right.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
