@@ -6,6 +6,7 @@ which belong to texts that never change, are read and written live.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from lcrag import lexical, store
+from lcrag import lexical, store, vector_file
 from lcrag.refresh import Refreshed, refresh, up_to_date
 from lcrag.split import TARGET_TOKENS
 from lcrag.tokens import tokenizer_name
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from lcrag.ingest import Scan
 
 __all__ = ["Corpus", "IndexStatus", "Refreshed", "clear"]
+
+FILE_FROM = 20_000
+"""Vectors from which on reading them one by one takes longer than all the rest of a question: 0.1 s."""
 
 _VECTOR_WAIT_SECONDS = 2.0  # vectors are a cache: an answer does not wait for another process to finish indexing
 
@@ -167,18 +171,21 @@ class Corpus:
             ):
                 yield Chunk(chunk, document, source, start, end, text, tokens)
 
+    def layout(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """The ids of ``chunks()`` in its order, and how many of them each document has."""
+        import numpy as np
+
+        # A document's chunks are written together and so have consecutive ids: one row a document tells them all.
+        rows = self._rows(
+            "SELECT (SELECT min(id) FROM chunks WHERE document = documents.id), chunks FROM documents ORDER BY source"
+        )
+        first, counts = np.array(rows, np.int64).reshape(-1, 2).T
+        return np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum()), counts
+
     def chunk_ids(self) -> list[int]:
         """The ids of ``chunks()``, in its order."""
-        return [
-            row[0]
-            for row in self._rows(
-                "SELECT chunks.id FROM documents JOIN chunks ON document = documents.id ORDER BY source, chunks.id"
-            )
-        ]
-
-    def chunk_counts(self) -> list[int]:
-        """How many chunks each document has, in the order of ``chunks()``."""
-        return [row[0] for row in self._rows("SELECT chunks FROM documents ORDER BY source")]
+        ids: list[int] = self.layout()[0].tolist()
+        return ids
 
     def document(self, document_id: str) -> Document:
         """The whole document, put together from its chunks.
@@ -222,6 +229,73 @@ class Corpus:
             return [], np.empty((0, 0), dtype=np.float32)
         array = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f2").reshape(len(rows), -1)
         return [chunk for chunk, _ in rows], array.astype(np.float32)
+
+    def cosines(
+        self, query: npt.NDArray[np.float32], embedder_name: str, ids: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Each chunk's vector times ``query``, in the order of ``layout()``, whose ``ids`` these are; NaN without one.
+
+        From ``FILE_FROM`` vectors on they are read from a file beside the index (``vector_file``), made when it is not
+        there or not of this state of the index.
+        """
+        import numpy as np
+
+        [(stored,)] = self._live_rows(
+            "SELECT count(*) FROM (SELECT 1 FROM embedders JOIN vectors ON embedder = id WHERE name = ? LIMIT ?)",
+            embedder_name,
+            FILE_FROM,
+        )
+        if stored < FILE_FROM:
+            return self._cosines_by_content(query, embedder_name, ids)
+        path = self.folder / f"{store.FILE}.{hashlib.sha256(embedder_name.encode()).hexdigest()[:8]}.vectors"
+        found = vector_file.cosines(path, self._generation, query)
+        if found is None:
+            vector_file.write(path, self._generation, len(query), self._blocks(embedder_name, ids, len(query)))
+            found = vector_file.cosines(path, self._generation, query)
+        cosines = np.full(len(ids), np.nan) if found is None else found.astype(np.float64)
+        late = np.flatnonzero(np.isnan(cosines))  # made since
+        if len(late):
+            place = dict(zip(ids[late].tolist(), late.tolist(), strict=True))
+            known, vectors = self.vectors(list(place), embedder_name)
+            if known:
+                cosines[[place[chunk] for chunk in known]] = np.vecdot(vectors, query)
+        return cosines
+
+    def _cosines_by_content(
+        self, query: npt.NDArray[np.float32], embedder_name: str, ids: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Those of few vectors: what they belong to is looked up, not the other way round."""
+        import numpy as np
+
+        rows = self._live_rows(
+            "SELECT chunks.id, vector FROM embedders CROSS JOIN vectors ON embedder = embedders.id"
+            " CROSS JOIN chunks ON chunks.content = vectors.content WHERE name = ?",
+            embedder_name,
+        )
+        cosines = np.full(len(ids), np.nan)
+        if rows and len(ids):
+            array = np.frombuffer(b"".join(vector for _, vector in rows), dtype="<f2").reshape(len(rows), -1)
+            wanted = np.array([chunk for chunk, _ in rows])
+            by_id = np.argsort(ids, kind="stable")
+            place = by_id[np.minimum(np.searchsorted(ids, wanted, sorter=by_id), len(ids) - 1)]
+            here = ids[place] == wanted  # another process may have written chunks that this snapshot does not have
+            cosines[place[here]] = np.vecdot(array[here].astype(np.float32), query)
+        return cosines
+
+    def _blocks(
+        self, embedder_name: str, ids: npt.NDArray[np.int64], dimensions: int
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """All vectors in reading order, NaN where there is none, some thousand at a time."""
+        import numpy as np
+
+        for start in range(0, len(ids), vector_file.BLOCK_ROWS):
+            part = ids[start : start + vector_file.BLOCK_ROWS].tolist()
+            place = {chunk: index for index, chunk in enumerate(part)}
+            block = np.full((len(part), dimensions), np.nan, np.float32)
+            known, vectors = self.vectors(part, embedder_name)
+            if known:
+                block[[place[chunk] for chunk in known]] = vectors
+            yield block
 
     def missing_vectors(self, ids: Sequence[int], embedder_name: str) -> list[int]:
         """The ids that have no vector yet, in the order of ``ids``."""
@@ -293,6 +367,7 @@ class Corpus:
         """Take a snapshot; the first statement that reads fixes it."""
         self._snapshot.execute("BEGIN")
         size = dict(self._rows("SELECT name, value FROM meta WHERE name != 'form'"))
+        self._generation = str(size.get("generation", ""))
         names = ("documents", "chunks", "tokens", "longest_document")
         self._size = CorpusSize(*(int(size.get(name, 0)) for name in names))
 

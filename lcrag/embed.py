@@ -71,6 +71,8 @@ class MiniLM:
         self._name = f"{BUILT_IN}/int8/{key}"
         options = SessionOptions()
         options.intra_op_num_threads = os.cpu_count() or 1
+        # A thread that waits for work at full speed takes it from the others: 1.05 s instead of 1.4 on two busy cores.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = InferenceSession(
             _exported(folder, key), sess_options=options, providers=["CPUExecutionProvider"]
         )

@@ -57,6 +57,7 @@ POOL: Final = 1000
 """How many of the best by words are looked at, at least; more for a great depth, counting on 32 tokens a chunk."""
 
 _BATCH = 256
+_ORDERED = 2048
 _STEPS = 64
 
 _log = logging.getLogger("lcrag")
@@ -71,39 +72,66 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
     """
     import numpy as np
 
-    ids = np.array(corpus.chunk_ids(), dtype=np.int64)
-    place = {chunk: index for index, chunk in enumerate(ids.tolist())}
+    ids, counts = corpus.layout()
+    by_id = np.argsort(ids, kind="stable")
+
+    def places(chunks: Sequence[int]) -> npt.NDArray[np.intp]:
+        return by_id[np.searchsorted(ids, np.asarray(chunks, np.int64), sorter=by_id)]
+
     found = corpus.lexical(question, max(POOL, depth_tokens // 32))
+    best = places([chunk_id for chunk_id, _ in found])
     words = np.zeros(len(ids))
-    for chunk_id, score in found:
-        words[place[chunk_id]] = score
+    words[best] = [score for _, score in found]
     cosines = np.full(len(ids), np.nan)
     if embedder is not None and len(ids):
-        cosines = _cosines(corpus, question, embedder, ids.tolist(), [chunk_id for chunk_id, _ in found])
-    embedded = np.flatnonzero(~np.isnan(cosines))
+        cosines = _cosines(corpus, question, embedder, ids, best)
+    embedded = ~np.isnan(cosines)
 
     own = words / max(words.max(initial=0.0), 1e-9) + COSINE_WEIGHT * np.nan_to_num(cosines)
-    fused = beside(own, corpus.chunk_counts(), neighbours(question))
-    known = (words > 0) | ~np.isnan(cosines) | (fused > 0)
-    order = np.argsort(-fused, kind="stable")
-    order = order[known[order]]
+    fused = beside(own, counts, neighbours(question))
+    known = (words > 0) | embedded | (fused > 0)
 
-    lexical_ranks = {place[chunk_id]: rank for rank, (chunk_id, _) in enumerate(found)}
-    dense_ranks = np.full(len(ids), -1)
-    dense_ranks[embedded[np.argsort(-cosines[embedded], kind="stable")]] = np.arange(len(embedded))
+    lexical_ranks = {place: rank for rank, place in enumerate(best.tolist())}
+    falling = np.sort(-cosines[embedded])
     hits = tuple(
         Hit(
             chunk,
             float(fused[index]),
             lexical_rank=lexical_ranks.get(index),
-            dense_rank=int(dense_ranks[index]) if dense_ranks[index] >= 0 else None,
+            dense_rank=_rank(cosines, falling, index) if embedded[index] else None,
             lexical_score=float(words[index]) if index in lexical_ranks else None,
-            dense_score=float(cosines[index]) if dense_ranks[index] >= 0 else None,
+            dense_score=float(cosines[index]) if embedded[index] else None,
         )
-        for index, chunk in _first(corpus, ids, order, depth_tokens)
+        for index, chunk in _first(corpus, ids, _order(fused, known), depth_tokens)
     )
-    rest = _rest(fused[order[len(hits) :]])
-    return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.size), rest)
+    rest = _rest(-np.sort(-fused[known])[len(hits) :])
+    return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.any()), rest)
+
+
+def _rank(cosines: npt.NDArray[np.float64], falling: npt.NDArray[np.float64], index: int) -> int:
+    """How many vectors are nearer than this one; of equally near ones, those that come first."""
+    import numpy as np
+
+    cosine = cosines[index]
+    first, after = np.searchsorted(falling, -cosine, "left"), np.searchsorted(falling, -cosine, "right")
+    return int(first) + (int(np.count_nonzero(cosines[:index] == cosine)) if after - first > 1 else 0)
+
+
+def _order(scores: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[np.intp]]:
+    """Places of the known scores, falling, ties in order, in batches: most callers want the first few of a million."""
+    import numpy as np
+
+    left = np.flatnonzero(known)
+    for many in (_ORDERED, len(left)):
+        if len(left) > many:
+            least = np.partition(scores[left], len(left) - many)[len(left) - many]
+            taken = scores[left] >= least
+            some, left = left[taken], left[~taken]
+        else:
+            some, left = left, left[:0]
+        some = some[np.argsort(-scores[some], kind="stable")]
+        for start in range(0, len(some), _BATCH):
+            yield some[start : start + _BATCH]
 
 
 def neighbours(question: str) -> tuple[float, ...]:
@@ -111,7 +139,9 @@ def neighbours(question: str) -> tuple[float, ...]:
     return BESIDE_BROAD if is_broad(question) else BESIDE
 
 
-def beside(scores: npt.NDArray[np.float64], counts: Sequence[int], weights: Sequence[float]) -> npt.NDArray[np.float64]:
+def beside(
+    scores: npt.NDArray[np.float64], counts: Sequence[int] | npt.NDArray[np.int64], weights: Sequence[float]
+) -> npt.NDArray[np.float64]:
     """Each chunk's score, not below 0, and those of the chunks beside it in the same document by ``weights``.
 
     ``counts``: chunks of each document, in the order of ``scores``; ``weights[i]`` is for the neighbours i + 1 away.
@@ -138,17 +168,18 @@ def _rest(falling: npt.NDArray[np.float64]) -> tuple[tuple[float, int], ...]:
 
 
 def _first(
-    corpus: Corpus, ids: npt.NDArray[np.int64], order: npt.NDArray[np.intp], depth_tokens: int
+    corpus: Corpus, ids: npt.NDArray[np.int64], order: Iterator[npt.NDArray[np.intp]], depth_tokens: int
 ) -> Iterator[tuple[int, Chunk]]:
     """The places in ``order`` with their chunks, until these hold ``depth_tokens`` tokens; one in any case."""
     left = depth_tokens
-    for start in range(0, len(order), _BATCH):
-        batch = order[start : start + _BATCH]
+    first = True
+    for batch in order:
         for index, chunk in zip(batch.tolist(), corpus.get(ids[batch].tolist()), strict=True):
             left -= chunk.tokens
-            if left < 0 and index != order[0]:
+            if left < 0 and not first:
                 return
             yield index, chunk
+            first = False
 
 
 def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit) -> int:
@@ -175,24 +206,27 @@ def _texts(corpus: Corpus, ids: list[int]) -> list[str]:
 
 
 def _cosines(
-    corpus: Corpus, question: str, embedder: Embedder, ids: list[int], candidates: list[int]
+    corpus: Corpus,
+    question: str,
+    embedder: Embedder,
+    ids: npt.NDArray[np.int64],
+    candidates: npt.NDArray[np.intp],
 ) -> npt.NDArray[np.float64]:
     """The cosine of each chunk's vector with the question's, in the order of ``ids``; NaN where there is no vector."""
     import numpy as np
 
-    cosines = np.full(len(ids), np.nan)
-    place = {chunk: index for index, chunk in enumerate(ids)}
     query = embedder.embed([question])[0]
-    stored, vectors = corpus.vectors(ids, embedder.name)
-    if stored:
-        cosines[[place[chunk] for chunk in stored]] = vectors @ query
-    wanted = ids if len(ids) - len(stored) <= EMBED_ALL else candidates[:EMBED_CANDIDATES]
-    missing = [chunk for chunk in wanted if np.isnan(cosines[place[chunk]])]
-    if missing:
+    cosines = corpus.cosines(query, embedder.name, ids)
+    absent = np.isnan(cosines)
+    few = np.count_nonzero(absent) <= EMBED_ALL
+    wanted = np.arange(len(ids)) if few else candidates[:EMBED_CANDIDATES]
+    wanted = wanted[absent[wanted]]
+    if len(wanted):
+        missing: list[int] = ids[wanted].tolist()
         _log.info("embedding %d chunks", len(missing))
         fresh = embedder.embed(_texts(corpus, missing))
         # If another process is writing they are not kept, and the next question makes them again.
         corpus.store_vectors(missing, embedder.name, fresh)
         # Stored vectors are rounded to 16 bits; rounding these too makes the first ranking the same as the next.
-        cosines[[place[chunk] for chunk in missing]] = fresh.astype(np.float16).astype(np.float32) @ query
+        cosines[wanted] = np.vecdot(fresh.astype(np.float16).astype(np.float32), query)
     return cosines

@@ -33,13 +33,29 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """
     spans: list[tuple[int, int]] = []
     for block in _blocks(text):
-        for sentence in [block] if ROW.match(text, *block) else _ends(text, *block):
-            for start, end in _shortened(text, *sentence):
-                if spans and not text[start:end].strip():
-                    spans[-1] = (spans[-1][0], end)
-                else:
-                    spans.append((start, end))
+        _add(text, block, spans)
     return spans
+
+
+def last_begins(text: str) -> int:
+    """Where the last of ``sentences(text)`` begins, without looking for the others; 0 where there is one or none."""
+    last = None
+    for last in _blocks(text):  # noqa: B007  the last one is what is wanted
+        pass
+    spans: list[tuple[int, int]] = []
+    if last is not None:
+        _add(text, last, spans)
+    return spans[-1][0] if spans else 0
+
+
+def _add(text: str, block: tuple[int, int], spans: list[tuple[int, int]]) -> None:
+    """Append the sentences of a block."""
+    for sentence in [block] if ROW.match(text, *block) else _ends(text, *block):
+        for start, end in _shortened(text, *sentence):
+            if spans and not text[start:end].strip():
+                spans[-1] = (spans[-1][0], end)
+            else:
+                spans.append((start, end))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int]]:

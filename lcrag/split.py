@@ -12,7 +12,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from lcrag.sentences import sentences
+from lcrag.sentences import last_begins
 from lcrag.tokens import count
 from lcrag.types import Document
 
@@ -49,16 +49,17 @@ class Heading:
     text: str
 
 
-def split(document: Document) -> list[tuple[int, int]]:
+def split(document: Document, found: list[Heading] | None = None) -> list[tuple[int, int]]:
     """Spans ``(start, end)`` in characters that tile ``document.text``: none empty, nothing lost, in reading order.
 
     A chunk ends before a heading, else between paragraphs, else at the end of a line, else of a sentence, else at
     white space, and only where there is none of these in the middle of a word. Empty text has no chunks.
+    ``found``: the document's ``headings``, where they are known already.
     """
     text = document.text
     target = TARGET_TOKENS * _characters_per_token(text)
     low, high, least = int(target * _LOW), int(target * _HIGH), max(1, int(target * _LEAST))
-    starts = [heading.start for heading in headings(document)]
+    starts = [heading.start for heading in (headings(document) if found is None else found)]
     boundaries = (_PARAGRAPH, _LINE_AFTER_STOP, _LINE) if _is_prose(document) else (_PARAGRAPH, _ANY_LINE)
     spans = []
     at = 0
@@ -69,7 +70,7 @@ def split(document: Document) -> list[tuple[int, int]]:
     return spans
 
 
-def contexts(document: Document, spans: list[tuple[int, int]]) -> list[str]:
+def contexts(document: Document, spans: list[tuple[int, int]], found: list[Heading] | None = None) -> list[str]:
     """Where each span stands: the title and the headings above its start, "Title > Section > Part"; "" for nowhere.
 
     Tables repeat their header line instead of headings, so that a row far down still says what its columns are.
@@ -77,7 +78,7 @@ def contexts(document: Document, spans: list[tuple[int, int]]) -> list[str]:
     if _suffix(document) in _TABLES:
         header = document.text.lstrip().split("\n", 1)[0].strip()[:500]
         return [_path([document.title, header if start else ""]) for start, _ in spans]
-    found = headings(document)
+    found = headings(document) if found is None else found
     starts = [heading.start for heading in found]
     paths: list[str] = [_path([document.title])]
     above: list[Heading] = []
@@ -147,9 +148,9 @@ def _end(
     for boundary in boundaries:
         if end := _last(boundary, text, at + low, at + high):
             return end
-    ends = [at + end for _, end in sentences(text[at : at + high])[:-1]]
-    if ends and ends[-1] >= at + low:
-        return ends[-1]
+    end = at + last_begins(text[at : at + high])
+    if end >= at + low:
+        return end
     return _last(_SPACE, text, at + low, at + high) or at + high
 
 

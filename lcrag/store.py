@@ -29,7 +29,8 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 # files: one row per source, whether read, a copy of another one, or failed (document NULL, error says why).
 # documents: one row per text. chunks never change once written and their ids are never given again, so that an id
-# means the same text in every process. texts stand apart to keep chunks narrow. vectors belong to contents.
+# means the same text in every process. texts stand apart to keep chunks narrow. vectors belong to contents; they are
+# kept in the order in which they come, since their keys are random and each would have a page of its own rewritten.
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB,
@@ -45,7 +46,7 @@ CREATE INDEX chunks_by_content ON chunks (content);
 CREATE TABLE texts (chunk INTEGER PRIMARY KEY REFERENCES chunks, context TEXT NOT NULL, text TEXT NOT NULL);
 CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE vectors (embedder INTEGER NOT NULL REFERENCES embedders, content BLOB NOT NULL, vector BLOB NOT NULL,
-    PRIMARY KEY (embedder, content)) WITHOUT ROWID;
+    PRIMARY KEY (embedder, content));
 """
 
 T = TypeVar("T")

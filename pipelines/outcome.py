@@ -11,7 +11,7 @@ from typing import Final
 from lcrag.cite import cite
 from lcrag.errors import DoesNotFit
 from lcrag.passages import fenced
-from lcrag.prompts import NOT_FOUND, messages
+from lcrag.prompts import NOT_FOUND, fence, messages
 from lcrag.types import Answer, Backend, Completion, CorpusReader, Emit, Event, Passage, Role, Status, Step, Task, Usage
 
 ANSWER_TOKENS: Final = 1024
@@ -20,6 +20,8 @@ NOTE_TOKENS: Final = 512
 """The most tokens a note may have."""
 INSTRUCTION_TOKENS: Final = 200
 """Tokens of a prompt besides its passages and notes, as forecasts reckon; ``frame`` counts them."""
+FRAME_BYTES: Final = 2000
+"""More than a prompt has besides its passages and its question."""
 TEMPLATE_TOKENS: Final = 32
 """Room for what a chat template puts around the messages."""
 
@@ -44,6 +46,9 @@ def nothing(pipeline: str, usage: Usage, tokens_read: int, *, everything: bool) 
 
 def check_fits(passages: Sequence[Passage], question: str, backend: Backend, *, hint: str) -> None:
     """Raises DoesNotFit when a prompt with these passages leaves the window no room for the answer."""
+    most = sum(len(fence(passage).encode()) + passage.tokens for passage in passages)  # a token is at least one byte
+    if most + len(question.encode()) + FRAME_BYTES + ANSWER_TOKENS <= backend.window:
+        return
     tokens = sum(fenced(passages, backend))
     too_long(tokens, frame("answer", question, backend) + ANSWER_TOKENS, backend, hint=hint)
 

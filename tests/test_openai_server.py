@@ -180,6 +180,17 @@ def test_the_documents_of_a_long_prompt_are_tokenised_once() -> None:
         assert "messages" not in server.seen[-1]
 
 
+def test_only_so_many_ids_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.prompt_ids.KEPT", 10_000)  # one of the two prompts below
+    with faulty_server(window=100_000) as server:
+        asking = backend(server.url)
+        first, second = task(text=LONG), task(text=f"Another {LONG}")
+        for one, known in ((first, False), (first, True), (second, False), (first, False)):
+            server.words.clear()
+            asking.run([one], max_tokens=50)
+            assert (sum(server.words) < 200) is known
+
+
 @pytest.mark.parametrize("given", [{"takes_ids": False}, {"opening": "<|assistant|> <think>"}])
 def test_a_long_prompt_goes_as_messages_where_ids_would_not_do(given: dict[str, Any]) -> None:
     with faulty_server(window=100_000, **given) as server:

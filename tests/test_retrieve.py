@@ -219,3 +219,48 @@ def test_where_a_chunk_stands_is_embedded_with_it(tmp_path: Path) -> None:
         lines = corpus.context(ids)
         assert any("Harbour" in line for line in lines)
         assert embedder.seen == [f"{line}\n{chunk.text}" for line, chunk in zip(lines, corpus.get(ids), strict=True)]
+
+
+def test_vectors_from_the_file_rank_as_those_from_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    r = Random(7)
+    words = [f"word{number}" for number in range(60)] + ["harbour", "boat", "flag"]
+    texts = {f"{number}.txt": " ".join(r.choices(words, k=400)) + "." for number in range(12)}
+    with corpus_of(tmp_path, texts) as corpus:
+        fill_vectors(corpus, WordEmbedder(), quiet)
+        plain = [retrieve(corpus, f"harbour {word}?", embedder=WordEmbedder()) for word in words]
+        monkeypatch.setattr("lcrag.corpus.FILE_FROM", 1)
+        monkeypatch.setattr("lcrag.vector_file.BLOCK_ROWS", 5)
+        filed = [retrieve(corpus, f"harbour {word}?", embedder=WordEmbedder()) for word in words]
+        for one, other in zip(plain, filed, strict=True):
+            assert [hit.chunk for hit in one.hits] == [hit.chunk for hit in other.hits]
+            assert [hit.dense_rank for hit in one.hits] == [hit.dense_rank for hit in other.hits]
+            assert [hit.score for hit in one.hits] == [hit.score for hit in other.hits]
+        [file] = tmp_path.glob("*.vectors")
+        corpus.refresh(ingest.Scan((), {}), quiet, [ingest.from_text("harbour word3 boat.", "new.txt")])
+        [hit] = retrieve(corpus, "harbour word3?", embedder=WordEmbedder()).hits
+        assert (hit.chunk.source, hit.dense_rank) == ("new.txt", 0)
+        assert list(tmp_path.glob("*.vectors")) == [file]
+
+
+def test_a_chunk_without_a_vector_has_none_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.corpus.FILE_FROM", 1)
+    monkeypatch.setattr("lcrag.retrieve.EMBED_ALL", 0)
+    monkeypatch.setattr("lcrag.retrieve.EMBED_CANDIDATES", 1)
+    with corpus_of(tmp_path, {f"{number}.txt": f"Boat {number} is red." for number in range(9)}) as corpus:
+        for asked in range(4):
+            ranking = retrieve(corpus, f"{asked}?", embedder=WordEmbedder())
+            assert sum(hit.dense_score is not None for hit in ranking.hits) == asked + 1
+            assert not any(np.isnan(hit.score) for hit in ranking.hits)
+
+
+@given(st.lists(st.integers(0, 6), max_size=60), st.integers(1, 20))
+def test_places_come_in_order_of_their_scores(scores: list[int], first: int) -> None:
+    values = np.array(scores, np.float64)
+    known = values > 0
+    lcrag.retrieve._ORDERED, before = first, lcrag.retrieve._ORDERED
+    try:
+        batches = list(lcrag.retrieve._order(values, known))
+    finally:
+        lcrag.retrieve._ORDERED = before
+    expected = sorted(np.flatnonzero(known).tolist(), key=lambda place: -scores[place])
+    assert [place for batch in batches for place in batch.tolist()] == expected

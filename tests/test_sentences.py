@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.sentences import LONGEST, sentences
+from lcrag.sentences import LONGEST, last_begins, sentences
 
 LETTERS = st.sampled_from("ab .\n\r。!?\u2028-A:,|1\t") | st.characters(codec="utf-8")
 
@@ -16,6 +16,11 @@ def test_they_tile_the_text(text: str) -> None:
     spans = sentences(text)
     assert "".join(text[start:end] for start, end in spans) == text
     assert all(start < end for start, end in spans)
+
+
+@given(st.text(alphabet=LETTERS) | st.text(alphabet="ab \n.", max_size=3 * LONGEST))
+def test_the_last_one_is_found_alone(text: str) -> None:
+    assert last_begins(text) == (sentences(text) or [(0, 0)])[-1][0]
 
 
 @given(st.text(alphabet="ab ", min_size=LONGEST, max_size=4 * LONGEST))

@@ -209,6 +209,8 @@ class EmbeddedBackend:
     def _joined(self, chosen: Sequence[Unit], max_tokens: int) -> str:
         """The sentences with their markers, as many as ``max_tokens`` allow; the first in any case."""
         lines = [f"{unit.text} {unit.markers}".strip() for unit in chosen]
+        if lines and len("\n".join(lines).encode()) <= max_tokens:  # a token is at least one byte
+            return "\n".join(lines)
         out: list[str] = []
         left = max_tokens
         for line, count in zip(lines, self.count_many(lines), strict=True):

@@ -8,6 +8,7 @@ gets are kept for the documents, and of the next question on them only what is a
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -15,8 +16,8 @@ from typing import Final
 from lcrag import prompts
 from lcrag.types import Task
 
-KEPT: Final = 8
-"""Sets of documents whose ids are kept: 1 MB or so each at 128k tokens."""
+KEPT: Final = 2_000_000
+"""Ids that are kept at most, four bytes each: sixteen corpora of 128k tokens, or the pieces of as many workers."""
 
 Tokenize = Callable[[list[dict[str, str]]], Awaitable[list[int]]]
 
@@ -25,7 +26,8 @@ class PromptIds:
     """The ids of prompts; ``tokenize`` gives those of chat messages, the model's template included."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[list[int], list[int]]] = {}
+        self._known: dict[bytes, tuple[list[int], array[int]]] = {}
+        self._kept = 0
 
     async def of(self, task: Task, tokenize: Tokenize) -> list[int]:
         """The ids of ``prompts.messages(task)``, put together where the documents are known.
@@ -38,15 +40,22 @@ class PromptIds:
         if key in self._known:
             before, documents = self._known[key]
             if bare[: len(before)] == before:
-                return before + documents + bare[len(before) :]
+                return before + documents.tolist() + bare[len(before) :]
         whole = await tokenize(prompts.messages(task))
         same = _alike(bare, whole)
         after = len(bare) - same
         if len(whole) >= len(bare) and whole[len(whole) - after :] == bare[same:]:
-            while len(self._known) >= KEPT:
-                self._known.pop(next(iter(self._known)))
-            self._known[key] = (whole[:same], whole[same : len(whole) - after])
+            self._keep(key, whole[:same], array("I", whole[same : len(whole) - after]))
         return whole
+
+    def _keep(self, key: bytes, before: list[int], documents: array[int]) -> None:
+        """Let the oldest go until there is room. Workers of a batch may come with the same documents at once."""
+        if key in self._known or len(documents) > KEPT:
+            return
+        while self._kept + len(documents) > KEPT:
+            self._kept -= len(self._known.pop(next(iter(self._known)))[1])
+        self._known[key] = (before, documents)
+        self._kept += len(documents)
 
 
 def _alike(one: list[int], other: list[int]) -> int:

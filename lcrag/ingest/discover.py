@@ -97,9 +97,14 @@ def discover(paths: Sequence[Path | str]) -> Scan:
     """
     found: dict[str, SourceFile] = {}
     skipped: Counter[str] = Counter()
+    real: dict[str, str] = {}  # folders are resolved, not each of their files: thousands of calls of lstat less
     for path in map(str, paths):
         for file in _under(path, skipped):
-            found.setdefault(str(file.path.resolve()), file)
+            folder, name = os.path.split(file.path)
+            if folder not in real:
+                real[folder] = os.path.realpath(folder)
+            where = os.path.join(real[folder], name)
+            found.setdefault(os.path.realpath(where) if os.path.islink(where) else where, file)
     return Scan(tuple(sorted(found.values(), key=lambda file: file.source)), dict(skipped))
 
 
