@@ -319,7 +319,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """``quote == document.text[start:end]``; ``line`` of the file for text formats, ``page`` for paged ones, from 1."""
+    """``quote == document.text[start:end]``; ``line`` of the file for text formats, ``page`` for paged ones, from 1.
+
+    ``part``: what a reader looks for where neither says it: "row 7", "cell 3", "section Prices", or None.
+    """
 
     marker: int
     document_id: str
@@ -329,6 +332,32 @@ class Citation:
     quote: str
     line: int | None
     page: int | None
+    part: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two citations that answer differently: ``values`` is what they differ in, ``dates`` when each was said, if known.
+
+    Of a denial the values are "" and the word that denies.
+    """
+
+    markers: tuple[int, int]
+    values: tuple[str, str]
+    dates: tuple[str | None, str | None] = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence of an answer, ``answer.text[start:end]``, its markers left out.
+
+    ``supported``: whether the places that ``citations`` (markers) name support it, as far as words can tell.
+    """
+
+    start: int
+    end: int
+    supported: bool
+    citations: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +372,9 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """``tokens_read``: document tokens that reached a model at least once, each token counted once, by the index's
-    tokenizer, so that they compare with ``CorpusSize.tokens`` whatever backend answers."""
+    tokenizer, so that they compare with ``CorpusSize.tokens`` whatever backend answers. ``dropped``: markers of the
+    model that led to no support and are gone. ``coverage``: P(what answers the question, if anything does, was read),
+    None where nobody has reckoned it. ``conflicts`` is not empty when the status is "contradictory"."""
 
     text: str
     status: Status
@@ -352,6 +383,10 @@ class Answer:
     tokens_read: int
     steps: tuple[Step, ...] = ()
     short: str | None = None
+    statements: tuple[Statement, ...] = ()
+    dropped: int = 0
+    conflicts: tuple[Conflict, ...] = ()
+    coverage: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,10 +94,20 @@ def answered(
         emit(Event("usage", {"message": cut}))
     if found_nothing(completion):
         return nothing(pipeline, usage, tokens_read, everything=everything)
-    text, citations = cite(completion.text, passages, corpus.document)
-    if not text:  # markers that lead nowhere, and no word besides
+    cited = cite(completion.text, passages, corpus.document)
+    if not cited.text:  # markers that lead nowhere, and no word besides
         return nothing(pipeline, usage, tokens_read, everything=everything)
-    for citation in citations:
+    for citation in cited.citations:
         emit(Event("citation", asdict(citation)))
     step = Step(pipeline, "answered", usage)
-    return Answer(text, "answered", citations, usage, tokens_read, (step,), completion.short)
+    return Answer(
+        cited.text,
+        "answered",
+        cited.citations,
+        usage,
+        tokens_read,
+        (step,),
+        completion.short,
+        cited.statements,
+        cited.dropped,
+    )

@@ -233,6 +233,8 @@ def _one(
     elif EXIT_CODES[answer.status] == 0:
         if answer.status == "contradictory":
             listener.output.note("The documents contradict each other.")
+        if answer.dropped:
+            listener.output.note(f"markers that led to no source and were left out: {answer.dropped}")
         _print(answer, listener, sources=sources)
     else:
         listener.output.note(text.nothing_found(answer, session.index_info["tokens"]))
@@ -240,11 +242,12 @@ def _one(
 
 
 def _print(answer: Answer, listener: _Listener, *, sources: bool) -> None:
-    if not answer.text.startswith(listener.streamed):  # checked and corrected since: all of it once more
+    said = text.stated(answer)
+    if not said.startswith(listener.streamed):  # checked and corrected since: all of it once more
         listener.output.write("\n\n")
         listener.streamed = ""
     found = text.sources(answer) if sources else ""
-    rest = text.printable(answer.text[len(listener.streamed) :].rstrip())
+    rest = text.printable(said[len(listener.streamed) :].rstrip())
     listener.output.write(f"{rest}\n" + (f"\n{found}" if found else ""))
 
 

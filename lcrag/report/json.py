@@ -48,9 +48,24 @@ def answer_object(
         "short": answer.short,
         "status": answer.status,
         "citations": [citation_object(citation) for citation in answer.citations],
+        "statements": [
+            {
+                "text": answer.text[one.start : one.end],
+                "start": one.start,
+                "end": one.end,
+                "supported": one.supported,
+                "citations": list(one.citations),
+            }
+            for one in answer.statements
+        ],
+        "dropped_markers": answer.dropped,
+        "conflicts": [
+            {"markers": list(one.markers), "dates": list(one.dates), "values": list(one.values)}
+            for one in answer.conflicts
+        ],
         "plan": None if plan is None else plan_object(plan),
         "usage": usage_object(answer.usage),
-        "read": {"tokens": answer.tokens_read, "of": index["tokens"]},
+        "read": {"tokens": answer.tokens_read, "of": index["tokens"], "coverage": answer.coverage},
         "steps": [
             {"pipeline": step.pipeline, "status": step.status, "usage": usage_object(step.usage)}
             for step in answer.steps
@@ -69,6 +84,7 @@ def citation_object(citation: Citation) -> dict[str, Any]:
         "end": citation.end,
         "line": citation.line,
         "page": citation.page,
+        "part": citation.part,
         "quote": citation.quote,
     }
 

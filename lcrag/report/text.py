@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 QUOTE_CHARACTERS: Final = 160
 """How much of a quote the list of sources shows; the JSON has all of it."""
 
+UNSUPPORTED: Final = "[unsupported]"
+"""What stands after a sentence that no place in the documents supports."""
+
 # Escape sequences, cursor movements, and marks that make text read in another order than it is stored.
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -26,6 +29,16 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 def printable(text: str) -> str:
     """The text without what steers a terminal. Bytes of a file name that are not UTF-8 become U+FFFD."""
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub("", text))
+
+
+def stated(answer: Answer) -> str:
+    """The answer's text, each sentence that has no support in the documents marked so. Not yet printable."""
+    text, position = "", 0
+    for statement in answer.statements:
+        if not statement.supported:
+            text += f"{answer.text[position : statement.end]} {UNSUPPORTED}"
+            position = statement.end
+    return text + answer.text[position:]
 
 
 def sources(answer: Answer) -> str:

@@ -62,15 +62,18 @@ def test_contradiction_is_said(lcrag: Lcrag) -> None:
 
 def test_json_follows_the_contract_key_by_key(lcrag: Lcrag) -> None:
     answer = lcrag("ask", "docs", "who?", "--json").json
-    keys = "schema id question answer short status citations plan usage read steps backend model index"
+    keys = (
+        "schema id question answer short status citations statements dropped_markers conflicts plan usage read steps"
+        " backend model index"
+    )
     assert list(answer) == keys.split()
     assert answer["schema"] == "lcrag.answer/1"
     assert answer["id"] is None
     assert answer["short"] == "Anna"
-    assert answer["read"] == {"tokens": 1800, "of": 24000}
+    assert answer["read"] == {"tokens": 1800, "of": 24000, "coverage": None}
     assert answer["index"] == {"documents": 3, "chunks": 40, "tokens": 24000, "skipped": 2}
     assert [list(citation) for citation in answer["citations"]] == [
-        ["marker", "source", "start", "end", "line", "page", "quote"]
+        ["marker", "source", "start", "end", "line", "page", "part", "quote"]
     ] * 2
     assert (answer["citations"][1]["line"], answer["citations"][1]["page"]) == (None, 3)
     assert answer["steps"] == [{"pipeline": "chunk_rag", "status": "answered", "usage": answer["usage"]}]

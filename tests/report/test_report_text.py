@@ -7,8 +7,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.report.text import printable, sources
-from lcrag.types import Answer, Citation, Usage
+from lcrag.report.text import printable, sources, stated
+from lcrag.types import Answer, Citation, Statement, Usage
 
 
 @given(st.text(st.characters(codec=None)))
@@ -44,3 +44,11 @@ def test_a_quote_is_one_line_of_bounded_length() -> None:
     assert line.startswith("[1] a.md:1  “word word")
     assert line.endswith("word…”\n")
     assert len(line) < 200
+
+
+def test_what_nothing_supports_is_marked_in_its_place() -> None:
+    text = "One is so. Two may be. Three is. [1]"
+    statements = (Statement(0, 10, False, ()), Statement(11, 22, False, ()), Statement(23, 32, True, (1,)))
+    answer = Answer(text, "answered", (), Usage(), 0, statements=statements)
+    assert stated(answer) == "One is so. [unsupported] Two may be. [unsupported] Three is. [1]"
+    assert stated(Answer(text, "answered", (), Usage(), 0)) == text
