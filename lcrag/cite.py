@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lcrag import support
-from lcrag.places import line_of, page_of
+from lcrag.places import line_of, page_of, part_of
 from lcrag.sentences import sentences
 from lcrag.support import Support
 from lcrag.types import Citation, Document, Passage, Statement
@@ -145,6 +145,7 @@ class _Citing:
                 quote=document.text[place.start : place.end],
                 line=line_of(document, place.start),
                 page=page_of(document, place.start),
+                part=part_of(document, place.start),
             )
         return self._citations[key].marker
 

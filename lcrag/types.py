@@ -31,7 +31,8 @@ class Document:
     ``pages``: offsets where pages (PDF) or slides (PPTX) begin, ascending, ``()`` when the format has none.
     ``lines``: ``(offset, line of the file)`` pairs, ascending. A place at or after a pair, before the next, is on that
     pair's line plus the newlines between. Text kept as it stands in the file has ``((0, 1),)``; ``()`` when the file
-    has no lines (PDF, DOCX). ``title`` is what the document calls itself, or "".
+    has no lines (PDF, DOCX). ``cells``: offsets where a notebook's cells begin. ``title`` is what the document calls
+    itself, or "".
     """
 
     id: str
@@ -40,6 +41,7 @@ class Document:
     pages: tuple[int, ...] = ()
     lines: tuple[tuple[int, int], ...] = ((0, 1),)
     title: str = ""
+    cells: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from lcrag.cli.options import BEFORE, origins
 from lcrag.cli.output import Form, Output, OutputClosed
 from lcrag.cli.plan import plan
 from lcrag.cli.server import down, status, up
+from lcrag.cli.show import show
 from lcrag.errors import BackendFailed, InputError, LcragError
 
 INTERRUPTED = 130
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.command()(ask)
 app.command()(plan)
+app.command()(show)
 app.command()(compare)
 app.command("index")(index_command)
 app.command()(calibrate)

@@ -246,7 +246,7 @@ def _print(answer: Answer, listener: _Listener, *, sources: bool) -> None:
     if not said.startswith(listener.streamed):  # checked and corrected since: all of it once more
         listener.output.write("\n\n")
         listener.streamed = ""
-    found = text.sources(answer) if sources else ""
+    found = text.sources(answer, links=listener.output.links(sys.stdout)) if sources else ""
     rest = text.printable(said[len(listener.streamed) :].rstrip())
     listener.output.write(f"{rest}\n" + (f"\n{found}" if found else ""))
 

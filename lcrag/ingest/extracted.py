@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """``pages`` and ``lines`` as in ``lcrag.types.Document``."""
+    """``pages``, ``lines`` and ``cells`` as in ``lcrag.types.Document``."""
 
     text: str
     title: str = ""
     pages: tuple[int, ...] = ()
     lines: tuple[tuple[int, int], ...] = ()
+    cells: tuple[int, ...] = ()
 
 
 def paged(pages: Iterable[str], title: str) -> Extracted:

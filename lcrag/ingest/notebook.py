@@ -16,17 +16,21 @@ def extract(data: bytes) -> Extracted:
     notebook = json.loads(raw)
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise InputError("it has no cells")
-    text = "\n\n".join(part for part in _parts(notebook["cells"]) if part.strip())
+    text, begins = "", []
+    for cell in notebook["cells"]:
+        parts = [part for part in _parts(cell) if part.strip()]
+        text += "\n\n" if text and parts else ""
+        begins.append(len(text))
+        text += "\n\n".join(parts)
     text = f"{text}\n" if text else ""
-    return Extracted(text, heading_of(text), (), found_lines(text, raw, _escaped))
+    return Extracted(text, heading_of(text), (), found_lines(text, raw, _escaped), tuple(begins))
 
 
-def _parts(cells: list[Any]) -> Iterator[str]:
-    for cell in cells:
-        source = _joined(cell.get("source")).rstrip()
-        yield f"```\n{source}\n```" if cell.get("cell_type") == "code" and source.strip() else source
-        for output in cell.get("outputs") or []:
-            yield _joined(output.get("text") or (output.get("data") or {}).get("text/plain")).rstrip()
+def _parts(cell: dict[str, Any]) -> Iterator[str]:
+    source = _joined(cell.get("source")).rstrip()
+    yield f"```\n{source}\n```" if cell.get("cell_type") == "code" and source.strip() else source
+    for output in cell.get("outputs") or []:
+        yield _joined(output.get("text") or (output.get("data") or {}).get("text/plain")).rstrip()
 
 
 def _joined(lines: Any) -> str:

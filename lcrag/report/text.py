@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from lcrag.places import line_of, page_of, part_of
 from lcrag.report.json import chosen
 from lcrag.types import Answer, Citation, Option, Plan, Usage
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from lcrag.doctor import Finding
     from lcrag.history import Record
     from lcrag.server import Look
+    from lcrag.show import Shown
 
 QUOTE_CHARACTERS: Final = 160
 """How much of a quote the list of sources shows; the JSON has all of it."""
@@ -41,18 +44,60 @@ def stated(answer: Answer) -> str:
     return text + answer.text[position:]
 
 
-def sources(answer: Answer) -> str:
-    """One line a citation: ``[1] docs/a.md:7  “quote”``; "" when there are none."""
+def sources(answer: Answer, *, links: bool = False) -> str:
+    """One line a citation: ``[1] docs/a.md:7  “quote”``; "" when there are none.
+
+    ``links``: as hyperlinks that a terminal opens (OSC 8).
+    """
     return "".join(
-        f"[{citation.marker}] {_place(citation)}  “{_shortened(citation.quote)}”\n" for citation in answer.citations
+        f"[{citation.marker}] {_linked(citation) if links else _place(citation)}  “{_shortened(citation.quote)}”\n"
+        for citation in answer.citations
     )
 
 
 def _place(citation: Citation) -> str:
     source = "standard input" if citation.source == "-" else printable(citation.source).replace("\n", " ")
+    part = "" if citation.part is None else f" ({printable(citation.part)})"
     if citation.page is not None:
-        return f"{source} p. {citation.page}"
-    return source if citation.line is None else f"{source}:{citation.line}"
+        return f"{source} p. {citation.page}{part}"
+    return f"{source}{part}" if citation.line is None else f"{source}:{citation.line}{part}"
+
+
+def _linked(citation: Citation) -> str:
+    if citation.source == "-":
+        return _place(citation)
+    page = "" if citation.page is None else f"#page={citation.page}"
+    return f"\x1b]8;;{Path(citation.source).absolute().as_uri()}{page}\x1b\\{_place(citation)}\x1b]8;;\x1b\\"
+
+
+def passage(shown: Shown, *, colour: bool) -> str:
+    """Where a quote stands, its lines numbered as in the file, the quote in reverse or between » and «."""
+    document, text = shown.document, shown.document.text
+    on, off = ("\x1b[7m", "\x1b[27m") if colour else ("»", "«")
+    place = Citation(
+        0,
+        document.id,
+        document.source,
+        shown.start,
+        shown.end,
+        shown.quote,
+        line_of(document, shown.start),
+        page_of(document, shown.start),
+        part_of(document, shown.start),
+    )
+    out = [f"{_place(place)}\n"]
+    position = shown.first
+    for line in text[shown.first : shown.last].rstrip("\n").split("\n"):
+        end = position + len(line)
+        start, stop = max(position, shown.start), min(end, shown.end)
+        if start < stop:
+            said = f"{printable(text[position:start])}{on}{printable(text[start:stop])}{off}{printable(text[stop:end])}"
+        else:
+            said = printable(line)
+        number = line_of(document, position)
+        out.append(f"{'' if number is None else number:>6}  {said}".rstrip() + "\n" if line.strip() else "\n")
+        position = end + 1
+    return "".join(out)
 
 
 def _shortened(quote: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -302,3 +303,21 @@ def test_json_needs_no_ascii(lcrag: Lcrag) -> None:
     lcrag("ask", "docs", "wér?", "--json")
     assert "wér?" in lcrag("ask", "docs", "wér?", "--json").out
     assert json.loads(lcrag("ask", "docs", "\udcff?", "--json").out)["question"] == "\udcff?"
+
+
+def test_links_only_where_the_terminal_opens_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lcrag.cli.output import LINKING, Output
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in (*LINKING, "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert not Output("text").links(Terminal())
+    monkeypatch.setenv("VTE_VERSION", "7600")
+    assert Output("text").links(Terminal())
+    assert not Output("text").links(io.StringIO())
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Output("text").links(Terminal())
