@@ -19,6 +19,7 @@ FOR_PIPELINES = (
     "lcrag.prompts",
     "lcrag.cite",
     "lcrag.passages",
+    "lcrag.provenance",
     "lcrag.sentences",
     "lcrag.words",
 )

@@ -101,6 +101,21 @@ def test_the_cells_of_a_notebook_are_counted_as_the_notebook_has_them(tmp_path: 
         assert part_of(shown.document, shown.start) == part
 
 
+@pytest.mark.parametrize(("indent", "ascii"), [(1, False), (None, True)])
+def test_a_notebooks_output_is_at_its_own_line_even_before_its_source(
+    tmp_path: Path, indent: int | None, ascii: bool
+) -> None:
+    outputs = [{"text": ["three größer\n", "four\n"]}]
+    cell = {"cell_type": "code", "outputs": outputs, "source": ["for x in a:\n", "    print(x)\n"]}
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps({"cells": [cell, cell | {"outputs": []}]}, indent=indent, ensure_ascii=ascii))
+    for words in ("three größer", "four", "for x in a:", "print(x)"):
+        shown = show(Place(path), words)
+        line = line_of(shown.document, shown.start)
+        assert line is not None
+        assert words.split()[0] in path.read_text().split("\n")[line - 1]
+
+
 def test_rows_of_a_table_are_not_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('name,note\nAnna,"kept\nthe ""light"""\nBerta,none\n')
