@@ -136,18 +136,24 @@ class _Citing:
             if passage.document_id not in self._opened:
                 self._opened[passage.document_id] = self._documents(passage.document_id)
             document = self._opened[passage.document_id]
-            self._citations[key] = Citation(
-                marker=len(self._citations) + 1,
-                document_id=passage.document_id,
-                source=passage.source,
-                start=place.start,
-                end=place.end,
-                quote=document.text[place.start : place.end],
-                line=line_of(document, place.start),
-                page=page_of(document, place.start),
-                part=part_of(document, place.start),
-            )
+            number = len(self._citations) + 1
+            self._citations[key] = citation_at(number, passage, place.start, place.end, document)
         return self._citations[key].marker
+
+
+def citation_at(marker: int, passage: Passage, start: int, end: int, document: Document) -> Citation:
+    """The citation of ``document.text[start:end]``, which stands in the passage."""
+    return Citation(
+        marker=marker,
+        document_id=passage.document_id,
+        source=passage.source,
+        start=start,
+        end=end,
+        quote=document.text[start:end],
+        line=line_of(document, start),
+        page=page_of(document, start),
+        part=part_of(document, start),
+    )
 
 
 def _supports(statement: str, passages: Sequence[Passage]) -> Found:

@@ -58,6 +58,9 @@ from pipelines.escalate import after
 STDIN: Final = "-"
 PIPELINES: Final = tuple(pipelines.PIPELINES)
 """Their names, in the order in which they are forecast."""
+SURE: Final = 0.95
+"""P(what answers was read) from which finding nothing means that nothing is there: of 1,000 such answers at most 50 are
+wrong, as far as the estimate is right (``examples/evaluation/answers.py`` tells how far)."""
 SAMPLE: Final = 16
 """Chunks by which the backend's tokens are compared with the index's."""
 
@@ -376,7 +379,9 @@ class Session:
     def _answer(self, route: Forecast, prepared: Prepared, backend: Backend) -> Answer:
         options: Mapping[str, Any] = route.options
         pipeline: Pipeline = pipelines.PIPELINES[route.pipeline](**options)
-        answer = pipeline.answer(prepared.question, self.corpus, prepared.ranking, backend, self._emit)
+        answer = certified(
+            pipeline.answer(prepared.question, self.corpus, prepared.ranking, backend, self._emit), route.evidence
+        )
         if self.backend.name != "embedded":
             key, read = route_key(route.pipeline, route.options), answer.usage
             # Asked before and nothing came from the cache: this server has none, or has forgotten it.
@@ -452,6 +457,19 @@ def history_path() -> Path:
 def forecast_record() -> Record | None:
     """How good the forecasts of all routes were so far; None when nothing was logged."""
     return read_record(history_path())
+
+
+def certified(answer: Answer, evidence: float) -> Answer:
+    """The answer with the coverage of what it read: ``evidence`` where not everything was.
+
+    Finding nothing in nearly all that could answer is finding that nothing is there.
+    """
+    if answer.coverage is not None:
+        return answer
+    if answer.status != "not_retrieved" or evidence < SURE or not answer.tokens_read:
+        return replace(answer, coverage=evidence)
+    *before, last = answer.steps
+    return replace(answer, status="not_found", coverage=evidence, steps=(*before, replace(last, status="not_found")))
 
 
 def failed(answer: Answer) -> bool:

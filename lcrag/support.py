@@ -53,7 +53,7 @@ THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}\b)")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is compared of a text: stemmed words, numbers as digits, stems of names, stems of what is denied.
+    """What is compared of a text: its stemmed words and numbers; numbers; stems of names; stems of what is denied.
 
     ``negates``: whether anything at all is. ``|``: the facts of two texts together.
     """
@@ -189,9 +189,10 @@ def in_a_row(words: Sequence[str], text: str) -> tuple[int, int] | None:
 def facts(text: str) -> Facts:
     """What there is in a text to agree with."""
     listed = WORD.findall(text)
+    numbers = frozenset(_numbers(text, listed))
     return Facts(
-        frozenset(stems(text)) - NUMBER_WORDS.keys(),
-        frozenset(_numbers(text, listed)),
+        frozenset(stem for stem in stems(text) if not stem.isdigit() and stem not in NUMBER_WORDS) | numbers,
+        numbers,
         frozenset(stem for word in _names(text) for stem in stems(word)),
         _denied(listed),
         any(NEGATION.fullmatch(word) for word in listed),
@@ -205,7 +206,7 @@ def _numbers(text: str, words: Sequence[str]) -> Iterator[str]:
 
 
 def _names(text: str) -> Iterator[str]:
-    """Words with a capital that do not begin a sentence, and those that do where the next has one too."""
+    """Words with a capital that do not begin a sentence."""
     words = list(re.finditer(r"\S+", text))
     for before, word in pairwise([None, *words]):
         assert word is not None

@@ -118,7 +118,15 @@ class ChainOfAgents:
             return nothing(self.name, usage, corpus.size.tokens, everything=True)
         done, used = from_notes(question, notes, read, backend)
         return answered(
-            self.name, done, read, corpus, emit, usage=usage + used, tokens_read=corpus.size.tokens, everything=True
+            self.name,
+            question,
+            done,
+            read,
+            corpus,
+            emit,
+            usage=usage + used,
+            tokens_read=corpus.size.tokens,
+            everything=True,
         )
 
     @staticmethod

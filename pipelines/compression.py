@@ -134,6 +134,7 @@ class Compression:
         [done], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
         return answered(
             self.name,
+            question,
             done,
             read,
             corpus,
@@ -170,7 +171,7 @@ class Compression:
             return nothing(self.name, usage, seen, everything=everything)
         last, used = from_notes(question, notes, whole, backend)
         return answered(
-            self.name, last, whole, corpus, emit, usage=usage + used, tokens_read=seen, everything=everything
+            self.name, question, last, whole, corpus, emit, usage=usage + used, tokens_read=seen, everything=everything
         )
 
     def _piece(self, window: int, beside: int) -> int:

@@ -134,6 +134,7 @@ class Escalate:
             [said], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
             answer = answered(
                 ChunkRag.name,
+                question,
                 said,
                 read,
                 corpus,

@@ -104,7 +104,15 @@ class FullContext:
             answer, more = from_notes(question, found, read, backend)
             usage += used + more
         return answered(
-            self.name, answer, read, corpus, emit, usage=usage, tokens_read=corpus.size.tokens, everything=True
+            self.name,
+            question,
+            answer,
+            read,
+            corpus,
+            emit,
+            usage=usage,
+            tokens_read=corpus.size.tokens,
+            everything=True,
         )
 
 

@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Final
 
 from lcrag.cite import cite
+from lcrag.contradiction import compared
 from lcrag.errors import DoesNotFit
 from lcrag.passages import fenced
 from lcrag.prompts import NOT_FOUND, messages
@@ -39,7 +40,8 @@ def nothing_to_read(pipeline: str, corpus: CorpusReader) -> Answer:
 def nothing(pipeline: str, usage: Usage, tokens_read: int, *, everything: bool) -> Answer:
     """The answer that there is none: not in the documents, or not in what was read of them."""
     status: Status = "not_found" if everything else "not_retrieved"
-    return Answer("", status, (), usage, tokens_read, (Step(pipeline, status, usage),))
+    steps = (Step(pipeline, status, usage),)
+    return Answer("", status, (), usage, tokens_read, steps, coverage=1.0 if everything else None)
 
 
 def check_fits(passages: Sequence[Passage], question: str, backend: Backend, *, hint: str) -> None:
@@ -76,6 +78,7 @@ def found_nothing(completion: Completion) -> bool:
 
 def answered(
     pipeline: str,
+    question: str,
     completion: Completion,
     passages: Sequence[Passage],
     corpus: CorpusReader,
@@ -85,7 +88,7 @@ def answered(
     tokens_read: int,
     everything: bool,
 ) -> Answer:
-    """The Answer that ``completion`` makes, its markers checked and led back to the documents.
+    """The Answer that ``completion`` makes, its markers checked and led back, other sources compared with its own.
 
     ``everything``: the whole corpus reached a model, so that finding nothing means that nothing is there.
     """
@@ -97,12 +100,14 @@ def answered(
     cited = cite(completion.text, passages, corpus.document)
     if not cited.text:  # markers that lead nowhere, and no word besides
         return nothing(pipeline, usage, tokens_read, everything=everything)
+    cited, conflicts = compared(question, cited, passages, corpus.document)
     for citation in cited.citations:
         emit(Event("citation", asdict(citation)))
-    step = Step(pipeline, "answered", usage)
+    status: Status = "contradictory" if conflicts else "answered"
+    step = Step(pipeline, status, usage)
     return Answer(
         cited.text,
-        "answered",
+        status,
         cited.citations,
         usage,
         tokens_read,
@@ -110,4 +115,6 @@ def answered(
         completion.short,
         cited.statements,
         cited.dropped,
+        conflicts,
+        1.0 if everything else None,
     )

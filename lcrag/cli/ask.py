@@ -232,7 +232,7 @@ def _one(
         listener.answer(_object(session, asked, answer, plan))
     elif EXIT_CODES[answer.status] == 0:
         if answer.status == "contradictory":
-            listener.output.note("The documents contradict each other.")
+            listener.output.note(text.contradictions(answer))
         if answer.dropped:
             listener.output.note(f"markers that led to no source and were left out: {answer.dropped}")
         _print(answer, listener, sources=sources)

@@ -107,12 +107,29 @@ def _shortened(quote: str) -> str:
 
 def nothing_found(answer: Answer, tokens: int) -> str:
     """What to say when the answer was not found, ``tokens`` being the size of the documents."""
+    read = f"{answer.tokens_read:,} of {tokens:,} tokens"
+    sure = "" if answer.coverage is None else f", which would hold it with probability {answer.coverage:.2f}"
     if answer.status == "not_found":
-        return f"Not in these documents: all {tokens:,} tokens were read."
-    return (
-        f"Not in the {answer.tokens_read:,} of {tokens:,} tokens that were read.\n"
-        "  --pipeline full_context reads everything"
-    )
+        if answer.tokens_read >= tokens or answer.coverage in (None, 1.0):
+            return f"Not in these documents: all {tokens:,} tokens were read."
+        return f"Not in these documents: {read} were read{sure}."
+    return f"Not in the {read} that were read{sure}.\n  --pipeline full_context reads everything"
+
+
+def contradictions(answer: Answer) -> str:
+    """A line for each pair of sources that disagree, with what each says and when, where that is known."""
+    sources = {citation.marker: citation for citation in answer.citations}
+
+    def side(marker: int, value: str, date: str | None) -> str:
+        said = printable(value) or "the opposite"
+        return f"[{marker}] {said}" + (f" ({printable(date)})" if date and date not in _place(sources[marker]) else "")
+
+    lines = [
+        f"The documents contradict each other: {side(one.markers[0], one.values[0], one.dates[0])}; "
+        f"{side(one.markers[1], one.values[1], one.dates[1])}."
+        for one in answer.conflicts
+    ]
+    return "\n".join(lines) or "The documents contradict each other."
 
 
 def plan_report(plan: Plan, *, width: int, colour: bool) -> str:
