@@ -37,6 +37,7 @@ from lcrag.passages import fenced, passages, recounted
 from lcrag.profile import load_profile, profile_path, save_profile
 from lcrag.retrieve import fill_vectors, retrieve
 from lcrag.router import further, label, route, utility
+from lcrag.trace import Watching, trace
 from lcrag.types import (
     Answer,
     Backend,
@@ -70,6 +71,7 @@ class Settings:
     """What a session works on and with. ``paths`` may hold "-": the document in ``stdin_text``.
 
     ``log``: keep the route log. ``shadow``: the share of questions that a second route is run on as well, for the log.
+    ``trace``: find out which passages each answer depends on.
     """
 
     paths: tuple[str, ...]
@@ -84,6 +86,7 @@ class Settings:
     seed: int = 0
     log: bool = False
     shadow: float = 0.0
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,6 +317,10 @@ class Session:
 
         ``first``: what the plan's own route answered already, if it did; then only what comes after it is asked.
         """
+        if self.settings.trace and backend is None:
+            watching = Watching(self.backend)
+            answer = self.answer(prepared, policy, escalate=escalate, backend=watching, first=first)
+            return self._traced(prepared.question, answer, watching)
         backend = self.backend if backend is None else backend
         if escalate is None:
             escalate = policy.pipeline is None
@@ -337,6 +344,12 @@ class Session:
             tried.append(option)
         self._emit(Event("usage", {"usage": answer.usage}))
         return answer
+
+    def _traced(self, question: str, answer: Answer, watching: Watching) -> Answer:
+        if answer.status not in ("answered", "contradictory"):
+            return answer
+        found = trace(question, answer, list(watching.passages.values()), self.corpus, self.backend)
+        return replace(answer, trace=found, usage=answer.usage + found.usage)
 
     def _keep(self, prepared: Prepared, route: Forecast, answer: Answer) -> None:
         """Write the route log, and for a share of the questions run a second route for it."""

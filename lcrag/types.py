@@ -363,6 +363,30 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Traced:
+    """A passage on which an answer depends (``needed``), or that is of the smallest set that gives it (``minimal``)."""
+
+    source: str
+    start: int
+    end: int
+    line: int | None
+    page: int | None
+    needed: bool
+    minimal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Of ``read`` passages ``considered`` were tried; ``reproduced``: read together they give the same answer."""
+
+    passages: tuple[Traced, ...]
+    read: int
+    considered: int
+    reproduced: bool
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One pipeline that ran on the way to an answer."""
 
@@ -389,6 +413,7 @@ class Answer:
     dropped: int = 0
     conflicts: tuple[Conflict, ...] = ()
     coverage: float | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

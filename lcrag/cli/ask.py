@@ -62,6 +62,7 @@ def ask(
     stream: opt.Stream = None,
     sources: opt.Sources = True,
     explain: opt.Explain = False,
+    trace: opt.Trace = False,
     escalate: opt.Escalate = None,
     log: opt.Log = True,
     shadow: opt.Shadow = 0.0,
@@ -108,6 +109,7 @@ def ask(
         seed=seed,
         log=log,
         shadow=shadow,
+        trace=trace,
     )
     policy = Policy(prefer, max_tokens, max_seconds, min_quality, pipeline)
     with Progress(output) as progress:
@@ -196,12 +198,15 @@ class _Listener:
             self.streamed += event.data["text"]
 
     def explain(self, plan: Plan, answer: Answer) -> None:
-        """With --explain, print what was forecast beside what came of it."""
+        """With --explain, print what was forecast beside what came of it; with --trace, what the answer depends on."""
         if self._explain:
             self.progress.clear()
             self.output.report(
                 text.outcome_report(plan, answer, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
             )
+        if answer.trace is not None and self.output.form == "text":
+            self.progress.clear()
+            self.output.report(text.trace_report(answer.trace))
 
     def answer(self, value: dict[str, object]) -> None:
         """Print an answer as JSON."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from lcrag.types import Answer, Citation, Event, Forecast, Plan, Usage
+from lcrag.types import Answer, Citation, Event, Forecast, Plan, Trace, Usage
 
 ANSWER: Final = "lcrag.answer/1"
 PLAN: Final = "lcrag.plan/1"
@@ -70,6 +70,7 @@ def answer_object(
             {"pipeline": step.pipeline, "status": step.status, "usage": usage_object(step.usage)}
             for step in answer.steps
         ],
+        "trace": None if answer.trace is None else trace_object(answer.trace),
         "backend": backend,
         "model": model,
         "index": {key: index[key] for key in ("documents", "chunks", "tokens", "skipped")},
@@ -87,6 +88,10 @@ def citation_object(citation: Citation) -> dict[str, Any]:
         "part": citation.part,
         "quote": citation.quote,
     }
+
+
+def trace_object(trace: Trace) -> dict[str, Any]:
+    return {**asdict(trace), "passages": [asdict(passage) for passage in trace.passages]}
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:

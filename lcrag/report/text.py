@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from lcrag.places import line_of, page_of, part_of
 from lcrag.report.json import chosen
-from lcrag.types import Answer, Citation, Option, Plan, Usage
+from lcrag.types import Answer, Citation, Option, Plan, Trace, Usage
 
 if TYPE_CHECKING:
     from lcrag.corpus import IndexStatus, Refreshed
@@ -68,6 +68,19 @@ def _linked(citation: Citation) -> str:
         return _place(citation)
     page = "" if citation.page is None else f"#page={citation.page}"
     return f"\x1b]8;;{Path(citation.source).absolute().as_uri()}{page}\x1b\\{_place(citation)}\x1b]8;;\x1b\\"
+
+
+def trace_report(trace: Trace) -> str:
+    """What an answer depends on: a line a passage, those of the smallest sufficient set with a star."""
+    if not trace.reproduced:
+        return f"trace: the {trace.considered:,} passages together do not give this answer again\n"
+    lines = [f"trace: {trace.read:,} passages were read; without these the answer changes, * alone suffice"]
+    for one in trace.passages:
+        at = f" p. {one.page}" if one.page is not None else "" if one.line is None else f":{one.line}"
+        star = "*" if one.minimal else " "
+        source = printable(one.source).replace("\n", " ")
+        lines.append(f"{star} {source}{at}, characters {one.start:,} to {one.end:,}")
+    return "\n".join([*lines, f"  {trace.usage.calls:,} calls, {trace.usage.input_tokens:,} tokens"]) + "\n"
 
 
 def passage(shown: Shown, *, colour: bool) -> str:

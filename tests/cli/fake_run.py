@@ -52,6 +52,7 @@ class Settings:
     seed: int = 0
     log: bool = False
     shadow: float = 0.0
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def test_json_follows_the_contract_key_by_key(lcrag: Lcrag) -> None:
     answer = lcrag("ask", "docs", "who?", "--json").json
     keys = (
         "schema id question answer short status citations statements dropped_markers conflicts plan usage read steps"
-        " backend model index"
+        " trace backend model index"
     )
     assert list(answer) == keys.split()
     assert answer["schema"] == "lcrag.answer/1"
