@@ -21,7 +21,7 @@ from lcrag.words import stems
 Piece = tuple[int, str]
 """Text of a document as it stands there, and its offset."""
 
-LEAST: Final = 0.5
+LEAST: Final = 0.55
 """The score from which a place supports a statement."""
 PART: Final = 0.3
 """The score from which a place may support a part of a statement, others the rest."""
