@@ -7,7 +7,8 @@ answer, or a gold sentence shortened or with its parts in another order, against
 statement with another number of the document, another name of it, or a denial, against the same sentence; or unchanged,
 against the sentence of the document that shares most words and lacks the answer. Thresholds are chosen on one half of
 the questions (by a hash of their ids) and tried on the other. Nothing here was judged by a model, so a pair may be
-wrong: the rates are bounds.
+wrong: the rates are bounds. Last, how often the two texts of a pair, were they of two documents, would be called
+contradictory: "other number", "other name" and "denied" made of a gold sentence should be, all others should not.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from lcrag import support
+from lcrag.contradiction import disagree
 from lcrag.dataset import Question, load
 from lcrag.embed import load_embedder
 from lcrag.sentences import sentences
@@ -45,6 +47,9 @@ class Pair:
     statement: str
     text: str
     near: str
+    question: str
+    quoted: bool
+    """Whether the statement was made of the gold sentence, not of the question."""
 
 
 def pairs(questions: list[Question], draw: random.Random) -> Iterator[Pair]:
@@ -72,7 +77,8 @@ def pairs(questions: list[Question], draw: random.Random) -> Iterator[Pair]:
         for kind, statement in statements:
             if statement is None or len(stems(statement)) < 3:
                 continue
-            yield Pair(kind, True, fitted, statement, gold, near)
+            asked = question.question, kind != "answered"
+            yield Pair(kind, True, fitted, statement, gold, near, *asked)
             wrong = [
                 ("other number", _other_number(statement, whole, draw)),
                 ("other name", _other_name(statement, gold, near, whole, draw)),
@@ -80,7 +86,7 @@ def pairs(questions: list[Question], draw: random.Random) -> Iterator[Pair]:
             ]
             for name, changed in wrong:
                 if changed is not None:
-                    yield Pair(name, False, fitted, changed, gold, near)
+                    yield Pair(name, False, fitted, changed, gold, near, *asked)
             other = _nearest(statement, answer, whole, span.start, span.end)
             if other is not None:
                 place, text = other
@@ -91,6 +97,7 @@ def pairs(questions: list[Question], draw: random.Random) -> Iterator[Pair]:
                     statement,
                     text,
                     f"{span.doc.stem} {whole[max(0, place - AROUND) : place + len(text) + AROUND]}",
+                    *asked,
                 )
 
 
@@ -180,6 +187,7 @@ def main() -> None:
         *_even([one for one in every if not one.holds], half, draw),
     ]
     report = evaluate(made)
+    report["contradictory"] = contradictory(every)
     if options.json:
         print(json.dumps(report, indent=2))
         return
@@ -192,9 +200,25 @@ def main() -> None:
     print(f"as shipped (threshold {support.LEAST}), all pairs:")
     for kind, row in report["shipped"].items():
         print(f"  {kind:16} n {row['n']:>4}  supported {row['supported']:.3f}")
+    print("called contradictory, all pairs made of gold sentences:")
+    for kind, row in report["contradictory"].items():
+        print(f"  {kind:16} n {row['n']:>4}  {row['share']:.3f}")
     print("ROC of the shipped score (false support, true support, threshold):")
     for x, y, t in report["roc"]:
         print(f"  {x:.3f} {y:.3f} {t:.2f}")
+
+
+def contradictory(made: list[Pair]) -> dict[str, dict[str, float]]:
+    """By kind, the share of pairs of two different texts that are called contradictory."""
+    report = {}
+    for kind in dict.fromkeys(pair.kind for pair in made if pair.quoted):
+        mine = [
+            disagree(pair.question, pair.text, pair.statement) is not None
+            for pair in made
+            if pair.quoted and pair.kind == kind
+        ]
+        report[kind] = {"n": len(mine), "share": float(np.mean(mine))}
+    return report
 
 
 def _even(listed: list[Pair], count: int, draw: random.Random) -> list[Pair]:

@@ -321,3 +321,44 @@ def test_links_only_where_the_terminal_opens_them(monkeypatch: pytest.MonkeyPatc
     assert not Output("text").links(io.StringIO())
     monkeypatch.setenv("TERM", "dumb")
     assert not Output("text").links(Terminal())
+
+
+def test_what_has_no_support_is_marked_in_text_and_told_in_json(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "unsure")
+    assert result.out.startswith("It was Anna [1]. She sang. [unsupported]\n")
+    assert "markers that led to no source and were left out: 2" in result.err
+    value = lcrag("ask", "docs", "unsure", "--json").json
+    assert value["answer"] == "It was Anna [1]. She sang."
+    assert [(one["text"], one["supported"], one["citations"]) for one in value["statements"]] == [
+        ("It was Anna", True, [1]),
+        ("She sang.", False, []),
+    ]
+    assert value["dropped_markers"] == 2
+
+
+def test_both_sides_of_a_contradiction_are_told_with_their_dates(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "sides")
+    assert "The documents contradict each other: [1] 1860 (3 May 2023[2J); [2] 2100.\n" in result.err
+    assert result.code == 0
+    value = lcrag("ask", "docs", "sides", "--json").json
+    assert value["conflicts"] == [{"markers": [1, 2], "dates": ["3 May 2023\x1b[2J", None], "values": ["1860", "2100"]}]
+
+
+def test_a_negative_answer_tells_what_was_read_and_how_sure_that_is(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "certified")
+    assert result.code == 1
+    told = "Not in these documents: 1,800 of 24,000 tokens were read, which would hold it with probability 0.97."
+    assert told in result.err
+    assert lcrag("ask", "docs", "certified", "--json").json["read"] == {"tokens": 1800, "of": 24000, "coverage": 0.97}
+
+
+def test_the_trace_is_told_beside_the_answer(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "traced", "--trace")
+    assert fake_run.opened[-1].trace
+    assert result.out.startswith("It was Anna [1].\n")
+    assert "* docs/a.md:7, characters 5 to 900\n" in result.err
+    assert "  b.pdf p. 3, characters 0 to 9\n" in result.err
+    assert "9 calls, 900 tokens" in result.err
+    value = lcrag("ask", "docs", "traced", "--trace", "--json").json["trace"]
+    assert (value["read"], value["considered"], value["reproduced"]) == (12, 10, True)
+    assert [(one["needed"], one["minimal"]) for one in value["passages"]] == [(True, True), (True, False)]
