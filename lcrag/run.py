@@ -60,9 +60,9 @@ STDIN: Final = "-"
 PIPELINES: Final = tuple(pipelines.PIPELINES)
 """Their names, in the order in which they are forecast."""
 SURE: Final = 0.95
-"""P(what answers was read) from which finding nothing means that nothing is there, as having read everything does. Where
-it was told, .992 of 778 times the evidence had been read (``examples/evaluation/certificate.py``); that a backend may
-overlook what it reads is another matter, and the same for both."""
+"""P(what answers was read) from which finding nothing means that nothing is there, as having read everything does.
+Where it was told, the evidence had been read .992 of 778 times (``examples/evaluation/certificate.py``); that a backend
+may overlook what it reads is another matter, and the same for both."""
 SAMPLE: Final = 16
 """Chunks by which the backend's tokens are compared with the index's."""
 

@@ -8,7 +8,8 @@ is touched (recall); of all quotes, the share that stands in the file exactly at
 told. Abstention: of the questions with an answer, the share answered, refused (false refused); of those without, the
 share refused, answered (false found); "in part" counts refusals that say that only a part was read. Certificate: of
 refusals that claim that nothing is there without having read everything, how many were of questions with an answer,
-unread or overlooked. ``--limit`` takes N questions of each source, with and without an answer in equal shares as far as there are.
+unread or overlooked. ``--limit`` takes N questions of each source, with and without an answer in equal shares as far as
+there are.
 """
 
 from __future__ import annotations
