@@ -194,13 +194,13 @@ class Corpus:
             KeyError: there is none with this id.
         """
         rows = self._rows(
-            "SELECT documents.id, documents.source, pages, lines, documents.title FROM documents JOIN files"
+            "SELECT documents.id, documents.source, pages, lines, cells, documents.title FROM documents JOIN files"
             " ON files.source = documents.source WHERE hash = ?",
             document_id,
         )
         if not rows:
             raise KeyError(document_id)
-        number, source, pages, lines, title = rows[0]
+        number, source, pages, lines, cells, title = rows[0]
         texts = self._rows("SELECT text FROM chunks JOIN texts ON chunk = id WHERE document = ? ORDER BY id", number)
         return Document(
             id=document_id,
@@ -209,6 +209,7 @@ class Corpus:
             pages=tuple(json.loads(pages)),
             lines=tuple((offset, line) for offset, line in json.loads(lines)),
             title=title,
+            cells=tuple(json.loads(cells)),
         )
 
     def documents(self) -> Iterator[tuple[str, str, int]]:

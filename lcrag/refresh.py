@@ -183,13 +183,13 @@ def _take(
 
 def _copy_file(db: sqlite3.Connection, file: SourceFile, digest: bytes) -> bool:
     """Take over what reading a file of the same bytes and the same kind gave: a renamed or copied file."""
-    for source, document, title, pages, lines in db.execute(
-        "SELECT source, document, title, pages, lines FROM files WHERE digest = ?", (digest,)
+    for source, document, title, pages, lines, cells in db.execute(
+        "SELECT source, document, title, pages, lines, cells FROM files WHERE digest = ?", (digest,)
     ).fetchall():
         if PurePath(source).suffix == PurePath(file.source).suffix:
             db.execute(
-                "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                (file.source, file.size, file.mtime_ns, digest, document, title, pages, lines),
+                "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                (file.source, file.size, file.mtime_ns, digest, document, title, pages, lines, cells),
             )
             return True
     return False
@@ -219,7 +219,7 @@ def _store_file(
         ).fetchone()[0]
         _add_chunks(db, postings, number, document, made)
     db.execute(
-        "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+        "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
         (
             source,
             size,
@@ -229,6 +229,7 @@ def _store_file(
             document.title,
             json.dumps(document.pages),
             json.dumps(document.lines),
+            json.dumps(document.cells),
         ),
     )
 

@@ -37,6 +37,7 @@ from lcrag.passages import fenced, passages, recounted
 from lcrag.profile import load_profile, profile_path, save_profile
 from lcrag.retrieve import fill_vectors, retrieve
 from lcrag.router import further, label, route, utility
+from lcrag.trace import Watching, trace
 from lcrag.types import (
     Answer,
     Backend,
@@ -58,6 +59,10 @@ from pipelines.escalate import after
 STDIN: Final = "-"
 PIPELINES: Final = tuple(pipelines.PIPELINES)
 """Their names, in the order in which they are forecast."""
+SURE: Final = 0.95
+"""P(what answers was read) from which finding nothing means that nothing is there, as having read everything does.
+Where it was told, the evidence had been read .992 of 778 times (``examples/evaluation/certificate.py``); that a backend
+may overlook what it reads is another matter, and the same for both."""
 SAMPLE: Final = 16
 """Chunks by which the backend's tokens are compared with the index's."""
 
@@ -67,6 +72,7 @@ class Settings:
     """What a session works on and with. ``paths`` may hold "-": the document in ``stdin_text``.
 
     ``log``: keep the route log. ``shadow``: the share of questions that a second route is run on as well, for the log.
+    ``trace``: find out which passages each answer depends on.
     """
 
     paths: tuple[str, ...]
@@ -81,6 +87,7 @@ class Settings:
     seed: int = 0
     log: bool = False
     shadow: float = 0.0
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +318,10 @@ class Session:
 
         ``first``: what the plan's own route answered already, if it did; then only what comes after it is asked.
         """
+        if self.settings.trace and backend is None:
+            watching = Watching(self.backend)
+            answer = self.answer(prepared, policy, escalate=escalate, backend=watching, first=first)
+            return self._traced(prepared.question, answer, watching)
         backend = self.backend if backend is None else backend
         if escalate is None:
             escalate = policy.pipeline is None
@@ -334,6 +345,12 @@ class Session:
             tried.append(option)
         self._emit(Event("usage", {"usage": answer.usage}))
         return answer
+
+    def _traced(self, question: str, answer: Answer, watching: Watching) -> Answer:
+        if answer.status not in ("answered", "contradictory"):
+            return answer
+        found = trace(question, answer, list(watching.passages.values()), self.corpus, self.backend)
+        return replace(answer, trace=found, usage=answer.usage + found.usage)
 
     def _keep(self, prepared: Prepared, route: Forecast, answer: Answer) -> None:
         """Write the route log, and for a share of the questions run a second route for it."""
@@ -376,7 +393,9 @@ class Session:
     def _answer(self, route: Forecast, prepared: Prepared, backend: Backend) -> Answer:
         options: Mapping[str, Any] = route.options
         pipeline: Pipeline = pipelines.PIPELINES[route.pipeline](**options)
-        answer = pipeline.answer(prepared.question, self.corpus, prepared.ranking, backend, self._emit)
+        answer = certified(
+            pipeline.answer(prepared.question, self.corpus, prepared.ranking, backend, self._emit), route.evidence
+        )
         if self.backend.name != "embedded":
             key, read = route_key(route.pipeline, route.options), answer.usage
             # Asked before and nothing came from the cache: this server has none, or has forgotten it.
@@ -452,6 +471,19 @@ def history_path() -> Path:
 def forecast_record() -> Record | None:
     """How good the forecasts of all routes were so far; None when nothing was logged."""
     return read_record(history_path())
+
+
+def certified(answer: Answer, evidence: float) -> Answer:
+    """The answer with the coverage of what it read: ``evidence`` where not everything was.
+
+    Finding nothing in nearly all that could answer is finding that nothing is there.
+    """
+    if answer.coverage is not None:
+        return answer
+    if answer.status != "not_retrieved" or evidence < SURE or not answer.tokens_read:
+        return replace(answer, coverage=evidence)
+    *before, last = answer.steps
+    return replace(answer, status="not_found", coverage=evidence, steps=(*before, replace(last, status="not_found")))
 
 
 def failed(answer: Answer) -> bool:

@@ -17,7 +17,7 @@ from lcrag import lexical
 from lcrag.errors import NotAvailable
 
 FILE = "index.sqlite"
-FORMAT = "2"
+FORMAT = "3"
 """Of the tables below and of what chunks and contexts look like; another number in the file means: build it anew."""
 
 WAIT_SECONDS = 600.0
@@ -34,7 +34,7 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB,
-    document INTEGER REFERENCES documents, title TEXT, pages TEXT, lines TEXT, error TEXT);
+    document INTEGER REFERENCES documents, title TEXT, pages TEXT, lines TEXT, cells TEXT, error TEXT);
 CREATE INDEX files_by_document ON files (document);
 CREATE INDEX files_by_digest ON files (digest);
 CREATE TABLE documents (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, source TEXT NOT NULL, title TEXT NOT NULL,

@@ -31,7 +31,8 @@ class Document:
     ``pages``: offsets where pages (PDF) or slides (PPTX) begin, ascending, ``()`` when the format has none.
     ``lines``: ``(offset, line of the file)`` pairs, ascending. A place at or after a pair, before the next, is on that
     pair's line plus the newlines between. Text kept as it stands in the file has ``((0, 1),)``; ``()`` when the file
-    has no lines (PDF, DOCX). ``title`` is what the document calls itself, or "".
+    has no lines (PDF, DOCX). ``cells``: offsets where a notebook's cells begin. ``title`` is what the document calls
+    itself, or "".
     """
 
     id: str
@@ -40,6 +41,7 @@ class Document:
     pages: tuple[int, ...] = ()
     lines: tuple[tuple[int, int], ...] = ((0, 1),)
     title: str = ""
+    cells: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +321,10 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """``quote == document.text[start:end]``; ``line`` of the file for text formats, ``page`` for paged ones, from 1."""
+    """``quote == document.text[start:end]``; ``line`` of the file for text formats, ``page`` for paged ones, from 1.
+
+    ``part``: what a reader looks for where neither says it: "row 7", "cell 3", "section Prices", or None.
+    """
 
     marker: int
     document_id: str
@@ -329,6 +334,56 @@ class Citation:
     quote: str
     line: int | None
     page: int | None
+    part: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Two citations that answer differently: ``values`` is what they differ in, ``dates`` when each was said, if known.
+
+    Of a denial the values are "" and the word that denies.
+    """
+
+    markers: tuple[int, int]
+    values: tuple[str, str]
+    dates: tuple[str | None, str | None] = (None, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A sentence of an answer, ``answer.text[start:end]``, its markers left out.
+
+    ``supported``: whether the places that ``citations`` (markers) name support it, as far as words can tell.
+    """
+
+    start: int
+    end: int
+    supported: bool
+    citations: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A passage on which an answer depends (``needed``), or that is of the smallest set that gives it (``minimal``)."""
+
+    source: str
+    start: int
+    end: int
+    line: int | None
+    page: int | None
+    needed: bool
+    minimal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Of ``read`` passages ``considered`` were tried; ``reproduced``: read together they give the same answer."""
+
+    passages: tuple[Traced, ...]
+    read: int
+    considered: int
+    reproduced: bool
+    usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,7 +398,9 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """``tokens_read``: document tokens that reached a model at least once, each token counted once, by the index's
-    tokenizer, so that they compare with ``CorpusSize.tokens`` whatever backend answers."""
+    tokenizer, so that they compare with ``CorpusSize.tokens`` whatever backend answers. ``dropped``: markers of the
+    model that led to no support and are gone. ``coverage``: P(what answers the question, if anything does, was read),
+    None where nobody has reckoned it. ``conflicts`` is not empty when the status is "contradictory"."""
 
     text: str
     status: Status
@@ -352,6 +409,11 @@ class Answer:
     tokens_read: int
     steps: tuple[Step, ...] = ()
     short: str | None = None
+    statements: tuple[Statement, ...] = ()
+    dropped: int = 0
+    conflicts: tuple[Conflict, ...] = ()
+    coverage: float | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,38 +113,50 @@ class ChainOfAgents:
             )
         workers = list(groups(read, sizes, piece))
         work = self._side_by_side if self.mode == "tree" else self._in_a_row
-        notes, usage = work(question, workers, backend, emit)
+        notes, usage = work(question, workers, read, backend, emit)
         if not notes:
             return nothing(self.name, usage, corpus.size.tokens, everything=True)
-        done, used = from_notes(question, notes, backend)
+        done, used = from_notes(question, notes, read, backend)
         return answered(
-            self.name, done, read, corpus, emit, usage=usage + used, tokens_read=corpus.size.tokens, everything=True
+            self.name,
+            question,
+            done,
+            read,
+            corpus,
+            emit,
+            usage=usage + used,
+            tokens_read=corpus.size.tokens,
+            everything=True,
         )
 
     @staticmethod
     def _in_a_row(
-        question: str, workers: Sequence[Sequence[Passage]], backend: Backend, emit: Emit
+        question: str, workers: Sequence[Sequence[Passage]], read: Sequence[Passage], backend: Backend, emit: Emit
     ) -> tuple[list[str], Usage]:
         room, most = notes_room(backend.window), note_tokens(backend.window)
         notes: list[str] = []
         usage = Usage()
         for number, group in enumerate(workers, 1):
-            [done], used = run(backend, [Task("note", question, tuple(group), tuple(notes))], most)
+            task = Task("note", question, tuple(group), tuple(notes))
+            [done], used = run(backend, [task], most)
             usage += used
             emit(Event("worker", _told(number, len(workers), done)))
-            notes, used = merged(question, [*notes, *noted([done])], backend, emit, room=room, note_tokens=most)
+            notes = [*notes, *noted([task], [done], read)]
+            notes, used = merged(question, notes, read, backend, emit, room=room, note_tokens=most)
             usage += used
         return notes, usage
 
     @staticmethod
     def _side_by_side(
-        question: str, workers: Sequence[Sequence[Passage]], backend: Backend, emit: Emit
+        question: str, workers: Sequence[Sequence[Passage]], read: Sequence[Passage], backend: Backend, emit: Emit
     ) -> tuple[list[str], Usage]:
         room, most = notes_room(backend.window), note_tokens(backend.window)
-        done, usage = run(backend, [Task("note", question, tuple(group)) for group in workers], most)
+        tasks = [Task("note", question, tuple(group)) for group in workers]
+        done, usage = run(backend, tasks, most)
         for number, one in enumerate(done, 1):
             emit(Event("worker", _told(number, len(workers), one)))
-        notes, used = merged(question, noted(done), backend, emit, room=room, note_tokens=most)
+        notes = noted(tasks, done, read)
+        notes, used = merged(question, notes, read, backend, emit, room=room, note_tokens=most)
         return notes, usage + used
 
     def _piece(self, window: int, beside: int) -> int:

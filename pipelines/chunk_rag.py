@@ -57,6 +57,7 @@ class ChunkRag:
         [done], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
         return answered(
             self.name,
+            question,
             done,
             read,
             corpus,

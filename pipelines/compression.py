@@ -134,6 +134,7 @@ class Compression:
         [done], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
         return answered(
             self.name,
+            question,
             done,
             read,
             corpus,
@@ -159,17 +160,18 @@ class Compression:
         most = self._summary(len(pieces))
         longest = max(max(sizes) + most, min(self.tokens, len(pieces) * most) + ANSWER_TOKENS)
         too_long(longest, beside, backend, hint=SMALLER)
-        done, usage = run(backend, [Task("summarise", question, tuple(piece)) for piece in pieces], most)
+        tasks = [Task("summarise", question, tuple(piece)) for piece in pieces]
+        done, usage = run(backend, tasks, most)
         for number, one in enumerate(done, 1):
             status = "nothing" if found_nothing(one) else "noted"
             emit(Event("worker", {"index": number, "of": len(done), "status": status}))
-        notes = noted(done)
+        notes = noted(tasks, done, whole)
         emit(_retrieved(whole, len(whole), sum(p.tokens for p in whole), sum(backend.count_many(notes))))
         if not notes:
             return nothing(self.name, usage, seen, everything=everything)
-        last, used = from_notes(question, notes, backend)
+        last, used = from_notes(question, notes, whole, backend)
         return answered(
-            self.name, last, whole, corpus, emit, usage=usage + used, tokens_read=seen, everything=everything
+            self.name, question, last, whole, corpus, emit, usage=usage + used, tokens_read=seen, everything=everything
         )
 
     def _piece(self, window: int, beside: int) -> int:

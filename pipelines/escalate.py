@@ -134,6 +134,7 @@ class Escalate:
             [said], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
             answer = answered(
                 ChunkRag.name,
+                question,
                 said,
                 read,
                 corpus,
@@ -149,9 +150,11 @@ class Escalate:
 
 
 def after(first: Answer, then: Answer) -> Answer:
-    """The second answer, with what both used."""
+    """The second answer, with what both used and the coverage of the one that read more."""
+    coverage = [one.coverage for one in (first, then) if one.coverage is not None]
     return replace(
         then,
+        coverage=max(coverage, default=None),
         usage=first.usage + then.usage,
         tokens_read=max(first.tokens_read, then.tokens_read),
         steps=first.steps + then.steps,

@@ -34,6 +34,7 @@ from pipelines.outcome import (
     INSTRUCTION_TOKENS,
     NOTE_TOKENS,
     answered,
+    found_nothing,
     frame,
     nothing_to_read,
     run,
@@ -103,19 +104,28 @@ class FullContext:
                 f"{len(parts)} parts, by documents",
             }
         emit(Event("retrieve", told))
-        done, usage = run(backend, [Task("answer", question, tuple(part)) for part in parts], ANSWER_TOKENS)
-        answer, found = done[0], noted(done)
-        if len(found) == 1:
-            answer = next(one for one in done if one.text == found[0])
-        elif found:
+        tasks = [Task("answer", question, tuple(part)) for part in parts]
+        done, usage = run(backend, tasks, ANSWER_TOKENS)
+        told_by = [place for place, one in enumerate(done) if not found_nothing(one)]
+        answer = done[told_by[0] if told_by else 0]
+        if len(told_by) > 1:
+            found = noted(tasks, done, read)
             room = backend.window - beside
             found, used = merged(
-                question, found, backend, emit, room=room, note_tokens=max(1, min(NOTE_TOKENS, room // 4))
+                question, found, read, backend, emit, room=room, note_tokens=max(1, min(NOTE_TOKENS, room // 4))
             )
-            answer, more = from_notes(question, found, backend)
+            answer, more = from_notes(question, found, read, backend)
             usage += used + more
         return answered(
-            self.name, answer, read, corpus, emit, usage=usage, tokens_read=corpus.size.tokens, everything=True
+            self.name,
+            question,
+            answer,
+            read,
+            corpus,
+            emit,
+            usage=usage,
+            tokens_read=corpus.size.tokens,
+            everything=True,
         )
 
 

@@ -1,24 +1,38 @@
 """Notes on their way from those who read to the one who answers: merged in a tree when they outgrow their room.
 
-A merge is one more call that may lose something, so nothing is merged that fits as it is.
+A merge is one more call that may lose something, so nothing is merged that fits as it is; and what it must not lose,
+the markers, is put right after each call (``lcrag.provenance``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lcrag.passages import groups
-from lcrag.types import Backend, Completion, Emit, Event, Task, Usage
+from lcrag.provenance import carried
+from lcrag.types import Backend, Completion, Emit, Event, Passage, Task, Usage
 from pipelines.outcome import ANSWER_TOKENS, found_nothing, run
 
 
-def noted(done: Sequence[Completion]) -> list[str]:
-    """The texts of those completions that found something."""
-    return [one.text for one in done if not found_nothing(one)]
+def noted(tasks: Sequence[Task], done: Sequence[Completion], read: Sequence[Passage]) -> list[str]:
+    """The texts of those completions that found something, under the markers of what their tasks gave them."""
+    return [
+        carried(one.text, task.passages, task.notes, read)
+        for task, one in zip(tasks, done, strict=True)
+        if not found_nothing(one)
+    ]
 
 
 def merged(
-    question: str, notes: Sequence[str], backend: Backend, emit: Emit, *, room: int, note_tokens: int
+    question: str,
+    notes: Sequence[str],
+    read: Sequence[Passage],
+    backend: Backend,
+    emit: Emit,
+    *,
+    room: int,
+    note_tokens: int,
 ) -> tuple[list[str], Usage]:
     """The notes within ``room`` tokens: level by level, neighbours that fit it together become one, in one batch.
 
@@ -33,12 +47,21 @@ def merged(
         done, used = run(backend, tasks, note_tokens)
         usage += used
         emit(Event("worker", {"index": len(done), "of": len(done), "status": "merged"}))
-        replies = iter(done)
-        left = [note for group in several for note in (group if len(group) == 1 else noted([next(replies)]))]
+        replies = iter(zip(tasks, done, strict=True))
+        merges = [list(group) if len(group) == 1 else _merge(*next(replies), read) for group in several]
+        left = [note for merge in merges for note in merge]
     return left, usage
 
 
-def from_notes(question: str, notes: Sequence[str], backend: Backend) -> tuple[Completion, Usage]:
+def _merge(task: Task, done: Completion, read: Sequence[Passage]) -> list[str]:
+    return noted([task], [done], read)
+
+
+def from_notes(
+    question: str, notes: Sequence[str], read: Sequence[Passage], backend: Backend
+) -> tuple[Completion, Usage]:
     """The manager's answer from the notes."""
     [done], used = run(backend, [Task("synthesise", question, (), tuple(notes))], ANSWER_TOKENS)
+    if not found_nothing(done):
+        done = replace(done, text=carried(done.text, (), notes, read))
     return done, used

@@ -9,6 +9,7 @@ from functools import reduce
 from typing import Final
 
 from lcrag.cite import cite
+from lcrag.contradiction import compared
 from lcrag.errors import DoesNotFit
 from lcrag.passages import fenced
 from lcrag.prompts import NOT_FOUND, fence, messages
@@ -41,7 +42,8 @@ def nothing_to_read(pipeline: str, corpus: CorpusReader) -> Answer:
 def nothing(pipeline: str, usage: Usage, tokens_read: int, *, everything: bool) -> Answer:
     """The answer that there is none: not in the documents, or not in what was read of them."""
     status: Status = "not_found" if everything else "not_retrieved"
-    return Answer("", status, (), usage, tokens_read, (Step(pipeline, status, usage),))
+    steps = (Step(pipeline, status, usage),)
+    return Answer("", status, (), usage, tokens_read, steps, coverage=1.0 if everything else None)
 
 
 def check_fits(passages: Sequence[Passage], question: str, backend: Backend, *, hint: str) -> None:
@@ -81,6 +83,7 @@ def found_nothing(completion: Completion) -> bool:
 
 def answered(
     pipeline: str,
+    question: str,
     completion: Completion,
     passages: Sequence[Passage],
     corpus: CorpusReader,
@@ -90,7 +93,7 @@ def answered(
     tokens_read: int,
     everything: bool,
 ) -> Answer:
-    """The Answer that ``completion`` makes, its markers checked and led back to the documents.
+    """The Answer that ``completion`` makes, its markers checked and led back, other sources compared with its own.
 
     ``everything``: the whole corpus reached a model, so that finding nothing means that nothing is there.
     """
@@ -99,10 +102,24 @@ def answered(
         emit(Event("usage", {"message": cut}))
     if found_nothing(completion):
         return nothing(pipeline, usage, tokens_read, everything=everything)
-    text, citations = cite(completion.text, passages, corpus.document)
-    if not text:  # markers that lead nowhere, and no word besides
+    cited = cite(completion.text, passages, corpus.document)
+    if not cited.text:  # markers that lead nowhere, and no word besides
         return nothing(pipeline, usage, tokens_read, everything=everything)
-    for citation in citations:
+    cited, conflicts = compared(question, cited, passages, corpus.document)
+    for citation in cited.citations:
         emit(Event("citation", asdict(citation)))
-    step = Step(pipeline, "answered", usage)
-    return Answer(text, "answered", citations, usage, tokens_read, (step,), completion.short)
+    status: Status = "contradictory" if conflicts else "answered"
+    step = Step(pipeline, status, usage)
+    return Answer(
+        cited.text,
+        status,
+        cited.citations,
+        usage,
+        tokens_read,
+        (step,),
+        completion.short,
+        cited.statements,
+        cited.dropped,
+        conflicts,
+        1.0 if everything else None,
+    )

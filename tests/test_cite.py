@@ -22,7 +22,8 @@ PASSAGES = (
 
 
 def cited(text: str, passages: tuple[Passage, ...] = PASSAGES) -> tuple[str, tuple[Citation, ...]]:
-    return cite(text, passages, {"d": DOCUMENT}.__getitem__)
+    found = cite(text, passages, {"d": DOCUMENT}.__getitem__)
+    return found.text, found.citations
 
 
 @pytest.mark.parametrize(
@@ -98,9 +99,54 @@ def test_a_number_in_brackets_that_the_source_itself_has_is_no_marker(
 ) -> None:
     document = Document("d", "a.md", CITING)
     every = tuple(Passage(marker, "d", "a.md", 0, len(CITING), CITING, 9) for marker in (3, 4, 5, 7, 12))
-    found, citations = cite(answer, every, {"d": document}.__getitem__)
-    assert found == text
-    assert [citation.quote for citation in citations] == quotes
+    found = cite(answer, every, {"d": document}.__getitem__)
+    assert found.text == text
+    assert [citation.quote for citation in found.citations] == quotes
+
+
+@pytest.mark.parametrize(
+    ("answer", "statements", "dropped"),
+    [
+        ("The lamp burned oil. [5]", [("The lamp burned oil.", True, (1,))], 0),
+        ("The lamp burned gas. [5][99]", [("The lamp burned gas.", True, (1,))], 1),  # two of three words: the limit
+        (
+            "It was lit in 1872 [3]. The lamp burned oil [5].",
+            [("It was lit in 1872", False, ()), ("The lamp burned oil", True, (1,))],
+            1,
+        ),
+        (
+            "The lamp burned oil. Its first keeper was Anna Holm. [5] She stayed nine years.",
+            [
+                ("The lamp burned oil.", True, (1,)),
+                ("Its first keeper was Anna Holm.", True, (2,)),
+                ("She stayed nine years.", True, (2,)),
+            ],
+            0,
+        ),
+        ("Yes. The lamp burned oil. [5]", [("Yes. The lamp burned oil.", True, (1,))], 0),
+        ("Two things are known:\n- The lamp burned oil. [5]", [("The lamp burned oil.", True, (1,))], 0),
+        (
+            "It was lit in 1871 and kept for nine years by Anna Holm. [3][5]",
+            [("It was lit in 1871 and kept for nine years by Anna Holm.", True, (1, 2))],
+            0,
+        ),
+        ("The lamp burned oil.", [("The lamp burned oil.", False, ())], 0),
+        ("", [], 0),
+    ],
+)
+def test_each_sentence_is_tied_to_what_supports_it(
+    answer: str, statements: list[tuple[str, bool, tuple[int, ...]]], dropped: int
+) -> None:
+    found = cite(answer, PASSAGES, {"d": DOCUMENT}.__getitem__)
+    assert [(found.text[one.start : one.end], one.supported, one.citations) for one in found.statements] == statements
+    assert found.dropped == dropped
+
+
+def test_a_sentence_without_a_marker_gets_that_of_its_support() -> None:
+    found = cite("The lamp burned oil. [5] It was lit in 1871.", PASSAGES, {"d": DOCUMENT}.__getitem__)
+    assert found.text == "The lamp burned oil. [1] It was lit in 1871."  # nothing names the passage that says so
+    found = cite("It was lit in 1871. [3] The light was lit.", PASSAGES, {"d": DOCUMENT}.__getitem__)
+    assert found.text == "It was lit in 1871. [1] The light was lit. [1]"
 
 
 def test_the_line_is_where_the_quote_begins() -> None:
@@ -121,6 +167,11 @@ def test_a_compressed_passage_leads_to_the_original() -> None:
 
 @given(st.text(alphabet=st.sampled_from("[]0123456789 ,.\nlamp oil") | st.characters(codec="utf-8")))
 def test_whatever_the_model_says_each_quote_is_in_its_place(answer: str) -> None:
-    text, citations = cited(answer)
-    assert all(citation.quote == TEXT[citation.start : citation.end] != "" for citation in citations)
-    assert all(f"[{citation.marker}]" in text for citation in citations)
+    found = cite(answer, PASSAGES, {"d": DOCUMENT}.__getitem__)
+    assert all(citation.quote == TEXT[citation.start : citation.end] != "" for citation in found.citations)
+    assert all(f"[{citation.marker}]" in found.text for citation in found.citations)
+    markers = {citation.marker for citation in found.citations}
+    for one in found.statements:
+        assert 0 <= one.start < one.end <= len(found.text)
+        assert one.supported == bool(one.citations)
+        assert markers.issuperset(one.citations)

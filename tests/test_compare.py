@@ -106,7 +106,7 @@ def test_the_routers_answer_is_that_of_the_route_with_its_plan(tmp_path: Path) -
             assert router["answer"] == twin["answer"]
             assert router["usage"] == twin["usage"]
         else:
-            assert twin["status"] == "not_retrieved"
+            assert twin["status"] in ("not_retrieved", "not_found")
             assert router["usage"]["input_tokens"] > twin["usage"]["input_tokens"]
             assert router["steps"][0] == twin["steps"][0]
     assert same > 0
@@ -138,7 +138,8 @@ def test_what_was_not_retrieved_goes_on_from_the_answer_that_was_paid_for(
         router = rows[question.id, "router"]
         assert router["same_as"] is None
         twin = rows[question.id, router["pipeline"]]
-        assert (twin["status"], twin["options"]) == ("not_retrieved", router["options"])
+        assert twin["status"] in ("not_retrieved", "not_found")  # by the coverage of what was read
+        assert twin["options"] == router["options"]
         assert router["usage"]["calls"] > twin["usage"]["calls"]
         assert router["steps"][: len(twin["steps"])] == twin["steps"]
     calls = sum(row["usage"]["calls"] for row in rows.values() if row["route"] != "router")

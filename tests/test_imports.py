@@ -18,7 +18,9 @@ FOR_PIPELINES = (
     *LEAVES,
     "lcrag.prompts",
     "lcrag.cite",
+    "lcrag.contradiction",
     "lcrag.passages",
+    "lcrag.provenance",
     "lcrag.sentences",
     "lcrag.words",
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
@@ -12,8 +13,8 @@ from fakes import nobody
 from faulty_server import faulty_server
 
 from lcrag.errors import DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
-from lcrag.run import Session, Settings, index_clear, index_folder, index_status
-from lcrag.types import Event, Policy
+from lcrag.run import SURE, Session, Settings, certified, index_clear, index_folder, index_status
+from lcrag.types import Answer, Event, Policy, Step, Usage
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CORPUS = EXAMPLES / "saltmarsh"
@@ -191,3 +192,17 @@ def test_something_else_on_that_port_is_no_server(tmp_path: Path, monkeypatch: p
             assert session.backend_name == "embedded"
         other.shutdown()
     assert any("without a model" in str(event.data.get("message")) for event in events)
+
+
+def test_finding_nothing_in_nearly_all_that_could_answer_is_finding_that_nothing_is_there() -> None:
+    steps = (Step("chunk_rag", "answered", Usage()), Step("chunk_rag", "not_retrieved", Usage()))
+    nothing = Answer("", "not_retrieved", (), Usage(), 900, steps)
+    sure = certified(nothing, SURE)
+    assert (sure.status, sure.steps[-1].status, sure.coverage) == ("not_found", "not_found", SURE)
+    assert sure.steps[0] == steps[0]
+    unsure = certified(nothing, SURE - 0.01)
+    assert (unsure.status, unsure.steps, unsure.coverage) == ("not_retrieved", steps, SURE - 0.01)
+    unread = certified(replace(nothing, tokens_read=0), 1.0)
+    assert unread.status == "not_retrieved"
+    whole = replace(nothing, status="not_found", coverage=1.0)
+    assert certified(whole, 0.2) == whole

@@ -88,7 +88,7 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
                 task = Task("answer", question.question, read)
                 reading = backend.read(task)
                 text = backend._joined(embedded._chosen(task, reading), 1024)
-                _, citations = cite(text, read, corpus.document)
+                citations = cite(text, read, corpus.document).citations
                 spans = [(ids[span.doc], span.start, span.end) for span in question.evidence or ()]
                 held = any(
                     document == citation.document_id and start < citation.end and citation.start < end

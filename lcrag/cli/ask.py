@@ -62,6 +62,7 @@ def ask(
     stream: opt.Stream = None,
     sources: opt.Sources = True,
     explain: opt.Explain = False,
+    trace: opt.Trace = False,
     escalate: opt.Escalate = None,
     log: opt.Log = True,
     shadow: opt.Shadow = 0.0,
@@ -108,6 +109,7 @@ def ask(
         seed=seed,
         log=log,
         shadow=shadow,
+        trace=trace,
     )
     policy = Policy(prefer, max_tokens, max_seconds, min_quality, pipeline)
     with Progress(output) as progress:
@@ -196,12 +198,15 @@ class _Listener:
             self.streamed += event.data["text"]
 
     def explain(self, plan: Plan, answer: Answer) -> None:
-        """With --explain, print what was forecast beside what came of it."""
+        """With --explain, print what was forecast beside what came of it; with --trace, what the answer depends on."""
         if self._explain:
             self.progress.clear()
             self.output.report(
                 text.outcome_report(plan, answer, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
             )
+        if answer.trace is not None and self.output.form == "text":
+            self.progress.clear()
+            self.output.report(text.trace_report(answer.trace))
 
     def answer(self, value: dict[str, object]) -> None:
         """Print an answer as JSON."""
@@ -232,7 +237,9 @@ def _one(
         listener.answer(_object(session, asked, answer, plan))
     elif EXIT_CODES[answer.status] == 0:
         if answer.status == "contradictory":
-            listener.output.note("The documents contradict each other.")
+            listener.output.note(text.contradictions(answer))
+        if answer.dropped:
+            listener.output.note(f"markers that led to no source and were left out: {answer.dropped}")
         _print(answer, listener, sources=sources)
     else:
         listener.output.note(text.nothing_found(answer, session.index_info["tokens"]))
@@ -240,11 +247,12 @@ def _one(
 
 
 def _print(answer: Answer, listener: _Listener, *, sources: bool) -> None:
-    if not answer.text.startswith(listener.streamed):  # checked and corrected since: all of it once more
+    said = text.stated(answer)
+    if not said.startswith(listener.streamed):  # checked and corrected since: all of it once more
         listener.output.write("\n\n")
         listener.streamed = ""
-    found = text.sources(answer) if sources else ""
-    rest = text.printable(answer.text[len(listener.streamed) :].rstrip())
+    found = text.sources(answer, links=listener.output.links(sys.stdout)) if sources else ""
+    rest = text.printable(said[len(listener.streamed) :].rstrip())
     listener.output.write(f"{rest}\n" + (f"\n{found}" if found else ""))
 
 

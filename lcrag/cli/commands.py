@@ -17,6 +17,7 @@ SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 COMMANDS: Final = {
     "ask": ("ask", "ask", "Answer a question from your documents, with sources."),
     "plan": ("plan", "plan", "Show every route with its tokens, seconds and P(correct)."),
+    "show": ("show", "show", "Show the passage that a citation names, the quote marked in it."),
     "compare": ("compare", "compare", "Ask every route the same questions, and say which is better."),
     "index": ("index", "index_command", "Build the index of your documents, or bring it up to date."),
     "calibrate": ("calibrate", "calibrate", "Measure how well the backend uses what it reads, and its cost."),

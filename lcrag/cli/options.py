@@ -119,6 +119,15 @@ Explain = Annotated[
     bool,
     _option("explain", "Print the plan before the answer and what came of it after, on standard error.", "--explain"),
 ]
+Trace = Annotated[
+    bool, _option("trace", "Ask again without parts of what was read: which passages does it depend on?", "--trace")
+]
+# Of `show` alone.
+Quote = Annotated[str | None, _option("quote", "Words to find there, as the file has them.", show_default=False)]
+Png = Annotated[
+    Path | None, _option("png", "Write the page of a PDF here, the quote marked.", show_default=False, metavar="FILE")
+]
+
 Log = Annotated[bool, _option("log", "Keep what was forecast and what came of it, without any text.", "--log/--no-log")]
 Shadow = Annotated[
     float,
@@ -264,6 +273,9 @@ CONFIGURABLE: Final[dict[str, Any]] = {
     "sources": Sources,
     "explain": Explain,
     "escalate": Escalate,
+    "trace": Trace,
+    "quote": Quote,
+    "png": Png,
     "log": Log,
     "shadow": Shadow,
     "quick": Quick,

@@ -14,6 +14,10 @@ from lcrag.errors import LcragError
 
 Form = Literal["text", "json", "ndjson"]
 
+LINKING = ("VTE_VERSION", "WT_SESSION", "KITTY_WINDOW_ID", "WEZTERM_PANE", "ITERM_SESSION_ID", "KONSOLE_VERSION")
+"""What terminals that open hyperlinks set: GNOME's and other VTE ones, Windows Terminal, kitty, WezTerm, iTerm2, …"""
+LINKING_TERM = ("alacritty", "foot", "xterm-ghostty", "xterm-kitty")
+
 
 class OutputClosed(Exception):
     """Whoever read standard output has gone."""
@@ -89,6 +93,11 @@ class Output:
     def colour(self, stream: TextIO) -> bool:
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
         return self._colour and not plain and stream.isatty()
+
+    def links(self, stream: TextIO) -> bool:
+        """Whether the terminal is one of those that are known to open hyperlinks (OSC 8); others would show them."""
+        known = any(os.environ.get(name) for name in LINKING) or os.environ.get("TERM", "") in LINKING_TERM
+        return known and self.colour(stream)
 
     def report(self, text: str) -> None:
         """Put text that was asked for on standard error, as it is, colours included."""

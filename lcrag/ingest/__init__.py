@@ -9,6 +9,7 @@ from typing import Final
 
 from lcrag.errors import InputError
 from lcrag.ingest.discover import Scan, SourceFile, discover
+from lcrag.ingest.extracted import Extracted
 from lcrag.ingest.text import decoded, heading_of
 from lcrag.types import Document
 
@@ -50,20 +51,19 @@ def read(file: SourceFile) -> Document:
         raise UnreadableFile(str(error)) from error
     except Exception as error:
         raise UnreadableFile(f"not a readable {name} file: {type(error).__name__}: {error}".rstrip(": ")) from error
-    return _document(file.source, extracted.text, extracted.pages, extracted.lines, extracted.title)
+    return _document(file.source, extracted)
 
 
 def from_text(text: str, source: str) -> Document:
     """Plain text, Markdown, code, tables: kept as it stands. Raises UnreadableFile when there is nothing in it."""
     prose = PurePath(source).suffix.lower() in PROSE  # in code, "# " begins a comment
-    return _document(source, text, (), ((0, 1),), heading_of(text) if prose else "")
+    return _document(source, Extracted(text, heading_of(text) if prose else "", (), ((0, 1),)))
 
 
-def _document(
-    source: str, text: str, pages: tuple[int, ...], lines: tuple[tuple[int, int], ...], title: str
-) -> Document:
-    text = text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored: "?" stands for it
+def _document(source: str, found: Extracted) -> Document:
+    text = found.text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored: "?" stands for it
     if not text.strip():
-        raise UnreadableFile("there is no text in it" + (" (scanned pages need OCR first)" if pages else ""))
+        raise UnreadableFile("there is no text in it" + (" (scanned pages need OCR first)" if found.pages else ""))
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
-    return Document(digest, source, text, pages, lines, " ".join(title.split())[:200])
+    title = " ".join(found.title.split())[:200]
+    return Document(digest, source, text, found.pages, found.lines, title, found.cells)

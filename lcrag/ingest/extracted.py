@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """``pages`` and ``lines`` as in ``lcrag.types.Document``."""
+    """``pages``, ``lines`` and ``cells`` as in ``lcrag.types.Document``."""
 
     text: str
     title: str = ""
     pages: tuple[int, ...] = ()
     lines: tuple[tuple[int, int], ...] = ()
+    cells: tuple[int, ...] = ()
 
 
 def paged(pages: Iterable[str], title: str) -> Extracted:
@@ -27,17 +28,16 @@ def paged(pages: Iterable[str], title: str) -> Extracted:
     return Extracted(text, title, tuple(begins))
 
 
-def found_lines(text: str, raw: str, as_in_file: Callable[[str], str] = str) -> tuple[tuple[int, int], ...]:
+def found_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:
     """``(offset, line of the file)`` of each line of ``text`` that stands in ``raw``, searched in order.
 
-    ``as_in_file`` writes a line the way the file does (escaped in JSON, say). A line that is not found keeps to the
-    one before it.
+    A line that is not found keeps to the one before it.
     """
     pairs: list[tuple[int, int]] = []
     position = searched = 0
     line = 1
     for part in text.splitlines(keepends=True):
-        wanted = as_in_file(part.strip())
+        wanted = part.strip()
         at = raw.find(wanted, searched) if part.strip() else -1
         if at >= 0:
             line += raw.count("\n", searched, at)

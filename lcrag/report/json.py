@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from lcrag.types import Answer, Citation, Event, Forecast, Plan, Usage
+from lcrag.types import Answer, Citation, Event, Forecast, Plan, Trace, Usage
 
 ANSWER: Final = "lcrag.answer/1"
 PLAN: Final = "lcrag.plan/1"
@@ -48,13 +48,29 @@ def answer_object(
         "short": answer.short,
         "status": answer.status,
         "citations": [citation_object(citation) for citation in answer.citations],
+        "statements": [
+            {
+                "text": answer.text[one.start : one.end],
+                "start": one.start,
+                "end": one.end,
+                "supported": one.supported,
+                "citations": list(one.citations),
+            }
+            for one in answer.statements
+        ],
+        "dropped_markers": answer.dropped,
+        "conflicts": [
+            {"markers": list(one.markers), "dates": list(one.dates), "values": list(one.values)}
+            for one in answer.conflicts
+        ],
         "plan": None if plan is None else plan_object(plan),
         "usage": usage_object(answer.usage),
-        "read": {"tokens": answer.tokens_read, "of": index["tokens"]},
+        "read": {"tokens": answer.tokens_read, "of": index["tokens"], "coverage": answer.coverage},
         "steps": [
             {"pipeline": step.pipeline, "status": step.status, "usage": usage_object(step.usage)}
             for step in answer.steps
         ],
+        "trace": None if answer.trace is None else trace_object(answer.trace),
         "backend": backend,
         "model": model,
         "index": {key: index[key] for key in ("documents", "chunks", "tokens", "skipped")},
@@ -69,8 +85,13 @@ def citation_object(citation: Citation) -> dict[str, Any]:
         "end": citation.end,
         "line": citation.line,
         "page": citation.page,
+        "part": citation.part,
         "quote": citation.quote,
     }
+
+
+def trace_object(trace: Trace) -> dict[str, Any]:
+    return {**asdict(trace), "passages": [asdict(passage) for passage in trace.passages]}
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from lcrag.places import line_of, page_of, part_of
 from lcrag.report.json import chosen
-from lcrag.types import Answer, Citation, Option, Plan, Usage
+from lcrag.types import Answer, Citation, Option, Plan, Trace, Usage
 
 if TYPE_CHECKING:
     from lcrag.corpus import IndexStatus, Refreshed
     from lcrag.doctor import Finding
     from lcrag.history import Record
     from lcrag.server import Look
+    from lcrag.show import Shown
 
 QUOTE_CHARACTERS: Final = 160
 """How much of a quote the list of sources shows; the JSON has all of it."""
+
+UNSUPPORTED: Final = "[unsupported]"
+"""What stands after a sentence that no place in the documents supports."""
 
 # Escape sequences, cursor movements, and marks that make text read in another order than it is stored.
 _CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -28,18 +34,83 @@ def printable(text: str) -> str:
     return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", _CONTROL.sub("", text))
 
 
-def sources(answer: Answer) -> str:
-    """One line a citation: ``[1] docs/a.md:7  “quote”``; "" when there are none."""
+def stated(answer: Answer) -> str:
+    """The answer's text, each sentence that has no support in the documents marked so. Not yet printable."""
+    text, position = "", 0
+    for statement in answer.statements:
+        if not statement.supported:
+            text += f"{answer.text[position : statement.end]} {UNSUPPORTED}"
+            position = statement.end
+    return text + answer.text[position:]
+
+
+def sources(answer: Answer, *, links: bool = False) -> str:
+    """One line a citation: ``[1] docs/a.md:7  “quote”``; "" when there are none.
+
+    ``links``: as hyperlinks that a terminal opens (OSC 8).
+    """
     return "".join(
-        f"[{citation.marker}] {_place(citation)}  “{_shortened(citation.quote)}”\n" for citation in answer.citations
+        f"[{citation.marker}] {_linked(citation) if links else _place(citation)}  “{_shortened(citation.quote)}”\n"
+        for citation in answer.citations
     )
 
 
 def _place(citation: Citation) -> str:
     source = "standard input" if citation.source == "-" else printable(citation.source).replace("\n", " ")
+    part = "" if citation.part is None else f" ({printable(citation.part)})"
     if citation.page is not None:
-        return f"{source} p. {citation.page}"
-    return source if citation.line is None else f"{source}:{citation.line}"
+        return f"{source} p. {citation.page}{part}"
+    return f"{source}{part}" if citation.line is None else f"{source}:{citation.line}{part}"
+
+
+def _linked(citation: Citation) -> str:
+    if citation.source == "-":
+        return _place(citation)
+    page = "" if citation.page is None else f"#page={citation.page}"
+    return f"\x1b]8;;{Path(citation.source).absolute().as_uri()}{page}\x1b\\{_place(citation)}\x1b]8;;\x1b\\"
+
+
+def trace_report(trace: Trace) -> str:
+    """What an answer depends on: a line a passage, those of the smallest sufficient set with a star."""
+    if not trace.reproduced:
+        return f"trace: the {trace.considered:,} passages together do not give this answer again\n"
+    lines = [f"trace: {trace.read:,} passages were read; without these the answer changes, * alone suffice"]
+    for one in trace.passages:
+        at = f" p. {one.page}" if one.page is not None else "" if one.line is None else f":{one.line}"
+        star = "*" if one.minimal else " "
+        source = printable(one.source).replace("\n", " ")
+        lines.append(f"{star} {source}{at}, characters {one.start:,} to {one.end:,}")
+    return "\n".join([*lines, f"  {trace.usage.calls:,} calls, {trace.usage.input_tokens:,} tokens"]) + "\n"
+
+
+def passage(shown: Shown, *, colour: bool) -> str:
+    """Where a quote stands, its lines numbered as in the file, the quote in reverse or between » and «."""
+    document, text = shown.document, shown.document.text
+    on, off = ("\x1b[7m", "\x1b[27m") if colour else ("»", "«")
+    place = Citation(
+        0,
+        document.id,
+        document.source,
+        shown.start,
+        shown.end,
+        shown.quote,
+        line_of(document, shown.start),
+        page_of(document, shown.start),
+        part_of(document, shown.start),
+    )
+    out = [f"{_place(place)}\n"]
+    position = shown.first
+    for line in text[shown.first : shown.last].rstrip("\n").split("\n"):
+        end = position + len(line)
+        start, stop = max(position, shown.start), min(end, shown.end)
+        if start < stop:
+            said = f"{printable(text[position:start])}{on}{printable(text[start:stop])}{off}{printable(text[stop:end])}"
+        else:
+            said = printable(line)
+        number = line_of(document, position)
+        out.append(f"{'' if number is None else number:>6}  {said}".rstrip() + "\n" if line.strip() else "\n")
+        position = end + 1
+    return "".join(out)
 
 
 def _shortened(quote: str) -> str:
@@ -49,12 +120,29 @@ def _shortened(quote: str) -> str:
 
 def nothing_found(answer: Answer, tokens: int) -> str:
     """What to say when the answer was not found, ``tokens`` being the size of the documents."""
+    read = f"{answer.tokens_read:,} of {tokens:,} tokens"
+    sure = "" if answer.coverage is None else f", which would hold it with probability {answer.coverage:.2f}"
     if answer.status == "not_found":
-        return f"Not in these documents: all {tokens:,} tokens were read."
-    return (
-        f"Not in the {answer.tokens_read:,} of {tokens:,} tokens that were read.\n"
-        "  --pipeline full_context reads everything"
-    )
+        if answer.tokens_read >= tokens or answer.coverage in (None, 1.0):
+            return f"Not in these documents: all {tokens:,} tokens were read."
+        return f"Not in these documents: {read} were read{sure}."
+    return f"Not in the {read} that were read{sure}.\n  --pipeline full_context reads everything"
+
+
+def contradictions(answer: Answer) -> str:
+    """A line for each pair of sources that disagree, with what each says and when, where that is known."""
+    sources = {citation.marker: citation for citation in answer.citations}
+
+    def side(marker: int, value: str, date: str | None) -> str:
+        said = printable(value) or "the opposite"
+        return f"[{marker}] {said}" + (f" ({printable(date)})" if date and date not in _place(sources[marker]) else "")
+
+    lines = [
+        f"The documents contradict each other: {side(one.markers[0], one.values[0], one.dates[0])}; "
+        f"{side(one.markers[1], one.values[1], one.dates[1])}."
+        for one in answer.conflicts
+    ]
+    return "\n".join(lines) or "The documents contradict each other."
 
 
 def plan_report(plan: Plan, *, width: int, colour: bool) -> str:

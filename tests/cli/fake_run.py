@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +18,7 @@ from lcrag.history import Record, RouteRecord
 from lcrag.types import (
     Answer,
     Citation,
+    Conflict,
     CostModel,
     Emit,
     Estimate,
@@ -26,7 +27,10 @@ from lcrag.types import (
     Plan,
     Policy,
     Profile,
+    Statement,
     Step,
+    Trace,
+    Traced,
     Usage,
 )
 
@@ -52,6 +56,7 @@ class Settings:
     seed: int = 0
     log: bool = False
     shadow: float = 0.0
+    trace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +156,25 @@ class Session:
                 return Answer("", "not_found", (), USAGE, 24000, nothing)
             case "unread":
                 return Answer("", "not_retrieved", (), USAGE, 1800, nothing)
+            case "certified":
+                return Answer("", "not_found", (), USAGE, 1800, nothing, coverage=0.97)
             case "both":
                 return Answer("Yes [1]. No [2].", "contradictory", (), USAGE, 1800)
+            case "sides":
+                sides = answer("Yes [1]. No [2].", "docs/a.md", "Yes")
+                conflict = Conflict((1, 2), ("1860", "2100"), ("3 May 2023\x1b[2J", None))
+                return replace(sides, status="contradictory", conflicts=(conflict,))
+            case "unsure":
+                said = answer("It was Anna [1]. She sang.", "docs/a.md", "It was Anna")
+                statements = (Statement(0, 11, True, (1,)), Statement(17, 26, False, ()))
+                return replace(said, statements=statements, dropped=2)
+            case "traced":
+                passages = (
+                    Traced("docs/a\x1b.md", 5, 900, 7, None, True, True),
+                    Traced("b.pdf", 0, 9, None, 3, True, False),
+                )
+                traced = Trace(passages, 12, 10, True, Usage(900, 0, 90, 9, 1.0))
+                return replace(answer("It was Anna [1].", "docs/a.md", "It was Anna"), trace=traced)
             case "evil":
                 return answer(EVIL, f"docs/{EVIL}.md", f"{EVIL}\n{'x' * 500}")
             case "backend":

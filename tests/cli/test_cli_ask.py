@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -62,15 +63,18 @@ def test_contradiction_is_said(lcrag: Lcrag) -> None:
 
 def test_json_follows_the_contract_key_by_key(lcrag: Lcrag) -> None:
     answer = lcrag("ask", "docs", "who?", "--json").json
-    keys = "schema id question answer short status citations plan usage read steps backend model index"
+    keys = (
+        "schema id question answer short status citations statements dropped_markers conflicts plan usage read steps"
+        " trace backend model index"
+    )
     assert list(answer) == keys.split()
     assert answer["schema"] == "lcrag.answer/1"
     assert answer["id"] is None
     assert answer["short"] == "Anna"
-    assert answer["read"] == {"tokens": 1800, "of": 24000}
+    assert answer["read"] == {"tokens": 1800, "of": 24000, "coverage": None}
     assert answer["index"] == {"documents": 3, "chunks": 40, "tokens": 24000, "skipped": 2}
     assert [list(citation) for citation in answer["citations"]] == [
-        ["marker", "source", "start", "end", "line", "page", "quote"]
+        ["marker", "source", "start", "end", "line", "page", "part", "quote"]
     ] * 2
     assert (answer["citations"][1]["line"], answer["citations"][1]["page"]) == (None, 3)
     assert answer["steps"] == [{"pipeline": "chunk_rag", "status": "answered", "usage": answer["usage"]}]
@@ -299,3 +303,62 @@ def test_json_needs_no_ascii(lcrag: Lcrag) -> None:
     lcrag("ask", "docs", "wér?", "--json")
     assert "wér?" in lcrag("ask", "docs", "wér?", "--json").out
     assert json.loads(lcrag("ask", "docs", "\udcff?", "--json").out)["question"] == "\udcff?"
+
+
+def test_links_only_where_the_terminal_opens_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from lcrag.cli.output import LINKING, Output
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in (*LINKING, "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert not Output("text").links(Terminal())
+    monkeypatch.setenv("VTE_VERSION", "7600")
+    assert Output("text").links(Terminal())
+    assert not Output("text").links(io.StringIO())
+    monkeypatch.setenv("TERM", "dumb")
+    assert not Output("text").links(Terminal())
+
+
+def test_what_has_no_support_is_marked_in_text_and_told_in_json(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "unsure")
+    assert result.out.startswith("It was Anna [1]. She sang. [unsupported]\n")
+    assert "markers that led to no source and were left out: 2" in result.err
+    value = lcrag("ask", "docs", "unsure", "--json").json
+    assert value["answer"] == "It was Anna [1]. She sang."
+    assert [(one["text"], one["supported"], one["citations"]) for one in value["statements"]] == [
+        ("It was Anna", True, [1]),
+        ("She sang.", False, []),
+    ]
+    assert value["dropped_markers"] == 2
+
+
+def test_both_sides_of_a_contradiction_are_told_with_their_dates(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "sides")
+    assert "The documents contradict each other: [1] 1860 (3 May 2023[2J); [2] 2100.\n" in result.err
+    assert result.code == 0
+    value = lcrag("ask", "docs", "sides", "--json").json
+    assert value["conflicts"] == [{"markers": [1, 2], "dates": ["3 May 2023\x1b[2J", None], "values": ["1860", "2100"]}]
+
+
+def test_a_negative_answer_tells_what_was_read_and_how_sure_that_is(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "certified")
+    assert result.code == 1
+    told = "Not in these documents: 1,800 of 24,000 tokens were read, which would hold it with probability 0.97."
+    assert told in result.err
+    assert lcrag("ask", "docs", "certified", "--json").json["read"] == {"tokens": 1800, "of": 24000, "coverage": 0.97}
+
+
+def test_the_trace_is_told_beside_the_answer(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "traced", "--trace")
+    assert fake_run.opened[-1].trace
+    assert result.out.startswith("It was Anna [1].\n")
+    assert "* docs/a.md:7, characters 5 to 900\n" in result.err
+    assert "  b.pdf p. 3, characters 0 to 9\n" in result.err
+    assert "9 calls, 900 tokens" in result.err
+    value = lcrag("ask", "docs", "traced", "--trace", "--json").json["trace"]
+    assert (value["read"], value["considered"], value["reproduced"]) == (12, 10, True)
+    assert [(one["needed"], one["minimal"]) for one in value["passages"]] == [(True, True), (True, False)]

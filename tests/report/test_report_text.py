@@ -7,8 +7,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.report.text import printable, sources
-from lcrag.types import Answer, Citation, Usage
+from lcrag.report.text import printable, sources, stated
+from lcrag.types import Answer, Citation, Statement, Usage
 
 
 @given(st.text(st.characters(codec=None)))
@@ -39,8 +39,23 @@ def test_places() -> None:
     assert cited(source="e\nvil\x1b[2J\udcff.md", line=2, page=None) == "[1] e vil[2J\ufffd.md:2  “q”\n"
 
 
+def test_a_link_names_the_file_and_nothing_in_a_name_ends_it() -> None:
+    citation = Citation(1, "d", "/docs/e\x1b\\vil \u202e.pdf", 0, 1, "q", None, 3, "row 2\x1b[2J")
+    line = sources(Answer("a", "answered", (citation,), Usage(), 0), links=True)
+    link = "\x1b]8;;file:///docs/e%1B%5Cvil%20%E2%80%AE.pdf#page=3\x1b\\"
+    assert line == f"[1] {link}/docs/e\\vil .pdf p. 3 (row 2[2J)\x1b]8;;\x1b\\  “q”\n"
+
+
 def test_a_quote_is_one_line_of_bounded_length() -> None:
     line = cited(source="a.md", line=1, page=None, quote="word \n" * 100)
     assert line.startswith("[1] a.md:1  “word word")
     assert line.endswith("word…”\n")
     assert len(line) < 200
+
+
+def test_what_nothing_supports_is_marked_in_its_place() -> None:
+    text = "One is so. Two may be. Three is. [1]"
+    statements = (Statement(0, 10, False, ()), Statement(11, 22, False, ()), Statement(23, 32, True, (1,)))
+    answer = Answer(text, "answered", (), Usage(), 0, statements=statements)
+    assert stated(answer) == "One is so. [unsupported] Two may be. [unsupported] Three is. [1]"
+    assert stated(Answer(text, "answered", (), Usage(), 0)) == text

@@ -1,0 +1,52 @@
+"""How far can "not in these documents" be trusted when not everything was read? Coverage as told, against the truth.
+
+    python examples/evaluation/certificate.py DIR... [--dense off] [--index FOLDER]
+
+Each DIR is a dataset as lcrag.dataset reads it. For each question with known evidence and each budget of chunk_rag that
+is smaller than the corpus, the coverage that ``lcrag ask`` would tell is set beside whether the evidence really lies
+within that budget. Printed for thresholds: how many (question, budget) pairs reach it, and in how many of those the
+evidence had been read. The estimator's weights were fitted on questions like these; ``examples/estimator/evaluate.py``
+tells how it does on documents that it has not seen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from lcrag.dataset import load
+from lcrag.embed import load_embedder
+from lcrag.estimate import estimate
+from lcrag.gold import ranked
+from pipelines.chunk_rag import BUDGETS
+
+THRESHOLDS = (0.7, 0.8, 0.9, 0.95, 0.98)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("--dense", choices=("auto", "off"), default="auto")
+    parser.add_argument("--index", type=Path, help="keep the indexes in this folder")
+    options = parser.parse_args()
+    embedder = None if options.dense == "off" else load_embedder()
+    pairs: list[tuple[str, float, bool]] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for folder in options.folders:
+            for _, ranking, gold in ranked(load(folder), embedder, options.index or Path(scratch)):
+                found = estimate(ranking)
+                for budget in BUDGETS:
+                    if gold is not None and budget < ranking.size.tokens:
+                        pairs.append((folder.name, found.covered(budget), gold.covered(budget)))
+    print(f"{'':16}" + "".join(f"{'at ' + str(threshold):>18}" for threshold in THRESHOLDS))
+    for name in [*sorted({name for name, _, _ in pairs}), "all"]:
+        cells = []
+        for threshold in THRESHOLDS:
+            held = [true for source, told, true in pairs if name in (source, "all") and told >= threshold]
+            cells.append(f"{sum(held) / len(held):.3f} of {len(held)}" if held else "–")
+        print(f"{name:16}" + "".join(f"{cell:>18}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()
