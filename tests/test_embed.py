@@ -153,3 +153,11 @@ def test_the_name_follows_the_weights(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(lcrag.embed, "EXPORT", "another")
     names.add(lcrag.embed._fingerprint(weights))
     assert len(names) == 6
+
+
+def test_onnxruntime_leaves_no_trace_in_the_home_folder(cache: Path, tmp_path: Path) -> None:
+    """Its telemetry begins with a file; without that file nothing is sent."""
+    environment = {"LCRAG_CACHE_DIR": str(cache), "HOME": str(tmp_path), "PATH": "", "HF_HUB_OFFLINE": "1"}
+    root = Path(lcrag.embed.__file__).parent.parent
+    subprocess.run([sys.executable, "-c", LOAD], cwd=root, env=environment, check=True, capture_output=True)
+    assert list(tmp_path.rglob("*")) == []

@@ -71,8 +71,11 @@ class Measuring:
             print(value["failed"], file=sys.stderr)
         self.found[name] = value
         self.found.setdefault("seconds", {})[name] = round(time.perf_counter() - begun, 1)
-        self.out.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
+        self._write()
         print(f"{name}: {self.found['seconds'][name]} s", file=sys.stderr, flush=True)
+
+    def _write(self) -> None:
+        self.out.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
 
     def folder(self, tokens: int) -> Path:
         return self.work / f"docs-{tokens}"
@@ -105,7 +108,12 @@ class Measuring:
     # --- 1
 
     def first(self, url: str, repeats: int) -> list[dict[str, Any]]:
-        return [self._first(tokens, url, repeats) for tokens in self.sizes]
+        found: list[dict[str, Any]] = []
+        for tokens in self.sizes:
+            found.append(self._first(tokens, url, repeats))
+            self.found["first"] = found
+            self._write()
+        return found
 
     def _first(self, tokens: int, url: str, repeats: int) -> dict[str, Any]:
         raw = self.raw(url)
