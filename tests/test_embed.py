@@ -87,11 +87,11 @@ def test_batches_keep_the_order_of_the_texts(minilm: MiniLM) -> None:
 
 @pytest.mark.slow
 def test_it_agrees_with_its_original(minilm: MiniLM) -> None:
-    original = SentenceTransformerEmbedder(str(lcrag.embed._weights_folder()))
+    original = SentenceTransformerEmbedder(str(lcrag.embed.weights_folder()))
     assert original.dimensions == DIMENSIONS
     assert (original.embed(TEXTS) * minilm.embed(TEXTS)).sum(axis=1).min() > 0.96
     assert original.embed([]).shape == (0, DIMENSIONS)
-    assert original.name == SentenceTransformerEmbedder(str(lcrag.embed._weights_folder())).name
+    assert original.name == SentenceTransformerEmbedder(str(lcrag.embed.weights_folder())).name
     cat, _, kitten, revenue, _ = minilm.embed(TEXTS)
     assert cat @ kitten > 0.5 > cat @ revenue
 
