@@ -44,7 +44,7 @@ from pipelines.outcome import (
 SAMPLE: Final = 16
 """Passages by which the tokens of all are reckoned."""
 SPARE: Final = 1.1
-"""How much more all may have than the sample tells, before all are counted."""
+"""How far from what the sample tells all may be; where that does not decide, all are counted, as one text."""
 INSTEAD: Final = "--pipeline chain_of_agents or --pipeline chunk_rag"
 
 
@@ -87,7 +87,7 @@ class FullContext:
         read = passages(corpus.chunks())
         tokens = corpus.size.tokens
         parts = [read]
-        if not _surely_fits(read, corpus, backend, beside):
+        if not _fits(read, corpus, backend, beside):
             chunks = recounted(corpus.chunks(), corpus, backend)
             read = passages(chunks)
             tokens = sum(chunk.tokens for chunk in chunks)
@@ -129,11 +129,15 @@ class FullContext:
         )
 
 
-def _surely_fits(read: Sequence[Passage], corpus: CorpusReader, backend: Backend, beside: int) -> bool:
-    """Whether all of it fits, by a sample in the backend's tokens: counting a long corpus by a server takes seconds."""
+def _fits(read: Sequence[Passage], corpus: CorpusReader, backend: Backend, beside: int) -> bool:
+    """Whether all of it fits, in the backend's tokens: by a sample, else as one text, as a thousand take seconds."""
     sample = read[:: -(-len(read) // SAMPLE)]
     counted = sum(backend.count_many([prefix([passage]) for passage in sample]))
-    return beside + SPARE * counted * corpus.size.tokens / sum(passage.tokens for passage in sample) <= backend.window
+    reckoned = counted * corpus.size.tokens / sum(passage.tokens for passage in sample)
+    room = backend.window - beside
+    if SPARE * reckoned <= room or reckoned > SPARE * room:
+        return reckoned <= room
+    return backend.count_tokens(prefix(read)) <= room
 
 
 def _parts(read: Sequence[Passage], backend: Backend, beside: int) -> list[list[Passage]]:

@@ -11,11 +11,13 @@ from fakes import corpus_of, nobody
 from lcrag import prompts
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, DoesNotFit
+from lcrag.passages import passages
 from lcrag.prompts import NOT_FOUND
 from lcrag.retrieve import retrieve
 from lcrag.types import Answer, Completion, Estimate, Event, Pipeline, Task
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
 from pipelines.compression import WIDER
+from pipelines.outcome import ANSWER_TOKENS, frame
 
 LINES = [
     f"Boat {number} carries {number * 3} crates of tea from Port {number % 7} to the island." for number in range(300)
@@ -76,6 +78,25 @@ def test_full_context_beyond_the_window_asks_document_by_document_and_says_so(tm
     [read] = [event.data for event in events if event.kind == "retrieve"]
     assert read["parts"] == 2
     assert "exceed the window" in read["message"]
+
+
+def test_full_context_that_nearly_fills_the_window_is_counted_as_one_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Near the window a sample does not tell, and a server takes seconds to count a thousand chunks."""
+    with corpus_of(tmp_path, DOCUMENTS) as corpus:
+        whole = prompts.prefix(passages(corpus.chunks()))
+    counted: list[str] = []
+    count = ScriptedBackend.count_tokens
+    monkeypatch.setattr(ScriptedBackend, "count_tokens", lambda self, text: counted.append(text) or count(self, text))
+    beside = frame("answer", QUESTION, ScriptedBackend(holder)) + ANSWER_TOKENS
+    needed = len(whole.split()) + beside
+    _, tasks = ask(tmp_path / "just", FullContext(), holder, window=needed)
+    assert len(tasks) == 1
+    assert any(LINES[0] in text and LINES[-1] in text for text in counted)
+    assert len(counted) < 30
+    _, tasks = ask(tmp_path / "not", FullContext(), holder, window=needed - 20)
+    assert len(tasks) == 2
 
 
 def test_full_context_in_parts_answers_from_what_the_parts_answered(tmp_path: Path) -> None:
