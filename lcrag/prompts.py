@@ -89,6 +89,11 @@ def defused(text: str) -> str:
     return _FENCE.sub("‹", text)
 
 
+def says_nothing(text: str) -> bool:
+    """Whether a reply says that its passages do not hold the answer, or says nothing at all."""
+    return text.strip().strip(".").upper() in ("", NOT_FOUND)
+
+
 def parse_verdict(text: str) -> Literal["yes", "no"]:
     """A judge's reply as "yes" or "no", whatever was written: JSON of JUDGE_SCHEMA, a bare word, or noise ("no")."""
     found = re.search(r"\b(yes|no)\b", text, re.IGNORECASE)

@@ -37,7 +37,7 @@ from lcrag.passages import fenced, passages, recounted
 from lcrag.profile import load_profile, profile_path, save_profile
 from lcrag.retrieve import fill_vectors, retrieve
 from lcrag.router import further, label, route, utility
-from lcrag.trace import Watching, trace
+from lcrag.trace import trace
 from lcrag.types import (
     Answer,
     Backend,
@@ -53,6 +53,7 @@ from lcrag.types import (
     Profile,
     Ranking,
 )
+from lcrag.watched import Watched
 from lcrag.words import stems
 from pipelines.escalate import after
 
@@ -319,7 +320,7 @@ class Session:
         ``first``: what the plan's own route answered already, if it did; then only what comes after it is asked.
         """
         if self.settings.trace and backend is None:
-            watching = Watching(self.backend)
+            watching = Watched(self.backend)
             answer = self.answer(prepared, policy, escalate=escalate, backend=watching, first=first)
             return self._traced(prepared.question, answer, watching)
         backend = self.backend if backend is None else backend
@@ -346,10 +347,10 @@ class Session:
         self._emit(Event("usage", {"usage": answer.usage}))
         return answer
 
-    def _traced(self, question: str, answer: Answer, watching: Watching) -> Answer:
+    def _traced(self, question: str, answer: Answer, watching: Watched) -> Answer:
         if answer.status not in ("answered", "contradictory"):
             return answer
-        found = trace(question, answer, list(watching.passages.values()), self.corpus, self.backend)
+        found = trace(question, answer, watching.passages(), self.corpus, self.backend)
         return replace(answer, trace=found, usage=answer.usage + found.usage)
 
     def _keep(self, prepared: Prepared, route: Forecast, answer: Answer) -> None:

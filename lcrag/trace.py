@@ -16,9 +16,9 @@ from typing import Final
 
 from lcrag.cite import MARKER
 from lcrag.places import line_of, page_of
-from lcrag.prompts import NOT_FOUND
+from lcrag.prompts import says_nothing
 from lcrag.support import facts
-from lcrag.types import Answer, Backend, Completion, CorpusReader, Passage, Task, Trace, Traced, Usage
+from lcrag.types import Answer, Backend, CorpusReader, Passage, Task, Trace, Traced, Usage
 
 ANSWER_TOKENS: Final = 1024
 BESIDE: Final = 300
@@ -27,28 +27,6 @@ SAME: Final = 0.6
 """Share of an answer's words that another must have to say the same; of its numbers it must have all."""
 
 Places = frozenset[int]
-
-
-class Watching:
-    """A backend that hands everything on and remembers which passages were asked of."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-        self.name, self.model, self.window = backend.name, backend.model, backend.window
-        self.tokenizer = backend.tokenizer
-        self.passages: dict[tuple[str, int, int], Passage] = {}
-
-    def count_tokens(self, text: str) -> int:
-        return self._backend.count_tokens(text)
-
-    def count_many(self, texts: Sequence[str]) -> list[int]:
-        return self._backend.count_many(texts)
-
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
-        for task in tasks:
-            for passage in task.passages:
-                self.passages[passage.document_id, passage.start, passage.end] = passage
-        return self._backend.run(tasks, max_tokens=max_tokens)
 
 
 def trace(question: str, answer: Answer, read: Sequence[Passage], corpus: CorpusReader, backend: Backend) -> Trace:
@@ -158,7 +136,7 @@ class _Search:
         return frozenset(ordered[:half]), frozenset(ordered[half:]), gone
 
     def _says_the_same(self, text: str) -> bool:
-        if text.strip().strip(".").upper() in ("", NOT_FOUND):
+        if says_nothing(text):
             return False
         said = facts(_words(text))
         both = len(said.words & self._answer.words)

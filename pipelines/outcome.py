@@ -12,7 +12,7 @@ from lcrag.cite import cite
 from lcrag.contradiction import compared
 from lcrag.errors import DoesNotFit
 from lcrag.passages import fenced
-from lcrag.prompts import NOT_FOUND, fence, messages
+from lcrag.prompts import fence, messages, says_nothing
 from lcrag.types import Answer, Backend, Completion, CorpusReader, Emit, Event, Passage, Role, Status, Step, Task, Usage
 
 ANSWER_TOKENS: Final = 1024
@@ -78,7 +78,7 @@ def run(backend: Backend, tasks: Sequence[Task], max_tokens: int) -> tuple[list[
 
 def found_nothing(completion: Completion) -> bool:
     """Whether the completion says that its passages do not hold the answer, or says nothing."""
-    return completion.text.strip().strip(".").upper() in ("", NOT_FOUND)
+    return says_nothing(completion.text)
 
 
 def answered(

@@ -21,10 +21,10 @@ from routes import is_right
 from worlds import TASKS
 
 from lcrag import statistics
+from lcrag.breakdown import reliability
 from lcrag.compare import ROUTER
 from lcrag.dataset import Question, load
 
-BINS: Final = 10
 SEED: Final = 0
 TRAINED: Final = 4096
 """Tokens of the longest prompt that the reading model was trained on."""
@@ -89,12 +89,11 @@ def _cheapest(place: int, names: Sequence[str], table: Mapping[str, Sequence[Row
     return min(names, key=lambda name: (not right[name][place], table[name][place]["usage"]["input_tokens"]))
 
 
-def error(predicted: Sequence[float], right: Sequence[bool]) -> float:
-    """Expected calibration error: the mean distance of forecast and share right, over ten bins."""
-    bins: list[list[tuple[float, bool]]] = [[] for _ in range(BINS)]
-    for p, one in zip(predicted, right, strict=True):
-        bins[min(BINS - 1, int(p * BINS))].append((p, one))
-    return sum(abs(sum(p for p, _ in one) - sum(r for _, r in one)) for one in bins) / len(predicted)
+def error(predicted: Sequence[float], right: Sequence[bool]) -> float | None:
+    """Expected calibration error, as ``lcrag compare`` reckons it."""
+    said = ({"predicted": p, "score": float(one)} for p, one in zip(predicted, right, strict=True))
+    found: float | None = reliability(["one"], [{"routes": {"one": one}} for one in said])["error"]
+    return found
 
 
 def seconds(rows: Sequence[Row]) -> dict[str, float] | None:
