@@ -33,8 +33,9 @@ from lcrag.folders import cache_folder, state_folder
 from lcrag.forecast import forecast, route_key
 from lcrag.history import History, Record, chosen_forecast, read_record
 from lcrag.machine import device, dtype
-from lcrag.passages import fenced, passages, recounted
+from lcrag.passages import passages
 from lcrag.profile import load_profile, profile_path, save_profile
+from lcrag.prompts import prefix
 from lcrag.retrieve import fill_vectors, retrieve
 from lcrag.router import further, label, route, utility
 from lcrag.trace import trace
@@ -216,15 +217,16 @@ class Session:
         if self.backend.tokenizer == self.corpus.tokenizer:
             return 1.0
         sample = self.corpus.sample(SAMPLE)
-        return sum(self.backend.count_many([chunk.text for chunk in sample])) / sum(chunk.tokens for chunk in sample)
+        return self.backend.count_tokens("\n".join(chunk.text for chunk in sample)) / sum(one.tokens for one in sample)
 
     @cached_property
     def _fences(self) -> float:
         """Tokens of a prompt for one of text: a chat model sees a fence around each passage, the embedded one none."""
         if self.backend.name == "embedded":
             return 1.0
-        sample = recounted(self.corpus.sample(SAMPLE), self.corpus, self.backend)
-        return sum(fenced(passages(sample), self.backend)) / sum(chunk.tokens for chunk in sample)
+        sample = self.corpus.sample(SAMPLE)
+        own = self._ratio * sum(chunk.tokens for chunk in sample)
+        return self.backend.count_tokens(prefix(passages(sample))) / own
 
     @property
     def backend_name(self) -> str:

@@ -85,6 +85,10 @@ def _memory() -> Path:
     return state_folder() / "server.json"
 
 
+SILENT: Final = {"VLLM_NO_USAGE_STATS": "1"}
+"""vLLM reports each start to its makers otherwise, and keeps what it sent in the user's config folder."""
+
+
 def up(
     model: str,
     *,
@@ -127,7 +131,12 @@ def up(
     ]
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env=SILENT | os.environ,
         )
     server = Server(process.pid, _began(process.pid) or 0, port, model, name, str(log))
     try:

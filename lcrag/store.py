@@ -17,7 +17,7 @@ from lcrag import lexical
 from lcrag.errors import NotAvailable
 
 FILE = "index.sqlite"
-FORMAT = "3"
+FORMAT = "4"
 """Of the tables below and of what chunks and contexts look like; another number in the file means: build it anew."""
 
 WAIT_SECONDS = 600.0

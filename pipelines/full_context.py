@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Final, Self
 
-from lcrag.passages import fenced, groups, passages, recounted
+from lcrag.passages import groups, passages
 from lcrag.prompts import prefix
 from lcrag.types import (
     Answer,
@@ -88,10 +88,7 @@ class FullContext:
         tokens = corpus.size.tokens
         parts = [read]
         if not _fits(read, corpus, backend, beside):
-            chunks = recounted(corpus.chunks(), corpus, backend)
-            read = passages(chunks)
-            tokens = sum(chunk.tokens for chunk in chunks)
-            parts = _parts(read, backend, beside)
+            parts, tokens = _parts(read, backend, beside)
         told: dict[str, object] = {
             "hits": corpus.size.chunks,
             "tokens": tokens,
@@ -132,7 +129,7 @@ class FullContext:
 def _fits(read: Sequence[Passage], corpus: CorpusReader, backend: Backend, beside: int) -> bool:
     """Whether all of it fits, in the backend's tokens: by a sample, else as one text, as a thousand take seconds."""
     sample = read[:: -(-len(read) // SAMPLE)]
-    counted = sum(backend.count_many([prefix([passage]) for passage in sample]))
+    counted = backend.count_tokens(prefix(sample))
     reckoned = counted * corpus.size.tokens / sum(passage.tokens for passage in sample)
     room = backend.window - beside
     if SPARE * reckoned <= room or reckoned > SPARE * room:
@@ -140,13 +137,16 @@ def _fits(read: Sequence[Passage], corpus: CorpusReader, backend: Backend, besid
     return backend.count_tokens(prefix(read)) <= room
 
 
-def _parts(read: Sequence[Passage], backend: Backend, beside: int) -> list[list[Passage]]:
-    """Whole documents in as many parts as the window needs. Raises DoesNotFit when one is too long."""
-    sizes = dict(zip((passage.marker for passage in read), fenced(read, backend), strict=True))
+def _parts(read: Sequence[Passage], backend: Backend, beside: int) -> tuple[list[list[Passage]], int]:
+    """Whole documents in as many parts as the window needs, and the tokens of all, which are counted by document.
+
+    Raises DoesNotFit when one is too long.
+    """
     documents = [list(same) for _, same in groupby(read, key=lambda passage: passage.document_id)]
-    lengths = [sum(sizes[passage.marker] for passage in document) for document in documents]
+    lengths = backend.count_many([prefix(document) for document in documents])
     too_long(max(lengths), beside, backend, hint=INSTEAD)
-    return [
+    parts = [
         [passage for document in part for passage in document]
         for part in groups(documents, lengths, backend.window - beside)
     ]
+    return parts, sum(lengths)

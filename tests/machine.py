@@ -45,6 +45,7 @@ class Machine:
         return os.environ | {
             "LCRAG_STATE_DIR": str(self.folder / "state"),
             "LCRAG_CACHE_DIR": str(self.folder / "cache"),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
             "HF_HUB_OFFLINE": "1",
         }
 

@@ -57,6 +57,11 @@ def test_status_tells_model_window_and_cache(machine: Machine) -> None:
     assert "KV cache:" in said
 
 
+def test_it_reports_nothing_to_anyone(machine: Machine) -> None:
+    assert list(machine.folder.rglob("*.log"))  # what follows looks where it writes
+    assert not list(machine.folder.rglob("usage_stats.json"))
+
+
 def test_a_second_server_is_refused_with_the_line_to_type(machine: Machine) -> None:
     again = machine.lcrag("up", "tiny")
     assert again.returncode == 2

@@ -28,6 +28,7 @@ class VLLMOffline:
         if model is None:
             raise InputError("the vllm backend needs a model", hint="--backend vllm --model FOLDER")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # it reports to its makers otherwise
         try:
             import vllm
         except ImportError as error:

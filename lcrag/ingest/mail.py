@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 
@@ -10,14 +11,22 @@ from lcrag.ingest.extracted import Extracted, found_lines, squeezed
 from lcrag.ingest.html import from_markup
 from lcrag.ingest.text import decoded
 
-HEADERS = ("From", "To", "Cc", "Date", "Subject")
+HEADERS = frozenset({"from", "to", "cc", "date", "subject"})
+
+
+def _headers(message: EmailMessage) -> Iterator[str]:
+    """The lines that tell, in the file's order and words; only what is encoded is decoded."""
+    for name, written in message.raw_items():
+        if name.lower() in HEADERS:
+            told = message.policy.header_fetch_parse(name, written) if "=?" in written else written
+            yield f"{name}: {squeezed(str(told))}"
 
 
 def extract(data: bytes) -> Extracted:
     message = message_from_bytes(data, _class=EmailMessage, policy=policy.default)
     if not message.keys():
         raise InputError("it has no headers")
-    head = "\n".join(f"{name}: {squeezed(str(message[name]))}" for name in HEADERS if message[name])
+    head = "\n".join(_headers(message))
     body = message.get_body(preferencelist=("plain", "html"))
     content = ""
     if body is not None:

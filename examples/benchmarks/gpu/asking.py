@@ -77,11 +77,17 @@ class Raw:
 
     def seconds(self, ids: list[int], out: int = 1) -> list[float]:
         """Seconds from the request to each token."""
-        body = {"model": self.model, "prompt": ids, "max_tokens": out, "temperature": 0.0, "seed": 0, "stream": True}
-        body["ignore_eos"] = True
+        return self._timed("/v1/completions", {"prompt": ids, "max_tokens": out})
+
+    def seconds_of_text(self, task: Task) -> list[float]:
+        """The same for one token after the task's messages, sent as text, which vLLM tokenises itself."""
+        return self._timed("/v1/chat/completions", {"messages": prompts.messages(task), "max_tokens": 1})
+
+    def _timed(self, path: str, asked: dict[str, Any]) -> list[float]:
+        body = {"model": self.model, "temperature": 0.0, "seed": 0, "stream": True, "ignore_eos": True, **asked}
         begun = time.perf_counter()
         found = []
-        with self.client.stream("POST", f"{self.url}/v1/completions", json=body) as reply:
+        with self.client.stream("POST", f"{self.url}{path}", json=body) as reply:
             reply.raise_for_status()
             for line in reply.iter_lines():
                 if line.startswith("data: {") and json.loads(line[6:]).get("choices"):
