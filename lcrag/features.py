@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Final
 
 from lcrag.cues import CUES, is_broad
@@ -20,6 +21,7 @@ from lcrag.retrieve import neighbours
 from lcrag.types import Hit, Ranking
 
 TOP: Final = 10
+ALIKE: Final = 8
 SHARPNESS: Final = (4, 8, 16)
 """About 6 fits the evidence of nine sources best; the others tell how steep the ranking is."""
 
@@ -72,9 +74,11 @@ def _scores(ranking: Ranking) -> Iterator[tuple[str, float]]:
     best = max(0.0, lexical[0]) if lexical else 0.0
     yield "lexical_best", math.log1p(best)
     yield "lexical_share", min(1.0, best / (2.2 * mass)) if mass else 0.0
-    yield "dense_best", min(1.0, max(-1.0, dense[0])) if dense else 0.0
+    yield "dense_best", min(1.0, max(-1.0, dense[0])) if dense else 0.55
     yield "agreement_3", _agreement(hits, 3) if ranking.dense else 0.3
     yield "agreement_10", _agreement(hits, TOP) if ranking.dense else 0.3
+    yield "first_by_meaning", _rank(hits[:1]) if ranking.dense else 0.8
+    yield "alike", _alike(hits[:ALIKE])
     yield "covered_1", _covered(ranking, hits[:1])
     yield "covered_5", _covered(ranking, hits[:5])
     yield "first", math.log1p(hits[0].chunk.tokens) if hits else math.log1p(ranking.size.tokens)
@@ -153,6 +157,18 @@ def _agreement(hits: Sequence[Hit], top: int) -> float:
         for hit in hits
     )
     return both / top
+
+
+def _rank(first: Sequence[Hit]) -> float:
+    """ln(1 + rank by meaning) of the first hit; 50 for one without."""
+    return math.log1p(next((hit.dense_rank for hit in first if hit.dense_rank is not None), 50))
+
+
+def _alike(hits: Sequence[Hit]) -> float:
+    """How much the first hits say the same: the mean over pairs of shared words among all words of the two."""
+    words = [set(_WORD.findall(hit.chunk.text.lower())) for hit in hits]
+    shared = [len(one & other) / max(1, len(one | other)) for one, other in combinations(words, 2)]
+    return sum(shared) / max(1, len(shared))
 
 
 def _covered(ranking: Ranking, hits: Sequence[Hit]) -> float:

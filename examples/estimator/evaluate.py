@@ -35,7 +35,7 @@ BASELINES = ("constant", "question_length", "tfidf_logistic")
 GROUPS = {
     "shares": ("tokens_", "odds_", "entropy_"),
     "drops": ("lexical_drop", "dense_drop", "fused_drop"),
-    "levels": ("lexical_best", "lexical_share", "dense_best", "covered", "agreement", "first"),
+    "levels": ("lexical_best", "lexical_share", "dense_best", "covered", "agreement", "first", "alike"),
     "question": ("cue_", "asks_", "broad", "words", "terms", "names", "share_names", "sentences", "idf_", "digits"),
     "corpus": ("tokens", "documents"),
 }
@@ -146,6 +146,12 @@ def judged(made: Predicted) -> dict[str, Any]:
             }
             for name, covered in made.baselines.items()
         }
+        for source, found in by_source.items():
+            constant = result["baselines"]["constant"]["by_source"][source]["brier"]
+            if found["n"]:
+                found["brier_above_constant"] = {k: rounded(found["brier"][k] - constant[k]) for k in constant}
+        above = [found["brier_above_constant"] for found in by_source.values() if found["n"]]
+        overall["brier_above_constant"] = {str(k): max(one[str(k)] for one in above) for k in KS}
     return result
 
 
@@ -198,11 +204,14 @@ def rounded(value: Any) -> float:
     return round(float(value), 3)
 
 
-def line(name: str, found: dict[str, Any]) -> str:
+COLUMNS = ("auroc", "brier", "const", "ece", "recall", "D", "S", "|ln S|", "S>300", "absent")
+
+
+def line(name: str, found: dict[str, Any], constant: dict[str, Any] | None = None) -> str:
     def shown(value: float | None) -> str:
         return "     –" if value is None else f"{value:6.3f}"
 
-    at = [found[key]["4000"] for key in ("auroc", "brier", "ece")]
+    at = [found["auroc"]["4000"], found["brier"]["4000"], constant and constant["brier"]["4000"], found["ece"]["4000"]]
     rest = [found.get("recall", {}).get("4000")]
     rest += [found.get(key) for key in ("spearman_diffusion", "spearman_scope", "median_log_scope_error")]
     rest += [found.get(key) for key in ("scope_auroc_300", "unanswerable_auroc")]
@@ -210,12 +219,15 @@ def line(name: str, found: dict[str, Any]) -> str:
 
 
 def report(result: dict[str, Any]) -> Iterator[str]:
-    yield f"{'coverage(4000)':20} {'n':>5}   auroc   brier     ece  recall       D       S  |ln S|  S>300  absent"
+    constant = result["baselines"]["constant"]
+    yield f"{'coverage(4000)':20} {'n':>5}  " + "  ".join(f"{name:>6}" for name in COLUMNS)
     for name, found in result["by_source"].items():
-        yield line(name, found)
-    yield line("all", result["overall"])
+        yield line(name, found, constant["by_source"][name])
+    yield line("all", result["overall"], constant["overall"])
     for name, found in result["baselines"].items():
         yield line(name, found["overall"])
+    above = result["overall"]["brier_above_constant"]["4000"]
+    yield f"brier above the constant's, in the source where it is most: {above}"
     yield f"within one source, mean: {result['overall']['auroc_within']['4000']}"
     for key in ("auroc", "brier", "ece", "recall"):
         yield f"{key:8} at 1k 2k 4k 8k 16k: " + " ".join(str(result["overall"][key][str(k)]) for k in KS)
