@@ -16,6 +16,7 @@ from typing import ClassVar, Final, Literal, Self
 
 from lcrag.passages import fenced, groups, passages, recounted, within
 from lcrag.sentences import sentences
+from lcrag.stretches import read
 from lcrag.types import (
     Answer,
     Backend,
@@ -26,6 +27,7 @@ from lcrag.types import (
     Event,
     Passage,
     Ranking,
+    Reader,
     Task,
     Workload,
 )
@@ -54,8 +56,8 @@ qmsum: .93 1.34 .50 1.00 .20 over hits, .81 1.28 .27 1.00 .15 over everything): 
 question's words, bad for dialogue."""
 NEIGHBOUR: Final = 0.3
 """Share of a sentence's score that its neighbours get: an answer often stands next to the words of the question."""
-
-
+READ: Final = 64
+"""Stretches that the reader reads, at most: 0.7 s on two cores."""
 SMALLER: Final = "a smaller budget, or a model with a longer window"
 PIECE: Final = 2000
 """Tokens of text that are summarised at a time: as many as most models use well."""
@@ -126,17 +128,17 @@ class Compression:
         whole = passages(chunks)
         if self.mode == "summarise":
             return self._summarised(question, whole, seen, len(chunks) == corpus.size.chunks, corpus, backend, emit)
-        read = compressed(question, whole, self.tokens, backend)
-        check_fits(read, question, backend, hint=SMALLER)
+        kept = compressed(question, whole, self.tokens, backend, ranking.reader)
+        check_fits(kept, question, backend, hint=SMALLER)
         before = sum(passage.tokens for passage in whole)
-        after = sum(passage.tokens for passage in read)
-        emit(_retrieved(read, len(chunks), before, after))
-        [done], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
+        after = sum(passage.tokens for passage in kept)
+        emit(_retrieved(kept, len(chunks), before, after))
+        [done], usage = run(backend, [Task("answer", question, tuple(kept))], ANSWER_TOKENS)
         return answered(
             self.name,
             question,
             done,
-            read,
+            kept,
             corpus,
             emit,
             usage=usage,
@@ -194,7 +196,9 @@ def _retrieved(read: Sequence[Passage], hits: int, before: int, after: int) -> E
     return Event("retrieve", told)
 
 
-def compressed(question: str, whole: Sequence[Passage], budget: int, backend: Backend) -> list[Passage]:
+def compressed(
+    question: str, whole: Sequence[Passage], budget: int, backend: Backend, reader: Reader | None
+) -> list[Passage]:
     """The passages' best sentences within ``budget`` tokens, the best one in any case, in their order.
 
     A passage with none left is dropped.
@@ -214,6 +218,8 @@ def compressed(question: str, whole: Sequence[Passage], budget: int, backend: Ba
     ]
     counts = backend.count_many(texts)
     scores = _smoothed(places, _relevance(question, texts))
+    if reader is not None:
+        scores = _evidence(question, [number for number, _, _ in places], texts, scores, reader)
     kept: set[int] = set()
     left = budget
     for place in sorted(range(len(places)), key=lambda place: (-scores[place], place)):
@@ -232,6 +238,18 @@ def _relevance(question: str, texts: Sequence[str]) -> list[float]:
 
     words = [stems(text) or [""] for text in texts]
     return [float(score) for score in BM25Plus(words).get_scores(stems(question))]
+
+
+def _evidence(
+    question: str, passage_of: Sequence[int], texts: Sequence[str], words: Sequence[float], reader: Reader
+) -> list[float]:
+    """P(evidence) of each sentence; of one that is not read its score by words, put below all that are."""
+    above = max(words, default=0.0) + 1
+    scores = [score - above for score in words]
+    for stretch in read(question, passage_of, texts, words, reader, READ):
+        for place, _, _, evidence in stretch.sentences():
+            scores[place] = evidence
+    return scores
 
 
 def _smoothed(places: Sequence[tuple[int, int, int]], scores: Sequence[float]) -> list[float]:

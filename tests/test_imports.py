@@ -22,6 +22,7 @@ FOR_PIPELINES = (
     "lcrag.passages",
     "lcrag.provenance",
     "lcrag.sentences",
+    "lcrag.stretches",
     "lcrag.words",
 )
 
