@@ -9,6 +9,7 @@ everything they shorten. The question itself is never touched.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -58,6 +59,8 @@ NEIGHBOUR: Final = 0.3
 """Share of a sentence's score that its neighbours get: an answer often stands next to the words of the question."""
 READ: Final = 64
 """Stretches that the reader reads, at most: 0.7 s on two cores."""
+STANDING: Final = 0.5
+"""What the score of the hit that a sentence is of, as a share of the best one's, counts beside P(evidence)."""
 SMALLER: Final = "a smaller budget, or a model with a longer window"
 PIECE: Final = 2000
 """Tokens of text that are summarised at a time: as many as most models use well."""
@@ -128,7 +131,7 @@ class Compression:
         whole = passages(chunks)
         if self.mode == "summarise":
             return self._summarised(question, whole, seen, len(chunks) == corpus.size.chunks, corpus, backend, emit)
-        kept = compressed(question, whole, self.tokens, backend, ranking.reader)
+        kept = compressed(question, whole, self.tokens, backend, ranking)
         check_fits(kept, question, backend, hint=SMALLER)
         before = sum(passage.tokens for passage in whole)
         after = sum(passage.tokens for passage in kept)
@@ -197,7 +200,7 @@ def _retrieved(read: Sequence[Passage], hits: int, before: int, after: int) -> E
 
 
 def compressed(
-    question: str, whole: Sequence[Passage], budget: int, backend: Backend, reader: Reader | None
+    question: str, whole: Sequence[Passage], budget: int, backend: Backend, ranking: Ranking
 ) -> list[Passage]:
     """The passages' best sentences within ``budget`` tokens, the best one in any case, in their order.
 
@@ -217,9 +220,12 @@ def compressed(
         whole[number].text[start - whole[number].start : end - whole[number].start] for number, start, end in places
     ]
     counts = backend.count_many(texts)
-    scores = _smoothed(places, _relevance(question, texts))
-    if reader is not None:
-        scores = _evidence(question, [number for number, _, _ in places], texts, scores, reader)
+    if ranking.reader is None:
+        scores = _smoothed(places, _relevance(question, texts))
+    else:
+        shares = standing(ranking, [(whole[number].document_id, start) for number, start, _ in places])
+        found = _smoothed(places, _evidence(question, places, texts, shares, ranking.reader))
+        scores = [p + STANDING * share for p, share in zip(found, shares, strict=True)]
     kept: set[int] = set()
     left = budget
     for place in sorted(range(len(places)), key=lambda place: (-scores[place], place)):
@@ -240,15 +246,32 @@ def _relevance(question: str, texts: Sequence[str]) -> list[float]:
     return [float(score) for score in BM25Plus(words).get_scores(stems(question))]
 
 
+def standing(ranking: Ranking, places: Sequence[tuple[str, int]]) -> list[float]:
+    """The score of the hit in which each ``(document id, offset)`` lies, as a share of the best one's; 0 for none."""
+    best = max((hit.score for hit in ranking.hits), default=0.0) or 1.0
+    starts: dict[str, list[tuple[int, int, float]]] = {}
+    for hit in sorted(ranking.hits, key=lambda hit: hit.chunk.start):
+        starts.setdefault(hit.chunk.document_id, []).append((hit.chunk.start, hit.chunk.end, hit.score / best))
+    found = []
+    for document, offset in places:
+        listed = starts.get(document, [])
+        at = bisect_right(listed, offset, key=lambda one: one[0]) - 1
+        found.append(listed[at][2] if at >= 0 and offset < listed[at][1] else 0.0)
+    return found
+
+
 def _evidence(
-    question: str, passage_of: Sequence[int], texts: Sequence[str], words: Sequence[float], reader: Reader
+    question: str,
+    places: Sequence[tuple[int, int, int]],
+    texts: Sequence[str],
+    standing: Sequence[float],
+    reader: Reader,
 ) -> list[float]:
-    """P(evidence) of each sentence; of one that is not read its score by words, put below all that are."""
-    above = max(words, default=0.0) + 1
-    scores = [score - above for score in words]
-    for stretch in read(question, passage_of, texts, words, reader, READ):
-        for place, _, _, evidence in stretch.sentences():
-            scores[place] = evidence
+    """P(evidence) of each sentence; 0 for what is not read, because it stands too low."""
+    scores = [0.0] * len(texts)
+    for stretch in read(question, [number for number, _, _ in places], texts, standing, reader, READ):
+        for place, _, _, p in stretch.sentences():
+            scores[place] = p
     return scores
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +104,31 @@ def test_what_was_read_beside_the_last_question_is_remembered(
         patch.setattr(MiniLMReader, "_session", None)  # reading once more would fail
         assert reader.read(QUESTION, [OTHER])[0] is first[1]
     assert reader.read("Who baked bread?", [OTHER])[0] is not first[1]
+
+
+def test_the_measurement_tells_each_figure_and_how_many_questions_it_is_over(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    filler = [f"In {1800 + number} boat {number} brought {number * 3} crates of tea." for number in range(300)]
+    fact = "The raven of the keeper Anna Holm was called Brandt."
+    text = "\n\n".join([*filler[:150], fact, *filler[150:]])
+    (tmp_path / "docs/a.txt").write_text(text)
+    span = {"doc": "docs/a.txt", "start": text.index(fact), "end": text.index(fact) + len(fact)}
+    there = {"id": "1", "question": "What was the raven of Anna Holm called?", "answers": ["Brandt"]}
+    absent = {"id": "2", "question": "Which whale sang in Ostrava?", "docs": ["docs/a.txt"], "unanswerable": True}
+    records = [there | {"docs": ["docs/a.txt"], "evidence_spans": [span]}, absent]
+    (tmp_path / "questions.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    script = Path(lcrag.reader.__file__).parents[2] / "examples/reader/evaluate.py"
+    told = {}
+    for words in ((), ("--reader", "off")):
+        command = [sys.executable, "-W", "error", str(script), str(tmp_path), "--json", *words]
+        environment = os.environ | {"PYTHONPATH": str(script.parents[2])}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        told[words] = json.loads(done.stdout)
+    with_it, without = told.values()
+    assert with_it["EM"] == with_it["gold EM"] == [1.0, 1]
+    assert with_it["here"] == [1.0, 2]
+    assert with_it["hits"] == without["hits"] == [1.0, 1]
+    assert with_it.keys() - without.keys() == {"EM", "F1", "gold EM", "gold F1", "here"}
 
 
 def test_it_is_loaded_when_it_reads_and_needs_no_torch(reader: MiniLMReader) -> None:

@@ -23,6 +23,7 @@ import collections
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from lcrag.gold import merged, ranked, tokens_until
 from lcrag.passages import passages, within
 from lcrag.reader import ADAPTER, MiniLMReader
 from lcrag.scoring import SHORT_WORDS, contained, token_f1, words
-from lcrag.types import Chunk, Document, Passage, Reader, Task
+from lcrag.types import Document, Passage, Ranking, Reader, Task
 from pipelines.chunk_rag import CANDIDATES, reranked
 from pipelines.compression import WIDER, compressed
 
@@ -57,19 +58,17 @@ def held(spans: Spans, kept: Iterable[Passage]) -> int:
     return overlap(spans, [(one.document_id, a, b) for one in kept for a, b in one.parts or ((one.start, one.end),)])
 
 
-def shares(
-    question: Question, chunks: Sequence[Chunk], spans: Spans, backend: EmbeddedBackend, reader: Reader | None
-) -> Iterable[tuple[str, float]]:
+def shares(ranking: Ranking, spans: Spans, backend: EmbeddedBackend) -> Iterable[tuple[str, float]]:
     """What compression keeps of the evidence."""
-    asked = question.question
+    asked, chunks = ranking.question, [hit.chunk for hit in ranking.hits]
     size = sum(end - start for _, start, end in spans)
     first = passages(chunks[:CANDIDATES])
     there = held(spans, first)
     if there:
         budget = round(PRUNED * sum(passage.tokens for passage in first))
-        yield "pruned", held(spans, compressed(asked, first, budget, backend, reader)) / there
+        yield "pruned", held(spans, compressed(asked, first, budget, backend, ranking)) / there
     for over, looked in (("hits", within(chunks, WIDER * READ)), ("corpus", chunks)):
-        yield over, held(spans, compressed(asked, passages(looked), READ, backend, reader)) == size
+        yield over, held(spans, compressed(asked, passages(looked), READ, backend, ranking)) == size
     yield "covered", overlap(spans, [(one.document_id, one.start, one.end) for one in within(chunks, READ)]) == size
 
 
@@ -113,7 +112,7 @@ def measured(
         found["1k ranked"].append(gold.covered(SEEN))
         until = tokens_until([hits[place] for place in order], spans)
         found["1k"].append(until is not None and until <= SEEN)
-        for name, value in shares(question, chunks, spans, backend, reader):
+        for name, value in shares(replace(ranking, reader=reader), spans, backend):
             found[name].append(value)
     return found
 
