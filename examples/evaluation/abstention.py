@@ -5,7 +5,7 @@
 Each DIR is a dataset as lcrag.dataset reads it. Halves are made by a hash of the question's id, so that they stay the
 same. Printed on the half not used for the fit, per dataset: the area under the ROC curve, the share of unanswerable
 questions refused and of answerable ones answered, and how often a quoted sentence holds gold evidence. ``--write`` puts
-the weights into lcrag/backends/answerable.json.
+the weights into lcrag/backends/answerable.json, those with a reader only if they do better than those without.
 """
 
 from __future__ import annotations
@@ -143,6 +143,8 @@ def main() -> None:
     reports = {}
     for judgement in JUDGEMENTS:
         value[judgement], reports[judgement] = fitted(found, judgement)
+    if (reports["reader"]["all"]["auroc"] or 0) <= (reports["dense"]["all"]["auroc"] or 0):
+        del value["reader"]  # kept only where it helps on the half that it was not fitted on
     if options.write:
         WEIGHTS.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     if options.json:

@@ -38,8 +38,9 @@ DENSE, KIND, NEIGHBOUR = 0.6, 0.15, 0.5
 
 READ: Final = 24
 """Of the sentences, the stretches that are read: those with the best by words."""
-EVIDENCE: Final = 0.6
-"""Weight of P(the sentence is evidence)."""
+EVIDENCE: Final = 1.5
+"""Weight of P(the sentence is evidence). Of 60 questions of nq_pool, from 2,000 tokens, what is quoted holds the answer
+for .77 (.70 at 0, .73 at 0.6) and the short answer is right for .30 (.25 at 0.6)."""
 
 CLOSE: Final = 0.85
 """A second sentence joins the answer when its score is at least this share of the best one's."""
@@ -160,8 +161,10 @@ class EmbeddedBackend:
 
     @property
     def judgement(self) -> str:
-        """Which weights tell "not here": with cosines, or by words alone."""
-        return "dense" if self._embedder is not None else "lexical"
+        """Which weights tell "not here": with a reader, if there are such, with cosines, or by words alone."""
+        if self._embedder is None:
+            return "lexical"
+        return "reader" if self._reader is not None and "reader" in _weights() else "dense"
 
     def read(self, task: Task) -> Scored:
         """Score every sentence of the task. Public for the script that fits ``answerable.json``."""
@@ -179,30 +182,29 @@ class EmbeddedBackend:
         quotable = [place for place, unit in enumerate(listed) if not HEADING.match(unit.text)] or [0]
         stretches = self._stretches(task.question, listed, rough)
         evidence = {place: p for stretch in stretches for place, _, _, p in stretch.sentences()}
-        rough = [score + EVIDENCE * evidence.get(place, 0.0) for place, score in enumerate(rough)]
-        best = sorted(quotable, key=lambda place: (-rough[place], place))
-        cosines = self._cosines(task.question, [listed[place].text for place in best[:EMBEDDED]])
+        best = sorted(quotable, key=lambda place: (-rough[place] - EVIDENCE * evidence.get(place, 0.0), place))
+        best = best[:EMBEDDED]
+        cosines = dict(zip(best, self._cosines(task.question, [listed[place].text for place in best]), strict=True))
+        plain = {place: rough[place] + DENSE * cosine for place, cosine in cosines.items()}
         scored = sorted(
-            (
-                (rough[place] + DENSE * cosine, listed[place], place)
-                for place, cosine in zip(best, cosines, strict=False)
-            ),
+            ((plain[place] + EVIDENCE * evidence.get(place, 0.0), listed[place], place) for place in best),
             key=lambda entry: (-entry[0], entry[2]),
         )
-        top = scored[0][2]
+        falling = sorted(best, key=lambda place: (-plain[place], place))  # what tells "not here" knows no reader
+        top, fifth = falling[0], falling[min(4, len(falling) - 1)]
         names = _names(task.question)
         everything = frozenset().union(*(unit.words for unit in listed))
         features = {
             "best_share": max(own),
             "top_share": own[top],
             "around_top": around[top],
-            "best_cosine": max(cosines),
-            "top_cosine": cosines[best.index(top)],
+            "best_cosine": max(cosines.values()),
+            "top_cosine": cosines[top],
             "missing": 1 - _share(asked, idf, everything),
             "names_missing": _lacking(names, everything),
             "names_missing_near": _lacking(names, _near(listed, top)),
             "kind_fits": fits[top],
-            "margin": scored[0][0] - scored[min(4, len(scored) - 1)][0],
+            "margin": plain[top] - plain[fifth],
             "best_here": max((stretch.reading.here for stretch in stretches), default=0.0),
             "best_span": max((stretch.reading.answer_score for stretch in stretches), default=0.0),
             "best_evidence": max(evidence.values(), default=0.0),
