@@ -448,3 +448,14 @@ def test_a_place_stands_as_high_as_the_hit_in_which_it_lies(data: st.DataObject)
         own = [hit.score for hit in made if hit.chunk.start <= offset < hit.chunk.end]
         assert found == (own[0] / best if own and best else 0.0)
     assert standing(ranking, [("another", 1)]) == [0.0]
+
+
+@pytest.mark.parametrize("over", ["hits", "corpus"])
+def test_a_forecast_of_compression_knows_whether_there_is_a_reader(over: Literal["hits", "corpus"]) -> None:
+    size = CorpusSize(2, 900, 90_000)
+    without = Estimate(0.5, 100, ((4000, 0.8), (90_000, 1.0)), 0.9)
+    one, other = (
+        Compression(4000, over).workload(found, size, 9000) for found in (without, replace(without, reader=True))
+    )
+    assert one.evidence < other.evidence <= 0.8
+    assert replace(one, evidence=other.evidence) == other
