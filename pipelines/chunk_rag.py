@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+from lcrag.cues import is_broad
 from lcrag.passages import passages, recounted, within
 from lcrag.types import (
     Answer,
@@ -91,9 +92,11 @@ class ChunkRag:
         )
 
     def _order(self, question: str, ranking: Ranking, chunks: Sequence[Chunk]) -> list[int]:
-        """Places of the hits, best first. Nothing is read where all that could be would be taken anyway."""
+        """Places of the hits, best first. Nothing is read where all that could be would be taken anyway, nor for a
+        question about a discussion, whose evidence is a stretch of text: reranked, meetings came to .15 from .20.
+        """
         looked = len(within(chunks, WIDER * self.tokens)[:CANDIDATES])
-        if ranking.reader is None or looked <= len(within(chunks, self.tokens)):
+        if ranking.reader is None or is_broad(question) or looked <= len(within(chunks, self.tokens)):
             return list(range(len(chunks)))
         readings = ranking.reader.read(question, [chunk.text for chunk in chunks[:looked]])
         return reranked(ranking.hits, readings)

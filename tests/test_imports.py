@@ -18,6 +18,7 @@ FOR_PIPELINES = (
     *LEAVES,
     "lcrag.prompts",
     "lcrag.cite",
+    "lcrag.cues",
     "lcrag.contradiction",
     "lcrag.passages",
     "lcrag.provenance",
