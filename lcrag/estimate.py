@@ -55,6 +55,7 @@ def estimate(ranking: Ranking) -> Estimate:
         coverage=tuple((k, coverage(k, ease, knots, rise, size)) for k in (*(p for p in POINTS if p < size), size)),
         answerable=_logistic(linear(weights["answerable"], found)),
         features=found,
+        reader=ranking.reader is not None,
     )
 
 

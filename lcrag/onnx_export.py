@@ -1,28 +1,29 @@
 """Turns a folder with a sentence-transformers BERT into one int8 ONNX file; a program that lcrag.embed runs once.
 
-A process of its own, because it needs torch and transformers (seconds to import, 1 GB of memory), which the embedder
-never needs again, and because their chatter then stays in its pipes. It imports nothing of lcrag and is started by its
-path, so that it runs wherever lcrag was imported from: ``python -P onnx_export.py FOLDER TARGET``.
+A process of its own, because it needs torch and transformers (seconds to import, 1 GB of memory), which neither the
+embedder nor the reader needs again, and because their chatter then stays in its pipes. It imports nothing of lcrag and
+is started by its path, so that it runs wherever lcrag was imported from: ``python -P onnx_export.py FOLDER TARGET
+[ADAPTER]``; with an adapter it makes the reader, else the embedder.
 """
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 OPSET = 14
 
 
-def export(folder: Path, target: Path) -> None:
+def export_embedder(folder: Path, target: Path) -> None:
     """Write ``target``: input_ids, attention_mask (int64, batch x length) to embedding (float32, batch x dimensions).
 
-    Mean pooling over the mask and L2 normalisation are part of the graph. Weights are int8 with one scale per output
-    column: with one per matrix the mean cosine to fp32 was 0.946, with one per column 0.992. ``reduce_range`` (7 bits)
-    costs nothing measurable and keeps processors without VNNI from saturating their 16-bit sums.
-    The fp32 model stays beside it as ``TARGET.fp32``; the caller owns the folder.
+    Mean pooling over the mask and L2 normalisation are part of the graph.
     """
     import torch
-    from onnxruntime.quantization import QuantType, quantize_dynamic
     from transformers import AutoModel
 
     class Pooled(torch.nn.Module):
@@ -35,16 +36,71 @@ def export(folder: Path, target: Path) -> None:
             mask = attention_mask.unsqueeze(-1).to(states.dtype)
             return torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1))
 
+    _write(Pooled(), ["input_ids", "attention_mask"], {"embedding": {0: "batch"}}, target)
+
+
+def export_reader(folder: Path, target: Path, adapter: Path) -> None:
+    """Write ``target``: input_ids, attention_mask, token_type_ids (int64, batch x length) to ``tokens`` and ``first``.
+
+    ``tokens`` (float32, batch x length x 3): logits of answer start, answer end and evidence. ``first`` (batch x 2):
+    logit of "the answer is here", and the rank score. A linear layer X becomes X + up @ down; norms, biases and
+    segment embeddings are replaced.
+    """
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoModel
+
+    class Merged(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.encoder = AutoModel.from_pretrained(
+                folder, local_files_only=True, attn_implementation="eager", add_pooling_layer=False
+            )
+            stored = {name: value.float() for name, value in load_file(adapter).items()}
+            self.token = torch.nn.Linear(self.encoder.config.hidden_size, 3)
+            self.first = torch.nn.Linear(self.encoder.config.hidden_size, 2)
+            own = dict(self.named_parameters())
+            with torch.no_grad():
+                for name, value in stored.items():
+                    layer, _, part = name.rpartition(".")
+                    if part == "down":
+                        own[f"encoder.{layer}.weight"].add_(stored[f"{layer}.up"] @ value)
+                    elif part != "up":
+                        own[name if name in own else f"encoder.{name}"].copy_(value)
+
+        def forward(
+            self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            states = self.encoder(
+                input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+            ).last_hidden_state
+            return self.token(states), self.first(states[:, 0])
+
+    outputs = {"tokens": {0: "batch", 1: "length"}, "first": {0: "batch"}}
+    _write(Merged(), ["input_ids", "attention_mask", "token_type_ids"], outputs, target)
+
+
+def _write(model: torch.nn.Module, inputs: list[str], outputs: dict[str, dict[int, str]], target: Path) -> None:
+    """Write ``target`` in int8, one scale per output column, with the axes of ``outputs`` that are not fixed by name.
+
+    With one scale per matrix the mean cosine of embeddings to fp32 was 0.946, with one per column 0.992.
+    ``reduce_range`` (7 bits) costs nothing measurable and keeps processors without VNNI from saturating their 16-bit
+    sums. The fp32 model stays beside it as ``TARGET.fp32``; the caller owns the folder.
+    """
+    import torch
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
     whole = target.with_name(f"{target.name}.fp32")
-    ids = torch.tensor([[101, 7592, 2088, 102], [101, 7592, 102, 0]])  # one padded row: the mask takes part
-    batch_by_length = {0: "batch", 1: "length"}
+    ids = torch.tensor([[101, 7592, 102, 2088, 102], [101, 7592, 102, 102, 0]])  # one padded row: the mask takes part
+    given = {"input_ids": ids, "attention_mask": (ids > 0).long(), "token_type_ids": torch.zeros_like(ids)}
+    axes = {name: {0: "batch", 1: "length"} for name in inputs}
     torch.onnx.export(
-        Pooled().eval(),
-        (ids, (ids > 0).long()),
+        model.eval(),
+        tuple(given[name] for name in inputs),
         whole,
-        input_names=["input_ids", "attention_mask"],
-        output_names=["embedding"],
-        dynamic_axes={"input_ids": batch_by_length, "attention_mask": batch_by_length, "embedding": {0: "batch"}},
+        input_names=inputs,
+        output_names=list(outputs),
+        dynamic_axes=axes | outputs,
         opset_version=OPSET,
         dynamo=False,
     )
@@ -52,4 +108,5 @@ def export(folder: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    export(Path(sys.argv[1]), Path(sys.argv[2]))
+    folder, target, *adapter = map(Path, sys.argv[1:])
+    export_reader(folder, target, *adapter) if adapter else export_embedder(folder, target)

@@ -53,6 +53,7 @@ from lcrag.types import (
     Policy,
     Profile,
     Ranking,
+    Reader,
 )
 from lcrag.watched import Watched
 from lcrag.words import stems
@@ -84,6 +85,7 @@ class Settings:
     model: str | None = None
     dense: str = "auto"
     embedder: str | None = None
+    reader: str = "auto"
     stdin_text: str | None = None
     temperature: float = 0.0
     seed: int = 0
@@ -171,12 +173,12 @@ class Session:
         return session
 
     def beside(self, settings: Settings, emit: Emit) -> Session:
-        """A session of its own, for another thread or on other documents, with this one's backend and embedder.
+        """A session of its own, for another thread or on other documents, with this one's backend, embedder and reader.
 
         A session belongs to one thread; the backend may be called from several unless it runs in this process.
         """
         other = Session.open(settings, emit)
-        other.embedder, other.backend = self.embedder, self.backend
+        other.embedder, other.reader, other.backend = self.embedder, self.reader, self.backend
         return other
 
     def __enter__(self) -> Self:
@@ -204,12 +206,17 @@ class Session:
         return _embedder(self.settings, self._emit)
 
     @cached_property
+    def reader(self) -> Reader | None:
+        """None with ``reader="off"``, or when what it runs on is not installed (an event says so)."""
+        return _reader(self.settings, self._emit)
+
+    @cached_property
     def backend(self) -> Backend:
         """The backend that the settings name; "auto" takes a server that answers, else the embedded one.
 
         Raises NotAvailable when the one that is named is not here.
         """
-        return open_backend(self.settings, self._emit, lambda: self.embedder)
+        return open_backend(self.settings, self._emit, lambda: (self.embedder, self.reader))
 
     @cached_property
     def _ratio(self) -> float:
@@ -248,7 +255,7 @@ class Session:
     def rank(self, question: str) -> Ranking:
         if self.settings.dense == "on":
             self.fill()
-        return retrieve(self.corpus, question, embedder=self.embedder)
+        return replace(retrieve(self.corpus, question, embedder=self.embedder), reader=self.reader)
 
     def plan(self, question: str, policy: Policy) -> Plan:
         """Everything up to the choice of a route; no model is called.
@@ -406,10 +413,12 @@ class Session:
         return answer
 
 
-def open_backend(settings: Settings, emit: Emit, embedder: Callable[[], Embedder | None]) -> Backend:
+def open_backend(
+    settings: Settings, emit: Emit, models: Callable[[], tuple[Embedder | None, Reader | None]]
+) -> Backend:
     """The backend that the settings name; "auto" takes a server that answers, else the embedded one.
 
-    ``embedder`` is called for the embedded one alone. Raises NotAvailable when the one that is named is not here.
+    ``models`` is called for the embedded one alone. Raises NotAvailable when the one that is named is not here.
     """
     from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer, Sampling
 
@@ -441,7 +450,7 @@ def open_backend(settings: Settings, emit: Emit, embedder: Callable[[], Embedder
                 emit(Event("index", {"message": f"quoting sentences, without a model: {error}"}))
     from lcrag.backends.embedded import EmbeddedBackend
 
-    return EmbeddedBackend(embedder())
+    return EmbeddedBackend(*models())
 
 
 def _embedder(settings: Settings, emit: Emit) -> Embedder | None:
@@ -456,6 +465,22 @@ def _embedder(settings: Settings, emit: Emit) -> Embedder | None:
             raise
         emit(Event("index", {"message": f"ranking by words only: {error}", "hint": error.hint}))
         return None
+
+
+def _reader(settings: Settings, emit: Emit) -> Reader | None:
+    if settings.reader == "off":
+        return None
+    from lcrag.reader import MiniLMReader
+
+    try:
+        return MiniLMReader()
+    except NotInstalled as error:
+        emit(Event("index", {"message": f"answering without the reader: {error}", "hint": error.hint}))
+        return None
+
+
+def _models(settings: Settings, emit: Emit) -> tuple[Embedder | None, Reader | None]:
+    return _embedder(settings, emit), _reader(settings, emit)
 
 
 def identity_of(backend: Backend) -> tuple[str, str, int, str, str]:
@@ -536,7 +561,7 @@ def calibrate_backend(settings: Settings, emit: Emit, *, quick: bool = False) ->
             session = cleanup.enter_context(Session.open(settings, emit))
             backend, text = session.backend, CorpusText(session.corpus)
         else:
-            backend, text = open_backend(settings, emit, lambda: _embedder(settings, emit)), None
+            backend, text = open_backend(settings, emit, lambda: _models(settings, emit)), None
         identity = identity_of(backend)
         kept = state_folder() / "calibrate" / profile_path(*identity).with_suffix(".quick" if quick else ".full").name
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -559,4 +584,4 @@ def calibrate_backend(settings: Settings, emit: Emit, *, quick: bool = False) ->
 
 def known_profile(settings: Settings, emit: Emit) -> Profile:
     """The Profile of the backend that the settings name: the measured one if there is one."""
-    return load_profile(*identity_of(open_backend(settings, emit, lambda: _embedder(settings, emit))))
+    return load_profile(*identity_of(open_backend(settings, emit, lambda: _models(settings, emit))))

@@ -99,7 +99,8 @@ class Ranking:
     """What retrieval says of a question: hits best first, and what the estimator needs besides.
 
     ``dense`` tells whether vectors took part. ``hits`` is cut at a depth; what is not in it ranks below all of it, and
-    ``rest`` says how far below: ``(score, chunks)`` pairs, falling, scores rounded.
+    ``rest`` says how far below: ``(score, chunks)`` pairs, falling, scores rounded. ``reader``: what can read the hits
+    beside the question before a backend does, if anything can.
     """
 
     question: str
@@ -108,6 +109,7 @@ class Ranking:
     size: CorpusSize
     dense: bool
     rest: tuple[tuple[float, int], ...] = ()
+    reader: Reader | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ class Estimate:
     """Diffusion D in [0, 1], scope in tokens of evidence, and P(all evidence within the first k tokens) by k.
 
     ``coverage`` holds ascending ``(k, p)`` points, p not falling; ``covered`` reads between them.
-    ``answerable``: P(the corpus holds the answer at all).
+    ``answerable``: P(the corpus holds the answer at all). ``reader``: whether one is there to rank and prune.
     """
 
     diffusion: float
@@ -123,6 +125,7 @@ class Estimate:
     coverage: tuple[tuple[int, float], ...]
     answerable: float
     features: Mapping[str, float] = field(default_factory=dict)
+    reader: bool = False
 
     def covered(self, tokens: float) -> float:
         """P(all the evidence is within the first ``tokens`` tokens in rank order), linear between the points."""
@@ -435,6 +438,35 @@ class Embedder(Protocol):
     @property
     def dimensions(self) -> int: ...
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What one text says to the question. Scores are logits, comparable between texts of one question.
+
+    ``rank``: how well it answers; ``here``: whether it does at all. ``places``: characters, half-open, of each word
+    piece in the text, int32, shape (pieces, 2); ``evidence``: P(the piece belongs to a sentence that answers), float32,
+    (pieces,). ``answer``: characters of the best span, with ``answer_score`` above that of no answer; (0, 0) and
+    -inf for an empty text. What is beyond the reader's window is not in ``places``.
+    """
+
+    rank: float
+    here: float
+    answer: tuple[int, int]
+    answer_score: float
+    places: npt.NDArray[np.int32]
+    evidence: npt.NDArray[np.float32]
+
+    def evidence_in(self, start: int, end: int) -> float:
+        """The mean over the word pieces that begin in the text's characters ``start`` to ``end``; 0 for none."""
+        inside = (self.places[:, 0] >= start) & (self.places[:, 0] < end)
+        return float(self.evidence[inside].mean()) if inside.any() else 0.0
+
+
+class Reader(Protocol):
+    """Reads a question beside each of some texts: one Reading a text, in their order."""
+
+    def read(self, question: str, texts: Sequence[str]) -> list[Reading]: ...
 
 
 class Backend(Protocol):

@@ -59,7 +59,7 @@ class Machine:
 
     def ask(self, *args: str) -> dict[str, Any]:
         """Of the folder docs, by words alone."""
-        return self.answer("ask", "docs", "--dense", "off", "--json", "--backend", "server", *args)
+        return self.answer("ask", "docs", "--dense", "off", "--reader", "off", "--json", "--backend", "server", *args)
 
     def answer(self, *args: str) -> dict[str, Any]:
         """What an ask with --json answers."""

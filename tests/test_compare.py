@@ -67,7 +67,7 @@ def run(
     questions: list[Question], file: Path, routes: tuple[str, ...] = ROUTES, **settings: Any
 ) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[str, Any]]:
     policy = settings.pop("policy", Policy())
-    options: dict[str, Any] = {"backend": "embedded", "dense": "off", "paths": ()} | settings
+    options: dict[str, Any] = {"backend": "embedded", "dense": "off", "reader": "off", "paths": ()} | settings
     setup = Setup(Settings(**options), policy, routes, workers=4)
     with Comparison(questions, setup, nobody) as comparison, Results(file, comparison.header) as results:
         comparison.run(results, lambda done, total: None)
@@ -162,7 +162,7 @@ def test_a_router_that_takes_another_route_runs_it(tmp_path: Path, monkeypatch: 
 def test_prompts_that_begin_the_same_go_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     questions = load(dataset(tmp_path / "set", 8, sets=2))
     backend = scripted(monkeypatch, lambda task: "Brandt [1].")
-    setup = Setup(Settings((), dense="off"), Policy(), ROUTES, workers=1)
+    setup = Setup(Settings((), dense="off", reader="off"), Policy(), ROUTES, workers=1)
     with Comparison(questions, setup, nobody) as comparison, Results(tmp_path / "r", comparison.header) as results:
         comparison.run(results, lambda done, total: None)
     whole = [len(task.passages) > 1 or task.passages for task in backend.tasks]
@@ -266,8 +266,12 @@ def test_a_higher_limit_adds_to_what_a_lower_one_drew(tmp_path: Path) -> None:
 
 
 def command(folder: Path, file: Path, url: str, report: Path) -> list[str]:
-    line = f"-m lcrag compare --dataset {folder} --pipelines chunk_rag,full_context --workers 3 --dense off --json -q"
-    return [sys.executable, *line.split(), *f"--base-url {url} --resume {file} --html {report}".split()]
+    line = f"-m lcrag compare --dataset {folder} --pipelines chunk_rag,full_context --workers 3 --json -q"
+    return [
+        sys.executable,
+        *line.split(),
+        *f"--dense off --reader off --base-url {url} --resume {file} --html {report}".split(),
+    ]
 
 
 @pytest.fixture

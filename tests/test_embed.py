@@ -125,7 +125,7 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_an_export_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def run(command: list[str], **_: object) -> None:
-        Path(command[-1]).write_text("half a model")
+        Path(command[4]).write_text("half a model")
         raise subprocess.CalledProcessError(1, command, stderr="Traceback ...\nMemoryError: no room\n")
 
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path))
@@ -149,9 +149,9 @@ def test_the_name_follows_the_weights(tmp_path: Path, monkeypatch: pytest.Monkey
     names = set()
     for content in (b"a" + middle + b"a", b"b" + middle + b"a", b"a" + middle + b"b", b"a" + middle + b"\0a", b"a"):
         weights.write_bytes(content)
-        names.add(lcrag.embed._fingerprint(weights))
+        names.add(lcrag.embed.fingerprint(weights))
     monkeypatch.setattr(lcrag.embed, "EXPORT", "another")
-    names.add(lcrag.embed._fingerprint(weights))
+    names.add(lcrag.embed.fingerprint(weights))
     assert len(names) == 6
 
 

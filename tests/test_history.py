@@ -97,7 +97,7 @@ def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(folder: Path, backend: ScriptedBackend, events: list[Event], **settings: object) -> Session:
-    session = Session.open(Settings((str(folder),), dense="off", log=True, **settings), events.append)  # type: ignore[arg-type]
+    session = Session.open(Settings((str(folder),), dense="off", reader="off", log=True, **settings), events.append)  # type: ignore[arg-type]
     session.__dict__["backend"] = backend
     session.__dict__["profile"] = replace(
         builtin_profile("scripted", "script", backend.window),
@@ -177,6 +177,6 @@ def test_a_second_question_finds_the_document_warm(documents: Path) -> None:
 
 
 def test_without_log_nothing_is_written(documents: Path) -> None:
-    with Session.open(Settings((str(documents),), dense="off"), nobody) as session:
+    with Session.open(Settings((str(documents),), dense="off", reader="off"), nobody) as session:
         session.ask("What is the keeper of lighthouse 7 called?", Policy())
     assert not history_path().exists()

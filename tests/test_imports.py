@@ -18,10 +18,12 @@ FOR_PIPELINES = (
     *LEAVES,
     "lcrag.prompts",
     "lcrag.cite",
+    "lcrag.cues",
     "lcrag.contradiction",
     "lcrag.passages",
     "lcrag.provenance",
     "lcrag.sentences",
+    "lcrag.stretches",
     "lcrag.words",
 )
 

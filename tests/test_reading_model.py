@@ -119,7 +119,7 @@ def test_a_second_question_finds_nine_tenths_of_its_prompts_read(
     machine: Machine, outcomes: list[Any], pipeline: str
 ) -> None:
     docs = str(machine.folder / "2k" / "docs")
-    asked = ("ask", docs, "--dense", "off", "--json", "--backend", "server", "--pipeline", pipeline)
+    asked = ("ask", docs, "--dense", "off", "--reader", "off", "--json", "--backend", "server", "--pipeline", pipeline)
     first, second = (
         machine.answer(*asked, question)
         for question in ("What is the harbour code of Nobody Here?", "Which pet does Nobody There keep?")

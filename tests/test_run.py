@@ -26,7 +26,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings(*paths: Path | str, **options: object) -> Settings:
-    return Settings(tuple(map(str, paths)), dense="off", **options)  # type: ignore[arg-type]
+    return Settings(tuple(map(str, paths)), dense="off", reader="off", **options)  # type: ignore[arg-type]
 
 
 def questions() -> list[dict[str, object]]:
@@ -107,7 +107,9 @@ def test_budgets(tmp_path: Path) -> None:
 
 
 def test_a_document_from_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
-    with Session.open(Settings(("-",), dense="off", stdin_text="Anna Holm kept the light."), nobody) as session:
+    with Session.open(
+        Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), nobody
+    ) as session:
         folder = session.corpus.folder
         answer, _ = session.ask("Who kept the light?", Policy())
         assert answer.citations[0].source == "-"

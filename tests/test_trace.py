@@ -98,7 +98,9 @@ def test_every_route_on_the_embedded_backend(tmp_path: Path, pipeline: str) -> N
     folder.mkdir()
     for number, text in enumerate(filler):
         (folder / f"{number:02}.md").write_text(text + (fact if number == 7 else ""))
-    settings = Settings((str(folder),), index=tmp_path / "index", backend="embedded", dense="off", trace=True)
+    settings = Settings(
+        (str(folder),), index=tmp_path / "index", backend="embedded", dense="off", reader="off", trace=True
+    )
     with Session.open(settings, nobody) as session:
         done, _ = session.ask("What was the raven of Anna Holm called?", Policy(pipeline=pipeline))
     assert done.trace is not None

@@ -116,7 +116,9 @@ def test_a_batch_comes_back_in_order(machine: Machine) -> None:
 
 
 def test_a_reply_is_streamed(machine: Machine) -> None:
-    done = machine.lcrag("ask", "docs", "--dense", "off", "--backend", "server", "--ndjson", *WILD, "Which boat?")
+    done = machine.lcrag(
+        "ask", "docs", "--dense", "off", "--reader", "off", "--backend", "server", "--ndjson", *WILD, "Which boat?"
+    )
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert sum(event["event"] == "token" for event in events) > 1
     assert events[-1]["event"] == "answer"
@@ -131,7 +133,9 @@ def test_a_verdict_has_its_shape_even_from_noise(machine: Machine) -> None:
 def test_what_does_not_fit_is_refused(machine: Machine) -> None:
     (machine.folder / "long").mkdir(exist_ok=True)
     (machine.folder / "long" / "a.md").write_text(WORDS * 9)
-    done = machine.lcrag("ask", "long", "--dense", "off", "--backend", "server", "--pipeline", "full_context", "Who?")
+    done = machine.lcrag(
+        "ask", "long", "--dense", "off", "--reader", "off", "--backend", "server", "--pipeline", "full_context", "Who?"
+    )
     assert done.returncode == 4
     assert "more than the window" in done.stderr
 
@@ -181,7 +185,7 @@ def test_killed_in_the_middle_of_an_answer(machine: Machine) -> None:
     server = machine.server
     asking = subprocess.Popen(
         [
-            *(sys.executable, "-m", "lcrag", "ask", "docs", "--dense", "off", "--backend", "server"),
+            *(sys.executable, "-m", "lcrag", "ask", "docs", "--dense", "off", "--reader", "off", "--backend", "server"),
             *("--pipeline", "full_context", "--ndjson", *WILD, "Which boat?"),
         ],
         stdout=subprocess.PIPE,

@@ -17,7 +17,7 @@ import numpy as np
 from clock import told
 
 from lcrag import ingest
-from lcrag.embed import MiniLM, SentenceTransformerEmbedder, _weights_folder
+from lcrag.embed import MiniLM, SentenceTransformerEmbedder, weights_folder
 from lcrag.split import split
 
 if __name__ == "__main__":
@@ -37,7 +37,7 @@ if __name__ == "__main__":
     ours.embed(["warm"])
     loads = {"lcrag": time.perf_counter() - begun}
     begun = time.perf_counter()
-    theirs = SentenceTransformerEmbedder(str(_weights_folder()))
+    theirs = SentenceTransformerEmbedder(str(weights_folder()))
     theirs.embed(["warm"])
     loads["sentence-transformers"] = time.perf_counter() - begun
     seconds: dict[str, list[float]] = {"lcrag": [], "sentence-transformers": []}

@@ -5,7 +5,7 @@
 Each DIR is a dataset as lcrag.dataset reads it. Halves are made by a hash of the question's id, so that they stay the
 same. Printed on the half not used for the fit, per dataset: the area under the ROC curve, the share of unanswerable
 questions refused and of answerable ones answered, and how often a quoted sentence holds gold evidence. ``--write`` puts
-the weights into lcrag/backends/answerable.json.
+the weights into lcrag/backends/answerable.json, those with a reader only if they do better than those without.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import datetime
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from lcrag.corpus import Corpus
 from lcrag.dataset import Question, load
 from lcrag.embed import load_embedder
 from lcrag.passages import passages, within
+from lcrag.reader import MiniLMReader
 from lcrag.retrieve import retrieve
 from lcrag.types import Event, Task
 
@@ -39,7 +41,10 @@ RIDGE = 0.01
 SIGNS = {
     "around_top": 1,
     "best_cosine": 1,
+    "best_evidence": 1,
+    "best_here": 1,
     "best_share": 1,
+    "best_span": 1,
     "kind_fits": 1,
     "margin": 1,
     "missing": -1,
@@ -49,6 +54,8 @@ SIGNS = {
     "top_share": 1,
 }
 """Which way each number points: a word of the question that is nowhere in what was read never speaks for an answer."""
+JUDGEMENTS = {"reader": "", "dense": "best_(?:evidence|here|span)", "lexical": "best_(?:evidence|here|span)|.*cosine"}
+"""By judgement, the numbers that it does without."""
 ANSWERED = 0.9
 """The share of answerable questions that must be answered: a refusal costs the user an answer that was there."""
 
@@ -59,7 +66,7 @@ class Case:
     fitted: bool
     answerable: bool
     features: dict[str, dict[str, float]]
-    """By judgement: with cosines, and by words alone."""
+    """By judgement: with a reader, with cosines, and by words alone."""
     quoted_evidence: bool | None
 
 
@@ -72,7 +79,7 @@ def in_fit(question: Question) -> bool:
 
 
 def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) -> Iterator[Case]:
-    by_words = EmbeddedBackend(None)
+    by_words, by_cosine = EmbeddedBackend(None), EmbeddedBackend(backend._embedder)
     by_docs: dict[tuple[Path, ...], list[Question]] = {}
     for question in load(folder):
         by_docs.setdefault(question.docs, []).append(question)
@@ -99,7 +106,11 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
                     question.dataset,
                     in_fit(question),
                     not question.unanswerable,
-                    {"dense": reading.features, "lexical": by_words.read(task).features},
+                    {
+                        "reader": reading.features,
+                        "dense": by_cosine.read(task).features,
+                        "lexical": by_words.read(task).features,
+                    },
                     held if spans and not question.unanswerable else None,
                 )
 
@@ -117,7 +128,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        backend = EmbeddedBackend(load_embedder())
+        backend = EmbeddedBackend(load_embedder(), MiniLMReader())
         found = [
             case
             for folder in options.folders
@@ -130,8 +141,10 @@ def main() -> None:
         "questions": sum(case.fitted for case in found),
     }
     reports = {}
-    for judgement in ("dense", "lexical"):
+    for judgement in JUDGEMENTS:
         value[judgement], reports[judgement] = fitted(found, judgement)
+    if (reports["reader"]["all"]["auroc"] or 0) <= (reports["dense"]["all"]["auroc"] or 0):
+        del value["reader"]  # kept only where it helps on the half that it was not fitted on
     if options.write:
         WEIGHTS.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     if options.json:
@@ -147,7 +160,7 @@ def main() -> None:
 
 def fitted(found: list[Case], judgement: str) -> tuple[dict[str, object], dict[str, dict[str, float | None]]]:
     """The weights fitted on one half, and how they do on the other."""
-    names = sorted(name for name in SIGNS if judgement == "dense" or "cosine" not in name)
+    names = sorted(name for name in SIGNS if not re.fullmatch(JUDGEMENTS[judgement], name))
     fit = [case for case in found if case.fitted]
     rest = [case for case in found if not case.fitted]
     labels = np.array([case.answerable for case in fit])

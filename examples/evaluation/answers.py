@@ -27,6 +27,7 @@ from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.dataset import Question, load
 from lcrag.embed import load_embedder
 from lcrag.errors import DoesNotFit
+from lcrag.reader import MiniLMReader
 from lcrag.run import PIPELINES, Session, Settings
 from lcrag.types import Answer, Event, Policy
 
@@ -57,7 +58,7 @@ def rows(folder: Path, routes: list[str], limit: int | None, indexes: Path, back
     for docs, asked in groupby(questions, key=lambda question: question.docs):
         key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
         with Session.open(Settings(tuple(map(str, docs)), index=indexes / key, backend="embedded"), quiet) as session:
-            session.embedder, session.backend = backend._embedder, backend
+            session.embedder, session.reader, session.backend = backend._embedder, backend._reader, backend
             for question in asked:
                 ranking = session.rank(question.question)
                 for route in routes:
@@ -146,13 +147,15 @@ def main() -> None:
     parser.add_argument("--routes", default=",".join(PIPELINES))
     parser.add_argument("--limit", type=int)
     parser.add_argument("--dense", choices=("auto", "off"), default="auto", help="off: by words alone, much faster")
+    parser.add_argument("--reader", choices=("auto", "off"), default="auto")
     parser.add_argument("--index", type=Path, help="keep the indexes in this folder")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     routes = options.routes.split(",")
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
-        backend = EmbeddedBackend(None if options.dense == "off" else load_embedder())
+        reader = None if options.reader == "off" else MiniLMReader()
+        backend = EmbeddedBackend(None if options.dense == "off" else load_embedder(), reader)
         for folder in options.folders:
             mine = list(rows(folder, routes, options.limit, options.index or Path(scratch), backend))
             found += mine

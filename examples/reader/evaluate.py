@@ -1,122 +1,134 @@
-"""Does the reader help? Reranking, pruning, short answers and "not here", on questions whose evidence is known.
+"""What is the reader worth? Short answers, reranking, pruning and "not here", on questions whose evidence is known.
 
-    python examples/reader/evaluate.py DIR... [--index FOLDER] [--limit N]
+    python examples/reader/evaluate.py DIR... [--index FOLDER] [--limit N] [--reader off] [--fp32] [--json]
 
-Each DIR is a dataset as lcrag.dataset reads it. The first ``CANDIDATES`` chunks of lcrag's ranking are read once.
-Printed per dataset: the share of questions with all evidence in the first 1,000 tokens as ranked, and with the rank
-score added at several weights; the share of the evidence's characters in the candidates that is kept when whole
-sentences are pruned to a fifth of the text, by evidence probability and by BM25; EM and F1 of the best span over all
-candidates and on the gold passage alone; the area under the ROC curve of the best "here".
+Each DIR is a dataset as lcrag.dataset reads it. Printed per dataset, with n the questions that each figure is over:
+
+    gold EM, F1    the best span of the passages with the evidence, where the answer is a short text that stands there
+    EM, F1         the short answer of the embedded backend from 2,000 tokens as chunk_rag takes them; same questions
+    quoted         whether a sentence that it quotes holds evidence
+    1k             all the evidence within 1,000 tokens as ranked, and with the reader's rank score
+    pruned         of the evidence (characters) in the first 32 chunks, what compression keeps in a fifth of the tokens
+    hits, corpus   all the evidence kept by compression at 2,000 tokens, as a share of how often as many tokens of whole
+                   chunks hold it: KEPT in pipelines/compression.py is the mean over datasets
+    here           the area under the ROC curve of the best "the answer is here" over the first 32 chunks
+
+``--reader off`` prints what can be without one; ``--fp32`` reads with the model as it is before int8.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import re
-import string
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from reader import Reader, Reading
 
-from lcrag import ingest
+from lcrag import ingest, onnx_export
+from lcrag.backends.embedded import EmbeddedBackend
+from lcrag.cite import cite
 from lcrag.dataset import Question, load
-from lcrag.embed import load_embedder
-from lcrag.gold import ranked, tokens_until
-from lcrag.sentences import sentences
-from lcrag.types import Chunk, Hit
-from pipelines.compression import _relevance
+from lcrag.embed import load_embedder, weights_folder
+from lcrag.gold import merged, ranked, tokens_until
+from lcrag.passages import passages, within
+from lcrag.reader import ADAPTER, MiniLMReader
+from lcrag.scoring import SHORT_WORDS, contained, token_f1, words
+from lcrag.types import Document, Passage, Ranking, Reader, Task
+from pipelines.chunk_rag import CANDIDATES, reranked
+from pipelines.compression import WIDER, compressed
 
-CANDIDATES = 32
-WEIGHTS = (0.05, 0.1, 0.2, 0.4)
-BUDGET = 1000
-KEPT = 0.2
+READ = 2000
+"""Tokens from which the embedded backend answers, and to which is compressed."""
+SEEN = 1000
+PRUNED = 0.2
 
-
-def normal(text: str) -> str:
-    kept = "".join(character for character in text.lower() if character not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
-
-
-def overlap(said: str, gold: str) -> float:
-    mine, theirs = normal(said).split(), normal(gold).split()
-    same = sum((collections.Counter(mine) & collections.Counter(theirs)).values())
-    return 2 * same / (len(mine) + len(theirs)) if same else 0.0
+Spans = Sequence[tuple[str, int, int]]
 
 
-def reranked(hits: Sequence[Hit], readings: Sequence[Reading], weight: float) -> list[Hit]:
-    first = sorted(range(len(readings)), key=lambda at: -(hits[at].score + weight * readings[at].rank))
-    return [*(hits[at] for at in first), *hits[len(readings) :]]
+def overlap(spans: Spans, places: Iterable[tuple[str, int, int]]) -> int:
+    """Characters of the spans in the places; neither overlap among themselves."""
+    return sum(max(0, min(e, b) - max(s, a)) for one, a, b in places for other, s, e in spans if one == other)
 
 
-def kept_share(
-    question: str, chunks: Sequence[Chunk], readings: Sequence[Reading], spans: list[tuple[str, int, int]], by: str
-) -> float | None:
-    """Of the evidence's characters in the chunks, the share in the best sentences that a fifth of the text holds."""
-    units = [(n, a, b) for n, chunk in enumerate(chunks) for a, b in sentences(chunk.text) if chunk.text[a:b].strip()]
-    if by == "reader":
-        scores = [readings[n].evidence_in(a, b) for n, a, b in units]
-    else:
-        scores = _relevance(question, [chunks[n].text[a:b] for n, a, b in units])
-    left = KEPT * sum(b - a for _, a, b in units)
-    held = kept = 0
-    for at in sorted(range(len(units)), key=lambda at: -scores[at]):
-        n, a, b = units[at]
-        start, end = chunks[n].start + a, chunks[n].start + b
-        mine = sum(max(0, min(end, e) - max(start, s)) for document, s, e in spans if document == chunks[n].document_id)
-        held += mine
-        if b - a <= left:
-            left -= b - a
-            kept += mine
-    return kept / held if held else None
+def held(spans: Spans, kept: Iterable[Passage]) -> int:
+    return overlap(spans, [(one.document_id, a, b) for one in kept for a, b in one.parts or ((one.start, one.end),)])
 
 
-def measured(questions: list[Question], indexes: Path, reader: Reader) -> dict[str, float]:
-    embedder = load_embedder()
+def shares(ranking: Ranking, spans: Spans, backend: EmbeddedBackend) -> Iterable[tuple[str, float]]:
+    """What compression keeps of the evidence."""
+    asked, chunks = ranking.question, [hit.chunk for hit in ranking.hits]
+    size = sum(end - start for _, start, end in spans)
+    first = passages(chunks[:CANDIDATES])
+    there = held(spans, first)
+    if there:
+        budget = round(PRUNED * sum(passage.tokens for passage in first))
+        yield "pruned", held(spans, compressed(asked, first, budget, backend, ranking)) / there
+    for over, looked in (("hits", within(chunks, WIDER * READ)), ("corpus", chunks)):
+        yield over, held(spans, compressed(asked, passages(looked), READ, backend, ranking)) == size
+    yield "covered", overlap(spans, [(one.document_id, one.start, one.end) for one in within(chunks, READ)]) == size
+
+
+def measured(
+    questions: list[Question], indexes: Path, backend: EmbeddedBackend, reader: Reader | None
+) -> dict[str, list[float]]:
+    """The figures of each question that has them."""
     found: dict[str, list[float]] = collections.defaultdict(list)
-    here: list[tuple[bool, float]] = []
-    ids: dict[Path, str] = {}
-    for question, ranking, gold in ranked(questions, embedder, indexes):
-        hits = ranking.hits
-        readings = reader.read(question.question, [hit.chunk.text for hit in hits[:CANDIDATES]])
-        best = max(range(len(readings)), key=lambda at: readings[at].answer_score)
-        here.append((not question.unanswerable, max(reading.here for reading in readings)))
+    documents: dict[Path, Document] = {}
+    for question, ranking, gold in ranked(questions, backend._embedder, indexes):
         for doc in question.docs:
-            if doc not in ids:
-                ids |= {file.path.resolve(): ingest.read(file).id for file in ingest.discover([doc]).files}
+            if doc not in documents:
+                documents |= {file.path.resolve(): ingest.read(file) for file in ingest.discover([doc]).files}
+        by_id = {document.id: document for document in documents.values()}
+        hits = ranking.hits
+        chunks = [hit.chunk for hit in hits]
+        order = list(range(len(hits)))
+        if reader is not None:
+            readings = reader.read(question.question, [chunk.text for chunk in chunks[:CANDIDATES]])
+            order = reranked(hits, readings)
+            found["absent" if question.unanswerable else "present"].append(max(one.here for one in readings))
         if question.unanswerable:
             continue
-        if question.answers and max(len(one.split()) for one in question.answers) <= 8:
-            span = readings[best].answer
-            said = hits[best].chunk.text[slice(*span)]
-            found["EM pipeline"].append(max(normal(said) == normal(one) for one in question.answers))
-            found["F1 pipeline"].append(max(overlap(said, one) for one in question.answers))
-            if question.evidence and len(question.evidence) == 1:
-                one = question.evidence[0]
-                passage = one.doc.read_text(encoding="utf-8")[one.start : one.end]
-                [alone] = reader.read(question.question, [passage])
-                said = passage[slice(*alone.answer)]
-                found["EM gold passage"].append(max(normal(said) == normal(gold) for gold in question.answers))
-                found["F1 gold passage"].append(max(overlap(said, gold) for gold in question.answers))
+        read = passages(within([chunks[place] for place in order], READ))
+        [done] = backend.run([Task("answer", question.question, tuple(read))], max_tokens=1024)
+        spans = [(documents[one.doc].id, one.start, one.end) for one in merged(question.evidence or ())]
+        quotes = [by_id[one].text[start:end] for one, start, end in spans]
+        verbatim = [one for one in question.answers if any(contained(quote, one) == 1 for quote in quotes)]
+        if reader is not None and verbatim and min(len(words(one)) for one in verbatim) <= SHORT_WORDS:
+            _, said = max(
+                (one.answer_score, quote[slice(*one.answer)])
+                for one, quote in zip(reader.read(question.question, quotes), quotes, strict=True)
+            )
+            for name, text in (("gold ", said), ("", done.short or "")):
+                found[f"{name}EM"].append(max(words(text) == words(one) for one in question.answers))
+                found[f"{name}F1"].append(max(token_f1(text, one) for one in question.answers))
         if gold is None:
             continue
-        spans = [(ids[span.doc], span.start, span.end) for span in question.evidence or ()]
-        found["at 1k"].append(gold.covered(BUDGET))
-        for weight in WEIGHTS:
-            until = tokens_until(reranked(hits, readings, weight), spans)
-            found[f"at 1k, rank {weight}"].append(until is not None and until <= BUDGET)
-        for by in ("reader", "words"):
-            share = kept_share(question.question, [hit.chunk for hit in hits[:CANDIDATES]], readings, spans, by)
-            if share is not None:
-                found[f"kept by {by}"].append(share)
-    told = {name: float(np.mean(values)) for name, values in found.items()}
-    yes, no = [score for held, score in here if held], [score for held, score in here if not held]
-    if yes and no:
-        told["AUROC here"] = float(np.mean([(a > b) + 0.5 * (a == b) for a in yes for b in no]))
-    return told
+        cited = cite(done.text, read, by_id.__getitem__).citations
+        found["quoted"].append(overlap(spans, [(one.document_id, one.start, one.end) for one in cited]) > 0)
+        found["1k ranked"].append(gold.covered(SEEN))
+        until = tokens_until([hits[place] for place in order], spans)
+        found["1k"].append(until is not None and until <= SEEN)
+        for name, value in shares(replace(ranking, reader=reader), spans, backend):
+            found[name].append(value)
+    return found
+
+
+def told(found: dict[str, list[float]]) -> dict[str, tuple[float, int]]:
+    """Each figure and the number of questions that it is over."""
+    values = {name: (float(np.mean(those)), len(those)) for name, those in found.items()}
+    values.pop("present", None), values.pop("absent", None)
+    if found["present"] and found["absent"]:
+        won = [(a > b) + 0.5 * (a == b) for a in found["present"] for b in found["absent"]]
+        values["here"] = (float(np.mean(won)), len(found["present"]) + len(found["absent"]))
+    if "covered" in values:
+        covered, count = values.pop("covered")
+        for over in ("hits", "corpus"):
+            values[over] = (values[over][0] / covered if covered else float("nan"), count)
+    return values
 
 
 def main() -> None:
@@ -124,13 +136,24 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--index", type=Path, help="keep the indexes in this folder")
     parser.add_argument("--limit", type=int, help="questions of each")
+    parser.add_argument("--reader", choices=("auto", "off"), default="auto")
+    parser.add_argument("--fp32", action="store_true")
+    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    reader = Reader()
     with tempfile.TemporaryDirectory() as scratch:
+        reader = None if options.reader == "off" else MiniLMReader()
+        if options.fp32:
+            onnx_export.export_reader(weights_folder(), Path(scratch, "reader"), ADAPTER)
+            reader = MiniLMReader(Path(scratch, "reader.fp32"))
+        backend = EmbeddedBackend(load_embedder(), reader)
         for folder in options.folders:
             questions = list(load(folder))[: options.limit]
-            told = measured(questions, options.index or Path(scratch), reader)
-            print(folder.name, len(questions), *(f"{name} {value:.3f};" for name, value in told.items()), flush=True)
+            values = told(measured(questions, options.index or Path(scratch), backend, reader))
+            if options.json:
+                print(json.dumps({"dataset": folder.name, **values}), flush=True)
+            else:
+                shown = (f"{name} {value:.3f} (n {count})" for name, (value, count) in values.items())
+                print(f"{folder.name}: {', '.join(shown)}", flush=True)
 
 
 if __name__ == "__main__":

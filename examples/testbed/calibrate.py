@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--outcomes", type=Path, help="keep what was asked in this file, and go on from it")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    backend = open_backend(Settings((), backend="server", base_url=args.base_url), say, lambda: None)
+    backend = open_backend(Settings((), backend="server", base_url=args.base_url), say, lambda: (None, None))
     source = WorldProbes(Tokenizer.from_file(str(HERE / "tokenizer" / "tokenizer.json")))
     _, _, _, dtype, device = identity_of(backend)
     profile = calibrate(

@@ -20,6 +20,7 @@ def calibrate(
     seed: opt.Seed = 0,
     dense: opt.Dense = "auto",
     embedder: opt.Embedder = None,
+    reader: opt.Reader = "auto",
     backend: opt.Backend = "auto",
     base_url: opt.BaseUrl = None,
     model: opt.Model = None,
@@ -51,6 +52,7 @@ def calibrate(
         model=model,
         dense=dense,
         embedder=embedder,
+        reader=reader,
         seed=seed,
     )
     with Progress(output) as progress:

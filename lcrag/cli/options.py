@@ -80,6 +80,10 @@ Embedder = Annotated[
         metavar="NAME",
     ),
 ]
+Reader = Annotated[
+    Literal["auto", "off"],
+    _option("reader", "Have a small model read what was found, to rank, to prune and for short answers."),
+]
 Prefer = Annotated[
     Literal["quality", "balanced", "speed"], _option("prefer", "What to favour when routes differ.", "--prefer")
 ]
@@ -262,6 +266,7 @@ CONFIGURABLE: Final[dict[str, Any]] = {
     "no_color": NoColor,
     "dense": Dense,
     "embedder": Embedder,
+    "reader": Reader,
     "prefer": Prefer,
     "max_tokens": MaxTokens,
     "max_seconds": MaxSeconds,

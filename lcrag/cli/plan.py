@@ -31,6 +31,7 @@ def plan(
     json: opt.Json = False,
     dense: opt.Dense = "auto",
     embedder: opt.Embedder = None,
+    reader: opt.Reader = "auto",
     backend: opt.Backend = "auto",
     base_url: opt.BaseUrl = None,
     model: opt.Model = None,
@@ -64,6 +65,7 @@ def plan(
         model=model,
         dense=dense,
         embedder=embedder,
+        reader=reader,
         stdin_text=inputs.document_text(paths),
         log=True,  # read, to know what a server has cached; a plan writes nothing
     )

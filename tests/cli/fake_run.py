@@ -51,6 +51,7 @@ class Settings:
     model: str | None = None
     dense: str = "auto"
     embedder: str | None = None
+    reader: str = "auto"
     stdin_text: str | None = None
     temperature: float = 0.0
     seed: int = 0

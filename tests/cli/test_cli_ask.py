@@ -160,10 +160,10 @@ def test_options_reach_the_session_and_the_policy(lcrag: Lcrag) -> None:
     lcrag(
         *"ask docs more who? --backend embedded --base-url http://x/v1 --model m --index here --dense off".split(),
         *"--embedder e --pipeline p --prefer speed --max-tokens 9 --max-seconds 1.5 --min-quality 0.5".split(),
-        "--no-escalate",
+        *"--reader off --no-escalate".split(),
     )
     assert fake_run.opened == [
-        fake_run.Settings(("docs", "more"), Path("here"), "embedded", "http://x/v1", "m", "off", "e", log=True)
+        fake_run.Settings(("docs", "more"), Path("here"), "embedded", "http://x/v1", "m", "off", "e", "off", log=True)
     ]
     assert fake_run.asked == [("who?", Policy("speed", 9, 1.5, 0.5, "p"), False)]
 

@@ -18,6 +18,7 @@ def run(folder: Path, script: str, *words: str) -> str:
         "PYTHONPATH": str(ROOT),
         "LCRAG_CACHE_DIR": str(folder / "cache"),
         "LCRAG_DENSE": "off",
+        "LCRAG_READER": "off",
     }
     command = [sys.executable, str(EVALUATION / script), *words]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
@@ -42,7 +43,18 @@ def dataset(folder: Path) -> Path:
 
 
 def test_answers_cite_their_evidence_and_every_quote_is_exact(tmp_path: Path) -> None:
-    out = run(tmp_path, "answers.py", str(dataset(tmp_path / "set")), "--dense", "off", "--json", "--limit", "6")
+    out = run(
+        tmp_path,
+        "answers.py",
+        str(dataset(tmp_path / "set")),
+        "--dense",
+        "off",
+        "--reader",
+        "off",
+        "--json",
+        "--limit",
+        "6",
+    )
     rows = json.loads(out)
     assert {row["route"] for row in rows} == {
         "chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"
@@ -51,7 +63,9 @@ def test_answers_cite_their_evidence_and_every_quote_is_exact(tmp_path: Path) ->
     assert sum(row["exact"] for row in rows) == cited > 0
     assert sum(row["touching"] or 0 for row in rows) > 0
     assert any(not row["answerable"] and row["status"] in ("not_found", "not_retrieved") for row in rows)
-    table = run(tmp_path, "answers.py", str(tmp_path / "set"), "--dense", "off", "--routes", "chunk_rag")
+    table = run(
+        tmp_path, "answers.py", str(tmp_path / "set"), "--dense", "off", "--reader", "off", "--routes", "chunk_rag"
+    )
     assert "false refused" in table
 
 

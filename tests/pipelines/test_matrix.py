@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from lcrag.backends.scripted import ScriptedBackend
 from lcrag.estimate import estimate
 from lcrag.prompts import NOT_FOUND
 from lcrag.retrieve import retrieve
-from lcrag.types import Answer, Backend, Event
+from lcrag.types import Answer, Backend, Event, Reader
 from pipelines import PIPELINES
 
 FILLER = [
@@ -37,10 +38,12 @@ SHAPES = {
 STATUSES = {"answered", "not_found", "not_retrieved"}
 
 
-def ask(folder: Path, shape: str, name: str, backend: Backend) -> tuple[Answer, int, list[Event], dict[str, str]]:
+def ask(
+    folder: Path, shape: str, name: str, backend: Backend, reader: Reader | None = None
+) -> tuple[Answer, int, list[Event], dict[str, str]]:
     events: list[Event] = []
     with corpus_of(folder, SHAPES[shape]) as corpus:
-        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
+        ranking = replace(retrieve(corpus, QUESTION, embedder=HashingEmbedder()), reader=reader)
         answer = PIPELINES[name]().answer(QUESTION, corpus, ranking, backend, events.append)
         texts = {chunk.document_id: corpus.document(chunk.document_id).text for chunk in corpus.chunks()}
         return answer, corpus.size.tokens, events, texts
@@ -67,6 +70,18 @@ def test_by_extraction(tmp_path: Path, name: str, shape: str) -> None:
         assert answer.citations
     if not texts:
         assert answer.status == "not_found"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", PIPELINES)
+def test_by_extraction_with_a_reader(tmp_path: Path, reader: Reader, name: str, shape: str) -> None:
+    answer, size, _, texts = ask(tmp_path, shape, name, EmbeddedBackend(HashingEmbedder(), reader), reader)
+    check(answer, size, texts)
+    assert answer.tokens_read <= size
+    if FACT in "".join(texts.values()):
+        assert "Brandt" in answer.text
+        assert answer.short is not None
+        assert answer.short in " ".join(answer.text.split())
 
 
 @pytest.mark.parametrize("shape", SHAPES)

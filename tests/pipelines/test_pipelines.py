@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from fakes import corpus_of, nobody
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lcrag import prompts
 from lcrag.backends.scripted import ScriptedBackend
@@ -14,9 +18,21 @@ from lcrag.errors import BackendFailed, DoesNotFit
 from lcrag.passages import passages
 from lcrag.prompts import NOT_FOUND
 from lcrag.retrieve import retrieve
-from lcrag.types import Answer, Completion, Estimate, Event, Pipeline, Task
+from lcrag.types import (
+    Answer,
+    Chunk,
+    Completion,
+    CorpusSize,
+    Estimate,
+    Event,
+    Hit,
+    Pipeline,
+    Ranking,
+    Reader,
+    Task,
+)
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
-from pipelines.compression import WIDER
+from pipelines.compression import WIDER, standing
 from pipelines.outcome import ANSWER_TOKENS, frame
 
 LINES = [
@@ -382,3 +398,64 @@ def test_a_backend_that_fails_is_not_hidden(tmp_path: Path) -> None:
         with pytest.raises(BackendFailed, match="gone"):
             ChainOfAgents(500).answer(QUESTION, corpus, ranking, backend, nobody)
     assert len(backend.tasks) == 2
+
+
+def test_with_a_reader_chunk_rag_takes_first_what_answers(tmp_path: Path, reader: Reader) -> None:
+    """By words alone every line of the calf's light is as good; one of them answers."""
+    lines = [f"The light on the Calf was looked at by the board in the year {1700 + place}." for place in range(90)]
+    lines[70] = "It was on the Calf that in 1871 Anna Holm lit the light for the very first time."
+    question = "Who was first to light the light on the Calf?"
+    with corpus_of(tmp_path, {"a.md": "\n\n".join(lines)}) as corpus:
+        ranking = retrieve(corpus, question, embedder=None)
+        order = ChunkRag(300)._order(question, replace(ranking, reader=reader), [hit.chunk for hit in ranking.hits])
+    places = [place for place, hit in enumerate(ranking.hits) if "Anna Holm" in hit.chunk.text]
+    assert sorted(order) == list(range(len(ranking.hits)))
+    assert order.index(places[0]) <= places[0]
+
+
+@pytest.mark.parametrize("over", ["hits", "corpus"])
+def test_with_a_reader_compression_keeps_the_sentence_that_answers(
+    tmp_path: Path, reader: Reader, over: Literal["hits", "corpus"]
+) -> None:
+    fact = "Its keeper in those years was Anna Holm, who wrote a log."
+    lines = list(LINES)
+    lines[60:60] = [f"The light on the Calf was lit in 1871. {fact} 🦜 Né à Tolland."]
+    backend = ScriptedBackend(lambda task: NOT_FOUND)
+    question = "Who was the keeper of the light on the Calf?"
+    with corpus_of(tmp_path, {"a.md": "\n\n".join(lines)}) as corpus:
+        ranking = replace(retrieve(corpus, question, embedder=None), reader=reader)
+        Compression(200, over).answer(question, corpus, ranking, backend, nobody)
+        [text] = [corpus.document(one).text for one, _, _ in corpus.documents()]
+    [task] = backend.tasks
+    assert fact in "".join(passage.text for passage in task.passages)
+    for passage in task.passages:
+        assert passage.text == "\n".join(text[start:end] for start, end in passage.parts)
+
+
+@given(st.data())
+def test_a_place_stands_as_high_as_the_hit_in_which_it_lies(data: st.DataObject) -> None:
+    cuts = sorted(data.draw(st.sets(st.integers(0, 300), min_size=2, max_size=9)))
+    scores = data.draw(st.lists(st.floats(0, 5), min_size=len(cuts) - 1, max_size=len(cuts) - 1))
+    made = [
+        Hit(Chunk(place, "d", "a.md", start, end, "x" * (end - start), 1), score)
+        for place, (start, end, score) in enumerate(zip(cuts, cuts[1:], scores, strict=False))
+        if place % 3 != 1
+    ]
+    ranking = Ranking("q", tuple(made), (), CorpusSize(1, 9, 9), False)
+    offsets = data.draw(st.lists(st.integers(0, 320), max_size=9))
+    best = max((hit.score for hit in made), default=0.0)
+    for offset, found in zip(offsets, standing(ranking, [("d", one) for one in offsets]), strict=True):
+        own = [hit.score for hit in made if hit.chunk.start <= offset < hit.chunk.end]
+        assert found == (own[0] / best if own and best else 0.0)
+    assert standing(ranking, [("another", 1)]) == [0.0]
+
+
+@pytest.mark.parametrize("over", ["hits", "corpus"])
+def test_a_forecast_of_compression_knows_whether_there_is_a_reader(over: Literal["hits", "corpus"]) -> None:
+    size = CorpusSize(2, 900, 90_000)
+    without = Estimate(0.5, 100, ((4000, 0.8), (90_000, 1.0)), 0.9)
+    one, other = (
+        Compression(4000, over).workload(found, size, 9000) for found in (without, replace(without, reader=True))
+    )
+    assert one.evidence < other.evidence <= 0.8
+    assert replace(one, evidence=other.evidence) == other
