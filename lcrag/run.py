@@ -207,7 +207,7 @@ class Session:
 
     @cached_property
     def reader(self) -> Reader | None:
-        """None with ``reader="off"``, or when what it runs on is not installed (an event says so)."""
+        """None with ``reader="off"`` or ``dense="off"``, or when what it runs on is not installed (an event says so)."""
         return _reader(self.settings, self._emit)
 
     @cached_property
@@ -468,7 +468,7 @@ def _embedder(settings: Settings, emit: Emit) -> Embedder | None:
 
 
 def _reader(settings: Settings, emit: Emit) -> Reader | None:
-    if settings.reader == "off":
+    if "off" in (settings.reader, settings.dense):
         return None
     from lcrag.reader import MiniLMReader
 

@@ -141,9 +141,8 @@ def test_it_is_loaded_when_it_reads_and_needs_no_torch(reader: MiniLMReader) -> 
 def test_a_route_that_takes_everything_reads_nothing_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "a.md").write_text(PASSAGE)
-    with Session.open(Settings((str(tmp_path / "a.md"),), dense="off"), nobody) as session:
-        ranking = session.rank(QUESTION)
-    assert ranking.reader is session.reader is not None
+    with Session.open(Settings((str(tmp_path / "a.md"),)), nobody) as session:
+        assert session.reader is not None
     assert not (tmp_path / "cache" / "models").exists()
 
 
@@ -170,8 +169,8 @@ def test_without_its_packages_it_is_left_out_and_said_so(
         MiniLMReader()
     (tmp_path / "a.md").write_text(PASSAGE)
     events: list[Event] = []
-    with Session.open(Settings((str(tmp_path / "a.md"),), dense="off"), events.append) as session:
-        assert session.rank(QUESTION).reader is None
+    with Session.open(Settings((str(tmp_path / "a.md"),)), events.append) as session:
+        assert session.reader is None
     assert [event for event in events if "without the reader" in str(event.data.get("message"))]
 
 

@@ -82,7 +82,10 @@ Embedder = Annotated[
 ]
 Reader = Annotated[
     Literal["auto", "off"],
-    _option("reader", "Have a small model read what was found, to rank, to prune and for short answers."),
+    _option(
+        "reader",
+        "Have a small model read what was found, to rank, to prune and for short answers; not with --dense off.",
+    ),
 ]
 Prefer = Annotated[
     Literal["quality", "balanced", "speed"], _option("prefer", "What to favour when routes differ.", "--prefer")

@@ -46,6 +46,8 @@ def limit(axes: Axes, found: Mapping[str, Any]) -> None:
     """Measured over least seconds, for reading and for writing."""
     for kind, measured, colour in (("prefill", "ours", OURS), ("decode", "measured", LEAST)):
         rows = found[kind]
+        if not rows:
+            continue
         axes.plot(
             [one["tokens"] for one in rows],
             [one["least"] / one[measured] for one in rows],
