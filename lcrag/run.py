@@ -207,7 +207,7 @@ class Session:
 
     @cached_property
     def reader(self) -> Reader | None:
-        """None with ``reader="off"`` or ``dense="off"``, or when what it runs on is not installed (an event says so)."""
+        """None with ``reader="off"`` or ``dense="off"``, or without what it runs on (an event says so)."""
         return _reader(self.settings, self._emit)
 
     @cached_property

@@ -84,7 +84,7 @@ Reader = Annotated[
     Literal["auto", "off"],
     _option(
         "reader",
-        "Have a small model read what was found, to rank, to prune and for short answers; not with --dense off.",
+        "Have a small model read what was found, for ranks, evidence and short answers; not with --dense off.",
     ),
 ]
 Prefer = Annotated[
