@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -94,18 +94,23 @@ class MiniLM:
         """
         vectors = np.empty((len(texts), DIMENSIONS), np.float32)
         pieces = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
-        shortest_first = sorted(range(len(texts)), key=lambda place: len(pieces[place]))
-        while shortest_first:
-            longest = len(pieces[shortest_first[-1]])
-            batch = shortest_first[-(BATCH_PIECES // longest) :]
-            del shortest_first[-len(batch) :]
-            ids = np.zeros((len(batch), longest), np.int64)
+        for batch in batches([len(ids) for ids in pieces]):
+            ids = np.zeros((len(batch), max(len(pieces[place]) for place in batch)), np.int64)
             mask = np.zeros_like(ids)
             for row, place in enumerate(batch):
                 ids[row, : len(pieces[place])] = pieces[place]
                 mask[row, : len(pieces[place])] = 1
             vectors[batch] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         return vectors
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places of texts of like length, the longest first; a batch holds ``BATCH_PIECES`` word pieces at most, padded."""
+    shortest_first = sorted(range(len(lengths)), key=lambda place: lengths[place])
+    while shortest_first:
+        batch = shortest_first[-max(1, BATCH_PIECES // lengths[shortest_first[-1]]) :]
+        del shortest_first[-len(batch) :]
+        yield batch
 
 
 def onnx_session(model: Path) -> Any:

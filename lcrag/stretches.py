@@ -5,7 +5,7 @@ A sentence alone loses what "it" and "she" mean, and a whole passage may be long
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -32,6 +32,11 @@ class Stretch:
         """Of each sentence its place, its start and end in ``text``, and the mean of P(evidence) over its pieces."""
         for place, start, end in zip(self.places, self.starts, (*self.starts[1:], len(self.text) + 1), strict=True):
             yield place, start, end - 1, self.reading.evidence_in(start, end - 1)
+
+
+def evidence(stretches: Iterable[Stretch]) -> dict[int, float]:
+    """The mean of P(evidence) of each sentence that was read, by its place."""
+    return {place: p for stretch in stretches for place, _, _, p in stretch.sentences()}
 
 
 def read(

@@ -18,7 +18,7 @@ from typing import ClassVar, Final, Literal, Self
 
 from lcrag.passages import fenced, groups, passages, recounted, within
 from lcrag.sentences import sentences
-from lcrag.stretches import read
+from lcrag.stretches import evidence, read
 from lcrag.types import (
     Answer,
     Backend,
@@ -273,11 +273,8 @@ def _evidence(
     reader: Reader,
 ) -> list[float]:
     """P(evidence) of each sentence; 0 for what is not read, because it stands too low."""
-    scores = [0.0] * len(texts)
-    for stretch in read(question, [number for number, _, _ in places], texts, standing, reader, READ):
-        for place, _, _, p in stretch.sentences():
-            scores[place] = p
-    return scores
+    found = evidence(read(question, [number for number, _, _ in places], texts, standing, reader, READ))
+    return [found.get(place, 0.0) for place in range(len(texts))]
 
 
 def _smoothed(places: Sequence[tuple[int, int, int]], scores: Sequence[float]) -> list[float]:

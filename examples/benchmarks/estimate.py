@@ -14,9 +14,8 @@ import sys
 import time
 from pathlib import Path
 
-import corpus
 from clock import LCRAG, told
-from million import STORE
+from million import STORE, folders
 
 from lcrag.corpus import Corpus
 from lcrag.embed import load_embedder
@@ -70,9 +69,7 @@ if __name__ == "__main__":
     parser.add_argument("--megabytes", type=float, default=51)
     parser.add_argument("--repeats", type=int, default=2)
     given = parser.parse_args()
-    docs, index = given.work / "docs", given.work / "index"
-    if not docs.exists():
-        corpus.write(docs, given.megabytes, int(given.megabytes * 10))
+    docs, index = folders(given.work, given.megabytes)
     subprocess.run([*LCRAG, "index", str(docs), "--index", str(index), "--dense", "off"], check=True)
     subprocess.run([sys.executable, "-c", STORE, str(index)], check=True, stdout=subprocess.DEVNULL)
     told(milliseconds(index, given.repeats))

@@ -33,6 +33,15 @@ with Corpus.open(Path(sys.argv[1])) as index:
     print(len(ids))
 """
 
+
+def folders(work: Path, megabytes: float) -> tuple[Path, Path]:
+    """The documents, written unless they are there, and where their index lies."""
+    docs = work / "docs"
+    if not docs.exists():
+        corpus.write(docs, megabytes, int(megabytes * 10))
+    return docs, work / "index"
+
+
 if __name__ == "__main__":
     import sys
 
@@ -41,9 +50,7 @@ if __name__ == "__main__":
     parser.add_argument("--megabytes", type=float, default=512)
     parser.add_argument("--repeats", type=int, default=7)
     given = parser.parse_args()
-    docs, index = given.work / "docs", given.work / "index"
-    if not docs.exists():
-        corpus.write(docs, given.megabytes, int(given.megabytes * 10))
+    docs, index = folders(given.work, given.megabytes)
     question = "Who kept the light on the Calf?"
     base = [str(docs), "--index", str(index), "--backend", "embedded"]
     plan = [*LCRAG, "plan", base[0], question, *base[1:]]

@@ -23,7 +23,7 @@ from typing import Any, Final
 from lcrag import tokens
 from lcrag.prompts import NOT_FOUND
 from lcrag.sentences import sentences
-from lcrag.stretches import Stretch, read
+from lcrag.stretches import Stretch, evidence, read
 from lcrag.types import Completion, Embedder, Reader, Task, Usage
 from lcrag.words import stems
 
@@ -182,13 +182,13 @@ class EmbeddedBackend:
         rough = [score + KIND * fit for score, fit in zip(lexical, fits, strict=True)]
         quotable = [place for place, unit in enumerate(listed) if not HEADING.match(unit.text)] or [0]
         stretches = self._stretches(task.question, listed, rough)
-        evidence = {place: p for stretch in stretches for place, _, _, p in stretch.sentences()}
-        best = sorted(quotable, key=lambda place: (-rough[place] - EVIDENCE * evidence.get(place, 0.0), place))
+        proof = evidence(stretches)
+        best = sorted(quotable, key=lambda place: (-rough[place] - EVIDENCE * proof.get(place, 0.0), place))
         best = best[: EMBEDDED_READ if stretches else EMBEDDED]
         cosines = dict(zip(best, self._cosines(task.question, [listed[place].text for place in best]), strict=True))
         plain = {place: rough[place] + DENSE * cosine for place, cosine in cosines.items()}
         scored = sorted(
-            ((plain[place] + EVIDENCE * evidence.get(place, 0.0), listed[place], place) for place in best),
+            ((plain[place] + EVIDENCE * proof.get(place, 0.0), listed[place], place) for place in best),
             key=lambda entry: (-entry[0], entry[2]),
         )
         falling = sorted(best, key=lambda place: (-plain[place], place))  # what tells "not here" knows no reader
@@ -208,7 +208,7 @@ class EmbeddedBackend:
             "margin": plain[top] - plain[fifth],
             "best_here": max((stretch.reading.here for stretch in stretches), default=0.0),
             "best_span": max((stretch.reading.answer_score for stretch in stretches), default=0.0),
-            "best_evidence": max(evidence.values(), default=0.0),
+            "best_evidence": max(proof.values(), default=0.0),
         }
         return Scored(tuple((score, unit) for score, unit, _ in scored), features)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from lcrag import prompts
 from lcrag.backends.openai_server import Sampling, without_thinking
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, NotInstalled
+from lcrag.server import SILENT
 from lcrag.types import Completion, Task, Usage
 
 CPU_MEMORY: Final = 0.2
@@ -28,7 +29,7 @@ class VLLMOffline:
         if model is None:
             raise InputError("the vllm backend needs a model", hint="--backend vllm --model FOLDER")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-        os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")  # it reports to its makers otherwise
+        os.environ.update(SILENT | os.environ)
         try:
             import vllm
         except ImportError as error:

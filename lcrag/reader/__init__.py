@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lcrag.embed import (
-    BATCH_PIECES,
     TO_EXPORT,
     TO_RUN,
     WEIGHTS,
+    batches,
     exported,
     fingerprint,
     onnx_session,
@@ -87,12 +87,9 @@ class MiniLMReader:
         pieces = [np.array(one.ids[:room], np.int64) for one in encoded]
         places = [np.array(one.offsets[:room], np.int32).reshape(-1, 2) for one in encoded]
         found: dict[int, Reading] = {}
-        left = sorted(range(len(pieces)), key=lambda at: len(pieces[at]))
-        while left:
-            longest = len(pieces[left[-1]]) + len(asked) + 3
-            batch = left[-max(1, BATCH_PIECES // longest) :]
-            del left[-len(batch) :]
-            ids = np.zeros((len(batch), longest), np.int64)
+        lengths = [len(own) + len(asked) + 3 for own in pieces]
+        for batch in batches(lengths):
+            ids = np.zeros((len(batch), max(lengths[at] for at in batch)), np.int64)
             segments = np.zeros_like(ids)
             for row, at in enumerate(batch):
                 line = [_CLS, *asked, _SEP, *pieces[at].tolist(), _SEP]
