@@ -107,6 +107,7 @@ class Comparison:
             "profile": self.first.profile.name,
             "dense": settings.dense,
             "embedder": self.first.embedder.name if self.first.embedder is not None else None,
+            "reader": self.first.reader.name if self.first.reader is not None else None,
             "temperature": settings.temperature,
             "seed": settings.seed,
             "policy": {key: value for key, value in asdict(policy).items() if key != "pipeline"},

@@ -464,8 +464,10 @@ class Reading:
 
 
 class Reader(Protocol):
-    """Reads a question beside each of some texts: one Reading a text, in their order."""
+    """Reads a question beside each of some texts: one Reading a text, in their order. ``name`` tells the weights."""
 
+    @property
+    def name(self) -> str: ...
     def read(self, question: str, texts: Sequence[str]) -> list[Reading]: ...
 
 

