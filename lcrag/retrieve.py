@@ -92,7 +92,7 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
     known = (words > 0) | embedded | (fused > 0)
 
     lexical_ranks = {place: rank for rank, place in enumerate(best.tolist())}
-    falling = np.sort(-cosines[embedded])
+    falling = np.sort(-cosines[embedded].astype(np.float32))  # what they are; a million sort in half the time
     hits = tuple(
         Hit(
             chunk,
@@ -104,15 +104,15 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
         )
         for index, chunk in _first(corpus, ids, _order(fused, known), depth_tokens)
     )
-    rest = _rest(-np.sort(-fused[known])[len(hits) :])
+    rest = _rest(-np.sort(-fused[known].astype(np.float32))[len(hits) :])
     return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.any()), rest)
 
 
-def _rank(cosines: npt.NDArray[np.float64], falling: npt.NDArray[np.float64], index: int) -> int:
+def _rank(cosines: npt.NDArray[np.float64], falling: npt.NDArray[np.float32], index: int) -> int:
     """How many vectors are nearer than this one; of equally near ones, those that come first."""
     import numpy as np
 
-    cosine = cosines[index]
+    cosine = np.float32(cosines[index])
     first, after = np.searchsorted(falling, -cosine, "left"), np.searchsorted(falling, -cosine, "right")
     return int(first) + (int(np.count_nonzero(cosines[:index] == cosine)) if after - first > 1 else 0)
 
@@ -159,12 +159,12 @@ def beside(
     return total
 
 
-def _rest(falling: npt.NDArray[np.float64]) -> tuple[tuple[float, int], ...]:
+def _rest(falling: npt.NDArray[np.float32]) -> tuple[tuple[float, int], ...]:
     """Falling scores in at most ``_STEPS`` pairs of a mean score and the number of chunks that have about it."""
     import numpy as np
 
     groups = np.array_split(falling, min(_STEPS, len(falling))) if len(falling) else []
-    return tuple((float(group.mean()), len(group)) for group in groups)
+    return tuple((float(group.mean(dtype=np.float64)), len(group)) for group in groups)
 
 
 def _first(

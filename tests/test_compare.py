@@ -235,6 +235,13 @@ def test_without_gold_the_backend_judges_what_was_cited(tmp_path: Path, monkeypa
     assert sum(task.role == "judge" for task in backend.tasks) == 2
 
 
+def test_answers_with_and_without_the_reader_are_not_mixed(tmp_path: Path) -> None:
+    questions = load(dataset(tmp_path / "set", 1))
+    run(questions, tmp_path / "r.ndjson", dense="on")
+    with pytest.raises(InputError, match="made with reader None, not 'reader-int8-"):
+        run(questions, tmp_path / "r.ndjson", dense="on", reader="auto")
+
+
 def test_other_settings_or_other_questions_are_refused(tmp_path: Path) -> None:
     folder = dataset(tmp_path / "set", 2)
     questions = load(folder)
