@@ -24,7 +24,7 @@ from lcrag.outcomes import Cell, Outcomes, falling, fitted, interval
 from lcrag.probes import ProbeSource
 from lcrag.profile import at as value_at
 from lcrag.profile import builtin_profile
-from lcrag.prompts import says_nothing
+from lcrag.prompts import answer_tokens, says_nothing
 from lcrag.types import Backend, Curve, Emit, Event, Kind, Profile, Role, Surroundings
 
 if TYPE_CHECKING:
@@ -149,7 +149,13 @@ def _ask(backend: Backend, source: ProbeSource, outcomes: Outcomes, cells: Seque
     replies = backend.run([probe.task for probe in probes], max_tokens=ANSWER_TOKENS)
     for probe, reply in zip(probes, replies, strict=True):
         nothing = says_nothing(reply.text)
-        outcomes.add(by_kind[probe.kind], right=probe.right(reply.text), nothing=nothing, scope=probe.scope)
+        outcomes.add(
+            by_kind[probe.kind],
+            right=probe.right(reply.text),
+            nothing=nothing,
+            scope=probe.scope,
+            written=reply.usage.output_tokens,
+        )
 
 
 def decided(cell: Cell, outcomes: Outcomes, at: Sequence[int], most: int) -> bool:
@@ -247,6 +253,7 @@ def profile_of(outcomes: Outcomes, backend: Backend) -> Profile:
         handed={**base.handed, **handed},
         false_found=1 - _share(absent) if absent else None,
         false_refused=_share(here) if here else None,
+        brevity=_brevity(here) if here else base.brevity,
     )
 
 
@@ -260,6 +267,12 @@ def _share(cells: Iterable[Cell]) -> float:
     """Of all probes, those answered NOT FOUND."""
     listed = list(cells)
     return sum(cell.said_nothing for cell in listed) / max(1, sum(cell.asked for cell in listed))
+
+
+def _brevity(cells: Sequence[Cell]) -> float:
+    """Tokens that were written for one that workloads reckon with."""
+    reckoned = sum(cell.asked * answer_tokens(cell.scope / cell.asked) for cell in cells if cell.asked)
+    return sum(cell.written for cell in cells) / reckoned
 
 
 def _scope(cells: Iterable[Cell], kind: Kind) -> int:

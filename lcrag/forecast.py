@@ -20,8 +20,9 @@ from dataclasses import fields, replace
 from typing import Final
 
 from lcrag.profile import at, kept, kinds_of, shifted, used
-from lcrag.types import CorpusSize, Estimate, Forecast, Kind, Option, Pipeline, Profile, Workload
+from lcrag.types import CorpusSize, Estimate, Forecast, Kind, Option, Pipeline, Profile, Surroundings, Workload
 
+NO_FENCES: Final[Mapping[Surroundings, float]] = {"consecutive": 1.0, "retrieved": 1.0}
 PARTS: Final[Mapping[Kind, int]] = {"fact": 1, "paraphrase": 1, "hops": 2, "list": 3, "count": 3}
 """Pieces of a long text over which the evidence of such a question lies, most likely."""
 
@@ -31,12 +32,13 @@ def forecast(
     estimate: Estimate,
     size: CorpusSize,
     profile: Profile,
-    fences: float = 1.0,
+    fences: Mapping[Surroundings, float] = NO_FENCES,
     warm: Mapping[str, int] | None = None,
 ) -> tuple[Forecast, ...]:
     """One Forecast for each pipeline with its options, in the same order.
 
-    ``fences``: tokens of a prompt for one token of text, for the marks around each passage. ``warm``: by route key,
+    ``fences``: tokens of a prompt for one token of text, for the marks around each passage, which are fewer where
+    neighbours are joined. ``warm``: by route key,
     how many tokens of its input the server has cached, as far as anyone knows.
     """
     return tuple(_forecast(pipeline, estimate, size, profile, fences, warm or {}) for pipeline in pipelines)
@@ -52,16 +54,17 @@ def _forecast(
     estimate: Estimate,
     size: CorpusSize,
     profile: Profile,
-    fences: float,
+    fences: Mapping[Surroundings, float],
     warm: Mapping[str, int],
 ) -> Forecast:
-    window = int(profile.window / fences)
-    work = pipeline.workload(estimate, size, window)
+    work = pipeline.workload(estimate, size, int(profile.window / max(fences.values())))
+    marks = fences[work.surroundings]
     work = replace(
         work,
-        input_tokens=round(work.input_tokens * fences),
-        longest_prompt=round(work.longest_prompt * fences),
-        lasting=round(work.lasting * fences),
+        input_tokens=round((work.input_tokens - work.written) * marks + work.written * profile.brevity),
+        output_tokens=round(work.output_tokens * profile.brevity),
+        longest_prompt=round(work.longest_prompt * marks),
+        lasting=round(work.lasting * marks),
     )
     options: dict[str, Option] = {field.name: getattr(pipeline, field.name) for field in fields(pipeline)}  # type: ignore[arg-type]
     cached = min(warm.get(route_key(pipeline.name, options), 0), work.lasting, work.input_tokens)

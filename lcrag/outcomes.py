@@ -20,7 +20,9 @@ STEEP: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 12.0)
 
 @dataclass(slots=True)
 class Cell:
-    """Right ones of the probes asked at one place. ``said_nothing``: those answered NOT FOUND."""
+    """Right ones of the probes asked at one place. ``said_nothing``: those answered NOT FOUND. ``scope``
+    and ``written``: tokens of evidence and of replies, of all together.
+    """
 
     role: Role
     kind: Kind
@@ -30,6 +32,7 @@ class Cell:
     asked: int = 0
     said_nothing: int = 0
     scope: int = 0
+    written: int = 0
 
     @property
     def key(self) -> str:
@@ -50,19 +53,19 @@ class Outcomes:
 
     @classmethod
     def resumed(cls, path: Path | None) -> Outcomes:
-        """With what an earlier run wrote down; a last line that was cut is left out."""
+        """With what an earlier run kept; a last line that was cut and lines without all that is kept are left out."""
         outcomes = cls(path)
         if path is not None and path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
-                if line.endswith("}"):
-                    outcomes._count(json.loads(line))
+                if line.endswith("}") and "written" in (told := json.loads(line)):
+                    outcomes._count(told)
         return outcomes
 
     def cell(self, role: Role, kind: Kind, surroundings: Surroundings, tokens: int) -> Cell:
         cell = Cell(role, kind, surroundings, tokens)
         return self.cells.setdefault(cell.key, cell)
 
-    def add(self, cell: Cell, *, right: bool, nothing: bool, scope: int) -> None:
+    def add(self, cell: Cell, *, right: bool, nothing: bool, scope: int, written: int) -> None:
         told = {
             "role": cell.role,
             "kind": cell.kind,
@@ -71,6 +74,7 @@ class Outcomes:
             "right": right,
             "nothing": nothing,
             "scope": scope,
+            "written": written,
         }
         self._count(told)
         if self.path is not None:
@@ -83,6 +87,7 @@ class Outcomes:
         cell.right += bool(told["right"])
         cell.said_nothing += bool(told["nothing"])
         cell.scope += int(told["scope"])  # type: ignore[call-overload]
+        cell.written += int(told["written"])  # type: ignore[call-overload]
 
 
 def interval(right: int, asked: int, error: float) -> tuple[float, float]:

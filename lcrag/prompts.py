@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from lcrag.types import Passage, Role, Task
 
+LONGEST_ANSWER: Final = 1024
 NOT_FOUND: Final = "NOT FOUND"
 """A completion that is exactly this says: the passages do not hold what was asked."""
 
@@ -47,6 +48,11 @@ JUDGE_SCHEMA: Final[Mapping[str, object]] = {
 """The shape that a server with structured outputs is asked to keep to for the ``judge`` role."""
 
 _FENCE = re.compile(r"<(?=\s*/?\s*(?:documents|passage|notes|question)\b)", re.IGNORECASE)
+
+
+def answer_tokens(scope_tokens: float) -> int:
+    """Tokens that an answer takes, as workloads reckon before it is measured: half of its evidence, and a frame."""
+    return min(LONGEST_ANSWER, 64 + round(scope_tokens) // 2)
 
 
 def messages(task: Task) -> list[dict[str, str]]:

@@ -30,10 +30,10 @@ from lcrag.errors import (
 )
 from lcrag.estimate import estimate
 from lcrag.folders import cache_folder, state_folder
-from lcrag.forecast import forecast, route_key
+from lcrag.forecast import NO_FENCES, forecast, route_key
 from lcrag.history import History, Record, chosen_forecast, read_record
 from lcrag.machine import device, dtype
-from lcrag.passages import passages
+from lcrag.passages import PASSAGE_TOKENS, passages
 from lcrag.profile import load_profile, profile_path, save_profile
 from lcrag.prompts import prefix
 from lcrag.retrieve import fill_vectors, retrieve
@@ -54,6 +54,7 @@ from lcrag.types import (
     Profile,
     Ranking,
     Reader,
+    Surroundings,
 )
 from lcrag.watched import Watched
 from lcrag.words import stems
@@ -66,6 +67,8 @@ SURE: Final = 0.95
 """P(what answers was read) from which finding nothing means that nothing is there, as having read everything does.
 Where it was told, the evidence had been read .992 of 778 times (``examples/evaluation/certificate.py``); that a backend
 may overlook what it reads is another matter, and the same for both."""
+BESIDE: Final = 2.0
+"""Chunks of a passage, where hits are read."""
 SAMPLE: Final = 16
 """Chunks by which the backend's tokens are compared with the index's."""
 
@@ -227,13 +230,21 @@ class Session:
         return self.backend.count_tokens("\n".join(chunk.text for chunk in sample)) / sum(one.tokens for one in sample)
 
     @cached_property
-    def _fences(self) -> float:
-        """Tokens of a prompt for one of text: a chat model sees a fence around each passage, the embedded one none."""
+    def _fences(self) -> Mapping[Surroundings, float]:
+        """Tokens of a prompt for one of text: a chat model sees a fence around each passage, the embedded one none.
+
+        Read in order, chunks are joined to passages within their document; of hits about every other stands beside
+        another (2.3 chunks a passage, measured).
+        """
         if self.backend.name == "embedded":
-            return 1.0
+            return NO_FENCES
         sample = self.corpus.sample(SAMPLE)
+        listed = passages(sample)
         own = self._ratio * sum(chunk.tokens for chunk in sample)
-        return self.backend.count_tokens(prefix(passages(sample))) / own
+        fence = max(0.0, self.backend.count_tokens(prefix(listed)) - own) / len(listed)
+        chunk, size = own / len(sample), self.corpus.size
+        joined = max(chunk, min(self._ratio * size.tokens / size.documents, self._ratio * PASSAGE_TOKENS - chunk / 2))
+        return {"consecutive": 1 + fence / joined, "retrieved": 1 + fence / min(joined, BESIDE * chunk)}
 
     @property
     def backend_name(self) -> str:

@@ -114,6 +114,7 @@ def up(
     cpu = _is_cpu_build(python)
     port = _free_port() if port is None else _checked_port(port)
     name = Path(model).name if Path(model).is_dir() else model
+    kept = str(Path(model).resolve()) if Path(model).is_dir() else model  # told from any folder
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"vllm-{port}.log"
@@ -138,7 +139,7 @@ def up(
             start_new_session=True,
             env=SILENT | os.environ,
         )
-    server = Server(process.pid, _began(process.pid) or 0, port, model, name, str(log))
+    server = Server(process.pid, _began(process.pid) or 0, port, kept, name, str(log))
     try:
         _until_healthy(process, server, say, wait)
         _memory().write_text(json.dumps(asdict(server)), encoding="utf-8")

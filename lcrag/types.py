@@ -173,7 +173,8 @@ class Profile:
     ``handed[role]``: P(the evidence is in a worker's note or summary of this many tokens; in the answer from notes).
     ``shift[surroundings]``: what is added to P(correct) for each feature of an estimate, learned from outcomes.
     ``false_found``: P(an answer is made up | nothing is there); ``false_refused``: P("not found" | the evidence was
-    read). ``kv_tokens``: what the KV cache holds. ``measured`` is False for the cautious built-in ones.
+    read). ``brevity``: tokens it writes for one that workloads reckon with. ``kv_tokens``: what the KV cache holds.
+    ``measured`` is False for the cautious built-in ones.
     """
 
     name: str
@@ -189,6 +190,7 @@ class Profile:
     shift: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     false_found: float | None = None
     false_refused: float | None = None
+    brevity: float = 1.0
     kv_tokens: int | None = None
     dtype: str = ""
     device: str = ""
@@ -203,7 +205,8 @@ class Workload:
     ``read_tokens``: how much document text the call that answers, or each worker, reads at once: the argument of the
     curve of ``reads`` ("answer": use among ``surroundings``). ``handed``: the roles through which what was read then
     goes, with the tokens that each is given. ``lasting``: tokens of the input that are the same for every question on
-    these documents, so that a server which has read them once may have them cached.
+    these documents, so that a server which has read them once may have them cached. ``written``: tokens of the input
+    that the model wrote before (notes, summaries, the answers of parts).
     """
 
     input_tokens: int
@@ -217,6 +220,7 @@ class Workload:
     reads: Role = "answer"
     handed: tuple[tuple[Role, int], ...] = ()
     lasting: int = 0
+    written: int = 0
 
 
 @dataclass(frozen=True, slots=True)

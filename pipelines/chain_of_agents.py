@@ -15,6 +15,7 @@ from typing import ClassVar, Final, Literal, Self
 
 from lcrag.errors import DoesNotFit
 from lcrag.passages import PASSAGE_TOKENS, fenced, groups, passages, recounted
+from lcrag.prompts import answer_tokens
 from lcrag.types import (
     Answer,
     Backend,
@@ -78,7 +79,7 @@ class ChainOfAgents:
             + carried
             + merges * room
             + min(room, written),
-            output_tokens=written + merges * note // 4 + min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
+            output_tokens=written + merges * note // 4 + answer_tokens(estimate.scope_tokens),
             calls=workers + merges + 1,
             rounds=(workers if self.mode == "sequential" else 1) + levels + 1,
             longest_prompt=max(
@@ -91,6 +92,7 @@ class ChainOfAgents:
             reads="note",
             handed=(*(("summarise", room) for _ in range(levels)), ("synthesise", min(room, written))),
             lasting=size.tokens,
+            written=carried + merges * room + min(room, written),
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:

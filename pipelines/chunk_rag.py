@@ -14,6 +14,7 @@ from typing import ClassVar, Final, Self
 
 from lcrag.cues import is_broad
 from lcrag.passages import passages, recounted, within
+from lcrag.prompts import answer_tokens
 from lcrag.types import (
     Answer,
     Backend,
@@ -58,7 +59,7 @@ class ChunkRag:
         prompt = read + INSTRUCTION_TOKENS
         return Workload(
             input_tokens=prompt,
-            output_tokens=min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
+            output_tokens=answer_tokens(estimate.scope_tokens),
             calls=1,
             rounds=1,
             longest_prompt=prompt + ANSWER_TOKENS,

@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import ClassVar, Final, Literal, Self
 
 from lcrag.passages import fenced, groups, passages, recounted, within
+from lcrag.prompts import answer_tokens
 from lcrag.sentences import sentences
 from lcrag.stretches import evidence, read
 from lcrag.types import (
@@ -102,7 +103,7 @@ class Compression:
             written = pieces * summary // 4
             return Workload(
                 input_tokens=seen + pieces * INSTRUCTION_TOKENS + written + INSTRUCTION_TOKENS,
-                output_tokens=written + min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
+                output_tokens=written + answer_tokens(estimate.scope_tokens),
                 calls=pieces + 1,
                 rounds=2,
                 longest_prompt=max(piece + INSTRUCTION_TOKENS + summary, prompt + ANSWER_TOKENS),
@@ -112,10 +113,11 @@ class Compression:
                 reads="summarise",
                 handed=(("synthesise", written),),
                 lasting=seen if self.over == "corpus" else 0,
+                written=written,
             )
         return Workload(
             input_tokens=prompt,
-            output_tokens=min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2),
+            output_tokens=answer_tokens(estimate.scope_tokens),
             calls=1,
             rounds=1,
             longest_prompt=prompt + ANSWER_TOKENS,

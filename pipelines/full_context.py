@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import ClassVar, Final, Self
 
 from lcrag.passages import groups, passages
-from lcrag.prompts import prefix
+from lcrag.prompts import answer_tokens, prefix
 from lcrag.types import (
     Answer,
     Backend,
@@ -61,7 +61,7 @@ class FullContext:
         beside = INSTRUCTION_TOKENS + ANSWER_TOKENS
         room = max(1, window - beside)
         parts = max(1, -(-size.tokens // room))
-        answer = min(ANSWER_TOKENS, 64 + estimate.scope_tokens // 2)
+        answer = answer_tokens(estimate.scope_tokens)
         together = parts > 1  # one more call puts the parts' answers together
         longest = max(min(room, size.tokens), size.longest_document or size.tokens // max(1, size.documents))
         return Workload(
@@ -75,6 +75,7 @@ class FullContext:
             surroundings="consecutive",
             handed=(("synthesise", parts * answer),) if together else (),
             lasting=size.tokens,
+            written=together * parts * answer,
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:

@@ -20,7 +20,7 @@ from lcrag.errors import BackendFailed
 from lcrag.outcomes import Outcomes, falling, interval
 from lcrag.probes import EnglishProbes
 from lcrag.profile import at, effective_window
-from lcrag.prompts import NOT_FOUND
+from lcrag.prompts import NOT_FOUND, answer_tokens
 from lcrag.types import CostModel, Event, Kind, Surroundings
 
 COST = CostModel(a=0.03, b=1.5e-5, c=3.6e-10, d=0.01, more=0.004, context=2e-8, crowd=4e-4)
@@ -97,13 +97,14 @@ def test_the_whole_profile_and_that_it_goes_on_where_it_was(tmp_path: Path) -> N
         assert [p for _, p in curve] == sorted((p for _, p in curve), reverse=True)
     assert at(profile.use["retrieved"], 8000) < at(profile.use["consecutive"], 8000)
     assert profile.scopes == {"list": 40}
+    assert profile.brevity == pytest.approx(backend.writes / answer_tokens(40))
     assert profile.handed["note"][0][1] == pytest.approx(0.85, abs=0.12)
     assert profile.false_found is not None
     with path.open("a", encoding="utf-8") as file:
         file.write('{"role": "answer", "ki')  # killed while it wrote
     again = SimulatedBackend(true, COST)
     resumed = calibrate(again, SimulatedProbes(), nobody, outcomes=Outcomes.resumed(path), device="simulated")
-    assert resumed.kinds == profile.kinds
+    assert (resumed.kinds, resumed.brevity) == (profile.kinds, profile.brevity)
     assert again.asked < backend.asked / 4  # the cost alone
 
 

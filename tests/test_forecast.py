@@ -22,6 +22,7 @@ from lcrag.types import (
     Estimate,
     Profile,
     Ranking,
+    Surroundings,
     Workload,
 )
 
@@ -104,6 +105,13 @@ def test_a_question_is_of_the_kind_that_its_words_and_hits_tell() -> None:
     assert kinds_of({"cue_list": 1.0}) == {"list": 1.0}
     assert kinds_of({"cue_count": 1.0, "cue_compare": 1.0}) == {"count": 0.5, "hops": 0.5}
     assert kinds_of({"covered_5": 0.75}) == {"fact": 0.75, "paraphrase": 0.25}
+
+
+def test_marks_count_by_the_surroundings_and_what_is_written_by_the_brevity() -> None:
+    work = Workload(2000, 100, 3, 2, 3000, 1.0, 2000, "consecutive", lasting=1000, written=500)
+    marks: dict[Surroundings, float] = {"consecutive": 1.1, "retrieved": 1.5}
+    [one] = forecast([Fixed(work)], ESTIMATE, SIZE, replace(PROFILE, brevity=0.2), marks)
+    assert (one.input_tokens, one.output_tokens, one.longest_prompt) == (1750, 20, 3300)
 
 
 def test_warm_tokens_cost_nothing_to_read() -> None:

@@ -57,6 +57,10 @@ def test_status_tells_model_window_and_cache(machine: Machine) -> None:
     assert "KV cache:" in said
 
 
+def test_the_model_is_remembered_so_that_its_profile_is_found_from_any_folder(machine: Machine) -> None:
+    assert machine.server["model"] == str((machine.folder / "tiny").resolve())
+
+
 def test_it_reports_nothing_to_anyone(machine: Machine) -> None:
     assert list(machine.folder.rglob("*.log"))  # what follows looks where it writes
     assert not list(machine.folder.rglob("usage_stats.json"))

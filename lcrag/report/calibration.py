@@ -31,6 +31,8 @@ def profile_report(profile: Profile) -> str:
     if profile.false_found is not None and profile.false_refused is not None:
         lines.append(f"made up where nothing is: {profile.false_found:.0%}")
         lines.append(f"refused where it was read: {profile.false_refused:.0%}")
+    if profile.measured:
+        lines.append(f"tokens written for one reckoned with: {profile.brevity:.2f}")
     return printable("\n".join([*lines, "", *_cost(profile.cost, profile.window)]) + "\n")
 
 
