@@ -115,8 +115,10 @@ def test_an_abstention_is_followed_by_what_is_still_worth_it_and_never_by_the_sa
     assert len(tried) > 1
     assert tried[0] == plan.pipeline
     assert answer.status == "not_found"
-    read = [step.usage.input_tokens for step in answer.steps]
-    assert read == sorted(read)  # each reads more than all before it
+    read = 0
+    for step in answer.steps:  # each was to read more than all before it had
+        assert read < max(one.input_tokens for one in plan.forecasts if one.pipeline == step.pipeline)
+        read += step.usage.input_tokens
     assert [event.data["to"] for event in events if event.kind == "escalate"] == tried[1:]
 
 
