@@ -90,12 +90,18 @@ def _rank(option: Forecast, prefer: Prefer) -> tuple[float, int, float]:
 
 
 def further(
-    forecasts: Sequence[Forecast], tried: Sequence[Forecast], used: Usage, estimate: Estimate, policy: Policy
+    forecasts: Sequence[Forecast],
+    tried: Sequence[Forecast],
+    used: Usage,
+    estimate: Estimate,
+    policy: Policy,
+    made_up: float = 0.0,
 ) -> Forecast | None:
     """The route to take after those tried found nothing that holds; None when none is worth its price any more.
 
     ``used``: what they cost. A route that would read no more than they did, or exceeds what is left of the budgets, is
-    out. Of P(correct) counts what remains given that they failed: see ``remaining``.
+    out. Of P(correct) counts what remains given that they failed: see ``remaining``; less what going on may spoil:
+    "not here" is right where nothing is, and ``made_up`` is P(an answer is made up then).
     """
     done = {label(option) for option in tried}
     rest = replace(
@@ -106,8 +112,9 @@ def further(
         max_seconds=None if policy.max_seconds is None else policy.max_seconds - used.seconds,
     )
     before = max(tried, key=lambda option: option.quality)
+    spoiled = made_up * (1 - estimate.answerable) / max(1e-9, _failed(before, estimate.answerable))
     left = [
-        (replace(option, quality=remaining(before, option, estimate.answerable)), option)
+        (replace(option, quality=remaining(before, option, estimate.answerable) - spoiled), option)
         for option in forecasts
         if option.fits and option.calls and label(option) not in done and option.input_tokens > used.input_tokens
     ]
@@ -124,8 +131,12 @@ def remaining(before: Forecast, option: Forecast, answerable: float) -> float:
     """
     used, again = (one.quality / max(1e-9, one.evidence) for one in (before, option))
     unused = max(option.evidence - before.quality, option.evidence * (1 - min(1.0, used)))
-    failed = answerable * (1 - before.quality) + 1 - answerable
-    return min(1.0, answerable * min(1.0, again) * unused / max(1e-9, failed))
+    return min(1.0, answerable * min(1.0, again) * unused / max(1e-9, _failed(before, answerable)))
+
+
+def _failed(option: Forecast, answerable: float) -> float:
+    """P(``option`` finds nothing that is right)."""
+    return answerable * (1 - option.quality) + 1 - answerable
 
 
 def _allowed(option: Forecast, policy: Policy) -> bool:

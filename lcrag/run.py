@@ -352,7 +352,8 @@ class Session:
         if first is None:
             self._keep(prepared, tried[0], answer)
         while escalate and failed(answer):
-            option = further(plan.forecasts, tried, answer.usage, plan.estimate, policy)
+            made_up = (self.profile.false_found or 0.0) if answer.status != "answered" else 0.0
+            option = further(plan.forecasts, tried, answer.usage, plan.estimate, policy, made_up)
             if option is None:
                 break
             told = {"from": tried[-1].pipeline, "to": option.pipeline, "status": answer.status}

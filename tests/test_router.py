@@ -231,6 +231,14 @@ def test_the_next_route(
     assert further(forecasts, forecasts[:1], used, replace(ESTIMATE, answerable=answerable), policy) == expected
 
 
+@pytest.mark.parametrize(("made_up", "expected"), [(0.0, MORE), (0.2, MORE), (0.9, None)])
+def test_a_refusal_stands_where_going_on_would_rather_make_something_up(
+    made_up: float, expected: Forecast | None
+) -> None:
+    estimate = replace(ESTIMATE, answerable=0.7)
+    assert further([WEAK, MORE], [WEAK], Usage(1000), estimate, Policy(), made_up) == expected
+
+
 def test_what_remains_after_a_failure_by_hand() -> None:
     """Half the evidence, four fifths of it used: .1 was read in vain, .3 unread, and .6 had failed."""
     assert remaining(WEAK, MORE, 1.0) == pytest.approx(0.75 * (0.8 - 0.4) / 0.6)
