@@ -79,6 +79,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def show(browser: Any, path: Path, width: int = 1280, dark: bool = False) -> float:
     """Open the page at this width; returns the seconds until its table stands."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -86,7 +88,9 @@ def show(browser: Any, path: Path, width: int = 1280, dark: bool = False) -> flo
     browser.get_log("browser")
     begun = time.perf_counter()
     browser.get(path.as_uri())
-    assert browser.execute_script("return document.documentElement.dataset.ready") == "true"
+    WebDriverWait(browser, 60, 0.02).until(
+        lambda open: open.execute_script("return document.documentElement.dataset.ready") == "true"
+    )
     browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
     return time.perf_counter() - begun
 
