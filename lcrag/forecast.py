@@ -38,8 +38,8 @@ def forecast(
     """One Forecast for each pipeline with its options, in the same order.
 
     ``fences``: tokens of a prompt for one token of text, for the marks around each passage, which are fewer where
-    neighbours are joined. ``warm``: by route key,
-    how many tokens of its input the server has cached, as far as anyone knows.
+    neighbours are joined. ``warm``: by route key, how many tokens of its input the server has cached, as far as anyone
+    knows.
     """
     return tuple(_forecast(pipeline, estimate, size, profile, fences, warm or {}) for pipeline in pipelines)
 

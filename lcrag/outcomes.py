@@ -20,8 +20,8 @@ STEEP: Final = (0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 12.0)
 
 @dataclass(slots=True)
 class Cell:
-    """Right ones of the probes asked at one place. ``said_nothing``: those answered NOT FOUND. ``scope``
-    and ``written``: tokens of evidence and of replies, of all together.
+    """Right ones of the probes asked at one place. ``said_nothing``: those answered NOT FOUND. ``scope``, ``written``:
+    tokens of evidence and of replies, of all together.
     """
 
     role: Role

@@ -17,7 +17,8 @@ from typing import Final, Literal
 
 from lcrag.types import Passage, Role, Task
 
-LONGEST_ANSWER: Final = 1024
+ANSWER_TOKENS: Final = 1024
+"""The most tokens an answer may have."""
 NOT_FOUND: Final = "NOT FOUND"
 """A completion that is exactly this says: the passages do not hold what was asked."""
 
@@ -52,7 +53,7 @@ _FENCE = re.compile(r"<(?=\s*/?\s*(?:documents|passage|notes|question)\b)", re.I
 
 def answer_tokens(scope_tokens: float) -> int:
     """Tokens that an answer takes, as workloads reckon before it is measured: half of its evidence, and a frame."""
-    return min(LONGEST_ANSWER, 64 + round(scope_tokens) // 2)
+    return min(ANSWER_TOKENS, 64 + round(scope_tokens) // 2)
 
 
 def messages(task: Task) -> list[dict[str, str]]:

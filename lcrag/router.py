@@ -112,7 +112,7 @@ def further(
         max_seconds=None if policy.max_seconds is None else policy.max_seconds - used.seconds,
     )
     before = max(tried, key=lambda option: option.quality)
-    spoiled = made_up * (1 - estimate.answerable) / max(1e-9, _failed(before, estimate.answerable))
+    spoiled = made_up * (1 - estimate.answerable) / _failed(before, estimate.answerable)
     left = [
         (replace(option, quality=remaining(before, option, estimate.answerable) - spoiled), option)
         for option in forecasts
@@ -131,12 +131,12 @@ def remaining(before: Forecast, option: Forecast, answerable: float) -> float:
     """
     used, again = (one.quality / max(1e-9, one.evidence) for one in (before, option))
     unused = max(option.evidence - before.quality, option.evidence * (1 - min(1.0, used)))
-    return min(1.0, answerable * min(1.0, again) * unused / max(1e-9, _failed(before, answerable)))
+    return min(1.0, answerable * min(1.0, again) * unused / _failed(before, answerable))
 
 
 def _failed(option: Forecast, answerable: float) -> float:
-    """P(``option`` finds nothing that is right)."""
-    return answerable * (1 - option.quality) + 1 - answerable
+    """P(``option`` finds nothing that is right), above 0."""
+    return max(1e-9, answerable * (1 - option.quality) + 1 - answerable)
 
 
 def _allowed(option: Forecast, policy: Policy) -> bool:

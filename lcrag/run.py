@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -42,6 +42,7 @@ from lcrag.trace import trace
 from lcrag.types import (
     Answer,
     Backend,
+    Chunk,
     CorpusSize,
     Embedder,
     Emit,
@@ -222,12 +223,16 @@ class Session:
         return open_backend(self.settings, self._emit, lambda: (self.embedder, self.reader))
 
     @cached_property
+    def _sample(self) -> Sequence[Chunk]:
+        return self.corpus.sample(SAMPLE)
+
+    @cached_property
     def _ratio(self) -> float:
         """Tokens of the backend for one of the index, by a sample of chunks."""
         if self.backend.tokenizer == self.corpus.tokenizer:
             return 1.0
-        sample = self.corpus.sample(SAMPLE)
-        return self.backend.count_tokens("\n".join(chunk.text for chunk in sample)) / sum(one.tokens for one in sample)
+        text = "\n".join(chunk.text for chunk in self._sample)
+        return self.backend.count_tokens(text) / sum(chunk.tokens for chunk in self._sample)
 
     @cached_property
     def _fences(self) -> Mapping[Surroundings, float]:
@@ -238,11 +243,10 @@ class Session:
         """
         if self.backend.name == "embedded":
             return NO_FENCES
-        sample = self.corpus.sample(SAMPLE)
-        listed = passages(sample)
-        own = self._ratio * sum(chunk.tokens for chunk in sample)
+        listed = passages(self._sample)
+        own = self._ratio * sum(chunk.tokens for chunk in self._sample)
         fence = max(0.0, self.backend.count_tokens(prefix(listed)) - own) / len(listed)
-        chunk, size = own / len(sample), self.corpus.size
+        chunk, size = own / len(self._sample), self.corpus.size
         joined = max(chunk, min(self._ratio * size.tokens / size.documents, self._ratio * PASSAGE_TOKENS - chunk / 2))
         return {"consecutive": 1 + fence / joined, "retrieved": 1 + fence / min(joined, BESIDE * chunk)}
 

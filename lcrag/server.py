@@ -113,8 +113,8 @@ def up(
     _check_model(model)
     cpu = _is_cpu_build(python)
     port = _free_port() if port is None else _checked_port(port)
-    name = Path(model).name if Path(model).is_dir() else model
-    kept = str(Path(model).resolve()) if Path(model).is_dir() else model  # told from any folder
+    given = Path(model)
+    name, kept = (given.name, str(given.resolve())) if given.is_dir() else (model, model)  # kept: as any folder sees it
     folder = state_folder()
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / f"vllm-{port}.log"

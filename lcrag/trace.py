@@ -16,11 +16,10 @@ from typing import Final
 
 from lcrag.cite import MARKER
 from lcrag.places import line_of, page_of
-from lcrag.prompts import says_nothing
+from lcrag.prompts import ANSWER_TOKENS, says_nothing
 from lcrag.support import facts
 from lcrag.types import Answer, Backend, CorpusReader, Passage, Task, Trace, Traced, Usage
 
-ANSWER_TOKENS: Final = 1024
 BESIDE: Final = 300
 """Tokens of a prompt besides its passages."""
 SAME: Final = 0.6

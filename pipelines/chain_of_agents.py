@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Literal, Self
 
 from lcrag.errors import DoesNotFit
 from lcrag.passages import PASSAGE_TOKENS, fenced, groups, passages, recounted
-from lcrag.prompts import answer_tokens
+from lcrag.prompts import ANSWER_TOKENS, answer_tokens
 from lcrag.types import (
     Answer,
     Backend,
@@ -33,7 +33,6 @@ from lcrag.types import (
 )
 from pipelines.notes import from_notes, merged, noted
 from pipelines.outcome import (
-    ANSWER_TOKENS,
     INSTRUCTION_TOKENS,
     NOTE_TOKENS,
     answered,
@@ -73,12 +72,9 @@ class ChainOfAgents:
         written = workers * note // 4
         carried = workers * min(room, written) // 2 if self.mode == "sequential" else 0
         merges, levels = _merges(written, note, room)
+        again = carried + merges * room + min(room, written)  # read of what was written
         return Workload(
-            input_tokens=size.tokens
-            + (workers + merges + 1) * INSTRUCTION_TOKENS
-            + carried
-            + merges * room
-            + min(room, written),
+            input_tokens=size.tokens + (workers + merges + 1) * INSTRUCTION_TOKENS + again,
             output_tokens=written + merges * note // 4 + answer_tokens(estimate.scope_tokens),
             calls=workers + merges + 1,
             rounds=(workers if self.mode == "sequential" else 1) + levels + 1,
@@ -92,7 +88,7 @@ class ChainOfAgents:
             reads="note",
             handed=(*(("summarise", room) for _ in range(levels)), ("synthesise", min(room, written))),
             lasting=size.tokens,
-            written=carried + merges * room + min(room, written),
+            written=again,
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:

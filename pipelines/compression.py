@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import ClassVar, Final, Literal, Self
 
 from lcrag.passages import fenced, groups, passages, recounted, within
-from lcrag.prompts import answer_tokens
+from lcrag.prompts import ANSWER_TOKENS, answer_tokens
 from lcrag.sentences import sentences
 from lcrag.stretches import evidence, read
 from lcrag.types import (
@@ -37,7 +37,6 @@ from lcrag.types import (
 from lcrag.words import stems
 from pipelines.notes import from_notes, noted
 from pipelines.outcome import (
-    ANSWER_TOKENS,
     INSTRUCTION_TOKENS,
     NOTE_TOKENS,
     answered,

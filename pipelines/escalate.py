@@ -14,6 +14,7 @@ from typing import ClassVar, Final, Self
 
 from lcrag.errors import DoesNotFit
 from lcrag.passages import fenced, passages, recounted, within
+from lcrag.prompts import ANSWER_TOKENS
 from lcrag.types import (
     Answer,
     Backend,
@@ -30,7 +31,7 @@ from lcrag.types import (
 from pipelines.chain_of_agents import ChainOfAgents
 from pipelines.chunk_rag import ChunkRag
 from pipelines.full_context import FullContext
-from pipelines.outcome import ANSWER_TOKENS, answered, frame, run
+from pipelines.outcome import answered, frame, run
 
 GROWTH: Final = 4
 """How many times as much the second step reads as the first."""

@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import ClassVar, Final, Self
 
 from lcrag.passages import groups, passages
-from lcrag.prompts import answer_tokens, prefix
+from lcrag.prompts import ANSWER_TOKENS, answer_tokens, prefix
 from lcrag.types import (
     Answer,
     Backend,
@@ -30,7 +30,6 @@ from lcrag.types import (
 )
 from pipelines.notes import from_notes, merged, noted
 from pipelines.outcome import (
-    ANSWER_TOKENS,
     INSTRUCTION_TOKENS,
     NOTE_TOKENS,
     answered,
@@ -63,9 +62,10 @@ class FullContext:
         parts = max(1, -(-size.tokens // room))
         answer = answer_tokens(estimate.scope_tokens)
         together = parts > 1  # one more call puts the parts' answers together
+        again = together * parts * answer
         longest = max(min(room, size.tokens), size.longest_document or size.tokens // max(1, size.documents))
         return Workload(
-            input_tokens=size.tokens + (parts + together) * INSTRUCTION_TOKENS + together * parts * answer,
+            input_tokens=size.tokens + (parts + together) * INSTRUCTION_TOKENS + again,
             output_tokens=(parts + together) * answer,
             calls=parts + together,
             rounds=1 + together,
@@ -73,9 +73,9 @@ class FullContext:
             evidence=1.0,
             read_tokens=longest,
             surroundings="consecutive",
-            handed=(("synthesise", parts * answer),) if together else (),
+            handed=(("synthesise", again),) if together else (),
             lasting=size.tokens,
-            written=together * parts * answer,
+            written=again,
         )
 
     def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:

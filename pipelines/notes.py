@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lcrag.passages import groups
+from lcrag.prompts import ANSWER_TOKENS
 from lcrag.provenance import carried
 from lcrag.types import Backend, Completion, Emit, Event, Passage, Task, Usage
-from pipelines.outcome import ANSWER_TOKENS, found_nothing, run
+from pipelines.outcome import found_nothing, run
 
 
 def noted(tasks: Sequence[Task], done: Sequence[Completion], read: Sequence[Passage]) -> list[str]:

@@ -12,11 +12,9 @@ from lcrag.cite import cite
 from lcrag.contradiction import compared
 from lcrag.errors import DoesNotFit
 from lcrag.passages import fenced
-from lcrag.prompts import LONGEST_ANSWER, fence, messages, says_nothing
+from lcrag.prompts import ANSWER_TOKENS, fence, messages, says_nothing
 from lcrag.types import Answer, Backend, Completion, CorpusReader, Emit, Event, Passage, Role, Status, Step, Task, Usage
 
-ANSWER_TOKENS: Final = LONGEST_ANSWER
-"""The most tokens an answer may have."""
 NOTE_TOKENS: Final = 512
 """The most tokens a note may have."""
 INSTRUCTION_TOKENS: Final = 200

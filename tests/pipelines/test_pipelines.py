@@ -16,7 +16,7 @@ from lcrag import prompts
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, DoesNotFit
 from lcrag.passages import passages
-from lcrag.prompts import NOT_FOUND
+from lcrag.prompts import ANSWER_TOKENS, NOT_FOUND
 from lcrag.retrieve import retrieve
 from lcrag.types import (
     Answer,
@@ -33,7 +33,7 @@ from lcrag.types import (
 )
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
 from pipelines.compression import WIDER, standing
-from pipelines.outcome import ANSWER_TOKENS, frame
+from pipelines.outcome import frame
 
 LINES = [
     f"Boat {number} carries {number * 3} crates of tea from Port {number % 7} to the island." for number in range(300)
