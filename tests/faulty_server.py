@@ -26,6 +26,7 @@ class FaultyServer:
     structured: bool = True
     takes_ids: bool = True
     opening: str = "<|assistant|>"
+    folder: str | None = None
     delay: float = 0.0
     url: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
@@ -61,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         state: FaultyServer = self.server.state
         if self.path == "/v1/models":
-            entry: dict[str, Any] = {"id": "faulty"}
+            entry: dict[str, Any] = {"id": "faulty", "root": state.folder}
             if state.window is not None:
                 entry["max_model_len"] = state.window
             self._json(200, {"data": [entry]})

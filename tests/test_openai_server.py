@@ -8,12 +8,15 @@ import subprocess
 import sys
 import zlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from faulty_server import faulty_server
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lcrag import prompts
+from lcrag.backends import local_tokenizer
 from lcrag.backends.openai_server import OpenAIServer, Sampling, metric, without_thinking
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
 from lcrag.prompts import parse_verdict
@@ -86,7 +89,7 @@ def test_tokens_are_shown_for_a_single_answer_and_never_for_a_batch_or_a_note() 
 
 
 def test_a_batch_keeps_its_order_and_runs_side_by_side() -> None:
-    with faulty_server(delay=0.02) as server:
+    with faulty_server(delay=0.1) as server:
         done = backend(server.url).run([task() for _ in range(40)], max_tokens=50)
     assert len(done) == 40
     assert server.most_running > 8  # the limit grew
@@ -155,6 +158,35 @@ def test_tokens_come_from_the_server_and_are_asked_once() -> None:
         assert counting.count_tokens("d") == 1
         assert server.tokenized - before == 2
         assert counting.tokenizer == "server/faulty"
+
+
+def by_words(folder: Path, *, pieces: bool = False) -> str:
+    """A model folder whose tokenizer counts words, as the faulty server does, or letters."""
+    model = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    model.pre_tokenizer = pre_tokenizers.Split("", "isolated") if pieces else pre_tokenizers.WhitespaceSplit()
+    model.save(str(folder / "tokenizer.json"))
+    return str(folder)
+
+
+def test_many_texts_are_counted_by_the_tokenizer_in_the_models_folder(tmp_path: Path) -> None:
+    texts = [f"{'word ' * number}é ☃" for number in range(local_tokenizer.FROM)]
+    with faulty_server(folder=by_words(tmp_path)) as server:
+        counting = backend(server.url)
+        before = server.tokenized
+        assert counting.count_many(texts) == [number + 2 for number in range(local_tokenizer.FROM)]
+        assert server.tokenized - before == local_tokenizer.COMPARED
+        assert counting.count_many([f"{text} more" for text in texts])[:2] == [3, 4]
+        assert server.tokenized - before == local_tokenizer.COMPARED
+
+
+@pytest.mark.parametrize("folder", ["other", "damaged", "none"])
+def test_a_tokenizer_that_is_not_the_servers_is_not_believed(tmp_path: Path, folder: str) -> None:
+    by_words(tmp_path, pieces=True)
+    if folder == "damaged":
+        (tmp_path / "tokenizer.json").write_text("{}")
+    with faulty_server(folder=str(tmp_path / "none" if folder == "none" else tmp_path)) as server:
+        texts = [f"{number} is told" for number in range(local_tokenizer.FROM)]
+        assert backend(server.url).count_many(texts) == [3] * local_tokenizer.FROM
 
 
 def test_a_server_without_a_tokenizer_gives_a_marked_estimate() -> None:

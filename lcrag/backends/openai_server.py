@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lcrag import prompts, tokens
+from lcrag.backends.local_tokenizer import COMPARED, FROM, Count, local_counter
 from lcrag.backends.prompt_ids import PromptIds
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
 from lcrag.types import Completion, Task, Usage
@@ -118,6 +119,8 @@ class OpenAIServer:
         self._timeout = timeout
         self._backoff = backoff
         self._counts: dict[bytes, int] = {}
+        self._folder: str | None = None
+        self._local: Count | None = None
         self._structured = True
         self._ids = PromptIds()
         self._takes_ids = True
@@ -141,6 +144,7 @@ class OpenAIServer:
             )
         name = wanted or next(iter(models))
         entry = models[name]
+        self._folder = entry.get("root")
         meta = entry.get("meta") or {}
         window = entry.get("max_model_len") or entry.get("context_length") or meta.get("n_ctx") or UNKNOWN_WINDOW
         return name, int(window)
@@ -161,14 +165,25 @@ class OpenAIServer:
         return self.count_many([text])[0]
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text by the server's tokenizer, asked once a text and concurrently."""
+        """Tokens of each text by the server's tokenizer: asked once a text and concurrently, or many at once by the
+        same tokenizer in the model's folder, where the server is on this machine.
+        """
         if not self._tokenizes:
             return tokens.count_many(texts)
         keys = [hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).digest() for text in texts]
         unknown = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._counts}
         if unknown:
-            self._counts.update(zip(unknown, _run(self._count(list(unknown.values()))), strict=True))
+            self._counts.update(zip(unknown, self._counted(list(unknown.values())), strict=True))
         return [self._counts[key] for key in keys]
+
+    def _counted(self, texts: list[str]) -> list[int]:
+        if len(texts) < FROM:
+            return _run(self._count(texts))
+        if self._folder is not None:
+            self._local, self._folder = local_counter(self._folder), None
+            if self._local and self._local(texts[:COMPARED]) != _run(self._count(texts[:COMPARED])):
+                self._local = None
+        return self._local(texts) if self._local else _run(self._count(texts))
 
     async def _count(self, texts: Sequence[str]) -> list[int]:
         gate = _Gate()
