@@ -1,7 +1,7 @@
 """Models of real shapes without weights: vLLM fills them with noise (--load-format dummy). Speeds are real, words not.
 
-The tokenizer is cl100k_base, which lcrag counts with, as a Hugging Face one: 100,000 merges like those of the models
-that the shapes are from, and an index's tokens are the server's.
+The tokenizer is cl100k_base as a Hugging Face one: 100,000 merges like those of the models that the shapes are from. It
+is stored as transformers reads it, which gives Qwen's models Qwen's way of taking numbers apart.
 
     python examples/benchmarks/gpu/shapes.py 7b FOLDER
 """
@@ -74,7 +74,7 @@ def decode_bytes(shape: str, n: int) -> float:
 
 
 def make(shape: str, folder: Path) -> None:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
     from transformers.convert_slow_tokenizer import TikTokenConverter
 
     where = tokens.vocabulary_folder()
@@ -101,6 +101,7 @@ def make(shape: str, folder: Path) -> None:
         "bos_token_id": None,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
+    AutoTokenizer.from_pretrained(folder).save_pretrained(folder)
 
 
 if __name__ == "__main__":
