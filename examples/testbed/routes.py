@@ -62,10 +62,13 @@ def named(route: Pipeline) -> str:
     return " ".join([route.name, *(str(getattr(route, option.name)) for option in fields(route))])
 
 
-def measured(folder: Path, index: Path, backend: Backend, routes: Sequence[Pipeline] = ROUTES) -> list[Outcome]:
+def measured(
+    folder: Path, index: Path, backend: Backend, routes: Sequence[Pipeline] = ROUTES, *, reader: str = "auto"
+) -> list[Outcome]:
     """Every route on every question of a corpus, route by route; several questions at a time."""
     questions = load(folder)
-    with Session.open(Settings((str(folder / "docs"),), index=index, backend="embedded"), _nobody) as session:
+    settings = Settings((str(folder / "docs"),), index=index, backend="embedded", reader=reader)
+    with Session.open(settings, _nobody) as session:
         ranked = [(question, session.rank(question.question)) for question in questions]
 
     def answered(some: Sequence[tuple[Question, Ranking]]) -> list[Outcome]:
@@ -149,13 +152,14 @@ def main() -> None:
     parser.add_argument("url", help="of the server that lcrag up started")
     parser.add_argument("corpora", nargs="+", type=Path, metavar="CORPUS")
     parser.add_argument("--index", type=Path, required=True, help="a folder for the indexes")
+    parser.add_argument("--reader", choices=("auto", "off"), default="auto")
     parser.add_argument("--json", type=Path, help="a file for each outcome, one JSON object a line")
     given = parser.parse_args()
     backend = OpenAIServer(given.url)
     outcomes: list[Outcome] = []
     for folder in given.corpora:
         began = time.perf_counter()
-        made = measured(folder, given.index / folder.name, backend)
+        made = measured(folder, given.index / folder.name, backend, reader=given.reader)
         print(f"{folder}: {time.perf_counter() - began:.0f} s\n{table(made)}", flush=True)
         outcomes += made
     if given.json:
