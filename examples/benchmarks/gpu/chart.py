@@ -105,7 +105,7 @@ def draw(found: Mapping[str, Any], target: Path) -> None:
     for axes in grid.flat[len(there) :]:
         axes.set_visible(False)
     figure.tight_layout()
-    figure.savefig(target, dpi=110)
+    figure.savefig(target, dpi=75)
 
 
 if __name__ == "__main__":
