@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lcrag import blocks, lexical
 from lcrag.types import Document, Emit, Event
@@ -43,8 +43,7 @@ class Refreshed:
     failed: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """A row of ``files``; ``document`` is the text's hash, None for a file that failed."""
 
     size: int
