@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from lcrag import lexical, store, vector_file
+from lcrag import blocks, lexical, store, vector_file
 from lcrag.refresh import Refreshed, refresh, up_to_date
 from lcrag.split import TARGET_TOKENS
 from lcrag.tokens import tokenizer_name
@@ -145,40 +145,56 @@ class Corpus:
         Raises:
             KeyError: an id that this snapshot does not have.
         """
+        passages = self._passages(ids)
         rows = self._rows(
-            'SELECT chunks.id, hash, source, start, "end", text, chunks.tokens FROM json_each(?) CROSS JOIN chunks'
-            " ON chunks.id = value JOIN texts ON chunk = chunks.id JOIN documents ON documents.id = document",
+            'SELECT chunks.id, hash, source, start, "end", chunks.tokens FROM json_each(?) CROSS JOIN chunks'
+            " ON chunks.id = value JOIN documents ON documents.id = document",
             json.dumps(list(ids)),
         )
-        found = {row[0]: Chunk(*row) for row in rows}
+        found = {
+            chunk: Chunk(chunk, document, source, start, end, passages[chunk][1], tokens)
+            for chunk, document, source, start, end, tokens in rows
+        }
         return [found[chunk] for chunk in ids]
 
     def context(self, ids: Sequence[int]) -> list[str]:
         """Where each chunk stands: "Title > Section > Part", a table's header line, or ""; in the order of ``ids``."""
+        passages = self._passages(ids)
+        return [passages[chunk][0] for chunk in ids]
+
+    def _passages(self, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """The context and text of these chunks and of the others in their blocks."""
         rows = self._rows(
-            "SELECT chunk, context FROM json_each(?) CROSS JOIN texts ON chunk = value", json.dumps(list(ids))
+            "SELECT chunk, block FROM texts WHERE chunk IN (SELECT chunks.id - (chunks.id - first) % ?"
+            " FROM json_each(?) CROSS JOIN chunks ON chunks.id = value JOIN documents ON documents.id = document)",
+            blocks.CHUNKS,
+            json.dumps(list(ids)),
         )
-        found = dict(rows)
-        return [found[chunk] for chunk in ids]
+        return {chunk: passage for first, block in rows for chunk, passage in enumerate(blocks.unpack(block), first)}
 
     def chunks(self) -> Iterator[Chunk]:
         """All chunks: documents by source, chunks in reading order. One document is in memory at a time."""
-        for number, document, source in self._rows("SELECT id, hash, source FROM documents ORDER BY source"):
-            for chunk, start, end, text, tokens in self._rows(
-                'SELECT id, start, "end", text, tokens FROM chunks JOIN texts ON chunk = id WHERE document = ?'
-                " ORDER BY id",
-                number,
-            ):
+        for document, source, first, count in self._rows(
+            "SELECT hash, source, first, chunks FROM documents ORDER BY source"
+        ):
+            rows = self._rows(
+                'SELECT id, start, "end", tokens FROM chunks WHERE id >= ? AND id < ? ORDER BY id', first, first + count
+            )
+            for (chunk, start, end, tokens), text in zip(rows, self._texts(first, count), strict=True):
                 yield Chunk(chunk, document, source, start, end, text, tokens)
+
+    def _texts(self, first: int, count: int) -> Iterator[str]:
+        """Those of a document's chunks: of ``count`` from ``first`` on."""
+        for (block,) in self._rows(
+            "SELECT block FROM texts WHERE chunk >= ? AND chunk < ? ORDER BY chunk", first, first + count
+        ):
+            yield from (text for _, text in blocks.unpack(block))
 
     def layout(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The ids of ``chunks()`` in its order, and how many of them each document has."""
         import numpy as np
 
-        # A document's chunks are written together and so have consecutive ids: one row a document tells them all.
-        rows = self._rows(
-            "SELECT (SELECT min(id) FROM chunks WHERE document = documents.id), chunks FROM documents ORDER BY source"
-        )
+        rows = self._rows("SELECT first, chunks FROM documents ORDER BY source")
         first, counts = np.array(rows, np.int64).reshape(-1, 2).T
         return np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(counts.sum()), counts
 
@@ -194,18 +210,17 @@ class Corpus:
             KeyError: there is none with this id.
         """
         rows = self._rows(
-            "SELECT documents.id, documents.source, pages, lines, cells, documents.title FROM documents JOIN files"
+            "SELECT documents.source, pages, lines, cells, documents.title, first, chunks FROM documents JOIN files"
             " ON files.source = documents.source WHERE hash = ?",
             document_id,
         )
         if not rows:
             raise KeyError(document_id)
-        number, source, pages, lines, cells, title = rows[0]
-        texts = self._rows("SELECT text FROM chunks JOIN texts ON chunk = id WHERE document = ? ORDER BY id", number)
+        source, pages, lines, cells, title, first, count = rows[0]
         return Document(
             id=document_id,
             source=source,
-            text="".join(text for (text,) in texts),
+            text="".join(self._texts(first, count)),
             pages=tuple(json.loads(pages)),
             lines=tuple((offset, line) for offset, line in json.loads(lines)),
             title=title,

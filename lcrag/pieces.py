@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lcrag import ingest
+from lcrag.blocks import pack
 from lcrag.split import contexts, headings, split
 from lcrag.tokens import count_many
 from lcrag.types import Document
@@ -15,12 +16,16 @@ from lcrag.types import Document
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """A document's chunks, in order: where each is, where it stands, its tokens, and the key of its vectors."""
+    """A document's chunks, in order: where each is, where it stands, its tokens, and the key of its vectors.
+
+    ``blocks``: contexts and texts as they are stored (``lcrag.blocks``).
+    """
 
     spans: list[tuple[int, int]]
     contexts: list[str]
     tokens: list[int]
     contents: list[bytes]
+    blocks: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ def pieces(document: Document) -> Pieces:
     lines = contexts(document, spans, found)
     texts = [document.text[start:end] for start, end in spans]
     contents = [content(line, text) for line, text in zip(lines, texts, strict=True)]
-    return Pieces(spans, lines, count_many(texts), contents)
+    return Pieces(spans, lines, count_many(texts), contents, pack(lines, texts))
 
 
 def content(context: str, text: str) -> bytes:

@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from lcrag import lexical
+from lcrag import blocks, lexical
 from lcrag.types import Document, Emit, Event
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ class Refreshed:
     failed: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(NamedTuple):
     """A row of ``files``; ``document`` is the text's hash, None for a file that failed."""
 
     size: int
@@ -214,8 +213,8 @@ def _store_file(
     else:
         made = made or pieces(document)
         number = db.execute(
-            "INSERT INTO documents (hash, source, title, chunks, tokens) VALUES (?, ?, ?, ?, ?) RETURNING id",
-            (document.id, source, document.title, len(made.spans), sum(made.tokens)),
+            "INSERT INTO documents (hash, source, title, first, chunks, tokens) VALUES (?, ?, ?, 0, 0, 0) RETURNING id",
+            (document.id, source, document.title),
         ).fetchone()[0]
         _add_chunks(db, postings, number, document, made)
     db.execute(
@@ -246,9 +245,15 @@ def _add_chunks(db: sqlite3.Connection, postings: _Postings, number: int, docume
             for chunk, (start, end), tokens, content in zip(ids, made.spans, made.tokens, made.contents, strict=True)
         ],
     )
-    rows = list(zip(ids, made.contexts, texts, strict=True))
-    db.executemany("INSERT INTO texts VALUES (?, ?, ?)", rows)
-    postings.add(((chunk, document.source, line, text) for chunk, line, text in rows), len(document.text))
+    db.executemany("INSERT INTO texts VALUES (?, ?)", zip(ids[:: blocks.CHUNKS], made.blocks, strict=True))
+    db.execute(
+        "UPDATE documents SET first = ?, chunks = ?, tokens = ? WHERE id = ?",
+        (first, len(ids), sum(made.tokens), number),
+    )
+    postings.add(
+        ((chunk, document.source, line, text) for chunk, line, text in zip(ids, made.contexts, texts, strict=True)),
+        len(document.text),
+    )
 
 
 def _reconcile(db: sqlite3.Connection) -> None:
@@ -279,28 +284,27 @@ def _hand_over(db: sqlite3.Connection, number: int, old_source: str, source: str
         text = "".join(text for *_, text in _lexical_rows(db, number, old_source))
         _remove_chunks(db, number, old_source)
         document = Document("", source, text, title=title)
-        made = pieces(document)
         postings = _Postings(db)
-        _add_chunks(db, postings, number, document, made)
+        _add_chunks(db, postings, number, document, pieces(document))
         postings.write()
-        db.execute(
-            "UPDATE documents SET chunks = ?, tokens = ? WHERE id = ?", (len(made.spans), sum(made.tokens), number)
-        )
     db.execute("UPDATE documents SET source = ?, title = ? WHERE id = ?", (source, title, number))
 
 
 def _lexical_rows(db: sqlite3.Connection, number: int, source: str) -> Iterator[tuple[int, str, str, str]]:
-    for chunk, context, text in db.execute(
-        "SELECT chunk, context, text FROM chunks JOIN texts ON chunk = chunks.id WHERE document = ? ORDER BY chunk",
+    for first, block in db.execute(
+        "SELECT chunk, block FROM documents JOIN texts ON chunk >= first AND chunk < first + chunks"
+        " WHERE documents.id = ? ORDER BY chunk",
         (number,),
     ):
-        yield chunk, source, context, text
+        for chunk, (context, text) in enumerate(blocks.unpack(block), first):
+            yield chunk, source, context, text
 
 
 def _remove_chunks(db: sqlite3.Connection, number: int, source: str) -> None:
     lexical.remove(db, _lexical_rows(db, number, source))
-    db.execute("DELETE FROM texts WHERE chunk IN (SELECT id FROM chunks WHERE document = ?)", (number,))
-    db.execute("DELETE FROM chunks WHERE document = ?", (number,))
+    [(first, chunks)] = db.execute("SELECT first, chunks FROM documents WHERE id = ?", (number,))
+    db.execute("DELETE FROM texts WHERE chunk >= ? AND chunk < ?", (first, first + chunks))
+    db.execute("DELETE FROM chunks WHERE id >= ? AND id < ?", (first, first + chunks))
 
 
 def _count(db: sqlite3.Connection) -> None:

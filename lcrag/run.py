@@ -436,26 +436,26 @@ def open_backend(
 
     ``models`` is called for the embedded one alone. Raises NotAvailable when the one that is named is not here.
     """
-    from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer, Sampling
-
-    sampling = Sampling(settings.temperature, settings.seed)
 
     def by_http() -> Backend:
         """The server at the address given, else the one that ``lcrag up`` started, else one on vLLM's usual port."""
+        from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer, Sampling
+
         ours = server.remembered()
         url = settings.base_url or (ours.url if ours else DEFAULT_URL)
         return OpenAIServer(
             url,
             settings.model,
-            sampling=sampling,
+            sampling=Sampling(settings.temperature, settings.seed),
             log=ours.log if ours and url == ours.url else None,
             on_token=lambda piece: emit(Event("token", {"text": piece})),
         )
 
     if settings.backend == "vllm":
+        from lcrag.backends.openai_server import Sampling
         from lcrag.backends.vllm_offline import VLLMOffline
 
-        return VLLMOffline(settings.model, sampling=sampling)
+        return VLLMOffline(settings.model, sampling=Sampling(settings.temperature, settings.seed))
     if settings.backend == "server" or (settings.backend == "auto" and settings.base_url):
         return by_http()
     if settings.backend == "auto" and server.may_answer():

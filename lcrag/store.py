@@ -17,7 +17,7 @@ from lcrag import lexical
 from lcrag.errors import NotAvailable
 
 FILE = "index.sqlite"
-FORMAT = "4"
+FORMAT = "5"
 """Of the tables below and of what chunks and contexts look like; another number in the file means: build it anew."""
 
 WAIT_SECONDS = 600.0
@@ -29,8 +29,9 @@ _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 # files: one row per source, whether read, a copy of another one, or failed (document NULL, error says why).
 # documents: one row per text. chunks never change once written and their ids are never given again, so that an id
-# means the same text in every process. texts stand apart to keep chunks narrow. vectors belong to contents; they are
-# kept in the order in which they come, since their keys are random and each would have a page of its own rewritten.
+# means the same text in every process; those of a document follow each other from its first on. texts holds their
+# blocks (lcrag.blocks) by the first chunk of each. vectors belong to contents; they are kept in the order in which they
+# come, since their keys are random and each would have a page of its own rewritten.
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB,
@@ -38,12 +39,11 @@ CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INT
 CREATE INDEX files_by_document ON files (document);
 CREATE INDEX files_by_digest ON files (digest);
 CREATE TABLE documents (id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, source TEXT NOT NULL, title TEXT NOT NULL,
-    chunks INTEGER NOT NULL, tokens INTEGER NOT NULL);
+    first INTEGER NOT NULL, chunks INTEGER NOT NULL, tokens INTEGER NOT NULL);
 CREATE TABLE chunks (id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT NULL REFERENCES documents,
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, tokens INTEGER NOT NULL, content BLOB NOT NULL);
-CREATE INDEX chunks_by_document ON chunks (document);
 CREATE INDEX chunks_by_content ON chunks (content);
-CREATE TABLE texts (chunk INTEGER PRIMARY KEY REFERENCES chunks, context TEXT NOT NULL, text TEXT NOT NULL);
+CREATE TABLE texts (chunk INTEGER PRIMARY KEY REFERENCES chunks, block BLOB NOT NULL);
 CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE vectors (embedder INTEGER NOT NULL REFERENCES embedders, content BLOB NOT NULL, vector BLOB NOT NULL,
     PRIMARY KEY (embedder, content));

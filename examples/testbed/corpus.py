@@ -45,7 +45,7 @@ def write(folder: Path, *, tokens: int, number: int, seed: int, size: int | None
         path = folder / document.source
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(as_file(document))
-        texts[document.source] = ingest.read(SourceFile(path, document.source, 0, 0)).text
+        texts[document.source] = ingest.read(SourceFile(str(path), document.source, 0, 0)).text
     tokenizer = Tokenizer.from_file(str(HERE / "tokenizer" / "tokenizer.json"))
     length = sum(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts.values())
     with (folder / "questions.jsonl").open("a", encoding="utf-8") as file:

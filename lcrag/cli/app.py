@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -50,7 +51,9 @@ def root(
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # else Python looks through all there is for cycles, more than once, before the process ends: 0.06 s
+    sys.exit(code)
 
 
 def run(args: Sequence[str]) -> int:

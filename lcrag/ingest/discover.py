@@ -44,10 +44,15 @@ TEXT: Final = frozenset(
 class SourceFile:
     """A file to read. ``source``: its path as the user would write it, with forward slashes."""
 
-    path: Path
+    name: str
     source: str
     size: int
     mtime_ns: int
+
+    @property
+    def path(self) -> Path:
+        """Where it is. Made when asked for: few of many files have changed and are read."""
+        return Path(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +102,14 @@ def discover(paths: Sequence[Path | str]) -> Scan:
     """
     found: dict[str, SourceFile] = {}
     skipped: Counter[str] = Counter()
-    real: dict[str, str] = {}  # folders are resolved, not each of their files: thousands of calls of lstat less
     for path in map(str, paths):
-        for file in _under(path, skipped):
-            folder, name = os.path.split(file.path)
-            if folder not in real:
-                real[folder] = os.path.realpath(folder)
-            where = os.path.join(real[folder], name)
-            found.setdefault(os.path.realpath(where) if os.path.islink(where) else where, file)
+        for place, file in _under(path, skipped):
+            found.setdefault(place, file)
     return Scan(tuple(sorted(found.values(), key=lambda file: file.source)), dict(skipped))
 
 
-def _under(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
+def _under(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
+    """The files with their resolved paths."""
     if not path:
         raise NoSuchPath("an empty path", hint='lcrag ask docs/ "your question"')
     path = os.path.expanduser(path)
@@ -125,8 +126,8 @@ def _under(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
     if not matches:
         raise NoSuchPath(f"no such file or folder: {path}", hint="check the path; quote a glob: 'docs/**/*.md'")
     for match in matches:
-        if os.path.isfile(match):
-            yield from _file(match, os.stat(match), skipped)
+        if os.path.isfile(match) and (file := _file(match, _shown(os.path.normpath(match)), os.stat(match), skipped)):
+            yield os.path.realpath(match), file
 
 
 def _matching(pattern: str) -> list[str]:
@@ -137,7 +138,7 @@ def _matching(pattern: str) -> list[str]:
     return sorted(str(path) for path in found if not path.name.startswith("."))
 
 
-def _named(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
+def _named(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
     """A file that the user named: taken though hidden or ignored, refused aloud when it cannot be text."""
     state = os.stat(path)
     if not os.path.isfile(path):
@@ -146,15 +147,16 @@ def _named(path: str, skipped: Counter[str]) -> Iterator[SourceFile]:
         raise InputError(
             f"{path} has {state.st_size / 1e6:,.0f} MB, more than {MAX_FILE_BYTES / 1e6:,.0f} MB", hint="split it"
         )
-    files = list(_file(path, state, skipped))
-    if not files and state.st_size:
+    file = _file(path, _shown(os.path.normpath(path)), state, skipped)
+    if file is not None:
+        yield os.path.realpath(path), file
+    elif state.st_size:
         raise InputError(
             f"{path} is a binary file that lcrag cannot read", hint="convert it to text, HTML or PDF first"
         )
-    yield from files
 
 
-def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Iterator[SourceFile]:
+def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
     try:
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
@@ -162,13 +164,17 @@ def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Itera
         skipped["unreadable_folder"] += 1
         return
     rules = rules.inside(folder, {entry.name for entry in entries})
+    # Said once for all files of the folder: they are many thousands, and nothing else of them is looked at.
+    real = os.path.join(os.path.realpath(folder), "")
+    shown = _shown(os.path.normpath(os.path.join(folder, "*")))[:-1]
     for entry in entries:
         if entry.name.startswith("."):
             if entry.name not in IGNORE_FILES:
                 skipped["hidden"] += 1
             continue
+        target = real + entry.name
         if entry.is_symlink():
-            target = os.path.realpath(entry.path)
+            target = os.path.realpath(target)
             if os.path.commonpath([root, target]) != root or not os.path.exists(target):
                 skipped["outside_tree"] += 1
                 continue
@@ -180,10 +186,12 @@ def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Itera
         elif is_folder:
             yield from _walk(entry.path, root, rules, skipped)
         elif entry.is_file():
-            yield from _file(entry.path, entry.stat(), skipped)
+            file = _file(entry.path, shown + _shown(entry.name), entry.stat(), skipped)
+            if file is not None:
+                yield target, file
 
 
-def _file(path: str, state: os.stat_result, skipped: Counter[str]) -> Iterator[SourceFile]:
+def _file(path: str, source: str, state: os.stat_result, skipped: Counter[str]) -> SourceFile | None:
     if state.st_size == 0:
         skipped["empty"] += 1
     elif state.st_size > MAX_FILE_BYTES:
@@ -191,8 +199,12 @@ def _file(path: str, state: os.stat_result, skipped: Counter[str]) -> Iterator[S
     elif _is_binary(path):
         skipped["binary"] += 1
     else:
-        shown = os.fsencode(os.path.normpath(path)).decode("utf-8", "replace").replace(os.sep, "/")
-        yield SourceFile(Path(path), shown, state.st_size, state.st_mtime_ns)
+        return SourceFile(path, source, state.st_size, state.st_mtime_ns)
+    return None
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "replace").replace(os.sep, "/")
 
 
 def _is_binary(path: str) -> bool:

@@ -96,7 +96,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def documents(folder: Path, questions: list[dataset.Question]) -> dict[Path, str]:
-    return {doc: ingest.read(ingest.SourceFile(doc, str(doc), 0, 0)).text for doc in questions[0].docs}
+    return {doc: ingest.read(ingest.SourceFile(str(doc), str(doc), 0, 0)).text for doc in questions[0].docs}
 
 
 def test_the_spans_of_a_corpus_hold_the_evidence(folder: Path) -> None:
