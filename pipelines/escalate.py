@@ -78,6 +78,7 @@ class Escalate:
                 rounds=total.rounds + step.rounds,
                 longest_prompt=max(total.longest_prompt, step.longest_prompt),
                 evidence=total.evidence + reached * new,
+                written=total.written + round(reached * step.written),
             )
             seen = max(seen, step.evidence)
             reached *= ADMITS * (1 - new)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from importlib.resources import files
 
+import numpy as np
 import pytest
 from fakes import HashingEmbedder
 
 from lcrag.backends.embedded import EmbeddedBackend, answerable, threshold, units
 from lcrag.prompts import NOT_FOUND
-from lcrag.types import Passage, Role, Task
+from lcrag.types import Passage, Reading, Role, Task
 
 TEXT = (
     "# The light\n\nThe light on the Calf was lit in 1871. Its first keeper was Anna Holm. She kept a tame raven.\n\n"
@@ -41,6 +43,46 @@ def text(one: Task, max_tokens: int = 500) -> str:
 )
 def test_it_quotes_the_sentence_that_answers_first(question: str, quoted: str) -> None:
     assert text(task(question, TEXT)).split("\n")[0] == quoted
+
+
+class Pointing:
+    """A reader that takes one phrase for the answer wherever it stands."""
+
+    name = "pointing"
+
+    def __init__(self, phrase: str) -> None:
+        self.phrase = phrase
+
+    def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+        found = []
+        for one in texts:
+            start = max(0, one.find(self.phrase))
+            score = 9.0 if self.phrase in one else -9.0
+            places = np.array([(0, len(one))], np.int32)
+            end = start + len(self.phrase)
+            found.append(Reading(score, score, (start, end), score, places, np.zeros(1, np.float32)))
+        return found
+
+
+@pytest.mark.parametrize(
+    ("phrase", "short", "first"),
+    [
+        ("a tame raven", "a tame raven", "She kept a tame raven. [1]"),
+        ("raven. In 1902", "raven.", "She kept a tame raven. [1]"),  # as far as its sentence goes
+    ],
+)
+def test_the_sentence_of_the_short_answer_is_quoted_first(phrase: str, short: str, first: str) -> None:
+    asked = task("Who was the first keeper of the light?", TEXT.replace("\n\n- a brass lamp\n- a log book\n\n", " "))
+    [done] = EmbeddedBackend(HashingEmbedder(), Pointing(phrase)).run([asked], max_tokens=500)
+    assert done.short == short
+    assert done.text.split("\n") == [first, "Its first keeper was Anna Holm. [1]"]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_what_another_says_of_themselves_tells_against_an_answer(place: int) -> None:
+    asked = ["What did Ann bake on Sunday?", "What did Ben bake on Sunday?"][place]
+    read = EmbeddedBackend(None).read(task(asked, "Ann: I baked a cake on Sunday.\n\nBen: I burnt some toast.\n"))
+    assert read.features["another_speaks"] == place
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ from lcrag.types import Event, Task
 WEIGHTS = Path(embedded.__file__).with_name("answerable.json")
 RIDGE = 0.01
 SIGNS = {
+    "another_speaks": -1,
     "around_top": 1,
     "best_cosine": 1,
     "best_evidence": 1,

@@ -23,6 +23,7 @@ from typing import Any, Final
 from lcrag import tokens
 from lcrag.prompts import NOT_FOUND
 from lcrag.sentences import sentences
+from lcrag.speakers import another_speaks
 from lcrag.stretches import Stretch, evidence, read
 from lcrag.types import Completion, Embedder, Reader, Task, Usage
 from lcrag.words import stems
@@ -214,6 +215,9 @@ class EmbeddedBackend:
             "missing": 1 - _share(asked, idf, everything),
             "names_missing": _lacking(names, everything),
             "names_missing_near": _lacking(names, _near(listed, top)),
+            "another_speaks": float(
+                another_speaks(task.question, [one.text for one in listed], [one.markers for one in listed], top)
+            ),
             "kind_fits": fits[top],
             "margin": plain[top] - plain[fifth],
             "best_here": max((stretch.reading.here for stretch in stretches), default=0.0),
