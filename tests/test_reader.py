@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -119,12 +120,19 @@ def test_the_measurement_tells_each_figure_and_how_many_questions_it_is_over(tmp
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     script = Path(lcrag.reader.__file__).parents[2] / "examples/reader/evaluate.py"
     told = {}
-    for words in ((), ("--reader", "off")):
+    kept_apart = [
+        {"src": "tale", "q": there["question"], "c": fact, "a": [[45, "Brandt"]], "gold": ["Brandt"]},
+        {"src": "tale", "q": "Which whale sang in Ostrava?", "c": fact, "a": [], "gold": []},
+    ]
+    with gzip.open(tmp_path / "data.json.gz", "wt") as file:
+        json.dump({"ev": kept_apart}, file)
+    for words in (("--passages", str(tmp_path / "data.json.gz")), ("--reader", "off")):
         command = [sys.executable, "-W", "error", str(script), str(tmp_path), "--json", *words]
         environment = os.environ | {"PYTHONPATH": str(script.parents[2])}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        told[words] = json.loads(done.stdout)
-    with_it, without = told.values()
+        told[words] = [json.loads(line) for line in done.stdout.splitlines()]
+    [[with_it, passages], [without]] = told.values()
+    assert passages == {"dataset": "tale", "EM": [1.0, 1], "F1": [1.0, 1], "here": [1.0, 2]}
     assert with_it["EM"] == with_it["gold EM"] == [1.0, 1]
     assert with_it["here"] == [1.0, 2]
     assert with_it["hits"] == without["hits"] == [1.0, 1]

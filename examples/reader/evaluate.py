@@ -1,6 +1,7 @@
 """What is the reader worth? Short answers, reranking, pruning and "not here", on questions whose evidence is known.
 
     python examples/reader/evaluate.py DIR... [--index FOLDER] [--limit N] [--reader off] [--fp32] [--json]
+                                       [--passages data.json.gz]
 
 Each DIR is a dataset as lcrag.dataset reads it. Printed per dataset, with n the questions that each figure is over:
 
@@ -13,18 +14,22 @@ Each DIR is a dataset as lcrag.dataset reads it. Printed per dataset, with n the
                    chunks hold it: KEPT in pipelines/compression.py is the mean over datasets
     here           the area under the ROC curve of the best "the answer is here" over the first 32 chunks
 
-``--reader off`` prints what can be without one; ``--fp32`` reads with the model as it is before int8.
+``--reader off`` prints what can be without one; ``--fp32`` reads with the model as it is before int8. ``--passages``
+reads the questions that the trainer kept apart ("ev", see data.py), each beside its one passage: EM and F1 of the best
+span, and the area under the curve of "the answer is here", by source.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import gzip
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +52,7 @@ SEEN = 1000
 PRUNED = 0.2
 
 Spans = Sequence[tuple[str, int, int]]
+Figures = dict[str, tuple[float, int]]
 
 
 def overlap(spans: Spans, places: Iterable[tuple[str, int, int]]) -> int:
@@ -117,7 +123,22 @@ def measured(
     return found
 
 
-def told(found: dict[str, list[float]]) -> dict[str, tuple[float, int]]:
+def beside_their_passage(examples: Iterable[Mapping[str, Any]], reader: Reader) -> Iterator[tuple[str, Figures]]:
+    """EM, F1 and whether it is here, of questions each of which has one passage, by source."""
+    by_source: dict[str, dict[str, list[float]]] = collections.defaultdict(lambda: collections.defaultdict(list))
+    for one in examples:
+        found = by_source[one["src"]]
+        [reading] = reader.read(one["q"], [one["c"]])
+        found["present" if one["a"] else "absent"].append(reading.here)
+        if one["a"]:
+            said = one["c"][slice(*reading.answer)]
+            found["EM"].append(max(words(said) == words(gold) for gold in one["gold"]))
+            found["F1"].append(max(token_f1(said, gold) for gold in one["gold"]))
+    for source, found in by_source.items():
+        yield source, told(found)
+
+
+def told(found: dict[str, list[float]]) -> Figures:
     """Each figure and the number of questions that it is over."""
     values = {name: (float(np.mean(those)), len(those)) for name, those in found.items()}
     values.pop("present", None), values.pop("absent", None)
@@ -133,7 +154,8 @@ def told(found: dict[str, list[float]]) -> dict[str, tuple[float, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
+    parser.add_argument("folders", nargs="*", type=Path, metavar="DIR")
+    parser.add_argument("--passages", type=Path)
     parser.add_argument("--index", type=Path, help="keep the indexes in this folder")
     parser.add_argument("--limit", type=int, help="questions of each")
     parser.add_argument("--reader", choices=("auto", "off"), default="auto")
@@ -148,12 +170,20 @@ def main() -> None:
         backend = EmbeddedBackend(load_embedder(), reader)
         for folder in options.folders:
             questions = list(load(folder))[: options.limit]
-            values = told(measured(questions, options.index or Path(scratch), backend, reader))
-            if options.json:
-                print(json.dumps({"dataset": folder.name, **values}), flush=True)
-            else:
-                shown = (f"{name} {value:.3f} (n {count})" for name, (value, count) in values.items())
-                print(f"{folder.name}: {', '.join(shown)}", flush=True)
+            show(folder.name, told(measured(questions, options.index or Path(scratch), backend, reader)), options.json)
+        if options.passages and reader is not None:
+            with gzip.open(options.passages, "rt", encoding="utf-8") as file:
+                kept_apart = json.load(file)["ev"]
+            for source, values in beside_their_passage(kept_apart, reader):
+                show(source, values, options.json)
+
+
+def show(name: str, values: Figures, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"dataset": name, **values}), flush=True)
+    else:
+        shown = (f"{figure} {value:.3f} (n {count})" for figure, (value, count) in values.items())
+        print(f"{name}: {', '.join(shown)}", flush=True)
 
 
 if __name__ == "__main__":
