@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -69,15 +70,10 @@ class MiniLM:
 
     def __init__(self) -> None:
         require(TO_RUN)
-        from tokenizers import Tokenizer
-
-        folder = weights_folder()
-        key = fingerprint(folder / WEIGHTS)
+        key = fingerprint(weights_folder() / WEIGHTS)
         self._name = f"{BUILT_IN}/int8/{key}"
         self._session = onnx_session(exported(_target(key), "embedding model", "--dense off"))
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(MAX_PIECES)
-        self._tokenizer.no_padding()
+        self._tokenizer = word_pieces()
 
     @property
     def name(self) -> str:
@@ -94,6 +90,7 @@ class MiniLM:
         """
         vectors = np.empty((len(texts), DIMENSIONS), np.float32)
         pieces = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
+        pieces = [ids if len(ids) <= MAX_PIECES else [*ids[: MAX_PIECES - 1], ids[-1]] for ids in pieces]
         for batch in batches([len(ids) for ids in pieces]):
             ids = np.zeros((len(batch), max(len(pieces[place]) for place in batch)), np.int64)
             mask = np.zeros_like(ids)
@@ -102,6 +99,17 @@ class MiniLM:
                 mask[row, : len(pieces[place])] = 1
             vectors[batch] = self._session.run(None, {"input_ids": ids, "attention_mask": mask})[0]
         return vectors
+
+
+@cache
+def word_pieces() -> Any:
+    """The built-in model's ``tokenizers.Tokenizer``, which neither truncates nor pads."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(weights_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:

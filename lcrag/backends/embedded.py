@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
+from threading import Thread
 from typing import Any, Final
 
 from lcrag import tokens
@@ -139,7 +140,10 @@ class EmbeddedBackend:
 
     def _completion(self, task: Task, max_tokens: int) -> Completion:
         begun = time.perf_counter()
+        loading = Thread(target=tokens.count, args=("",))  # the vocabulary, 0.1 s, while the models compute
+        loading.start()
         text, short = self._said(task, max_tokens)
+        loading.join()
         tokens_read = sum(passage.tokens for passage in task.passages) + sum(
             self.count_many([*task.notes, task.question])
         )

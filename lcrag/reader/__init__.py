@@ -26,6 +26,7 @@ from lcrag.embed import (
     onnx_session,
     require,
     weights_folder,
+    word_pieces,
 )
 from lcrag.folders import cache_folder
 from lcrag.types import Reading
@@ -49,8 +50,7 @@ class MiniLMReader:
 
     def __init__(self, model: Path | None = None) -> None:
         require(TO_RUN)
-        self._folder = weights_folder()
-        key = fingerprint(self._folder / WEIGHTS, ADAPTER)
+        key = fingerprint(weights_folder() / WEIGHTS, ADAPTER)
         self._model = model or cache_folder() / "models" / f"reader-int8-{key}.onnx"
         if not self._model.exists():
             require(TO_EXPORT)
@@ -64,15 +64,6 @@ class MiniLMReader:
     def _session(self) -> Any:
         return onnx_session(exported(self._model, "reader", "--reader off", ADAPTER))
 
-    @cached_property
-    def _tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(self._folder / "tokenizer.json"))
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        return tokenizer
-
     def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
         """One Reading a text, in their order."""
         last, known = self._last
@@ -85,9 +76,10 @@ class MiniLMReader:
 
     def _read(self, question: str, texts: Sequence[str]) -> list[Reading]:
         """The same, run in batches of like length."""
-        asked = self._tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION]
+        tokenizer = word_pieces()
+        asked = tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION]
         room = LENGTH - len(asked) - 3
-        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
         pieces = [np.array(one.ids[:room], np.int64) for one in encoded]
         places = [np.array(one.offsets[:room], np.int32).reshape(-1, 2) for one in encoded]
         found: dict[int, Reading] = {}
