@@ -29,6 +29,7 @@ import numpy as np
 
 from lcrag.errors import NotAvailable, NotInstalled
 from lcrag.folders import cache_folder
+from lcrag.tokens import tokenizer_in
 from lcrag.types import Embedder
 
 if TYPE_CHECKING:
@@ -103,13 +104,8 @@ class MiniLM:
 
 @cache
 def word_pieces() -> Any:
-    """The built-in model's ``tokenizers.Tokenizer``, which neither truncates nor pads."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(weights_folder() / "tokenizer.json"))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    """The built-in model's tokenizer, one for embedder and reader: loading it takes 0.02 s."""
+    return tokenizer_in(weights_folder() / "tokenizer.json")
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:

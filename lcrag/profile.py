@@ -51,7 +51,8 @@ _EMBEDDED_USE: Final[dict[str, Curve]] = {
     ),
 }
 _EMBEDDED_MAKES_UP: Final = 0.6
-"""What it does where nothing is there: 0 of nq_pool, .85 of locomo, .90 of lara (README); about the mean."""
+"""What it does where nothing is there: 0 of nq_pool, .85 of locomo, .90 of lara when this was set, about the mean; 0,
+.44 and .89 since whose turn it is counts (README)."""
 _EMBEDDED_COST: Final = CostModel(a=0.1, b=1.5e-5, c=0.0, d=0.0, more=0.1)
 
 MOST_SPREAD: Final = 2.0

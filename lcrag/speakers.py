@@ -19,7 +19,10 @@ def another_speaks(question: str, sentences: Sequence[str], owners: Sequence[str
     belongs is another's and up to there names nobody of them. ``owners``: the passage of each sentence.
     """
     speakers = {found[1].lower() for found in map(TURN.match, sentences) if found}
-    named = [speaker for speaker in speakers if _stands_in(speaker, question)]
+    asked = (
+        question.casefold()
+    )  # what is not in it at all needs no pattern: "Key: value" makes speakers by the thousand
+    named = [speaker for speaker in speakers if speaker.casefold() in asked and _stands_in(speaker, question)]
     first = place
     while first and not TURN.match(sentences[first]) and owners[first - 1] == owners[place]:
         first -= 1

@@ -5,6 +5,7 @@ A sentence alone loses what "it" and "she" mean, and a whole passage may be long
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,10 +29,19 @@ class Stretch:
     text: str
     reading: Reading
 
+    def sentence_at(self, offset: int) -> tuple[int, int]:
+        """The place of the sentence in which the character at ``offset`` of ``text`` is, and where that one ends."""
+        at = bisect_right(self.starts, offset) - 1
+        return self.places[at], self._ends[at]
+
     def sentences(self) -> Iterator[tuple[int, int, int, float]]:
         """Of each sentence its place, its start and end in ``text``, and the mean of P(evidence) over its pieces."""
-        for place, start, end in zip(self.places, self.starts, (*self.starts[1:], len(self.text) + 1), strict=True):
-            yield place, start, end - 1, self.reading.evidence_in(start, end - 1)
+        for place, start, end in zip(self.places, self.starts, self._ends, strict=True):
+            yield place, start, end, self.reading.evidence_in(start, end)
+
+    @property
+    def _ends(self) -> tuple[int, ...]:
+        return (*(start - 1 for start in self.starts[1:]), len(self.text))
 
 
 def evidence(stretches: Iterable[Stretch]) -> dict[int, float]:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 ENCODING: Final = "cl100k_base"
 CACHED_AS: Final = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
@@ -47,6 +47,16 @@ def _counter() -> Callable[[str], int]:
 
     encoding = tiktoken.get_encoding(ENCODING)
     return lambda text: len(encoding.encode_ordinary(text))
+
+
+def tokenizer_in(path: Path) -> Any:
+    """The ``tokenizers.Tokenizer`` of a ``tokenizer.json``, which neither truncates nor pads."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
 
 
 @cache

@@ -78,6 +78,11 @@ def shares(ranking: Ranking, spans: Spans, backend: EmbeddedBackend) -> Iterable
     yield "covered", overlap(spans, [(one.document_id, one.start, one.end) for one in within(chunks, READ)]) == size
 
 
+def compare(found: dict[str, list[float]], name: str, said: str, golds: Sequence[str]) -> None:
+    found[f"{name}EM"].append(max(words(said) == words(gold) for gold in golds))
+    found[f"{name}F1"].append(max(token_f1(said, gold) for gold in golds))
+
+
 def measured(
     questions: list[Question], indexes: Path, backend: EmbeddedBackend, reader: Reader | None
 ) -> dict[str, list[float]]:
@@ -108,9 +113,8 @@ def measured(
                 (one.answer_score, quote[slice(*one.answer)])
                 for one, quote in zip(reader.read(question.question, quotes), quotes, strict=True)
             )
-            for name, text in (("gold ", said), ("", done.short or "")):
-                found[f"{name}EM"].append(max(words(text) == words(one) for one in question.answers))
-                found[f"{name}F1"].append(max(token_f1(text, one) for one in question.answers))
+            compare(found, "gold ", said, question.answers)
+            compare(found, "", done.short or "", question.answers)
         if gold is None:
             continue
         cited = cite(done.text, read, by_id.__getitem__).citations
@@ -132,8 +136,7 @@ def beside_their_passage(examples: Iterable[Mapping[str, Any]], reader: Reader) 
         found["present" if one["a"] else "absent"].append(reading.here)
         if one["a"]:
             said = one["c"][slice(*reading.answer)]
-            found["EM"].append(max(words(said) == words(gold) for gold in one["gold"]))
-            found["F1"].append(max(token_f1(said, gold) for gold in one["gold"]))
+            compare(found, "", said, one["gold"])
     for source, found in by_source.items():
         yield source, told(found)
 
@@ -162,6 +165,8 @@ def main() -> None:
     parser.add_argument("--fp32", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if not options.folders and not options.passages:
+        parser.error("name a dataset's folder, or --passages")
     with tempfile.TemporaryDirectory() as scratch:
         reader = None if options.reader == "off" else MiniLMReader()
         if options.fp32:

@@ -136,12 +136,12 @@ class EmbeddedBackend:
 
     def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
         """One completion a task, made of sentences of its passages or notes, within ``max_tokens``."""
-        return [self._completion(task, max_tokens) for task in tasks]
-
-    def _completion(self, task: Task, max_tokens: int) -> Completion:
-        begun = time.perf_counter()
         loading = Thread(target=tokens.count, args=("",))  # the vocabulary, 0.1 s, while the models compute
         loading.start()
+        return [self._completion(task, max_tokens, loading) for task in tasks]
+
+    def _completion(self, task: Task, max_tokens: int, loading: Thread) -> Completion:
+        begun = time.perf_counter()
         text, short = self._said(task, max_tokens)
         loading.join()
         tokens_read = sum(passage.tokens for passage in task.passages) + sum(
@@ -196,7 +196,8 @@ class EmbeddedBackend:
         fits = [1.0 if kind is None or kind.search(unit.text) else 0.0 for unit in listed]
         rough = [score + KIND * fit for score, fit in zip(lexical, fits, strict=True)]
         quotable = [place for place, unit in enumerate(listed) if not HEADING.match(unit.text)] or [0]
-        stretches = self._stretches(task.question, listed, rough)
+        texts, owners = [unit.text for unit in listed], [unit.markers for unit in listed]
+        stretches = read(task.question, owners, texts, rough, self._reader, READ) if self._reader is not None else []
         proof = evidence(stretches)
         best = sorted(quotable, key=lambda place: (-rough[place] - EVIDENCE * proof.get(place, 0.0), place))
         best = best[: EMBEDDED_READ if stretches else EMBEDDED]
@@ -219,9 +220,7 @@ class EmbeddedBackend:
             "missing": 1 - _share(asked, idf, everything),
             "names_missing": _lacking(names, everything),
             "names_missing_near": _lacking(names, _near(listed, top)),
-            "another_speaks": float(
-                another_speaks(task.question, [one.text for one in listed], [one.markers for one in listed], top)
-            ),
+            "another_speaks": float(another_speaks(task.question, texts, owners, top)),
             "kind_fits": fits[top],
             "margin": plain[top] - plain[fifth],
             "best_here": max((stretch.reading.here for stretch in stretches), default=0.0),
@@ -235,12 +234,6 @@ class EmbeddedBackend:
             return [0.0] * len(texts)
         vectors = self._embedder.embed([question, *texts])
         return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
-
-    def _stretches(self, question: str, listed: Sequence[Unit], rough: Sequence[float]) -> list[Stretch]:
-        if self._reader is None:
-            return []
-        owners = [unit.markers for unit in listed]
-        return read(question, owners, [unit.text for unit in listed], rough, self._reader, READ)
 
     def _central(self, listed: Sequence[Unit]) -> list[Unit]:
         """Sentences by how much of what is said often they say (SumBasic; Nenkova and Vanderwende 2005), in order.
@@ -340,12 +333,12 @@ def _span(stretches: Sequence[Stretch], listed: Sequence[Unit], rough: Sequence[
     found: list[tuple[float, str, Unit]] = []
     for stretch in stretches:
         reading = stretch.reading
-        for place, start, end, _ in stretch.sentences():
-            if start <= reading.answer[0] < end and not HEADING.match(listed[place].text):
-                score = reading.answer_score + SPAN_RANK * reading.rank
-                score += SPAN_WORDS * max(rough[one] for one in stretch.places)
-                text = stretch.text[reading.answer[0] : min(reading.answer[1], end)]
-                found.append((score, text, listed[place]))
+        place, end = stretch.sentence_at(reading.answer[0])
+        if not HEADING.match(listed[place].text):
+            score = reading.answer_score + SPAN_RANK * reading.rank
+            score += SPAN_WORDS * max(rough[one] for one in stretch.places)
+            text = stretch.text[reading.answer[0] : min(reading.answer[1], end)]
+            found.append((score, text, listed[place]))
     return max(found, key=lambda one: one[0])[1:] if found else None
 
 

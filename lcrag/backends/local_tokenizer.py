@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from lcrag.tokens import tokenizer_in
 
 FROM: Final = 64
 """Texts from which on reading the tokenizer (0.3 s) takes less than asking for each."""
@@ -24,14 +26,10 @@ def local_counter(folder: str) -> Count | None:
     path = Path(folder, "tokenizer.json")
     if find_spec("tokenizers") is None or not path.is_file():
         return None
-    from tokenizers import Tokenizer
-
     try:
-        tokenizer: Any = Tokenizer.from_file(str(path))
+        tokenizer = tokenizer_in(path)
     except Exception:  # noqa: BLE001  what the package raises, whatever the file holds; the server counts then
         return None
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
 
     def count(texts: Sequence[str]) -> list[int]:
         return [len(one.ids) for one in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]

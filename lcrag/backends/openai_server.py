@@ -119,15 +119,15 @@ class OpenAIServer:
         self._timeout = timeout
         self._backoff = backoff
         self._counts: dict[bytes, int] = {}
-        self._folder: str | None = None
         self._local: Count | None = None
         self._structured = True
         self._ids = PromptIds()
         self._takes_ids = True
-        self.model, self.window = self._choose(model)
+        self.model, self.window, self._folder = self._choose(model)
         self._tokenizes = self._try_tokenize()
 
-    def _choose(self, wanted: str | None) -> tuple[str, int]:
+    def _choose(self, wanted: str | None) -> tuple[str, int, str | None]:
+        """The model's name, its window, and the folder that it lies in, if the server tells it."""
         try:
             listed = self._get("/v1/models").get("data") or []
         except _Again as error:
@@ -144,10 +144,9 @@ class OpenAIServer:
             )
         name = wanted or next(iter(models))
         entry = models[name]
-        self._folder = entry.get("root")
         meta = entry.get("meta") or {}
         window = entry.get("max_model_len") or entry.get("context_length") or meta.get("n_ctx") or UNKNOWN_WINDOW
-        return name, int(window)
+        return name, int(window), entry.get("root")
 
     @property
     def tokenizer(self) -> str:
