@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lcrag.run import Session, Settings
+from lcrag.session import Session, Settings
 from lcrag.types import Answer, Plan, Policy
 
 CORPUS = Path(__file__).parent / "saltmarsh"

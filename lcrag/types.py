@@ -492,7 +492,7 @@ class Backend(Protocol):
 
 
 class CorpusReader(Protocol):
-    """What pipelines may ask of a corpus (``lcrag.corpus.Corpus`` is one)."""
+    """What pipelines may ask of a corpus (``lcrag.index.corpus.Corpus`` is one)."""
 
     @property
     def size(self) -> CorpusSize: ...

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, Self
 
 from lcrag.errors import DoesNotFit
-from lcrag.passages import PASSAGE_TOKENS, fenced, groups, passages, recounted
-from lcrag.prompts import ANSWER_TOKENS, answer_tokens
+from lcrag.retrieve.passages import PASSAGE_TOKENS, fenced, groups, passages, recounted
+from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens
 from lcrag.types import (
     Answer,
     Backend,
@@ -31,8 +31,8 @@ from lcrag.types import (
     Usage,
     Workload,
 )
-from pipelines.notes import from_notes, merged, noted
-from pipelines.outcome import (
+from pipelines._notes import from_notes, merged, noted
+from pipelines._run import (
     INSTRUCTION_TOKENS,
     NOTE_TOKENS,
     answered,

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
-from lcrag.cues import is_broad
-from lcrag.passages import passages, recounted, within
-from lcrag.prompts import ANSWER_TOKENS, answer_tokens
+from lcrag.retrieve.passages import passages, recounted, within
+from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens
+from lcrag.text.questions import is_broad
 from lcrag.types import (
     Answer,
     Backend,
@@ -30,7 +30,7 @@ from lcrag.types import (
     Task,
     Workload,
 )
-from pipelines.outcome import INSTRUCTION_TOKENS, answered, check_fits, nothing_to_read, run
+from pipelines._run import INSTRUCTION_TOKENS, answered, check_fits, nothing_to_read, run
 
 BUDGETS: Final = (500, 1000, 2000, 4000, 8000, 16000)
 CANDIDATES: Final = 32

@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import ClassVar, Final, Literal, Self
 
-from lcrag.passages import fenced, groups, passages, recounted, within
-from lcrag.prompts import ANSWER_TOKENS, answer_tokens
-from lcrag.sentences import sentences
-from lcrag.stretches import evidence, read
+from lcrag.evidence.stretches import evidence, read
+from lcrag.retrieve.passages import fenced, groups, passages, recounted, within
+from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens
+from lcrag.text.sentences import sentences
+from lcrag.text.words import stems
 from lcrag.types import (
     Answer,
     Backend,
@@ -34,9 +35,8 @@ from lcrag.types import (
     Task,
     Workload,
 )
-from lcrag.words import stems
-from pipelines.notes import from_notes, noted
-from pipelines.outcome import (
+from pipelines._notes import from_notes, noted
+from pipelines._run import (
     INSTRUCTION_TOKENS,
     NOTE_TOKENS,
     answered,

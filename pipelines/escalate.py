@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
 from lcrag.errors import DoesNotFit
-from lcrag.passages import fenced, passages, recounted, within
-from lcrag.prompts import ANSWER_TOKENS
+from lcrag.retrieve.passages import fenced, passages, recounted, within
+from lcrag.text.prompts import ANSWER_TOKENS
 from lcrag.types import (
     Answer,
     Backend,
@@ -28,10 +28,10 @@ from lcrag.types import (
     Task,
     Workload,
 )
+from pipelines._run import answered, frame, run
 from pipelines.chain_of_agents import ChainOfAgents
 from pipelines.chunk_rag import ChunkRag
 from pipelines.full_context import FullContext
-from pipelines.outcome import answered, frame, run
 
 GROWTH: Final = 4
 """How many times as much the second step reads as the first."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Final, Self
 
-from lcrag.passages import groups, passages
-from lcrag.prompts import ANSWER_TOKENS, answer_tokens, prefix
+from lcrag.retrieve.passages import groups, passages
+from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, prefix
 from lcrag.types import (
     Answer,
     Backend,
@@ -28,8 +28,8 @@ from lcrag.types import (
     Task,
     Workload,
 )
-from pipelines.notes import from_notes, merged, noted
-from pipelines.outcome import (
+from pipelines._notes import from_notes, merged, noted
+from pipelines._run import (
     INSTRUCTION_TOKENS,
     NOTE_TOKENS,
     answered,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lcrag.reader import MiniLMReader
+from lcrag.retrieve.reranker import MiniLMReader
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
@@ -23,7 +23,7 @@ def _private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr("lcrag.server.USUAL_PORT", 1)  # a server that happens to run here answers no test
+    monkeypatch.setattr("lcrag.serve.process.USUAL_PORT", 1)  # a server that happens to run here answers no test
 
 
 @pytest.fixture(scope="session")

@@ -9,19 +9,19 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from fakes import corpus_of, nobody
-from hostile import HOSTILE
 from lxml import html as parser
+from support.fakes import corpus_of, nobody
+from support.hostile import HOSTILE
 from test_analysis import analysed, small
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.prompts import messages
-from lcrag.report.html import page
-from lcrag.report.json import answer_object, dumps
+from lcrag.report.objects import answer_object, dumps
+from lcrag.report.page import page
+from lcrag.report.show import Place, show
 from lcrag.report.text import contradictions, passage, printable, sources, stated
-from lcrag.retrieve import retrieve
-from lcrag.show import Place, show
+from lcrag.retrieve.rank import retrieve
+from lcrag.text.prompts import messages
 from lcrag.types import Answer, Pipeline, Task
 from pipelines import ChainOfAgents, ChunkRag, Compression, FullContext
 

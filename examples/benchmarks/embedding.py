@@ -17,8 +17,8 @@ import numpy as np
 from clock import told
 
 from lcrag import ingest
-from lcrag.embed import MiniLM, SentenceTransformerEmbedder, weights_folder
-from lcrag.split import split
+from lcrag.index.split import split
+from lcrag.retrieve.embedder import MiniLM, SentenceTransformerEmbedder, weights_folder
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -17,10 +17,10 @@ from pathlib import Path
 from clock import LCRAG, told
 from million import STORE, folders
 
-from lcrag.corpus import Corpus
-from lcrag.embed import load_embedder
-from lcrag.estimate import estimate
-from lcrag.retrieve import retrieve
+from lcrag.index.corpus import Corpus
+from lcrag.planning.estimate import estimate
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.retrieve.rank import retrieve
 
 ASKED = (
     "Who kept the light on the Calf?",

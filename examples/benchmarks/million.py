@@ -17,8 +17,8 @@ from clock import LCRAG, median, run, told
 STORE = """
 import sys, numpy as np
 from pathlib import Path
-from lcrag.corpus import Corpus
-from lcrag.embed import load_embedder
+from lcrag.index.corpus import Corpus
+from lcrag.retrieve.embedder import load_embedder
 r = np.random.default_rng(0)
 centres = r.standard_normal((300, 384), dtype=np.float32)
 embedder = load_embedder()

@@ -3,10 +3,10 @@
     python examples/estimator/evaluate.py DIR... [--leave-one-source-out] [--json] [--index FOLDER] [--plot PNG]
         [--ablation] [--learning-curve]
 
-Each DIR is a dataset as lcrag.dataset reads it. Without --leave-one-source-out, five folds by documents: sources are
-seen in the fit, the question's documents are not. Everything is fitted anew for each fold with fit.py's code.
-Baselines: the share covered in the fit (constant); that and the question's length (question_length); the words of the
-question (tfidf_logistic).
+Each DIR is a dataset as lcrag.comparison.dataset reads it. Without --leave-one-source-out, five folds by documents:
+sources are seen in the fit, the question's documents are not. Everything is fitted anew for each fold with fit.py's
+code. Baselines: the share covered in the fit (constant); that and the question's length (question_length); the words of
+the question (tfidf_logistic).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from lcrag.estimate import coverage, diffusion, linear
+from lcrag.planning.estimate import coverage, diffusion, linear
 
 KS = (1000, 2000, 4000, 8000, 16000)
 BASELINES = ("constant", "question_length", "tfidf_logistic")

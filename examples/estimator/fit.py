@@ -1,8 +1,8 @@
-"""Fits lcrag/weights/estimate.json on questions whose gold evidence is known.
+"""Fits lcrag/planning/estimate.json on questions whose gold evidence is known.
 
     python examples/estimator/fit.py DIR... [--index FOLDER] [--write]
 
-Each DIR is a dataset as lcrag.dataset reads it; gold values are lcrag.gold's, under lcrag's own ranking. A source
+Each DIR is a dataset as lcrag.comparison.dataset reads it; gold values are gold's, under lcrag's own ranking. A source
 weighs by the root of its size, so that a large one does not drown the others. Printed: the weights. evaluate.py says
 how good they are on what the fit has not seen.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,18 +20,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
+
 import numpy as np
+from gold import Gold, ranked
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from sklearn.linear_model import Ridge
 
-from lcrag import estimate as estimator
-from lcrag.dataset import load
-from lcrag.embed import load_embedder
-from lcrag.features import features
-from lcrag.gold import Gold, ranked
+from lcrag.comparison.dataset import load
+from lcrag.planning import estimate as estimator
+from lcrag.planning.features import features
+from lcrag.retrieve.embedder import load_embedder
 
-WEIGHTS = Path(estimator.__file__).with_name("weights") / "estimate.json"
+WEIGHTS = Path(estimator.__file__).with_name("estimate.json")
 KNOTS = (125, 250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000)
 TAILS = (1, 99)
 """Percentiles of each feature beyond which it is held."""
@@ -101,7 +104,7 @@ def source_weights(found: Sequence[Row]) -> np.ndarray:
 
 
 def fit(found: Sequence[Row], left_out: Sequence[str] = ()) -> dict[str, Any]:
-    """The three models of lcrag.estimate, without the features in ``left_out``."""
+    """The three models of lcrag.planning.estimate, without the features in ``left_out``."""
     names = sorted(set(found[0].features) - set(left_out))
     known = [row for row in found if row.gold]
     return {

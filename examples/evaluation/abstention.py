@@ -2,10 +2,11 @@
 
     python examples/evaluation/abstention.py DIR... [--tokens 4000] [--index FOLDER] [--write] [--json]
 
-Each DIR is a dataset as lcrag.dataset reads it. Halves are made by a hash of the question's id, so that they stay the
-same. Printed on the half not used for the fit, per dataset: the area under the ROC curve, the share of unanswerable
-questions refused and of answerable ones answered, and how often a quoted sentence holds gold evidence. ``--write`` puts
-the weights into lcrag/backends/answerable.json, those with a reader only if they do better than those without.
+Each DIR is a dataset as lcrag.comparison.dataset reads it. Halves are made by a hash of the question's id, so that they
+stay the same. Printed on the half not used for the fit, per dataset: the area under the ROC curve, the share of
+unanswerable questions refused and of answerable ones answered, and how often a quoted sentence holds gold evidence.
+``--write`` puts the weights into lcrag/backends/answerable.json, those with a reader only if they do better than those
+without.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from sklearn.metrics import roc_auc_score
 from lcrag import ingest
 from lcrag.backends import embedded
 from lcrag.backends.embedded import EmbeddedBackend
-from lcrag.cite import cite
-from lcrag.corpus import Corpus
-from lcrag.dataset import Question, load
-from lcrag.embed import load_embedder
-from lcrag.passages import passages, within
-from lcrag.reader import MiniLMReader
-from lcrag.retrieve import retrieve
+from lcrag.comparison.dataset import Question, load
+from lcrag.evidence.cite import cite
+from lcrag.index.corpus import Corpus
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.retrieve.passages import passages, within
+from lcrag.retrieve.rank import retrieve
+from lcrag.retrieve.reranker import MiniLMReader
 from lcrag.types import Event, Task
 
 WEIGHTS = Path(embedded.__file__).with_name("answerable.json")

@@ -2,14 +2,14 @@
 
     python examples/evaluation/answers.py DIR... [--routes a,b] [--limit N] [--dense off] [--index FOLDER] [--json]
 
-Each DIR is a dataset as lcrag.dataset reads it, asked on the embedded backend. Citations: of those of answerable
-questions whose evidence is known, the share that touches gold evidence (precision); of the gold spans, the share that
-is touched (recall); of all quotes, the share that stands in the file exactly at the offsets and the line that are
-told. Abstention: of the questions with an answer, the share answered, refused (false refused); of those without, the
-share refused, answered (false found); "in part" counts refusals that say that only a part was read. Certificate: of
-refusals that claim that nothing is there without having read everything, how many were of questions with an answer,
-unread or overlooked. ``--limit`` takes N questions of each source, with and without an answer in equal shares as far as
-there are.
+Each DIR is a dataset as lcrag.comparison.dataset reads it, asked on the embedded backend. Citations: of those of
+answerable questions whose evidence is known, the share that touches gold evidence (precision); of the gold spans, the
+share that is touched (recall); of all quotes, the share that stands in the file exactly at the offsets and the line
+that are told. Abstention: of the questions with an answer, the share answered, refused (false refused); of those
+without, the share refused, answered (false found); "in part" counts refusals that say that only a part was read.
+Certificate: of refusals that claim that nothing is there without having read everything, how many were of questions
+with an answer, unread or overlooked. ``--limit`` takes N questions of each source, with and without an answer in equal
+shares as far as there are.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from itertools import groupby
 from pathlib import Path
 
 from lcrag.backends.embedded import EmbeddedBackend
-from lcrag.dataset import Question, load
-from lcrag.embed import load_embedder
+from lcrag.comparison.dataset import Question, load
 from lcrag.errors import DoesNotFit
-from lcrag.reader import MiniLMReader
-from lcrag.run import PIPELINES, Session, Settings
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.retrieve.reranker import MiniLMReader
+from lcrag.session import PIPELINES, Session, Settings
 from lcrag.types import Answer, Event, Policy
 
 

@@ -2,23 +2,27 @@
 
     python examples/evaluation/certificate.py DIR... [--dense off] [--index FOLDER]
 
-Each DIR is a dataset as lcrag.dataset reads it. For each question with known evidence and each budget of chunk_rag that
-is smaller than the corpus, the coverage that ``lcrag ask`` would tell is set beside whether the evidence really lies
-within that budget. Printed for thresholds: how many (question, budget) pairs reach it, and in how many of those the
-evidence had been read. The estimator's weights were fitted on questions like these; ``examples/estimator/evaluate.py``
-tells how it does on documents that it has not seen.
+Each DIR is a dataset as lcrag.comparison.dataset reads it. For each question with known evidence and each budget of
+chunk_rag that is smaller than the corpus, the coverage that ``lcrag ask`` would tell is set beside whether the evidence
+really lies within that budget. Printed for thresholds: how many (question, budget) pairs reach it, and in how many of
+those the evidence had been read. The estimator's weights were fitted on questions like these;
+``examples/estimator/evaluate.py`` tells how it does on documents that it has not seen.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from pathlib import Path
 
-from lcrag.dataset import load
-from lcrag.embed import load_embedder
-from lcrag.estimate import estimate
-from lcrag.gold import ranked
+sys.path.append(str(Path(__file__).parents[1]))
+
+from gold import ranked
+
+from lcrag.comparison.dataset import load
+from lcrag.planning.estimate import estimate
+from lcrag.retrieve.embedder import load_embedder
 from pipelines.chunk_rag import BUDGETS
 
 THRESHOLDS = (0.7, 0.8, 0.9, 0.95, 0.98)

@@ -2,9 +2,9 @@
 
     python examples/evaluation/retrieval.py DIR... [--tokens 1000,4000] [--dense on] [--index FOLDER] [--json]
 
-Each DIR is a dataset as lcrag.dataset reads it. For every k it prints the share of questions whose evidence lies wholly
-in the first k tokens in rank order: as lcrag ranks ("fused"), and by either half of it alone. A question is asked of
-the documents that it names; one index is made per set of documents, and kept if --index says where.
+Each DIR is a dataset as lcrag.comparison.dataset reads it. For every k it prints the share of questions whose evidence
+lies wholly in the first k tokens in rank order: as lcrag ranks ("fused"), and by either half of it alone. A question is
+asked of the documents that it names; one index is made per set of documents, and kept if --index says where.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from lcrag import ingest
-from lcrag.corpus import Corpus
-from lcrag.dataset import Question, load
-from lcrag.embed import load_embedder
+from lcrag.comparison.dataset import Question, load
 from lcrag.errors import InputError, LcragError
-from lcrag.retrieve import fill_vectors, retrieve
+from lcrag.index.corpus import Corpus
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.types import Embedder, Event, Hit, Ranking
 
 RANKINGS: dict[str, Callable[[Hit], int | None]] = {

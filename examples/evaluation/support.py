@@ -2,12 +2,12 @@
 
     python examples/evaluation/support.py DIR... [--pairs 500] [--json]
 
-Each DIR is a dataset as lcrag.dataset reads it. Half of the pairs hold: the question turned into a statement by its
-answer, or a gold sentence shortened or with its parts in another order, against the gold sentence. Half do not: such a
-statement with another number of the document, another name of it, or a denial, against the same sentence; or unchanged,
-against the sentence of the document that shares most words and lacks the answer. Thresholds are chosen on one half of
-the questions (by a hash of their ids) and tried on the other. Nothing here was judged by a model, so a pair may be
-wrong: the rates are bounds. Last, how often the two texts of a pair, were they of two documents, would be called
+Each DIR is a dataset as lcrag.comparison.dataset reads it. Half of the pairs hold: the question turned into a statement
+by its answer, or a gold sentence shortened or with its parts in another order, against the gold sentence. Half do not:
+such a statement with another number of the document, another name of it, or a denial, against the same sentence; or
+unchanged, against the sentence of the document that shares most words and lacks the answer. Thresholds are chosen on
+one half of the questions (by a hash of their ids) and tried on the other. Nothing here was judged by a model, so a pair
+may be wrong: the rates are bounds. Last, how often the two texts of a pair, were they of two documents, would be called
 contradictory: "other number", "other name" and "denied" made of a gold sentence should be, all others should not.
 """
 
@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from lcrag import support
-from lcrag.contradiction import disagree
-from lcrag.dataset import Question, load
-from lcrag.embed import load_embedder
-from lcrag.sentences import sentences
-from lcrag.words import stems
+from lcrag.comparison.dataset import Question, load
+from lcrag.evidence import support
+from lcrag.evidence.contradiction import disagree
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.text.sentences import sentences
+from lcrag.text.words import stems
 
 AROUND = 600
 """Characters on both sides of the sentence in which names may stand, as in the passage that a model is shown."""

@@ -6,8 +6,8 @@ DIR holds ``data.json.gz``: ``{"ex": [...], "ev": [...]}`` of ``{src, q, c, a: [
 ``c`` being the passage and ``a`` the answer in it, none if it is not there. The passages of ``ex`` are joined into
 documents, split and indexed as a user's own would be, and each question is asked of them: what lcrag ranks high and
 does not hold the answer is a negative as hard as those that the reader will meet. A passage of ``ev`` never becomes
-part of a document, nor does one that holds gold evidence of a DATASET (as lcrag.dataset reads it), and a question of
-either is left out.
+part of a document, nor does one that holds gold evidence of a DATASET (as lcrag.comparison.dataset reads it), and a
+question of either is left out.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 
 from lcrag import ingest
-from lcrag.corpus import Corpus
-from lcrag.dataset import load
-from lcrag.embed import load_embedder
-from lcrag.retrieve import fill_vectors, retrieve
-from lcrag.sentences import sentences
+from lcrag.comparison.dataset import load
+from lcrag.index.corpus import Corpus
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.retrieve.rank import fill_vectors, retrieve
+from lcrag.text.sentences import sentences
 from lcrag.types import Embedder, Event
 
 TOGETHER = {"nq": 40, "squad": 12, "covid": 12, "policy": 20}

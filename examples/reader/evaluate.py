@@ -3,7 +3,8 @@
     python examples/reader/evaluate.py DIR... [--index FOLDER] [--limit N] [--reader off] [--fp32] [--json]
                                        [--passages data.json.gz]
 
-Each DIR is a dataset as lcrag.dataset reads it. Printed per dataset, with n the questions that each figure is over:
+Each DIR is a dataset as lcrag.comparison.dataset reads it. Printed per dataset, with n the questions that each figure
+is over:
 
     gold EM, F1    the best span of the passages with the evidence, where the answer is a short text that stands there
     EM, F1         the short answer of the embedded backend from 2,000 tokens as chunk_rag takes them; same questions
@@ -25,23 +26,27 @@ import argparse
 import collections
 import gzip
 import json
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+sys.path.append(str(Path(__file__).parents[1]))
 
-from lcrag import ingest, onnx_export
+import numpy as np
+from gold import merged, ranked, tokens_until
+
+from lcrag import ingest
 from lcrag.backends.embedded import EmbeddedBackend
-from lcrag.cite import cite
-from lcrag.dataset import Question, load
-from lcrag.embed import load_embedder, weights_folder
-from lcrag.gold import merged, ranked, tokens_until
-from lcrag.passages import passages, within
-from lcrag.reader import ADAPTER, MiniLMReader
-from lcrag.scoring import SHORT_WORDS, contained, token_f1, words
+from lcrag.comparison.dataset import Question, load
+from lcrag.comparison.scoring import SHORT_WORDS, contained, token_f1, words
+from lcrag.evidence.cite import cite
+from lcrag.retrieve import onnx_export
+from lcrag.retrieve.embedder import load_embedder, weights_folder
+from lcrag.retrieve.passages import passages, within
+from lcrag.retrieve.reranker import ADAPTER, MiniLMReader
 from lcrag.types import Document, Passage, Ranking, Reader, Task
 from pipelines.chunk_rag import CANDIDATES, reranked
 from pipelines.compression import WIDER, compressed

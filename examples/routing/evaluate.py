@@ -2,11 +2,11 @@
 
     python examples/routing/evaluate.py DIR... [--limit 20] [--outcomes FILE] [--index FOLDER] [--json]
 
-Each DIR is a dataset as lcrag.dataset reads it. A question is right when the answer holds one of the right answers or
-cites its evidence; one without an answer when nothing is found. On the documents of one half a Profile is fitted: use
-is what share of the answers were right of those whose evidence was likely read. On the other half, and then the other
-way round, the router chooses with it; beside it stand every constant route, a random one, a choice by the question's
-words (TF-IDF, ridge), and the oracle. ``--outcomes`` keeps what was asked, which is most of the time.
+Each DIR is a dataset as lcrag.comparison.dataset reads it. A question is right when the answer holds one of the right
+answers or cites its evidence; one without an answer when nothing is found. On the documents of one half a Profile is
+fitted: use is what share of the answers were right of those whose evidence was likely read. On the other half, and then
+the other way round, the router chooses with it; beside it stand every constant route, a random one, a choice by the
+question's words (TF-IDF, ridge), and the oracle. ``--outcomes`` keeps what was asked, which is most of the time.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
-from lcrag.dataset import Question, load
-from lcrag.estimate import estimate
-from lcrag.forecast import forecast
-from lcrag.outcomes import falling
-from lcrag.profile import builtin_profile
-from lcrag.router import choose
-from lcrag.run import Session, Settings
+from lcrag.calibrate.outcomes import falling
+from lcrag.comparison.dataset import Question, load
+from lcrag.planning.estimate import estimate
+from lcrag.planning.forecast import forecast
+from lcrag.planning.profile import builtin_profile
+from lcrag.planning.router import choose
+from lcrag.session import Session, Settings
 from lcrag.types import Answer, CorpusSize, Curve, Estimate, Event, Pipeline, Policy, Prefer, Profile
 from pipelines import ChunkRag, FullContext
 

@@ -31,10 +31,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold
 
-from lcrag.estimate import estimate
-from lcrag.profile import builtin_profile, shifted, used
-from lcrag.router import choose
-from lcrag.run import Session, Settings
+from lcrag.planning.estimate import estimate
+from lcrag.planning.profile import builtin_profile, shifted, used
+from lcrag.planning.router import choose
+from lcrag.session import Session, Settings
 from lcrag.types import Estimate, Event, Forecast, Policy, Prefer, Profile, Surroundings
 
 FOLDS = 5

@@ -20,16 +20,16 @@ from rank_bm25 import BM25Plus
 from tokenizers import Tokenizer
 from worlds import FRAME_TOKENS, HERE, LCRAG_ROLES, Example, correct, example
 
-from lcrag.calibrate import calibrate
-from lcrag.outcomes import Outcomes
-from lcrag.probes import Probe
-from lcrag.profile import save_profile, to_object
-from lcrag.prompts import fence
+from lcrag.calibrate.calibrate import calibrate
+from lcrag.calibrate.outcomes import Outcomes
+from lcrag.calibrate.probes import Probe
+from lcrag.planning.profile import save_profile, to_object
 from lcrag.report.calibration import profile_report
-from lcrag.run import Settings, identity_of, open_backend
-from lcrag.server import look
+from lcrag.serve.process import look
+from lcrag.session import Settings, identity_of, open_backend
+from lcrag.text.prompts import fence
+from lcrag.text.words import stems
 from lcrag.types import Event, Kind, Passage, Role, Surroundings, Task
-from lcrag.words import stems
 
 TASKS: Final[dict[Kind, tuple[str, ...]]] = {
     "fact": ("single",),
@@ -45,7 +45,7 @@ WIDER: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class WorldProbes:
-    """``lcrag.probes.ProbeSource`` over worlds; lengths are counted with the model's own tokenizer."""
+    """``lcrag.calibrate.probes.ProbeSource`` over worlds; lengths are counted with the model's own tokenizer."""
 
     tokenizer: Tokenizer
     kinds: tuple[Kind, ...] = tuple(TASKS)

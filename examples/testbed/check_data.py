@@ -21,7 +21,7 @@ import worlds
 from tokenizers import Tokenizer
 from vocabulary import ATTRIBUTES, GROUPS, HOPS
 
-from lcrag.prompts import NOT_FOUND
+from lcrag.text.prompts import NOT_FOUND
 
 NAME: Final = "[A-Z][a-z]+"
 SHAPES: Final = {

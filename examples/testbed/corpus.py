@@ -1,9 +1,9 @@
 """Writes worlds to disk as a corpus: ``python corpus.py FOLDER --tokens 12000 --questions 60 --seed 1``.
 
-Documents in several formats go to FOLDER/docs, questions to FOLDER/questions.jsonl, in the form that lcrag.dataset
-reads. Several sizes (``--tokens 2000 12000 200000``) make several worlds in one folder, each with its own questions.
-Where the evidence stands is found in the documents as lcrag.ingest reads them back, so that it holds for every format.
-Tokens are the test bed's own (tokenizer/).
+Documents in several formats go to FOLDER/docs, questions to FOLDER/questions.jsonl, in the form that
+lcrag.comparison.dataset reads. Several sizes (``--tokens 2000 12000 200000``) make several worlds in one folder, each
+with its own questions. Where the evidence stands is found in the documents as lcrag.ingest reads them back, so that it
+holds for every format. Tokens are the test bed's own (tokenizer/).
 """
 
 from __future__ import annotations

@@ -20,10 +20,10 @@ import numpy as np
 from routes import is_right
 from worlds import TASKS
 
-from lcrag import statistics
-from lcrag.breakdown import reliability
-from lcrag.compare import ROUTER
-from lcrag.dataset import Question, load
+from lcrag.comparison import significance as statistics
+from lcrag.comparison.breakdown import reliability
+from lcrag.comparison.compare import ROUTER
+from lcrag.comparison.dataset import Question, load
 
 SEED: Final = 0
 TRAINED: Final = 4096

@@ -19,10 +19,10 @@ from typing import Final
 from worlds import TASKS, bare, final
 
 from lcrag.backends.openai_server import OpenAIServer
-from lcrag.corpus import Corpus
-from lcrag.dataset import Question, load
-from lcrag.run import Session, Settings
-from lcrag.scoring import ABSTAINED
+from lcrag.comparison.dataset import Question, load
+from lcrag.comparison.scoring import ABSTAINED
+from lcrag.index.corpus import Corpus
+from lcrag.session import Session, Settings
 from lcrag.types import Answer, Backend, Citation, Event, Pipeline, Ranking, Status
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
 

@@ -19,7 +19,7 @@ from documents import Fact, Unit, documents, excerpted, passages
 from fillers import filler
 from vocabulary import ATTRIBUTES, COMPANY, DAYS, GROUPS, HOPS, MONTHS, PERSON, PROJECT, SHIP, TOWN, Group, name, value
 
-from lcrag.prompts import NOT_FOUND, messages
+from lcrag.text.prompts import NOT_FOUND, messages
 from lcrag.types import Passage, Role, Task
 
 HERE: Final = Path(__file__).parent

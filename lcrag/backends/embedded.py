@@ -21,13 +21,13 @@ from itertools import pairwise
 from threading import Thread
 from typing import Any, Final
 
-from lcrag import tokens
-from lcrag.prompts import NOT_FOUND
-from lcrag.sentences import sentences
-from lcrag.speakers import another_speaks
-from lcrag.stretches import Stretch, evidence, read
+from lcrag.evidence.stretches import Stretch, evidence, read
+from lcrag.text import tokens
+from lcrag.text.dialogue import another_speaks
+from lcrag.text.prompts import NOT_FOUND
+from lcrag.text.sentences import sentences
+from lcrag.text.words import stems
 from lcrag.types import Completion, Embedder, Reader, Task, Usage
-from lcrag.words import stems
 
 WINDOW: Final = 4_000_000
 """Tokens read at once: 16 MB of text, whose sentences take about 1 GB of memory and 20 s."""

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from lcrag.tokens import tokenizer_in
+from lcrag.text.tokens import tokenizer_in
 
 FROM: Final = 64
 """Texts from which on reading the tokenizer (0.3 s) takes less than asking for each."""

@@ -18,10 +18,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from lcrag import prompts, tokens
 from lcrag.backends.local_tokenizer import COMPARED, FROM, Count, local_counter
 from lcrag.backends.prompt_ids import PromptIds
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
+from lcrag.text import prompts, tokens
 from lcrag.types import Completion, Task, Usage
 
 if TYPE_CHECKING:

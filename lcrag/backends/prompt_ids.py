@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-from lcrag import prompts
+from lcrag.text import prompts
 from lcrag.types import Task
 
 KEPT: Final = 2_000_000

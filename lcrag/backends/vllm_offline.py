@@ -7,10 +7,10 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
-from lcrag import prompts
 from lcrag.backends.openai_server import Sampling, without_thinking
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, NotInstalled
-from lcrag.server import SILENT
+from lcrag.serve.process import SILENT
+from lcrag.text import prompts
 from lcrag.types import Completion, Task, Usage
 
 CPU_MEMORY: Final = 0.2

@@ -1,1 +1,1 @@
-"""The command line: parse, call ``lcrag.run``, phrase errors, exit. It takes no decision."""
+"""The command line: parse, call ``lcrag.session``, phrase errors, exit. It takes no decision."""

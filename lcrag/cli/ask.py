@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lcrag import batch
 from lcrag.cli import inputs
 from lcrag.cli import options as opt
 from lcrag.cli.output import Output, width
 from lcrag.cli.progress import Progress
+from lcrag.comparison import batch
 from lcrag.errors import InputError, LcragError, NoRoute
 from lcrag.report import text
-from lcrag.report.json import answer_object, event_data
+from lcrag.report.objects import answer_object, event_data
 from lcrag.types import Answer, Event, Plan, Policy, Status, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lcrag.run import Prepared, Session
+    from lcrag.session import Prepared, Session
 
 EXIT_CODES: dict[Status, int] = {
     "answered": 0,
@@ -95,7 +95,7 @@ def ask(
     opt.announce(ctx, output)
     asked, paths = _asked(words or [], questions, resume, output)
 
-    from lcrag.run import Session, Settings
+    from lcrag.session import Session, Settings
 
     settings = Settings(
         paths=paths,

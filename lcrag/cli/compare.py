@@ -19,12 +19,12 @@ from lcrag.cli.ask import describe
 from lcrag.cli.output import Output, width
 from lcrag.cli.progress import Progress
 from lcrag.errors import BackendFailed, InputError
-from lcrag.folders import cache_folder
+from lcrag.paths import cache_folder
 from lcrag.types import Event, Policy
 
 if TYPE_CHECKING:
-    from lcrag.compare import Comparison
-    from lcrag.dataset import Question
+    from lcrag.comparison.compare import Comparison
+    from lcrag.comparison.dataset import Question
 
 Words = Annotated[
     list[str] | None,
@@ -80,9 +80,9 @@ def compare(
         if file is not None and not file.absolute().parent.is_dir():
             raise InputError(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
 
-    from lcrag.compare import Comparison, Setup, drawn
-    from lcrag.results import Results
-    from lcrag.run import PIPELINES, Settings
+    from lcrag.comparison.compare import Comparison, Setup, drawn
+    from lcrag.comparison.results import Results
+    from lcrag.session import PIPELINES, Settings
 
     asked = drawn(asked, limit, seed)
     settings = Settings(
@@ -120,7 +120,7 @@ def compare(
 
 
 def _analysed(asked: list[Question], results: Any, routes: tuple[str, ...], seed: int) -> dict[str, Any]:
-    from lcrag.analysis import analyse
+    from lcrag.comparison.analysis import analyse
 
     value = analyse(asked, results.rows, routes, seed=seed, header=results.header)
     if not value["items"]:
@@ -130,10 +130,11 @@ def _analysed(asked: list[Question], results: Any, routes: tuple[str, ...], seed
 
 
 def _told(value: dict[str, Any], output: Output, html: Path | None, csv: Path | None) -> int:
-    from lcrag.report import comparison, csv_table
+    from lcrag.report import comparison
+    from lcrag.report import tables as csv_table
 
     if html is not None:
-        from lcrag.report.html import page
+        from lcrag.report.page import page
 
         html.write_text(page(value), encoding="utf-8")
     if csv is not None:
@@ -165,8 +166,8 @@ class _Quietly:
 
 def _asked(words: list[str], questions: Path | None, dataset: Path | None) -> tuple[tuple[str, ...], list[Question]]:
     """The paths to read (none: each question names its own documents), and the questions."""
-    from lcrag import dataset_formats
-    from lcrag.dataset import Question
+    from lcrag.comparison import formats as dataset_formats
+    from lcrag.comparison.dataset import Question
 
     written = cache_folder() / "datasets"
     if dataset is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
 from lcrag.errors import BadConfig
-from lcrag.folders import config_folder
+from lcrag.paths import config_folder
 
 FILE: Final = "lcrag.toml"
 PRESET: Final = "preset"

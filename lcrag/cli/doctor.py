@@ -31,7 +31,7 @@ def doctor(
     """
     from dataclasses import asdict
 
-    from lcrag.doctor import examine
+    from lcrag.serve.doctor import examine
 
     output: Output = ctx.obj
     output.configure("json" if json else "text", verbose=verbose, quiet=quiet, no_color=no_color)

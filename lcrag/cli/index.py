@@ -53,7 +53,7 @@ def index_command(
     if not paths and not (index is not None and (status or clear)):
         raise InputError("say what to index", hint="lcrag index docs/")
 
-    from lcrag.run import Session, Settings, index_clear, index_status
+    from lcrag.session import Session, Settings, index_clear, index_status
 
     settings = Settings(
         paths=tuple(paths or ()),

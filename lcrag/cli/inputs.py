@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lcrag.errors import BadQuestions, InputError
-from lcrag.report.json import ANSWER, ERROR
+from lcrag.report.objects import ANSWER, ERROR
 
 STDIN = "-"
 

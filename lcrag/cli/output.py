@@ -58,7 +58,7 @@ class Output:
 
     def line(self, value: Mapping[str, Any]) -> None:
         """Put one JSON object on a line of its own on standard output."""
-        from lcrag.report.json import dumps
+        from lcrag.report.objects import dumps
 
         self.write(dumps(value) + "\n")
 
@@ -81,7 +81,7 @@ class Output:
 
     def failure(self, code: int, kind: str, message: str, hint: str, **more: Any) -> None:
         """Report an error: always on standard error, and on standard output too where that is JSON."""
-        from lcrag.report.json import error_object
+        from lcrag.report.objects import error_object
 
         self._say(f"lcrag: {message}" + (f"\n  {hint}" if hint else ""))
         value = error_object(code, kind, message, hint) | more

@@ -12,7 +12,7 @@ from lcrag.cli.ask import Words, describe
 from lcrag.cli.output import Output, width
 from lcrag.cli.progress import Progress
 from lcrag.errors import InputError
-from lcrag.report.json import plan_object
+from lcrag.report.objects import plan_object
 from lcrag.report.text import history_report, plan_report
 from lcrag.types import Policy
 
@@ -55,7 +55,7 @@ def plan(
         return _history(output, words or [], json=json)
     paths, question = inputs.paths_and_question(words or [], "plan")
 
-    from lcrag.run import Session, Settings
+    from lcrag.session import Session, Settings
 
     settings = Settings(
         paths=paths,
@@ -84,7 +84,7 @@ def plan(
 def _history(output: Output, words: list[str], *, json: bool) -> int:
     from dataclasses import asdict
 
-    from lcrag.run import forecast_record
+    from lcrag.session import forecast_record
 
     if words:
         raise InputError("--history takes no path and no question", hint="lcrag plan --history")

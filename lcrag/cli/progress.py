@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lcrag.cli.output import Output
-from lcrag.report.json import event_data
+from lcrag.report.objects import event_data
 from lcrag.report.text import index_size
 from lcrag.types import Event, Plan
 

@@ -40,7 +40,7 @@ def up(
     """
     import sys
 
-    from lcrag import server
+    from lcrag.serve import process as server
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
@@ -70,7 +70,7 @@ def down(
 
     Example: lcrag down
     """
-    from lcrag import server
+    from lcrag.serve import process as server
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
@@ -93,7 +93,7 @@ def status(
 
     Example: lcrag status
     """
-    from lcrag import server
+    from lcrag.serve import process as server
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)

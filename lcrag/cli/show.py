@@ -35,7 +35,7 @@ def show(
 
     A page of a PDF can be written as an image: lcrag show report.pdf:p3 --quote "its words" --png page.png
     """
-    from lcrag import show as places
+    from lcrag.report import show as places
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
@@ -44,7 +44,7 @@ def show(
     shown = places.show(place, quote)
     page = places.page_shown(shown)
     if png is not None:
-        from lcrag.page_image import write_page
+        from lcrag.report.page_image import write_page
 
         if place.file.suffix.lower() != ".pdf" or page is None:
             raise InputError(f"--png needs a PDF, and {place.file} is none", hint=f"lcrag show {place.file}")

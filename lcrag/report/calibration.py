@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Final
 
-from lcrag.calibrate import SHARE
-from lcrag.profile import at, effective_window
+from lcrag.calibrate.calibrate import SHARE
+from lcrag.planning.profile import at, effective_window
 from lcrag.report.text import printable
 from lcrag.types import CostModel, Curve, Profile
 

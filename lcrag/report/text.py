@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from lcrag.places import line_of, page_of, part_of
-from lcrag.report.json import chosen
+from lcrag.report.objects import chosen
+from lcrag.text.places import line_of, page_of, part_of
 from lcrag.types import Answer, Citation, Option, Plan, Trace, Usage
 
 if TYPE_CHECKING:
-    from lcrag.corpus import IndexStatus, Refreshed
-    from lcrag.doctor import Finding
-    from lcrag.history import Record
-    from lcrag.server import Look
-    from lcrag.show import Shown
+    from lcrag.index.corpus import IndexStatus, Refreshed
+    from lcrag.planning.history import Record
+    from lcrag.report.show import Shown
+    from lcrag.serve.doctor import Finding
+    from lcrag.serve.process import Look
 
 QUOTE_CHARACTERS: Final = 160
 """How much of a quote the list of sources shows; the JSON has all of it."""

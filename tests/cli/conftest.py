@@ -1,4 +1,4 @@
-"""``lcrag(...)``: one command line on the stand-in for ``lcrag.run``, within this process."""
+"""``lcrag(...)``: one command line on the stand-in for ``lcrag.session``, within this process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from cli import fake_run
-from cli.invocation import Lcrag, Result
+from support import fake_run
+from support.invocation import Lcrag, Result
 
 from lcrag.cli.app import run
 
@@ -16,7 +16,7 @@ from lcrag.cli.app import run
 @pytest.fixture
 def lcrag(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Lcrag:
     """Runs in an empty folder; ``docs`` is in it."""
-    monkeypatch.setitem(sys.modules, "lcrag.run", fake_run.as_module())
+    monkeypatch.setitem(sys.modules, "lcrag.session", fake_run.as_module())
     monkeypatch.setattr(fake_run, "opened", [])
     monkeypatch.setattr(fake_run, "asked", [])
     monkeypatch.delenv("NO_COLOR", raising=False)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gold import Gold
 
-from lcrag.estimate import linear
-from lcrag.gold import Gold
+from lcrag.planning.estimate import linear
 
 ESTIMATOR = Path(__file__).parents[2] / "examples" / "estimator"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from lcrag.prompts import NOT_FOUND, messages
+from lcrag.text.prompts import NOT_FOUND, messages
 from lcrag.types import Surroundings
 
 TESTBED = Path(__file__).parents[2] / "examples" / "testbed"

@@ -11,7 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from lcrag import dataset, ingest
+from lcrag import ingest
+from lcrag.comparison import dataset
 
 TESTBED = Path(__file__).parents[2] / "examples" / "testbed"
 TASKS = ("single", "para", "twohop", "list", "count", "maxmin", "absent")

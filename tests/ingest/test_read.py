@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lcrag.ingest import UnreadableFile, discover, from_text, read
 from lcrag.ingest.text import decoded
-from lcrag.places import line_of, page_of
+from lcrag.text.places import line_of, page_of
 from lcrag.types import Document
 
 

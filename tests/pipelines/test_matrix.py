@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import HashingEmbedder, corpus_of, nobody
+from support.fakes import HashingEmbedder, corpus_of, nobody
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.estimate import estimate
-from lcrag.prompts import NOT_FOUND
-from lcrag.retrieve import retrieve
+from lcrag.planning.estimate import estimate
+from lcrag.retrieve.rank import retrieve
+from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Answer, Backend, Event, Reader
 from pipelines import PIPELINES
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pypdfium2
 import pytest
-from fakes import nobody
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.fakes import nobody
 
 from lcrag import ingest
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.corpus import Corpus
-from lcrag.prompts import NOT_FOUND
-from lcrag.retrieve import retrieve
-from lcrag.sentences import sentences
+from lcrag.index.corpus import Corpus
+from lcrag.retrieve.rank import retrieve
+from lcrag.text.prompts import NOT_FOUND
+from lcrag.text.sentences import sentences
 from lcrag.types import Answer, Citation, Pipeline, Task
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import httpx
 
-from lcrag import prompts
 from lcrag.backends.openai_server import OpenAIServer
+from lcrag.text import prompts
 from lcrag.types import Completion, Task
 
 SPOKEN = {"answer": 1024, "note": 128, "synthesise": 128, "summarise": 128, "judge": 8}

@@ -32,11 +32,11 @@ import shapes
 from asking import Raw, Short, start, stop
 
 import pipelines
-from lcrag import batch
 from lcrag.backends.openai_server import OpenAIServer
-from lcrag.cost import fit_cost, measure_cost
-from lcrag.probes import EnglishProbes
-from lcrag.run import Session, Settings
+from lcrag.calibrate.cost import fit_cost, measure_cost
+from lcrag.calibrate.probes import EnglishProbes
+from lcrag.comparison import batch
+from lcrag.session import Session, Settings
 from lcrag.types import CostModel, Event, Policy
 
 CHARACTERS = 3.45  # of these documents for a token, fences included

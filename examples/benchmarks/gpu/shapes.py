@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lcrag import tokens
+from lcrag.text import tokens
 
 VOCABULARY = 100_352
 LONGEST = 262_144

@@ -1,0 +1,222 @@
+"""What is known of a backend: a Profile that ``lcrag calibrate`` measured, or cautious numbers that say so.
+
+A measured one is a JSON file (``lcrag.profile/1``) in the user's config folder, found by what it was measured on:
+backend, model, window, dtype and device. Another window or another device is another profile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from lcrag.errors import BadConfig
+from lcrag.paths import config_folder
+from lcrag.types import CostModel, Curve, Estimate, Kind, Profile, Role, Surroundings
+
+SCHEMA: Final = "lcrag.profile/1"
+
+_SHARES: Final = ((1 / 64, 0.95), (1 / 16, 0.92), (1 / 8, 0.88), (1 / 4, 0.8), (1 / 2, 0.68), (1.0, 0.5))
+"""P(the evidence is used) by the share of the published window that is read. Effective windows are a fraction of the
+published ones: at half of it most models of RULER (Hsieh et al. 2024, table 3) and NoLiMa (Modarressi et al. 2025,
+table 3) have lost a fifth to a half of what they know at 4k."""
+
+_DISTRACTED: Final = 0.95
+"""Passages that rank high are the worst distractors, so the same number of tokens is used less well."""
+
+_HANDED: Final = 0.85
+"""Of what a model would use, the share that it writes into a note or a summary for another. Until it is measured."""
+
+_SERVER_COST: Final = CostModel(a=0.05, b=1.5e-5, c=3.6e-10, d=1 / 105, crowd=1.8e-3)
+"""One H100 with a model of 7B: 4k tokens in 0.11 s, 128k in 8.2 s, 105 tokens/s out, 32 prompts of 4k in 4.8 s."""
+
+_EMBEDDED_USE: Final[dict[str, Curve]] = {
+    "retrieved": ((500, 0.72), (1000, 0.7), (2000, 0.68), (4000, 0.66), (16000, 0.6), (100_000, 0.5), (4_000_000, 0.4)),
+    "consecutive": (
+        (500, 0.72),
+        (1000, 0.7),
+        (2000, 0.67),
+        (4000, 0.64),
+        (16000, 0.57),
+        (100_000, 0.46),
+        (4_000_000, 0.3),
+    ),
+}
+_EMBEDDED_MAKES_UP: Final = 0.6
+"""What it does where nothing is there: 0 of nq_pool, .85 of locomo, .90 of lara when this was set, about the mean; 0,
+.44 and .89 since whose turn it is counts (README)."""
+_EMBEDDED_COST: Final = CostModel(a=0.1, b=1.5e-5, c=0.0, d=0.0, more=0.1)
+
+MOST_SPREAD: Final = 2.0
+
+
+def builtin_profile(backend: str, model: str, window: int) -> Profile:
+    """The Profile of a backend that nobody has calibrated."""
+    if backend == "embedded":
+        name, use, cost = "built-in (embedded)", _EMBEDDED_USE, _EMBEDDED_COST
+        made_up = _EMBEDDED_MAKES_UP
+    else:
+        consecutive = tuple((max(1, round(share * window)), p) for share, p in _SHARES)
+        retrieved = tuple((k, p * _DISTRACTED) for k, p in consecutive)
+        name, cost = "built-in (a typical 7B model)", _SERVER_COST
+        made_up = None  # nobody knows
+        use = {"consecutive": consecutive, "retrieved": retrieved}
+    kept = tuple((k, p * _HANDED) for k, p in use["consecutive"])
+    handed = {"note": kept, "summarise": kept, "synthesise": use["consecutive"]}
+    return Profile(name, backend, model, window, use, cost, handed=handed, false_found=made_up)
+
+
+def at(curve: Curve, tokens: float) -> float:
+    """The curve's value at ``tokens``, linear between the points, flat outside them."""
+    place = bisect_right(curve, tokens, key=lambda point: point[0])
+    if place == 0:
+        return curve[0][1]
+    if place == len(curve):
+        return curve[-1][1]
+    (low, p), (high, q) = curve[place - 1], curve[place]
+    return p + (q - p) * (tokens - low) / (high - low)
+
+
+def used(
+    profile: Profile,
+    surroundings: Surroundings,
+    tokens: float,
+    kinds: Mapping[Kind, float] | None = None,
+    scope: float | None = None,
+) -> float:
+    """P(the model uses the evidence | it reads this many tokens), for a question of these kinds and scope.
+
+    Kinds that were not measured are left out; where none was, the curve over all questions counts. A list or a count
+    is right when every item is used: with twice the evidence of the questions measured, the probability squared.
+    """
+    found = {
+        kind: weight
+        for kind, weight in (kinds or {}).items()
+        if weight > 0 and surroundings in profile.kinds.get(kind, {})
+    }
+    if not found:
+        return at(profile.use[surroundings], tokens)
+    total = 0.0
+    for kind, weight in found.items():
+        total += weight * math.pow(at(profile.kinds[kind][surroundings], tokens), _spread(profile, kind, scope))
+    return total / sum(found.values())
+
+
+def _spread(profile: Profile, kind: Kind, scope: float | None) -> float:
+    """How many times as much evidence as in the questions measured, within bounds."""
+    if scope is None or kind not in ("list", "count") or not profile.scopes.get(kind):
+        return 1.0
+    return min(MOST_SPREAD, max(1 / MOST_SPREAD, scope / profile.scopes[kind]))
+
+
+def kept(profile: Profile, role: Role, tokens: float) -> float:
+    """P(the evidence is in what ``role`` writes | it reads this many tokens)."""
+    return at(profile.handed.get(role) or profile.use["consecutive"], tokens)
+
+
+def shifted(profile: Profile, surroundings: Surroundings, estimate: Estimate) -> float:
+    """What outcomes have taught to add to P(correct) for a question with these features."""
+    learned = profile.shift.get(surroundings, {})
+    return sum(weight * estimate.features.get(name, 1.0 if name == "bias" else 0.0) for name, weight in learned.items())
+
+
+def kinds_of(features: Mapping[str, float]) -> dict[Kind, float]:
+    """What kind of question it is, as weights that add up to 1, from its words and from how they match the hits.
+
+    Words that ask for all ("list", "every", "summary"), for a number of things, or for a comparison make it a list, a
+    count, two hops; several of them share. Without any it asks for one fact: a plain one as far as the best hits hold
+    the question's words, in other words (a paraphrase) as far as they do not.
+    """
+    cued: dict[Kind, float] = {
+        "list": max(features.get("cue_list", 0.0), features.get("cue_global", 0.0)),
+        "count": features.get("cue_count", 0.0),
+        "hops": features.get("cue_compare", 0.0),
+    }
+    total = sum(cued.values())
+    if total > 0:
+        return {kind: weight / total for kind, weight in cued.items() if weight > 0}
+    plain = min(1.0, max(0.0, features.get("covered_5", 1.0)))
+    return {"fact": plain, "paraphrase": 1.0 - plain}
+
+
+def effective_window(curve: Curve, share: float) -> int:
+    """The longest measured length where the use is still ``share`` of its best, everything shorter included (MECW)."""
+    floor = share * max(p for _, p in curve)
+    longest = 0
+    for tokens, p in curve:
+        if p < floor and longest:
+            break
+        if p >= floor:
+            longest = tokens
+    return longest
+
+
+def profile_path(backend: str, model: str, window: int, dtype: str, device: str) -> Path:
+    """Where the Profile of this backend lies, or would lie."""
+    key = json.dumps([backend, model, window, dtype, device])
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name).strip("-")[:40] or "model"
+    return config_folder() / "profiles" / f"{backend}-{slug}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+
+
+def load_profile(backend: str, model: str, window: int, dtype: str = "", device: str = "") -> Profile:
+    """The Profile that was measured for this backend; the built-in one where none was.
+
+    Raises BadConfig for a file that is no profile.
+    """
+    path = profile_path(backend, model, window, dtype, device)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return builtin_profile(backend, model, window)
+    try:
+        return from_object(json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadConfig(f"{path} is no profile: {error}", hint="lcrag calibrate") from error
+
+
+def save_profile(profile: Profile) -> Path:
+    """Write the Profile to its place, whole or not at all. Raises OSError."""
+    path = profile_path(profile.backend, profile.model, profile.window, profile.dtype, profile.device)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    beside.replace(path)
+    return path
+
+
+def to_object(profile: Profile) -> dict[str, Any]:
+    """``lcrag.profile/1``."""
+    return {"schema": SCHEMA, **asdict(profile)}
+
+
+def from_object(value: Mapping[str, Any]) -> Profile:
+    """The inverse of ``to_object``. Raises ValueError, KeyError or TypeError for what is no profile."""
+    fields = dict(value)
+    if fields.pop("schema") != SCHEMA:
+        raise ValueError(f"the schema is not {SCHEMA}")
+    cost = CostModel(**fields.pop("cost"))
+    use = {name: _curve(points) for name, points in fields.pop("use").items()}
+    if missing := set(get_args(Surroundings)) - use.keys():
+        raise ValueError(f"no use curve for {', '.join(sorted(missing))}")
+    kinds = {
+        kind: {name: _curve(points) for name, points in curves.items()} for kind, curves in fields.pop("kinds").items()
+    }
+    handed = {role: _curve(points) for role, points in fields.pop("handed").items()}
+    return Profile(use=use, cost=cost, kinds=kinds, handed=handed, **fields)
+
+
+def _curve(points: Sequence[Sequence[float]]) -> Curve:
+    curve = tuple((int(tokens), float(p)) for tokens, p in points)
+    if not curve or any(later <= earlier for (earlier, _), (later, _) in pairwise(curve)):
+        raise ValueError("a curve needs ascending points")
+    if not all(math.isfinite(p) and 0 <= p <= 1 for _, p in curve):
+        raise ValueError("a curve's values are probabilities")
+    return curve

@@ -1,0 +1,92 @@
+"""Chunks as passages: what a task is given to read, in document order, under markers that citations can name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from lcrag.text.prompts import fence
+from lcrag.types import Backend, Chunk, CorpusReader, Passage
+
+T = TypeVar("T")
+
+PASSAGE_TOKENS: Final = 512
+"""Where long text is cut into passages: two chunks, so that a marker still points to a paragraph or two."""
+
+
+def recounted(chunks: Iterable[Chunk], corpus: CorpusReader, backend: Backend) -> list[Chunk]:
+    """The chunks with their tokens as the backend counts them."""
+    listed = list(chunks)
+    if corpus.tokenizer == backend.tokenizer:
+        return listed
+    counts = backend.count_many([chunk.text for chunk in listed])
+    return [replace(chunk, tokens=count) for chunk, count in zip(listed, counts, strict=True)]
+
+
+def within(ranked: Sequence[Chunk], tokens: int) -> list[Chunk]:
+    """The first chunks that together have at most ``tokens`` tokens; the first one in any case."""
+    taken: list[Chunk] = []
+    total = 0
+    for chunk in ranked:
+        if taken and total + chunk.tokens > tokens:
+            break
+        taken.append(chunk)
+        total += chunk.tokens
+    return taken
+
+
+def passages(chunks: Iterable[Chunk], *, first: int = 1, limit: int = PASSAGE_TOKENS) -> list[Passage]:
+    """Passages in document order, neighbours joined up to ``limit`` tokens, markers from ``first``.
+
+    Documents come by source; ``text == document.text[start:end]`` for each.
+    """
+    ordered = sorted(chunks, key=lambda chunk: (chunk.source, chunk.start))
+    return [_joined(run, marker) for marker, run in enumerate(_runs(ordered, limit), first)]
+
+
+def groups(listed: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[list[T]]:
+    """Consecutive items in groups whose sizes add up to at most ``limit``; a larger item is a group of its own."""
+    group: list[T] = []
+    total = 0
+    for item, size in zip(listed, sizes, strict=True):
+        if group and total + size > limit:
+            yield group
+            group, total = [], 0
+        group.append(item)
+        total += size
+    if group:
+        yield group
+
+
+def fenced(listed: Sequence[Passage], backend: Backend) -> list[int]:
+    """Tokens that each passage takes of a prompt: its text and the fence around it."""
+    fences = backend.count_many([fence(passage) for passage in listed])
+    return [passage.tokens + tokens for passage, tokens in zip(listed, fences, strict=True)]
+
+
+def _runs(ordered: Sequence[Chunk], limit: int) -> Iterator[list[Chunk]]:
+    run: list[Chunk] = []
+    for chunk in ordered:
+        if run and (
+            chunk.document_id != run[-1].document_id
+            or chunk.start != run[-1].end
+            or sum(part.tokens for part in run) + chunk.tokens > limit
+        ):
+            yield run
+            run = []
+        run.append(chunk)
+    if run:
+        yield run
+
+
+def _joined(run: Sequence[Chunk], marker: int) -> Passage:
+    return Passage(
+        marker=marker,
+        document_id=run[0].document_id,
+        source=run[0].source,
+        start=run[0].start,
+        end=run[-1].end,
+        text="".join(chunk.text for chunk in run),
+        tokens=sum(chunk.tokens for chunk in run),
+    )

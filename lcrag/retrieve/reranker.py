@@ -1,0 +1,117 @@
+"""One small encoder that reads a question beside a text: four outputs in the time of one embedding.
+
+The idea is Provence's (Chirkova et al. 2025): pruning as labelling of tokens, and reranking, in one pass; with the
+answer as a span (BERT; Devlin et al. 2019) and whether it is there at all. The encoder is all-MiniLM-L6-v2, which
+embeds already, with the low-rank changes (Hu et al. 2021) of ``adapter.safetensors``, 2.7 MB, which
+``examples/reader/train.py`` makes. The first use merges both into one int8 ONNX file in the cache folder; after that
+neither torch nor transformers is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lcrag.paths import cache_folder
+from lcrag.retrieve.embedder import (
+    TO_EXPORT,
+    TO_RUN,
+    WEIGHTS,
+    batches,
+    exported,
+    fingerprint,
+    onnx_session,
+    require,
+    weights_folder,
+    word_pieces,
+)
+from lcrag.types import Reading
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+ADAPTER: Final = Path(__file__).with_name("adapter.safetensors")
+QUESTION, LENGTH = 48, 384
+"""Word pieces of a question, and of a question with its text: what is beyond is not read."""
+LONGEST_ANSWER: Final = 30
+_CLS, _SEP = 101, 102
+
+
+class MiniLMReader:
+    """Made in a millisecond: the model is loaded, and the first time ever made (12 s), when something is to be read.
+
+    What it has read beside the last question it remembers. Raises NotInstalled when a package is missing, and, at the
+    first reading, NotAvailable when the export fails. ``model``: an ONNX file instead of the adapter's.
+    """
+
+    def __init__(self, model: Path | None = None) -> None:
+        require(TO_RUN)
+        key = fingerprint(weights_folder() / WEIGHTS, ADAPTER)
+        self._model = model or cache_folder() / "models" / f"reader-int8-{key}.onnx"
+        if not self._model.exists():
+            require(TO_EXPORT)
+        self._last: tuple[str, dict[str, Reading]] = ("", {})
+
+    @property
+    def name(self) -> str:
+        return self._model.stem
+
+    @cached_property
+    def _session(self) -> Any:
+        return onnx_session(exported(self._model, "reader", "--reader off", ADAPTER))
+
+    def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+        """One Reading a text, in their order."""
+        last, known = self._last
+        if last != question:
+            known = {}
+            self._last = (question, known)
+        new = [text for text in dict.fromkeys(texts) if text not in known]
+        known.update(zip(new, self._read(question, new), strict=True))
+        return [known[text] for text in texts]
+
+    def _read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+        """The same, run in batches of like length."""
+        tokenizer = word_pieces()
+        asked = tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION]
+        room = LENGTH - len(asked) - 3
+        encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        pieces = [np.array(one.ids[:room], np.int64) for one in encoded]
+        places = [np.array(one.offsets[:room], np.int32).reshape(-1, 2) for one in encoded]
+        found: dict[int, Reading] = {}
+        lengths = [len(own) + len(asked) + 3 for own in pieces]
+        for batch in batches(lengths):
+            ids = np.zeros((len(batch), max(lengths[at] for at in batch)), np.int64)
+            segments = np.zeros_like(ids)
+            for row, at in enumerate(batch):
+                line = [_CLS, *asked, _SEP, *pieces[at].tolist(), _SEP]
+                ids[row, : len(line)] = line
+                segments[row, len(asked) + 2 : len(line)] = 1
+            fed = {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int64), "token_type_ids": segments}
+            tokens, first = self._session.run(None, fed)
+            for row, at in enumerate(batch):
+                own = tokens[row, len(asked) + 2 : len(asked) + 2 + len(pieces[at])]
+                found[at] = _reading(own, tokens[row, 0], first[row], places[at])
+        return [found[at] for at in range(len(pieces))]
+
+
+def _reading(
+    own: npt.NDArray[np.float32],
+    none: npt.NDArray[np.float32],
+    first: npt.NDArray[np.float32],
+    places: npt.NDArray[np.int32],
+) -> Reading:
+    evidence = (1 / (1 + np.exp(-own[:, 2]))).astype(np.float32)
+    if not len(own):
+        return Reading(float(first[1]), float(first[0]), (0, 0), float("-inf"), places, evidence)
+    scores = own[:, None, 0] + own[None, :, 1]
+    length = np.arange(len(own))[None, :] - np.arange(len(own))[:, None]
+    scores = np.where((length >= 0) & (length < LONGEST_ANSWER), scores, -np.inf)
+    start, end = divmod(int(scores.argmax()), len(own))
+    span = (int(places[start, 0]), int(places[end, 1]))
+    over = float(scores[start, end] - none[0] - none[1])
+    return Reading(float(first[1]), float(first[0]), span, over, places, evidence)

@@ -1,0 +1,239 @@
+"""What is said of the answers: by hand for a few questions, by the schema, by properties of any answers."""
+
+from __future__ import annotations
+
+import json
+import random
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from lcrag.comparison.analysis import analyse
+from lcrag.comparison.dataset import Question
+from lcrag.report import comparison
+from lcrag.report import tables as csv_table
+
+HEADER = {"schema": "lcrag.results/1", "backend": "embedded", "model": "m", "profile": "built-in", "seed": 0}
+ROUTES = ("chunk_rag", "full_context")
+
+Rows = dict[tuple[str, str], dict[str, Any]]
+
+
+def question(id: str, *answers: str, **more: Any) -> Question:
+    values: dict[str, Any] = {"unanswerable": False, "task_type": "fact"} | more
+    return Question(id, values.pop("dataset", "set"), f"Question {id}?", answers, (Path("/a.txt"),), None, **values)
+
+
+def row(id: str, route: str, answer: str = "", **more: Any) -> dict[str, Any]:
+    """A stored answer; "" found nothing."""
+    tokens = {"chunk_rag": 1000, "full_context": 9000, "router": 1000}.get(route, 500)
+    citation = {
+        **{"marker": 1, "document_id": "d", "source": "a.txt", "start": 0, "end": 3, "quote": "Ann", "line": 1},
+        **{"page": None, "around": {"text": "Ann.", "start": 0, "end": 3}},
+    }
+    return {
+        "id": id,
+        "route": route,
+        "question": f"Question {id}?",
+        "error": None,
+        "at_once": 1,
+        "corpus": {"documents": 1, "tokens": 9000},
+        "pipeline": "chunk_rag" if route == "router" else route,
+        "options": {"tokens": 1000},
+        "estimate": {"diffusion": 0.5, "scope_tokens": 40},
+        "forecast": {"input_tokens": tokens, "seconds": 0.5, "quality": 0.75},
+        "status": "answered" if answer else "not_retrieved",
+        "answer": answer,
+        "short": None,
+        "citations": [citation] if answer else [],
+        "usage": {"input_tokens": tokens, "cached_tokens": 0, "output_tokens": 10, "calls": 1, "seconds": tokens / 1e4},
+        "read": tokens,
+        "steps": ["chunk_rag"],
+        "evidence": None,
+        "verdict": None,
+        "same_as": "chunk_rag" if route == "router" else None,
+    } | more
+
+
+def rows(table: dict[str, dict[str, str]]) -> Rows:
+    return {(id, route): row(id, route, answer) for id, by in table.items() for route, answer in by.items()}
+
+
+def small() -> tuple[list[Question], Rows]:
+    questions = [question("1", "Ann"), question("2", "Ben"), question("3", "Cid"), question("4", unanswerable=True)]
+    return questions, rows(
+        {
+            "1": {"chunk_rag": "Ann", "full_context": "It is Ann", "router": "Ann"},
+            "2": {"chunk_rag": "Bob", "full_context": "Ben", "router": "Bob"},
+            "3": {"chunk_rag": "", "full_context": "Cid", "router": ""},
+            "4": {"chunk_rag": "", "full_context": "Dan", "router": ""},
+        }
+    )
+
+
+def analysed(questions: list[Question], found: Rows, routes: tuple[str, ...] = ROUTES, seed: int = 0) -> dict[str, Any]:
+    return analyse(questions, found, routes, seed=seed, header=HEADER)
+
+
+def accepted(value: dict[str, Any]) -> None:
+    schema = json.loads(files("lcrag").joinpath("schemas/compare-1.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(value, allow_nan=False)))
+
+
+def test_a_small_comparison_by_hand() -> None:
+    value = analysed(*small())
+    accepted(value)
+    chunk, full = value["routes"]
+    assert (chunk["pipeline"], chunk["accuracy"], full["accuracy"]) == ("chunk_rag", 0.5, 0.75)
+    assert (chunk["input_tokens"], chunk["tokens_per_correct"], full["tokens_per_correct"]) == (
+        1000,
+        2020,
+        12013.333333,
+    )
+    assert (chunk["not_found"], chunk["false_refused"], chunk["false_found"]) == (0.5, 0.333333, 0.0)
+    assert (full["not_found"], full["false_refused"], full["false_found"]) == (0.0, 0.0, 1.0)
+    assert value["router"]["accuracy"] == 0.5
+    assert value["random"]["accuracy"] == 0.625
+    assert value["random"]["input_tokens"] == 5000
+    assert value["oracle"]["accuracy"] == 1.0
+    assert value["oracle"]["input_tokens"] == (1000 + 9000 + 9000 + 1000) / 4
+    assert value["constant_best"]["pipeline"] == "full_context"
+    assert value["regret"]["oracle"]["difference"] == 0.5
+    assert value["regret"]["constant_best"]["difference"] == 0.25
+    assert (chunk["pareto"], full["pareto"], value["router"]["pareto"]) == (True, True, True)
+    assert [one["metric"] for one in value["scoring"]["metrics"]] == ["abstention", "contains"]
+    [pair] = [pair for pair in value["pairs"] if {pair["a"], pair["b"]} == set(ROUTES)]
+    assert (pair["wins"], pair["ties"], pair["losses"], pair["difference"]) == (1, 1, 2, -0.25)
+    assert value["router"]["same_as"] == {"chunk_rag": 4}
+    assert chunk["brier"] == pytest.approx((2 * 0.25**2 + 2 * 0.75**2) / 4)
+    assert value["reliability"]["bins"] == [
+        {"low": 0.7, "high": 0.8, "n": 8, "predicted": 0.75, "observed": 0.625},
+    ]
+    assert value["grid"]["cells"] == [
+        {"diffusion": 2, "scope": 1, "n": 4, "accuracy": {"chunk_rag": 0.5, "full_context": 0.75, "router": 0.5}}
+    ]
+
+
+def test_the_seed_decides_and_nothing_else() -> None:
+    questions, found = small()
+    backwards = dict(reversed(found.items()))
+    assert json.dumps(analysed(questions, found)) == json.dumps(analysed(questions, backwards))
+    gold = "some longer answer of so many more words that nobody ever repeats all of them"
+    graded = [question(str(number), gold) for number in range(9)]
+    words = gold.split()
+    table = {
+        one.id: {route: " ".join(words[: 2 + place]) for route in (*ROUTES, "router")}
+        for place, one in enumerate(graded)
+    }
+    first, other = (analysed(graded, rows(table), seed=seed) for seed in (1, 2))
+    assert first["routes"][0]["ci95"] != other["routes"][0]["ci95"]
+
+
+def test_what_the_backend_failed_at_is_left_out_for_every_route() -> None:
+    questions, found = small()
+    found["2", "full_context"]["error"] = {"kind": "BackendFailed", "message": "gone", "hint": ""}
+    del found["3", "router"]
+    value = analysed(questions, found)
+    accepted(value)
+    assert value["failed"] == ["2", "3"]
+    assert {row["n"] for row in (*value["routes"], value["router"], value["random"], value["oracle"])} == {2}
+
+
+def test_a_route_that_never_runs_is_left_out_and_one_that_seldom_does_scores_nothing_there() -> None:
+    questions, found = small()
+    for id in "1234":
+        refused = {"status": "refused_by_budget", "estimate": None, "forecast": None, "options": None, "pipeline": None}
+        found[id, "compression"] = row(id, "compression", **refused)
+    found["1", "full_context"] |= refused | {"answer": ""}
+    value = analysed(questions, found, (*ROUTES, "compression"))
+    accepted(value)
+    assert value["left_out"] == ["compression"]
+    assert [row["pipeline"] for row in value["routes"]] == list(ROUTES)
+    assert (value["routes"][1]["accuracy"], value["routes"][1]["refused"]) == (0.5, 0.25)
+    assert any("compression" in sentence for sentence in comparison.verdicts(value))
+
+
+def test_without_gold_the_backends_verdict_is_the_score_and_says_so() -> None:
+    questions = [question("1"), question("2")]
+    found = rows({one.id: {"chunk_rag": "Ann", "full_context": "Ann", "router": "Ann"} for one in questions})
+    for (id, route), one in found.items():
+        one["verdict"] = "yes" if id == "1" or route == "full_context" else "no"
+    value = analysed(questions, found)
+    accepted(value)
+    assert value["scoring"]["judged"]
+    assert [row["accuracy"] for row in value["routes"]] == [0.5, 1.0]
+    assert "judged by the backend itself" in comparison.report(value, width=120, colour=False)
+    mixed = analysed([question("1", "Ann"), question("2")], found)
+    assert (mixed["scoring"]["judged"], mixed["questions"], mixed["unscored"]) == (False, 1, 1)
+    assert len(mixed["items"]) == 2
+
+
+def test_agreement_is_of_the_words_and_of_finding_nothing() -> None:
+    questions = [question("1", "x"), question("2", "x")]
+    found = rows(
+        {
+            "1": {"chunk_rag": "red apple", "full_context": "red pear", "router": "red apple"},
+            "2": {"chunk_rag": "", "full_context": "pear", "router": ""},
+        }
+    )
+    agreement = analysed(questions, found)["agreement"]
+    assert agreement["matrix"] == [[1.0, 0.25, 1.0], [0.25, 1.0, 0.25], [1.0, 0.25, 1.0]]
+    assert agreement["consistency"]["chunk_rag"] == 0.25
+
+
+def test_groups_and_no_questions_of_a_kind() -> None:
+    questions, found = small()
+    questions[0] = question("1", "Ann", dataset="other", task_type=None)
+    value = analysed(questions, found)
+    groups = {(one["by"], one["group"]): one for one in value["breakdown"]}
+    assert groups["source", "other"]["accuracy"] == {"chunk_rag": 1.0, "full_context": 1.0, "router": 1.0}
+    assert groups["task", "not told"]["n"] == 1
+    assert groups["length", "4,000–16,000 tokens"]["n"] == 4
+    assert sum(one["n"] for key, one in groups.items() if key[0] == "measure") == 4
+
+
+def test_no_one_beats_the_oracle_and_random_is_between() -> None:
+    draw = random.Random(3)
+    questions = [question(str(number), "Ann") for number in range(60)]
+    names = ("chunk_rag", "full_context", "router")
+    found = rows({one.id: {name: draw.choice(["Ann", "Ben", ""]) for name in names} for one in questions})
+    value = analysed(questions, found)
+    accuracies = [row["accuracy"] for row in value["routes"]]
+    assert min(accuracies) <= value["random"]["accuracy"] <= max(accuracies) <= value["oracle"]["accuracy"]
+    assert value["random"]["accuracy"] == pytest.approx(np.mean(accuracies), abs=1e-6)
+
+
+def test_the_terminals_table() -> None:
+    text = comparison.report(analysed(*small()), width=140, colour=False)
+    lines = text.splitlines()
+    assert lines[0] == "4 questions, 2 routes and the router, on embedded (m)"
+    assert lines[1] == "scored by abstention 1, contains 3"
+    assert any("* router" in line and "0.500" in line and "████████········" in line for line in lines)
+    assert any("  random" in line for line in lines)
+    assert "no difference is shown" in " ".join(lines)
+    assert "none differs after Holm" in " ".join(lines)
+    assert max(map(len, comparison.report(analysed(*small()), width=78, colour=False).splitlines())) <= 78
+
+
+def test_a_real_difference_is_said() -> None:
+    questions = [question(str(number), "Ann") for number in range(40)]
+    answers = {"chunk_rag": "Ben", "full_context": "Ann", "router": "Ann"}
+    text = comparison.report(analysed(questions, rows({one.id: answers for one in questions})), width=300, colour=False)
+    assert "Of 3 pairs, 2 differ after Holm" in text
+    assert "full_context over chunk_rag by 1.000 (p < 0.001)" in text
+
+
+def test_a_spreadsheet_runs_no_formula_of_a_document() -> None:
+    questions, found = small()
+    found["1", "chunk_rag"]["answer"] = '=HYPERLINK("http://x")'
+    found["2", "chunk_rag"]["answer"] = "two\nlines, with a comma"
+    text = csv_table.table(analysed(questions, found))
+    assert "\"'=HYPERLINK(" in text
+    assert '"two\nlines, with a comma"' in text
+    assert text.splitlines()[0].split(",")[:3] == ["id", "dataset", "task_type"]
+    assert text.count("\r\n") == 1 + 4 * 3

@@ -1,0 +1,128 @@
+"""Other people's formats: what is kept, where documents inside a file go, and which line is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lcrag.comparison.dataset import Question
+from lcrag.comparison.formats import read
+from lcrag.errors import BadQuestions, NoSuchPath
+
+
+def questions(folder: Path, name: str, content: str | list[Any] | dict[str, Any]) -> list[Question]:
+    path = folder / name
+    if isinstance(content, list):
+        content = "\n".join(json.dumps(line) for line in content)
+    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    return read(path, folder / "written")
+
+
+def test_text_is_one_question_a_line(tmp_path: Path) -> None:
+    found = questions(tmp_path, "q.txt", "\ufeffWho?\n\n  Why?  \n")
+    assert [(one.id, one.question, one.answers, one.docs, one.dataset) for one in found] == [
+        ("1", "Who?", (), (), "q"),
+        ("3", "Why?", (), (), "q"),
+    ]
+
+
+def test_csv_with_and_without_a_header(tmp_path: Path) -> None:
+    plain = questions(tmp_path, "a.csv", 'Who?,"Ann, of course"\nWhy?,\n\n')
+    assert [(one.id, one.question, one.answers) for one in plain] == [
+        ("1", "Who?", ("Ann, of course",)),
+        ("2", "Why?", ()),
+    ]
+    named = questions(tmp_path, "b.csv", "id,Answer,Question\nx,Ann,Who?\n,Ben,Why?\n")
+    assert [(one.id, one.question, one.answers) for one in named] == [("x", "Who?", ("Ann",)), ("3", "Why?", ("Ben",))]
+    with pytest.raises(BadQuestions, match="row 2: the question is missing"):
+        questions(tmp_path, "c.csv", "Who?,Ann\n,Ben\n")
+
+
+def test_own_records_need_neither_id_nor_documents(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Ann keeps the light.")
+    span = {"doc": "a.md", "start": 0, "end": 3}
+    found = questions(
+        tmp_path,
+        "q.jsonl",
+        [
+            {"question": "Who?", "answers": ["Ann"], "docs": ["a.md"], "evidence_spans": [span]},
+            {"id": 7, "question": "W"},
+        ],
+    )
+    assert [(one.id, one.answers, one.docs) for one in found] == [("1", ("Ann",), (tmp_path / "a.md",)), ("7", (), ())]
+    assert found[0].evidence is not None
+    with pytest.raises(NoSuchPath, match=r"b\.md"):
+        questions(tmp_path, "q.jsonl", [{"question": "Who?", "docs": ["b.md"]}])
+    with pytest.raises(BadQuestions, match="line 2"):
+        questions(tmp_path, "q.jsonl", [{"question": "Who?"}, {"question": 1}])
+    with pytest.raises(BadQuestions, match="'7' comes twice"):
+        questions(tmp_path, "q.jsonl", [{"question": "Who?", "id": 7}, {"question": "Why?", "id": "7"}])
+
+
+def test_longbench_writes_each_context_once(tmp_path: Path) -> None:
+    record = {"input": "Who?", "context": "Ann\r\nkeeps it.", "answers": ["Ann", "Ann Lee"], "dataset": "qasper"}
+    one, two, three = questions(
+        tmp_path, "l.jsonl", [record | {"_id": "a"}, record | {"_id": "b"}, record | {"_id": "c", "context": "Ben"}]
+    )
+    assert (one.id, one.answers, one.dataset, one.task_type) == ("a", ("Ann", "Ann Lee"), "qasper", "qasper")
+    assert one.docs == two.docs != three.docs
+    assert one.docs[0].read_bytes().decode() == "Ann\r\nkeeps it."
+    assert len(list((tmp_path / "written").iterdir())) == 2
+    with pytest.raises(BadQuestions, match="line 1: input is missing"):
+        questions(tmp_path, "l.jsonl", [{"context": "x"}])
+    with pytest.raises(BadQuestions, match="answers is not a list"):
+        questions(tmp_path, "l.jsonl", [{"context": "x", "input": "q", "answers": [1]}])
+
+
+def test_longbench_v2_is_a_multiple_choice(tmp_path: Path) -> None:
+    choices = {f"choice_{letter}": f"option {letter}" for letter in "ABCD"}
+    record = {"_id": "x", "question": "Which?", "context": "text", "answer": "C", "domain": "law", "sub_domain": "tax"}
+    [one] = questions(tmp_path, "v2.jsonl", [record | choices])
+    assert one.options == ("option A", "option B", "option C", "option D")
+    assert (one.answers, one.dataset, one.task_type) == (("C",), "law", "tax")
+
+
+def squad(**change: Any) -> dict[str, Any]:
+    qas = [
+        {"id": "1", "question": "Who?", "answers": [{"text": "Ben", "answer_start": 0}], "is_impossible": False},
+        {"id": "2", "question": "When?", "answers": [], "is_impossible": True},
+        {"id": "3", "question": "What?", "answers": [{"text": "bell", "answer_start": 3}]},
+    ]
+    paragraphs = [{"context": "Ann keeps it.", "qas": []}, {"context": "Ben rings the bell.", "qas": qas}]
+    return {"data": [{"title": "The light / tower", "paragraphs": paragraphs} | change]}
+
+
+def test_squad_articles_become_documents_and_answers_evidence(tmp_path: Path) -> None:
+    one, two, three = questions(tmp_path, "dev.json", squad())
+    assert one.docs == two.docs == three.docs
+    text = one.docs[0].read_text()
+    assert text == "Ann keeps it.\n\nBen rings the bell."
+    assert one.docs[0].name.startswith("The_light_tower-")
+    assert one.evidence is not None
+    assert text[one.evidence[0].start : one.evidence[0].end] == "Ben"
+    assert (two.unanswerable, two.answers, two.evidence) == (True, (), None)
+    assert three.evidence is None  # the text does not stand there
+    with pytest.raises(BadQuestions, match="not in SQuAD's format"):
+        questions(tmp_path, "dev.json", {"data": [{}]})
+    with pytest.raises(BadQuestions, match="not in SQuAD's format"):
+        questions(tmp_path, "dev.json", "[1]")
+
+
+@pytest.mark.parametrize("name", ["q.txt", "q.jsonl", "q.csv", "q.json"])
+def test_what_is_missing_or_empty(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadQuestions):
+        read(tmp_path / name, tmp_path / "written")
+    (tmp_path / name).write_text("")
+    with pytest.raises(BadQuestions):
+        read(tmp_path / name, tmp_path / "written")
+    (tmp_path / name).write_bytes(b"\xff\xfe")
+    with pytest.raises(BadQuestions):
+        read(tmp_path / name, tmp_path / "written")
+
+
+def test_a_folder_is_a_dataset(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchPath, match=r"questions\.jsonl"):
+        read(tmp_path, tmp_path / "written")

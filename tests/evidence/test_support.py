@@ -1,0 +1,88 @@
+"""What supports a statement, and what only looks as if it did."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lcrag.evidence import support
+
+SOURCE = (
+    "The tide mill on the Wend was built in 1742 by Josiah Fenn at a cost of £1,860. He borrowed most of it. "
+    "Anna Holm kept the light for nine years. She was not paid in the first two. The lamp did not burn oil. "
+    "In March the harbour took in 12 boats, which stayed until May."
+)
+
+
+def found(statement: str, near: str = "") -> str | None:
+    place = support.find(statement, [(10, SOURCE)], near)
+    return SOURCE[place.start - 10 : place.end - 10] if place is not None and place.holds else None
+
+
+@pytest.mark.parametrize(
+    ("statement", "quote"),
+    [
+        ("He borrowed most of it.", "He borrowed most of it."),
+        ("Josiah Fenn built the tide mill on the Wend in 1742.", SOURCE[: SOURCE.index(" He borrowed")]),
+        ("The mill cost Josiah Fenn £1860 to build.", SOURCE[: SOURCE.index(" He borrowed")]),
+        ("Anna Holm kept the light 9 years.", "Anna Holm kept the light for nine years."),
+        ("The lamp didn't burn oil.", "The lamp did not burn oil."),
+        ("Twelve boats came into the harbour in March.", SOURCE[SOURCE.index("In March") :]),
+        (
+            "Anna Holm kept the light for nine years, unpaid: she was not paid in the first two.",
+            "Anna Holm kept the light for nine years. She was not paid in the first two.",
+        ),
+    ],
+)
+def test_what_supports(statement: str, quote: str) -> None:
+    assert found(statement) == quote
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Josiah Fenn built the tide mill on the Wend in 1743.",
+        "The mill cost Josiah Fenn £18,600 to build.",
+        "Josiah Holt built the tide mill on the Wend in 1742.",
+        "The tide mill on the Wend was not built in 1742 by Josiah Fenn.",
+        "The lamp burned oil.",
+        "Anna Holm kept the light for ten years.",
+        "In April the harbour took in 12 boats.",
+        "Whales sing.",
+        "",
+        "...",
+    ],
+)
+def test_what_does_not(statement: str) -> None:
+    assert found(statement) is None
+
+
+def test_a_name_may_stand_near_by_and_a_number_may_not() -> None:
+    text = "She kept the light there for nine years."
+    statement = "For nine years the light was kept by Miss Anna Holm."
+    assert not support.judge(statement, text).holds
+    assert support.judge(statement, text, "Miss Anna Holm came in 1871.").holds
+    assert not support.judge(f"{statement[:-1]} from 1871.", text, "Miss Anna Holm came in 1871.").holds
+
+
+def test_two_places_support_together_what_neither_does_alone() -> None:
+    one, other = "Anna Holm was born in Tolland in 1841.", "Peter Fenn was born in Tolland in 1850."
+    statement = "Anna Holm was born in 1841 and Peter Fenn in 1850."
+    first = support.find(statement, [(0, one)])
+    assert first is not None
+    assert not first.holds
+    second = support.beside(statement, first, [(100, other)])
+    assert second is not None
+    assert (second.start, second.end) == (100, 100 + len(other))
+    assert support.together(statement, [first, second])
+    assert support.beside(statement, first, [(0, SOURCE)]) is None
+
+
+@given(st.text(), st.text())
+def test_a_place_is_within_the_pieces_and_no_text_breaks_it(statement: str, text: str) -> None:
+    text = text.encode("utf-8", "replace").decode()
+    place = support.find(statement.encode("utf-8", "replace").decode(), [(7, text)])
+    if place is not None:
+        assert 7 <= place.start < place.end <= 7 + len(text)
+        assert 0 <= place.score <= 1

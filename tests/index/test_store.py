@@ -1,0 +1,184 @@
+"""The index's file survives being killed, damaged and outdated, and is shared by processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.corpora import PROSE, content, refreshed, touch, write, write_docs
+
+import lcrag
+from lcrag.index import store
+from lcrag.index.corpus import Corpus, clear
+from lcrag.ingest import discover
+from lcrag.types import Event
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    return write_docs(tmp_path / "docs")
+
+
+def messages(corpus: Corpus, docs: Path) -> list[str]:
+    events: list[Event] = []
+    corpus.refresh(discover([docs]), events.append)
+    return [event.data["message"] for event in events if "message" in event.data]
+
+
+def test_another_format_is_built_anew(tmp_path: Path, docs: Path) -> None:
+    with Corpus.open(tmp_path / "index") as corpus:
+        refreshed(corpus, docs)
+        before = content(corpus)
+    db = sqlite3.connect(tmp_path / "index" / store.FILE)
+    db.execute("UPDATE meta SET value = '0' WHERE name = 'form'")
+    db.commit()
+    db.close()
+    with Corpus.open(tmp_path / "index") as corpus:
+        assert corpus.size.documents == 0
+        assert ["another format" in message for message in messages(corpus, docs)] == [True]
+        assert content(corpus) == before
+        assert messages(corpus, docs) == []
+
+
+def test_a_foreign_database_is_built_anew(tmp_path: Path, docs: Path) -> None:
+    (tmp_path / "index").mkdir()
+    db = sqlite3.connect(tmp_path / "index" / store.FILE)
+    db.execute('CREATE TABLE "of ""others" (x)')
+    db.close()
+    with Corpus.open(tmp_path / "index") as corpus:
+        assert len(messages(corpus, docs)) == 1
+        assert corpus.size.documents == 3
+
+
+def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, docs: Path) -> None:
+    write(tmp_path / "index" / store.FILE, b"not a database at all" * 1000)
+    with Corpus.open(tmp_path / "index") as corpus:
+        assert ["damaged" in message for message in messages(corpus, docs)] == [True]
+        assert corpus.size.documents == 3
+    assert (tmp_path / "index" / f"{store.FILE}.damaged").read_bytes().startswith(b"not a database")
+
+
+def test_a_damaged_database_is_an_error_to_read_and_is_mended_by_a_refresh(tmp_path: Path, docs: Path) -> None:
+    with Corpus.open(tmp_path / "index") as corpus:
+        refreshed(corpus, docs)
+        before = content(corpus)
+    path = tmp_path / "index" / store.FILE
+    data = path.read_bytes()
+    path.write_bytes(data[:8192] + b"\x5a" * (len(data) - 8192))
+    touch(docs / "a.md")
+    with closing(sqlite3.connect(path)) as db, pytest.raises(store.Damaged) as raised, store.translated(path):
+        db.execute("SELECT * FROM files").fetchall()
+    assert raised.value.hint
+    assert raised.value.exit_code == 3
+    with Corpus.open(tmp_path / "index") as corpus:
+        assert ["damaged" in message for message in messages(corpus, docs)] == [True]
+        assert content(corpus) == before
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(store.IndexUnavailable) as raised:
+        Corpus.open(tmp_path / "file" / "index")
+    assert "--index" in raised.value.hint
+
+
+def test_clear_deletes_the_index_and_nothing_else(tmp_path: Path, docs: Path) -> None:
+    write(tmp_path / "index" / "mine.txt", "mine")
+    with Corpus.open(tmp_path / "index") as corpus:
+        refreshed(corpus, docs)
+    assert clear(tmp_path / "index")
+    assert [path.name for path in (tmp_path / "index").iterdir()] == ["mine.txt"]
+    assert not clear(tmp_path / "index")
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from lcrag.index.corpus import Corpus
+from lcrag.ingest import discover
+
+def emit(event):
+    if "message" in event.data or event.data.get("done") == int(sys.argv[3]):
+        print(event.data, flush=True)
+        if "done" in event.data:
+            sys.stdin.readline()
+
+with Corpus.open(Path(sys.argv[1])) as corpus:
+    result = corpus.refresh(discover([Path(sys.argv[2])]), emit)
+    print(result, len(corpus.lexical("harbour", 10)), flush=True)
+"""
+
+
+def child(index: Path, docs: Path, stop_at: int) -> subprocess.Popen[str]:
+    """A process that refreshes the index and, with ``stop_at`` files done, waits for a line."""
+    command = [sys.executable, "-c", CHILD, str(index), str(docs), str(stop_at)]
+    root = str(Path(lcrag.__file__).parent.parent)
+    environment = {**os.environ, "PYTHONPATH": root}
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def test_a_killed_refresh_leaves_the_old_index(tmp_path: Path, docs: Path) -> None:
+    with Corpus.open(tmp_path / "index") as corpus:
+        refreshed(corpus, docs)
+        before = content(corpus)
+    for name in ("a.md", "b.txt", "c.txt", "d.txt"):
+        write(docs / name, f"# New {name}\n\n" + PROSE * 2000)
+    with child(tmp_path / "index", docs, 3) as process:
+        assert process.stdout is not None
+        assert "'done': 3" in process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    with Corpus.open(tmp_path / "index") as corpus, Corpus.open(tmp_path / "fresh") as fresh:
+        assert content(corpus) == before
+        assert refreshed(corpus, docs).changed == 3
+        refreshed(fresh, docs)
+        assert content(corpus) == content(fresh)
+
+
+def test_two_processes_index_while_a_third_reads(tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.index.corpus._VECTOR_WAIT_SECONDS", 0)
+    with Corpus.open(tmp_path / "index") as reader:
+        refreshed(reader, docs)
+        before = content(reader)
+        ids = reader.chunk_ids()
+        write(docs / "c.txt", "# New\n\n" + PROSE * 20)
+        with child(tmp_path / "index", docs, 3) as first:
+            assert first.stdin is not None
+            assert first.stdout is not None
+            assert "'done': 3" in first.stdout.readline(), "in the middle of writing"
+            second = child(tmp_path / "index", docs, -1)
+            assert second.stdout is not None
+            assert "waiting" in second.stdout.readline()
+            assert content(reader) == before
+            assert not reader.store_vectors(ids, "m", np.ones((len(ids), 2), dtype=np.float32))
+            first.stdin.write("\n")
+            first.stdin.flush()
+            assert "changed=1" in first.stdout.readline()
+            with second:
+                assert "unchanged=3" in second.stdout.readline()
+            assert first.wait() == second.wait() == 0
+        assert reader.get(ids) == list(reader.chunks()), "one snapshot until the next refresh"
+        assert refreshed(reader, docs).unchanged == 3
+        assert content(reader) != before
+
+
+def test_waiting_for_too_long_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    path = tmp_path / store.FILE
+    first, second = store.connect(path), store.connect(path)
+    waited = []
+    with (
+        store.writing(first, path),
+        pytest.raises(store.Busy, match="another process") as raised,
+        store.writing(second, path, wait=0, waiting=lambda: waited.append(1)),
+    ):
+        pass
+    assert raised.value.hint
+    first.close()
+    second.close()

@@ -1,0 +1,215 @@
+"""The page in a real browser: no error, no overflow, sorted, filtered and opened by mouse and keyboard, quick."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_analysis import HEADER, question, row
+
+from lcrag.comparison.analysis import analyse
+from lcrag.report.page import page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="Chromium is not here: apt-get install chromium chromium-driver"
+    ),
+]
+
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+).split()
+ROUTES = ("chunk_rag", "compression", "full_context", "chain_of_agents", "escalate")
+EVIL = "</script><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    from selenium import webdriver
+    from selenium.webdriver.chrome.options import Options
+    from selenium.webdriver.chrome.service import Service
+
+    options = Options()
+    options.binary_location = str(CHROMIUM)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    yield driver
+    driver.quit()
+
+
+def value(number: int) -> dict[str, Any]:
+    """Questions whose answers differ from route to route, with text that would run if it were not text."""
+    questions = [question(str(at), "Ann", dataset="ab"[at % 2]) for at in range(number)]
+    found = {}
+    for at, one in enumerate(questions):
+        for place, route in enumerate((*ROUTES, "router")):
+            answer = f"{'Ann' if (at + place) % 3 else 'Ben'} said {at}. {EVIL} [1]" if (at + place) % 7 else ""
+            text = f"{'Before it. ' * 20}{EVIL}Ann{' After it.' * 20}"
+            start = text.index("Ann")
+            stored = row(one.id, route, answer, same_as=None)
+            stored["forecast"]["quality"] = ((at * 7 + place * 3) % 10) / 10
+            stored["estimate"] = {"diffusion": at % 10 / 10, "scope_tokens": 20 * (at % 60)}
+            for citation in stored["citations"]:
+                citation["around"] = {
+                    "text": f"{at} {text}",
+                    "start": start + len(f"{at} "),
+                    "end": start + len(f"{at} ") + 3,
+                }
+            found[one.id, route] = stored
+    return analyse(questions, found, ROUTES, seed=0, header=HEADER)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(page(value(60)), encoding="utf-8")
+    return path
+
+
+def show(browser: Any, path: Path, width: int = 1280, dark: bool = False) -> float:
+    """Open the page at this width; returns the seconds until its table stands."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    browser.get_log("browser")
+    begun = time.perf_counter()
+    browser.get(path.as_uri())
+    WebDriverWait(browser, 60, 0.02).until(
+        lambda open: open.execute_script("return document.documentElement.dataset.ready") == "true"
+    )
+    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    return time.perf_counter() - begun
+
+
+def find(browser: Any, css: str) -> list[Any]:
+    found: list[Any] = browser.find_elements("css selector", css)
+    return found
+
+
+def click(browser: Any, css: str) -> None:
+    browser.execute_script("arguments[0].click()", find(browser, css)[0])
+
+
+def column(browser: Any, label: str) -> list[str]:
+    return [cell.get_attribute("textContent") for cell in find(browser, f'#rows td[data-label="{label}"]')]
+
+
+@pytest.mark.parametrize("width", [1280, 768, 390])
+@pytest.mark.parametrize("dark", [False, True])
+def test_no_error_and_nothing_wider_than_the_page(browser: Any, small: Path, width: int, dark: bool) -> None:
+    show(browser, small, width, dark)
+    for button in find(browser, ".open")[:2]:
+        browser.execute_script("arguments[0].click()", button)
+    assert browser.execute_script("return innerWidth") == width
+    assert browser.execute_script("const e = document.documentElement; return e.scrollWidth <= e.clientWidth")
+    assert browser.get_log("browser") == []
+    background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(21, 23, 26)") == dark
+
+
+def test_text_of_documents_does_not_run(browser: Any, small: Path) -> None:
+    show(browser, small)
+    for button in find(browser, ".open")[:5]:
+        browser.execute_script("arguments[0].click()", button)
+    assert browser.title.startswith("lcrag compare")
+    assert find(browser, "img, iframe, object, main script") == []
+    assert EVIL in find(browser, ".said .answer")[0].text
+    assert EVIL in find(browser, ".said blockquote")[0].get_attribute("textContent")
+
+
+def test_a_question_opens_to_its_answers_with_what_they_cite_marked(browser: Any, small: Path) -> None:
+    show(browser, small)
+    [opened] = find(browser, ".open")[:1]
+    opened.send_keys("\ue007")  # Enter
+    assert opened.get_attribute("aria-expanded") == "true"
+    assert [head.text.split()[0] for head in find(browser, ".said h4")] == ["router", *ROUTES]
+    assert {mark.text for mark in find(browser, "blockquote mark")} == {"Ann"}
+    assert find(browser, f"#{opened.get_attribute('aria-controls')}") != []
+    opened.send_keys(" ")
+    assert opened.get_attribute("aria-expanded") == "false"
+    assert find(browser, ".said") == []
+
+
+def test_sorting(browser: Any, small: Path) -> None:
+    show(browser, small)
+    head = '.questions th[data-key="diffusion"]'
+    click(browser, f"{head} .sort")
+    shown = [float(text) for text in column(browser, "diffusion")]
+    assert shown == sorted(shown)
+    assert find(browser, head)[0].get_attribute("aria-sort") == "ascending"
+    click(browser, f"{head} .sort")
+    shown = [float(text) for text in column(browser, "diffusion")]
+    assert shown == sorted(shown, reverse=True)
+    assert find(browser, head)[0].get_attribute("aria-sort") == "descending"
+
+
+def test_searching_and_filtering(browser: Any, small: Path) -> None:
+    show(browser, small)
+    assert find(browser, "#count")[0].text == "1–25 of 60"
+    click(browser, "#after")
+    assert find(browser, "#count")[0].text == "26–50 of 60"
+    find(browser, "#search")[0].send_keys("said 17.")
+    wait(lambda: find(browser, "#count")[0].text == "1–1 of 1")
+    assert "Question 17?" in find(browser, "#rows")[0].text
+    find(browser, "#search")[0].clear()
+    find(browser, "#search")[0].send_keys("no such word")
+    wait(lambda: find(browser, "#count")[0].text == "0–0 of 0")
+    browser.execute_script("arguments[0].value = ''", find(browser, "#search")[0])
+    choose(browser, "filter", "wrong")
+    assert all("wrong" in text or "nothing" in text for text in column(browser, "router"))
+    choose(browser, "filter", "right")
+    assert all("right" in text for text in column(browser, "router"))
+    choose(browser, "filter", "all")
+    choose(browser, "source", "b")
+    assert find(browser, "#count")[0].text == "1–25 of 30"
+
+
+def choose(browser: Any, id: str, option: str) -> None:
+    script = (
+        "const e = document.getElementById(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event('change'))"
+    )
+    browser.execute_script(script, id, option)
+
+
+def wait(condition: Any) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_everything_is_reached_by_keyboard_and_has_a_name(browser: Any, small: Path) -> None:
+    show(browser, small)
+    for css in ("a", "button", "input", "select", '[tabindex="0"]'):
+        for element in filter(lambda element: element.is_displayed(), find(browser, css)):
+            assert element.accessible_name, element.get_attribute("outerHTML")
+    browser.execute_script("document.activeElement.blur()")
+    body = find(browser, "body")[0]
+    body.send_keys("\ue004")  # Tab
+    assert browser.execute_script("return document.activeElement.className") == "skip"
+
+
+@pytest.mark.slow
+def test_two_thousand_questions_by_six_routes_open_at_once(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "big.html"
+    path.write_text(page(value(2000)), encoding="utf-8")
+    assert path.stat().st_size > 5_000_000
+    took = min(show(browser, path) for _ in range(3))
+    rows = find(browser, "#rows tr")
+    assert len(rows) == 25
+    print(f"{path.stat().st_size / 1e6:.1f} MB opened in {took:.2f} s")
+    assert took < 20  # 0.6 s on an idle machine; a busy one is no reason to fail

@@ -1,0 +1,120 @@
+"""The shipped schemas accept what the command line prints, and nothing that breaks the contract."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+import pytest
+from support import fake_run
+
+from lcrag.report.objects import answer_object, error_object, plan_object
+from lcrag.types import Answer, Usage
+
+INDEX = dict(fake_run.Session.index_info)
+
+
+def schema(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(files("lcrag").joinpath(f"schemas/{name}-1.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+def accepts(name: str, value: object) -> bool:
+    validator = jsonschema.Draft202012Validator(schema(name))
+    return validator.is_valid(json.loads(json.dumps(value)))
+
+
+def answer(given: Answer, planned: bool = True, id: str | int | None = None) -> dict[str, Any]:
+    plan = fake_run.plan("who?") if planned else None
+    return answer_object("who?", given, plan, id=id, backend="embedded", model="extractive", index=INDEX)
+
+
+FOUND = answer(fake_run.answer("Anna [1].", "a.md", "Anna"))
+PLAN = plan_object(fake_run.plan("who?"))
+ERROR = error_object(3, "NotInstalled", "no model", "pip install x")
+
+
+@pytest.mark.parametrize("name", ["answer", "plan", "error"])
+def test_schemas_are_schemas(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema(name))
+    assert schema(name)["title"] == schema(name)["properties"]["schema"]["const"] == f"lcrag.{name}/1"
+
+
+def test_the_answer_holds_the_plan_as_it_stands_alone() -> None:
+    plan = {key: value for key, value in schema("plan").items() if key != "$schema"}
+    assert schema("answer")["$defs"]["plan"] == plan
+
+
+def test_what_is_printed_is_accepted() -> None:
+    assert accepts("answer", FOUND)
+    assert accepts("answer", answer(Answer("", "not_found", (), Usage(), 9)))
+    assert accepts("answer", answer(Answer("", "not_retrieved", (), Usage(), 9), id="q1"))
+    assert accepts("answer", answer(Answer("Yes. No.", "contradictory", (), Usage(), 9), id=7))
+    assert accepts("answer", answer(Answer("", "refused_by_budget", (), Usage(), 0), planned=False))
+    assert accepts("plan", PLAN)
+    assert accepts("error", ERROR)
+    assert accepts("error", ERROR | {"id": "q1"})
+
+
+def required(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every key, but for those that may be any: of options and features."""
+    if isinstance(value, dict):
+        return [
+            found
+            for key, inner in value.items()
+            if path[-1:] not in (("options",), ("features",))
+            for found in [(*path, key), *required(inner, (*path, key))]
+        ]
+    return required(value[0], (*path, 0)) if isinstance(value, list) and value else []
+
+
+@pytest.mark.parametrize(("name", "value"), [("answer", FOUND), ("plan", PLAN), ("error", ERROR)])
+def test_every_key_is_required_and_typed(name: str, value: dict[str, Any]) -> None:
+    paths = required(value)
+    assert len(paths) > 4
+    for path in paths:
+        for change in (
+            lambda parent, key: parent.pop(key),
+            lambda parent, key: parent.update({key: object_of_no_kind()}),
+        ):
+            broken = copy.deepcopy(value)
+            parent: Any = broken
+            for key in path[:-1]:
+                parent = parent[key]
+            change(parent, path[-1])
+            assert not accepts(name, broken), path
+
+
+def object_of_no_kind() -> list[list[int]]:
+    """Of a type that no key of the three has."""
+    return [[1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "break_it"),
+    [
+        ("answer", lambda value: value.update(status="maybe")),
+        ("answer", lambda value: value.update(answer="")),
+        ("answer", lambda value: value.update(plan=None)),
+        ("answer", lambda value: value.update(schema="lcrag.answer/2")),
+        ("answer", lambda value: value["citations"][0].update(line=0)),
+        ("answer", lambda value: value["citations"][0].update(quote="")),
+        ("answer", lambda value: value["steps"][0].update(status="maybe")),
+        ("answer", lambda value: value["usage"].update(calls=-1)),
+        ("answer", lambda value: value["plan"].update(forecasts=[])),
+        ("plan", lambda value: value["estimate"].update(diffusion=1.1)),
+        ("plan", lambda value: value["estimate"]["coverage"].update({"32000": 1})),
+        ("plan", lambda value: value["forecasts"][0].update(chosen=False)),
+        ("plan", lambda value: value["forecasts"][1].update(chosen=True)),
+        ("plan", lambda value: value["forecasts"][0].update(quality=-0.1)),
+        ("error", lambda value: value.update(code=1)),
+    ],
+)
+def test_what_breaks_the_contract_is_not(name: str, break_it: Callable[[dict[str, Any]], None]) -> None:
+    broken = copy.deepcopy({"answer": FOUND, "plan": PLAN, "error": ERROR}[name])
+    break_it(broken)
+    assert not accepts(name, broken)

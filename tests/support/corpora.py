@@ -1,0 +1,83 @@
+"""Small corpora for tests, and all that an index holds in a form that two indexes can be compared by."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from lcrag.index import store
+from lcrag.index.corpus import Corpus, Refreshed
+from lcrag.ingest import Scan, discover, from_text
+from lcrag.types import Document, Event
+
+CLOCK = count(1_700_000_000_000_000_000, 1_000_000_000)
+PROSE = "The harbour of Ostrava opened in 1931 with two quays. Eight ships came in its first week. "
+
+
+def write(path: Path, text: str | bytes) -> None:
+    """Write a file at a time of its own: two writes within one tick of the system's clock look alike."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    touch(path)
+
+
+def touch(path: Path) -> None:
+    now = next(CLOCK)
+    os.utime(path, ns=(now, now))
+
+
+def silent(event: Event) -> None:
+    """Emit to nobody."""
+
+
+def refreshed(corpus: Corpus, docs: Path, *extra: Document) -> Refreshed:
+    return corpus.refresh(discover([docs]), silent, extra)
+
+
+def content(corpus: Corpus) -> dict[str, Any]:
+    """All that an index holds but for row numbers, down to the postings of its lexical index."""
+    chunks = list(corpus.chunks())
+    ids = [chunk.id for chunk in chunks]
+    assert ids == corpus.chunk_ids()
+    place = {chunk.id: (chunk.source, chunk.start) for chunk in chunks}
+    db = sqlite3.connect(corpus.folder / store.FILE)
+    db.execute("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, lexical, instance)")
+    postings = sorted(
+        (term, place[doc], col, offset) for term, doc, col, offset in db.execute("SELECT * FROM instances")
+    )
+    db.close()
+    documents = [corpus.document(name) for name, _, _ in corpus.documents()]
+    for document in documents:
+        assert document.text == "".join(chunk.text for chunk in chunks if chunk.document_id == document.id)
+    return {
+        "size": corpus.size,
+        "documents": documents,
+        "tokens": list(corpus.documents()),
+        "chunks": [(one.document_id, one.source, one.start, one.end, one.text, one.tokens) for one in chunks],
+        "contexts": corpus.context(ids),
+        "postings": postings,
+        "scores": sorted((place[one], round(score, 9)) for one, score in corpus.lexical("harbour ship week", 999)),
+        "failed": corpus.status().failed,
+        "duplicates": corpus.status().duplicates,
+    }
+
+
+def write_docs(folder: Path) -> Path:
+    """Three documents: one with sections, two without."""
+    cranes = "".join(f"Crane {number} lifts ten tons. " for number in range(40))
+    write(folder / "a.md", f"# Harbour\n\n{PROSE * 3}\n\n## Cranes\n\n{cranes}")
+    write(folder / "b.txt", "".join(f"Maria's lighthouse {n} was built in 1870. " for n in range(30)))
+    write(folder / "c.txt", "Tolls are paid at the gate. " * 5)
+    return folder
+
+
+def found(corpus: Corpus, question: str) -> list[str]:
+    return [chunk.text for chunk in corpus.get([chunk for chunk, _ in corpus.lexical(question, 10)])]
+
+
+def index(corpus: Corpus, *texts: str) -> None:
+    scan = Scan((), {})
+    corpus.refresh(scan, silent, [from_text(text, f"<{number:02}>") for number, text in enumerate(texts)])

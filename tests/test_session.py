@@ -1,0 +1,210 @@
+"""The whole flow on the example corpus and on small ones: settings in, plans and answers out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from support.fakes import nobody
+from support.faulty_server import faulty_server
+
+from lcrag.errors import DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
+from lcrag.session import SURE, Session, Settings, certified, index_clear, index_folder, index_status
+from lcrag.types import Answer, Event, Policy, Step, Usage
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+CORPUS = EXAMPLES / "saltmarsh"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
+
+
+def settings(*paths: Path | str, **options: object) -> Settings:
+    return Settings(tuple(map(str, paths)), dense="off", reader="off", **options)  # type: ignore[arg-type]
+
+
+def questions() -> list[dict[str, object]]:
+    lines = (EXAMPLES / "saltmarsh-questions.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.parametrize("pipeline", ["chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"])
+def test_every_quote_of_every_format_is_in_its_place(pipeline: str) -> None:
+    formats = set()
+    with Session.open(settings(CORPUS), nobody) as session:
+        for question in questions():
+            answer, _ = session.ask(str(question["question"]), Policy(pipeline=pipeline))
+            for citation in answer.citations:
+                document = session.corpus.document(citation.document_id)
+                assert citation.quote == document.text[citation.start : citation.end] != ""
+                formats.add(Path(citation.source).suffix)
+                if Path(citation.source).suffix in (".md", ".txt", ".csv"):
+                    lines = Path(citation.source).read_text(encoding="utf-8").split("\n")
+                    assert citation.line is not None
+                    assert citation.quote.split("\n")[0] in lines[citation.line - 1]
+                if citation.source.endswith(".pdf"):
+                    assert citation.page is not None
+    assert len(formats) >= 5
+
+
+def test_the_example_questions_are_what_they_say() -> None:
+    asked = questions()
+    assert len(asked) == 36
+    assert sum(bool(question["unanswerable"]) for question in asked) == 6
+    with Session.open(settings(CORPUS), nobody) as session:
+        texts = {
+            Path(source).name: session.corpus.document(document).text
+            for document, source, _ in session.corpus.documents()
+        }
+    for question in asked:
+        evidence = question["evidence"] or []
+        spans = question["evidence_spans"] or []
+        for words, span in zip(evidence, spans, strict=True):  # type: ignore[call-overload]
+            held = texts[Path(span["doc"]).name][span["start"] : span["end"]]
+            assert held.split() == words.split()
+
+
+def test_a_plan_calls_no_model_and_an_answer_follows_it(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("The lighthouse keeper Anna Holm kept a tame raven called Brandt.\n")
+    events: list[Event] = []
+    with Session.open(settings(tmp_path / "a.md"), events.append) as session:
+        plan = session.plan("What was the raven called?", Policy())
+        assert "answer" not in {event.kind for event in events}
+        answer, again = session.ask("What was the raven called?", Policy())
+    assert plan == again
+    assert answer.steps[0].pipeline == plan.pipeline
+    assert [event.kind for event in events if event.kind in ("estimate", "plan")] == ["estimate", "plan"] * 2
+
+
+def test_what_found_nothing_in_a_part_reads_on_unless_told_not_to() -> None:
+    unheard = "Which enzyme breaks down lactose in yoghurt?"
+    with Session.open(settings(CORPUS), nobody) as session:
+        alone, _ = session.ask(unheard, Policy(pipeline="chunk_rag", max_tokens=1500), escalate=False)
+        further, _ = session.ask(unheard, Policy(max_tokens=30_000), escalate=True)
+        everything, _ = session.ask(unheard, Policy("quality"), escalate=True)
+    assert alone.status == "not_retrieved"
+    assert len(alone.steps) == 1
+    assert further.usage.input_tokens <= 30_000
+    assert everything.status == "not_found"
+    assert everything.tokens_read == session.index_info["tokens"]
+
+
+def test_budgets(tmp_path: Path) -> None:
+    with Session.open(settings(CORPUS), nobody) as session:
+        with pytest.raises(OverBudget, match="more than the limit"):
+            session.plan("Who?", Policy(max_tokens=10))
+        with pytest.raises(InputError, match="no pipeline 'nonsense'") as refused:
+            session.plan("Who?", Policy(pipeline="nonsense"))
+        assert "chunk_rag" in refused.value.hint
+        with pytest.raises(InputError, match="empty"):
+            session.ask("   ", Policy())
+
+
+def test_a_document_from_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
+    with Session.open(
+        Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), nobody
+    ) as session:
+        folder = session.corpus.folder
+        answer, _ = session.ask("Who kept the light?", Policy())
+        assert answer.citations[0].source == "-"
+    assert not folder.exists()
+
+
+def test_the_index_is_that_of_its_paths(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.")
+    (tmp_path / "b.md").write_text("Ben rang the bell.")
+    both = settings(tmp_path / "a.md", tmp_path / "b.md")
+    assert index_folder(both) == index_folder(settings(tmp_path / "b.md", tmp_path / "a.md"))
+    assert index_folder(both) != index_folder(settings(tmp_path / "a.md"))
+    with pytest.raises(NoSuchPath, match="no index"):
+        index_status(both)
+    Session.open(both, nobody).__exit__(None, None, None)
+    assert index_status(both).documents == 2
+    assert index_clear(both)
+    assert not index_clear(both)
+
+
+def test_broken_files_are_named_and_stop_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.")
+    (tmp_path / "b.pdf").write_bytes(b"no pdf")
+    with Session.open(settings(tmp_path), nobody) as session:
+        [(source, reason)] = session.failed
+        assert source.endswith("b.pdf")
+        assert "pdf" in reason
+        assert session.index_info["documents"] == 1
+        assert session.index_info["skipped"] == 1
+
+
+def test_nothing_readable_says_what_was_there(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\0")
+    with pytest.raises(NoReadableDocument, match="1 binary"):
+        Session.open(settings(tmp_path), nobody)
+    with pytest.raises(InputError, match="no path"):
+        Session.open(settings(), nobody)
+
+
+def test_an_embedder_that_is_not_here(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.")
+    missing = Settings((str(tmp_path),), embedder=str(tmp_path / "no-model"))
+    with Session.open(missing, nobody) as session, pytest.raises(NotInstalled):
+        session.plan("Who kept the light?", Policy())
+
+
+def test_a_window_too_small_is_said_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.embedded.EmbeddedBackend.window", 600)
+    with Session.open(settings(CORPUS), nobody) as session, pytest.raises(DoesNotFit) as refused:
+        session.plan("Who?", Policy(pipeline="full_context"))
+    assert refused.value.window == 600
+
+
+def test_auto_takes_a_server_that_answers_and_extracts_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.")
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr("lcrag.serve.process.USUAL_PORT", 1)  # nothing listens there
+    with Session.open(settings(tmp_path / "a.md"), nobody) as session:
+        assert session.backend_name == "embedded"
+    events: list[Event] = []
+    with faulty_server(reply="Anna Holm kept the light. [1]") as fake:
+        monkeypatch.setattr("lcrag.serve.process.USUAL_PORT", int(fake.url.rpartition(":")[2]))
+        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", fake.url)
+        with Session.open(settings(tmp_path / "a.md"), events.append) as session:
+            answer, _ = session.ask("Who kept the light?", Policy())
+            assert session.backend_name == "server"
+    assert answer.citations[0].quote == "Anna Holm kept the light."
+    assert "".join(event.data["text"] for event in events if event.kind == "token") == "Anna Holm kept the light. [1]"
+
+
+def test_something_else_on_that_port_is_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.")
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
+    events: list[Event] = []
+    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
+        Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        monkeypatch.setattr("lcrag.serve.process.USUAL_PORT", other.server_port)
+        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", f"http://127.0.0.1:{other.server_port}")
+        with Session.open(settings(tmp_path / "a.md"), events.append) as session:
+            assert session.backend_name == "embedded"
+        other.shutdown()
+    assert any("without a model" in str(event.data.get("message")) for event in events)
+
+
+def test_finding_nothing_in_nearly_all_that_could_answer_is_finding_that_nothing_is_there() -> None:
+    steps = (Step("chunk_rag", "answered", Usage()), Step("chunk_rag", "not_retrieved", Usage()))
+    nothing = Answer("", "not_retrieved", (), Usage(), 900, steps)
+    sure = certified(nothing, SURE)
+    assert (sure.status, sure.steps[-1].status, sure.coverage) == ("not_found", "not_found", SURE)
+    assert sure.steps[0] == steps[0]
+    unsure = certified(nothing, SURE - 0.01)
+    assert (unsure.status, unsure.steps, unsure.coverage) == ("not_retrieved", steps, SURE - 0.01)
+    unread = certified(replace(nothing, tokens_read=0), 1.0)
+    assert unread.status == "not_retrieved"
+    whole = replace(nothing, status="not_found", coverage=1.0)
+    assert certified(whole, 0.2) == whole

@@ -1,0 +1,68 @@
+"""Sentences tile their text, and lines that are units of their own stay so."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lcrag.text.sentences import LONGEST, last_begins, sentences
+
+LETTERS = st.sampled_from("ab .\n\r。!?\u2028-A:,|1\t") | st.characters(codec="utf-8")
+
+
+@given(st.text(alphabet=LETTERS))
+def test_they_tile_the_text(text: str) -> None:
+    spans = sentences(text)
+    assert "".join(text[start:end] for start, end in spans) == text
+    assert all(start < end for start, end in spans)
+
+
+@given(st.text(alphabet=LETTERS) | st.text(alphabet="ab \n.", max_size=3 * LONGEST))
+def test_the_last_one_is_found_alone(text: str) -> None:
+    assert last_begins(text) == (sentences(text) or [(0, 0)])[-1][0]
+
+
+@given(st.text(alphabet="ab ", min_size=LONGEST, max_size=4 * LONGEST))
+def test_none_is_longer_than_the_longest(text: str) -> None:
+    assert all(len(text[start:end].strip()) <= LONGEST for start, end in sentences(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        (
+            "Mr. Smith paid $5.30 in the U.S. in 1999. He left.",
+            ["Mr. Smith paid $5.30 in the U.S. in 1999.", "He left."],
+        ),
+        ("# Head\nText here.", ["# Head", "Text here."]),
+        ("- one\n- two", ["- one", "- two"]),
+        ("Ann: hello\nBen: hi", ["Ann: hello", "Ben: hi"]),
+        ("x | y\n1 | 2", ["x | y", "1 | 2"]),
+        ("日本語の文。次の文。", ["日本語の文。", "次の文。"]),
+        (
+            "A line of prose that was wrapped at the margin of the page\ngoes on. And ends.",
+            ["A line of prose that was wrapped at the margin of the page\ngoes on.", "And ends."],
+        ),
+        (
+            "The council adopted the second option (Option B) at\n£412,000 in all, and left.",
+            ["The council adopted the second option (Option B) at\n£412,000 in all, and left."],
+        ),
+        (
+            "VANE: We had a flask of tea and between us all one bag of\nbuns. Nobody slept.",
+            ["VANE: We had a flask of tea and between us all one bag of\nbuns.", "Nobody slept."],
+        ),
+        (
+            "1991.1,Office chair,c. 1950,Given by Mr. Low. Kept,good\n1992.3,Sea chest,a,b,c",
+            ["1991.1,Office chair,c. 1950,Given by Mr. Low. Kept,good", "1992.3,Sea chest,a,b,c"],
+        ),
+        ('{"key": "One. Two."}', ['{"key": "One. Two."}']),
+        ('"Really?" she said. He left.', ['"Really?" she said.', "He left."]),
+        ("a,b,c\nd,e,f", ["a,b,c", "d,e,f"]),
+        ("A title\n\nand a paragraph", ["A title", "and a paragraph"]),
+    ],
+)
+def test_where_they_end(text: str, expected: list[str]) -> None:
+    assert [text[start:end].strip() for start, end in sentences(text)] == expected
