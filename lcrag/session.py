@@ -58,7 +58,7 @@ from lcrag.types import (
     Policy,
     Profile,
     Ranking,
-    Reader,
+    Reranker,
     Surroundings,
 )
 from pipelines.escalate import after
@@ -212,7 +212,7 @@ class Session:
         return _embedder(self.settings, self._emit)
 
     @cached_property
-    def reader(self) -> Reader | None:
+    def reader(self) -> Reranker | None:
         """None with ``reader="off"`` or ``dense="off"``, or without what it runs on (an event says so)."""
         return _reader(self.settings, self._emit)
 
@@ -432,7 +432,7 @@ class Session:
 
 
 def open_backend(
-    settings: Settings, emit: Emit, models: Callable[[], tuple[Embedder | None, Reader | None]]
+    settings: Settings, emit: Emit, models: Callable[[], tuple[Embedder | None, Reranker | None]]
 ) -> Backend:
     """The backend that the settings name; "auto" takes a server that answers, else the embedded one.
 
@@ -485,19 +485,19 @@ def _embedder(settings: Settings, emit: Emit) -> Embedder | None:
         return None
 
 
-def _reader(settings: Settings, emit: Emit) -> Reader | None:
+def _reader(settings: Settings, emit: Emit) -> Reranker | None:
     if "off" in (settings.reader, settings.dense):
         return None
-    from lcrag.retrieve.reranker import MiniLMReader
+    from lcrag.retrieve.reranker import MiniLMReranker
 
     try:
-        return MiniLMReader()
+        return MiniLMReranker()
     except NotInstalled as error:
         emit(Event("index", {"message": f"answering without the reader: {error}", "hint": error.hint}))
         return None
 
 
-def _models(settings: Settings, emit: Emit) -> tuple[Embedder | None, Reader | None]:
+def _models(settings: Settings, emit: Emit) -> tuple[Embedder | None, Reranker | None]:
     return _embedder(settings, emit), _reader(settings, emit)
 
 

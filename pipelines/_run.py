@@ -13,7 +13,7 @@ from lcrag.evidence.cite import cite
 from lcrag.evidence.contradiction import compared
 from lcrag.retrieve.passages import fenced
 from lcrag.text.prompts import ANSWER_TOKENS, fence, messages, says_nothing
-from lcrag.types import Answer, Backend, Completion, CorpusReader, Emit, Event, Passage, Role, Status, Step, Task, Usage
+from lcrag.types import Answer, Backend, Completion, CorpusView, Emit, Event, Passage, Role, Status, Step, Task, Usage
 
 NOTE_TOKENS: Final = 512
 """The most tokens a note may have."""
@@ -32,7 +32,7 @@ def frame(role: Role, question: str, backend: Backend) -> int:
     return backend.count_tokens("\n".join(message["content"] for message in messages(task))) + TEMPLATE_TOKENS
 
 
-def nothing_to_read(pipeline: str, corpus: CorpusReader) -> Answer:
+def nothing_to_read(pipeline: str, corpus: CorpusView) -> Answer:
     """The answer where no passage was found: an empty corpus was read whole, one without a hit was not read at all."""
     return nothing(pipeline, Usage(), 0, everything=corpus.size.chunks == 0)
 
@@ -84,7 +84,7 @@ def answered(
     question: str,
     completion: Completion,
     passages: Sequence[Passage],
-    corpus: CorpusReader,
+    corpus: CorpusView,
     emit: Emit,
     *,
     usage: Usage,

@@ -20,8 +20,8 @@ from lcrag.types import (
     Answer,
     Backend,
     Completion,
-    CorpusReader,
     CorpusSize,
+    CorpusView,
     Emit,
     Estimate,
     Event,
@@ -86,12 +86,12 @@ class ChainOfAgents:
             read_tokens=min(piece, size.tokens),
             surroundings="consecutive",
             reads="note",
-            handed=(*(("summarise", room) for _ in range(levels)), ("synthesise", min(room, written))),
-            lasting=size.tokens,
+            handovers=(*(("summarise", room) for _ in range(levels)), ("synthesise", min(room, written))),
+            reusable_tokens=size.tokens,
             written=again,
         )
 
-    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit when the window has no room for one piece of text."""
         chunks = recounted(corpus.chunks(), corpus, backend)
         if not chunks:

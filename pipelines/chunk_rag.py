@@ -19,14 +19,14 @@ from lcrag.types import (
     Answer,
     Backend,
     Chunk,
-    CorpusReader,
     CorpusSize,
+    CorpusView,
     Emit,
     Estimate,
     Event,
     Hit,
     Ranking,
-    Reading,
+    Relevance,
     Task,
     Workload,
 )
@@ -68,7 +68,7 @@ class ChunkRag:
             surroundings="retrieved",
         )
 
-    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit when what is taken is longer than the backend's window."""
         chunks = recounted((hit.chunk for hit in ranking.hits), corpus, backend)
         order = self._order(question, ranking, chunks)
@@ -103,7 +103,7 @@ class ChunkRag:
         return reranked(ranking.hits, readings)
 
 
-def reranked(hits: Sequence[Hit], readings: Sequence[Reading]) -> list[int]:
+def reranked(hits: Sequence[Hit], readings: Sequence[Relevance]) -> list[int]:
     """Places of the hits, the first of them, which were read, in a new order."""
     scores = [hit.score + RANK_WEIGHT * reading.rank for hit, reading in zip(hits, readings, strict=False)]
     return [*sorted(range(len(scores)), key=lambda place: (-scores[place], place)), *range(len(scores), len(hits))]

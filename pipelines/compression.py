@@ -24,14 +24,14 @@ from lcrag.text.words import stems
 from lcrag.types import (
     Answer,
     Backend,
-    CorpusReader,
     CorpusSize,
+    CorpusView,
     Emit,
     Estimate,
     Event,
     Passage,
     Ranking,
-    Reader,
+    Reranker,
     Task,
     Workload,
 )
@@ -107,8 +107,8 @@ class Compression:
                 read_tokens=piece,
                 surroundings="retrieved" if self.over == "hits" else "consecutive",
                 reads="summarise",
-                handed=(("synthesise", written),),
-                lasting=seen if self.over == "corpus" else 0,
+                handovers=(("synthesise", written),),
+                reusable_tokens=seen if self.over == "corpus" else 0,
                 written=written,
             )
         return Workload(
@@ -122,7 +122,7 @@ class Compression:
             surroundings="retrieved",
         )
 
-    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit when what is kept is longer than the backend's window."""
         listed = [hit.chunk for hit in ranking.hits] if self.over == "hits" else list(corpus.chunks())
         chunks = recounted(listed, corpus, backend)
@@ -158,7 +158,7 @@ class Compression:
         whole: Sequence[Passage],
         seen: int,
         everything: bool,
-        corpus: CorpusReader,
+        corpus: CorpusView,
         backend: Backend,
         emit: Emit,
     ) -> Answer:
@@ -274,7 +274,7 @@ def _evidence(
     places: Sequence[tuple[int, int, int]],
     texts: Sequence[str],
     standing: Sequence[float],
-    reader: Reader,
+    reader: Reranker,
 ) -> list[float]:
     """P(evidence) of each sentence; 0 for what is not read, because it stands too low."""
     found = evidence(read(question, [number for number, _, _ in places], texts, standing, reader, READ))

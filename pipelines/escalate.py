@@ -18,8 +18,8 @@ from lcrag.text.prompts import ANSWER_TOKENS
 from lcrag.types import (
     Answer,
     Backend,
-    CorpusReader,
     CorpusSize,
+    CorpusView,
     Emit,
     Estimate,
     Event,
@@ -84,7 +84,7 @@ class Escalate:
             reached *= ADMITS * (1 - new)
         return total
 
-    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit only when no step fits the backend's window."""
         done = self._by_rank(question, corpus, ranking, backend, emit)
         if done is not None and done.status != "not_retrieved":
@@ -107,7 +107,7 @@ class Escalate:
         raise refused
 
     def _by_rank(
-        self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit
+        self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit
     ) -> Answer | None:
         """The steps that read in rank order; None when the window has no room for the first, there is no hit, or the
         first would read everything.

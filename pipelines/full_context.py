@@ -18,8 +18,8 @@ from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, prefix
 from lcrag.types import (
     Answer,
     Backend,
-    CorpusReader,
     CorpusSize,
+    CorpusView,
     Emit,
     Estimate,
     Event,
@@ -73,12 +73,12 @@ class FullContext:
             evidence=1.0,
             read_tokens=longest,
             surroundings="consecutive",
-            handed=(("synthesise", again),) if together else (),
-            lasting=size.tokens,
+            handovers=(("synthesise", again),) if together else (),
+            reusable_tokens=size.tokens,
             written=again,
         )
 
-    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         """Raises DoesNotFit when one document alone is longer than the backend's window."""
         if not corpus.size.chunks:
             return nothing_to_read(self.name, corpus)
@@ -127,7 +127,7 @@ class FullContext:
         )
 
 
-def _fits(read: Sequence[Passage], corpus: CorpusReader, backend: Backend, beside: int) -> bool:
+def _fits(read: Sequence[Passage], corpus: CorpusView, backend: Backend, beside: int) -> bool:
     """Whether all of it fits, in the backend's tokens: by a sample, else as one text, as a thousand take seconds."""
     sample = read[:: -(-len(read) // SAMPLE)]
     counted = backend.count_tokens(prefix(sample))

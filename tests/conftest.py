@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from lcrag.retrieve.reranker import MiniLMReader
+from lcrag.retrieve.reranker import MiniLMReranker
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci")
@@ -27,6 +27,6 @@ def _private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def reader() -> MiniLMReader:
+def reader() -> MiniLMReranker:
     """The reader itself, made once in the user's cache."""
-    return MiniLMReader()
+    return MiniLMReranker()

@@ -12,7 +12,7 @@ import pytest
 from lxml import html as parser
 from support.fakes import corpus_of, nobody
 from support.hostile import HOSTILE
-from test_analysis import analysed, small
+from support.results import analysed, small
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend

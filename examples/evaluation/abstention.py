@@ -34,7 +34,7 @@ from lcrag.index.corpus import Corpus
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.passages import passages, within
 from lcrag.retrieve.rank import retrieve
-from lcrag.retrieve.reranker import MiniLMReader
+from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.types import Event, Task
 
 WEIGHTS = Path(embedded.__file__).with_name("answerable.json")
@@ -130,7 +130,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        backend = EmbeddedBackend(load_embedder(), MiniLMReader())
+        backend = EmbeddedBackend(load_embedder(), MiniLMReranker())
         found = [
             case
             for folder in options.folders

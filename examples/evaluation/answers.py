@@ -27,7 +27,7 @@ from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.errors import DoesNotFit
 from lcrag.retrieve.embedder import load_embedder
-from lcrag.retrieve.reranker import MiniLMReader
+from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import PIPELINES, Session, Settings
 from lcrag.types import Answer, Event, Policy
 
@@ -154,7 +154,7 @@ def main() -> None:
     routes = options.routes.split(",")
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
-        reader = None if options.reader == "off" else MiniLMReader()
+        reader = None if options.reader == "off" else MiniLMReranker()
         backend = EmbeddedBackend(None if options.dense == "off" else load_embedder(), reader)
         for folder in options.folders:
             mine = list(rows(folder, routes, options.limit, options.index or Path(scratch), backend))

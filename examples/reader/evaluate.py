@@ -46,8 +46,8 @@ from lcrag.evidence.cite import cite
 from lcrag.retrieve import onnx_export
 from lcrag.retrieve.embedder import load_embedder, weights_folder
 from lcrag.retrieve.passages import passages, within
-from lcrag.retrieve.reranker import ADAPTER, MiniLMReader
-from lcrag.types import Document, Passage, Ranking, Reader, Task
+from lcrag.retrieve.reranker import ADAPTER, MiniLMReranker
+from lcrag.types import Document, Passage, Ranking, Reranker, Task
 from pipelines.chunk_rag import CANDIDATES, reranked
 from pipelines.compression import WIDER, compressed
 
@@ -89,7 +89,7 @@ def compare(found: dict[str, list[float]], name: str, said: str, golds: Sequence
 
 
 def measured(
-    questions: list[Question], indexes: Path, backend: EmbeddedBackend, reader: Reader | None
+    questions: list[Question], indexes: Path, backend: EmbeddedBackend, reader: Reranker | None
 ) -> dict[str, list[float]]:
     """The figures of each question that has them."""
     found: dict[str, list[float]] = collections.defaultdict(list)
@@ -132,7 +132,7 @@ def measured(
     return found
 
 
-def beside_their_passage(examples: Iterable[Mapping[str, Any]], reader: Reader) -> Iterator[tuple[str, Figures]]:
+def beside_their_passage(examples: Iterable[Mapping[str, Any]], reader: Reranker) -> Iterator[tuple[str, Figures]]:
     """EM, F1 and whether it is here, of questions each of which has one passage, by source."""
     by_source: dict[str, dict[str, list[float]]] = collections.defaultdict(lambda: collections.defaultdict(list))
     for one in examples:
@@ -173,10 +173,10 @@ def main() -> None:
     if not options.folders and not options.passages:
         parser.error("name a dataset's folder, or --passages")
     with tempfile.TemporaryDirectory() as scratch:
-        reader = None if options.reader == "off" else MiniLMReader()
+        reader = None if options.reader == "off" else MiniLMReranker()
         if options.fp32:
             onnx_export.export_reader(weights_folder(), Path(scratch, "reader"), ADAPTER)
-            reader = MiniLMReader(Path(scratch, "reader.fp32"))
+            reader = MiniLMReranker(Path(scratch, "reader.fp32"))
         backend = EmbeddedBackend(load_embedder(), reader)
         for folder in options.folders:
             questions = list(load(folder))[: options.limit]

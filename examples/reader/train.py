@@ -211,7 +211,7 @@ class LowRank(nn.Module):
         return self.linear(x) + (x @ self.down.T) @ self.up.T
 
 
-class Reader(nn.Module):
+class Reranker(nn.Module):
     """The encoder with its outputs: (start, end, evidence) of each token, (here, rank) of the first.
 
     ``rank`` of the adapter; 0: all weights are free.
@@ -308,9 +308,9 @@ def distance(
 
 
 def fitted(
-    model: Reader,
+    model: Reranker,
     examples: Examples,
-    teachers: list[Reader],
+    teachers: list[Reranker],
     *,
     epochs: int,
     rate: float,
@@ -318,7 +318,7 @@ def fitted(
     device: str,
     seed: int,
     seconds: float,
-) -> Reader:
+) -> Reranker:
     """The model trained. It takes fewer epochs where the first steps show that ``seconds`` will not do."""
     model.to(device).train()
     free = [parameter for parameter in model.parameters() if parameter.requires_grad]
@@ -386,7 +386,7 @@ def overlap(said: str, gold: str) -> float:
 
 
 def judged(
-    model: Reader, held_out: list[dict[str, Any]], tokenizer: Tokenizer, device: str
+    model: Reranker, held_out: list[dict[str, Any]], tokenizer: Tokenizer, device: str
 ) -> dict[str, dict[str, float]]:
     """On the questions kept apart: EM, F1, whether the top token is in the answer's sentence, AUROC of here."""
     found = collections.defaultdict(list)
@@ -446,7 +446,7 @@ def summed(entries: list[tuple[bool, float, bool, float, bool]]) -> dict[str, fl
     return {name: round(value, 3) for name, value in told.items()}
 
 
-def stored(model: Reader) -> dict[str, torch.Tensor]:
+def stored(model: Reranker) -> dict[str, torch.Tensor]:
     """What is kept of the model: ``X.down`` and ``X.up`` for linear layers, ``X`` for what is replaced, the outputs."""
     return {
         name.removeprefix("encoder.").replace(".linear.", "."): parameter
@@ -490,7 +490,7 @@ def main() -> None:
     for seed in range(options.teachers):
         torch.manual_seed(seed)
         teacher = fitted(
-            Reader(options.model, 0),
+            Reranker(options.model, 0),
             examples,
             [],
             epochs=options.teacher_epochs,
@@ -508,7 +508,7 @@ def main() -> None:
         )
     torch.manual_seed(100)
     left = options.seconds - (time.perf_counter() - begun) - 8
-    fresh = Reader(options.model, options.rank)
+    fresh = Reranker(options.model, options.rank)
     if options.start:
         with torch.no_grad():
             for name, value in load_file(options.start).items():

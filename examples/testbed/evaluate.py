@@ -40,7 +40,7 @@ from worlds import (
 )
 
 if TYPE_CHECKING:
-    from model import Reader
+    from model import Reranker
 
 LENGTHS: Final = (512, 1024, 2048, 4096, 8192, 16384)
 ALL: Final = "all"
@@ -148,7 +148,7 @@ def encoded(text: str) -> list[int]:
     return tokenizer().encode(text, add_special_tokens=False).ids
 
 
-def read_by(reader: Reader, items: Sequence[Item], deadline: float = math.inf) -> list[str | None]:
+def read_by(reader: Reranker, items: Sequence[Item], deadline: float = math.inf) -> list[str | None]:
     """The model's replies; None where time.monotonic() passed ``deadline`` before."""
     written = reader.generate([item.tokens for item in items], max(item.most for item in items), deadline)
     return [
@@ -280,13 +280,13 @@ def main() -> None:
         given.json.write_text(json.dumps([one.row() for one in measured], indent=1) + "\n", encoding="utf-8")
 
 
-def _reader(folder: Path) -> Reader:
+def _reader(folder: Path) -> Reranker:
     """Imported late: the processes that make examples begin without torch."""
     import torch
-    from model import Reader, load
+    from model import Reranker, load
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return Reader(load(folder, device, torch.bfloat16 if device == "cuda" else torch.float32).eval())
+    return Reranker(load(folder, device, torch.bfloat16 if device == "cuda" else torch.float32).eval())
 
 
 if __name__ == "__main__":

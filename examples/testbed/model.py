@@ -141,7 +141,7 @@ def compare_with_transformers(folder: Path, tokens: Sequence[int], number: int) 
     """The saved model as transformers runs it and as this file does: the logits' largest difference relative to the
     largest logit, and whether ``number`` tokens written greedily are the same."""
     theirs = load(folder, "cpu", torch.float32).eval()
-    ours = Reader(theirs)
+    ours = Reranker(theirs)
     prompt = torch.tensor([list(tokens)])
     with torch.no_grad():
         expected = theirs(prompt).logits[0]
@@ -200,7 +200,7 @@ def weighted_loss(
     return (each * weights).sum() / weights.sum(), ((each * replies).sum() / replies.sum().clamp(min=1)).detach()
 
 
-class Reader:
+class Reranker:
     """The arithmetic over a model's parameters; the stream between layers has the parameters' type."""
 
     def __init__(self, model: Qwen2ForCausalLM, *, compiled: bool = False) -> None:

@@ -26,7 +26,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 from evaluate import ALL, NUMBER, Cell, Item, Result, cells, encoded, prepared, read_by, results, table, tokenizer
-from model import Reader, Shape, compare_with_transformers, load, new, rounded, save, write_json
+from model import Reranker, Shape, compare_with_transformers, load, new, rounded, save, write_json
 from torch import Tensor
 from worlds import TASKS, training_document
 
@@ -263,7 +263,7 @@ class Trainer:
             self.model = load(given.resume, self.device, torch.float32)
         else:
             self.model = new(settings.shape, seed=record.run).to(self.device)
-        self.reader = Reader(self.model, compiled=self.device == "cuda")
+        self.reader = Reranker(self.model, compiled=self.device == "cuda")
         self.optimizer = Optimizer(self.model, given.optimizer)
         self.good = self._weights()
         self.losses: list[Tensor] = []
@@ -333,7 +333,7 @@ class Trainer:
     def _test(self, quick: Sequence[Sequence[Item]]) -> None:
         began = time.monotonic()
         items = [item for some in quick for item in some]
-        measured = results(items, read_by(Reader(rounded(self.model)), items))
+        measured = results(items, read_by(Reranker(rounded(self.model)), items))
         wanted = {item.cell for item in items}
         told: dict[str, list[str]] = {}
         for one in measured:
@@ -350,7 +350,7 @@ class Trainer:
 
     def evaluate(self, final: Iterable[list[Item]], deadline: float) -> None:
         """Cell by cell until the time is over; what has been measured is kept in training.json."""
-        reader = Reader(rounded(self.model))
+        reader = Reranker(rounded(self.model))
         measured: list[Result] = []
         try:
             for items in final:

@@ -27,7 +27,7 @@ from lcrag.text.dialogue import another_speaks
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
-from lcrag.types import Completion, Embedder, Reader, Task, Usage
+from lcrag.types import Completion, Embedder, Reranker, Task, Usage
 
 WINDOW: Final = 4_000_000
 """Tokens read at once: 16 MB of text, whose sentences take about 1 GB of memory and 20 s."""
@@ -116,7 +116,7 @@ class EmbeddedBackend:
     name = "embedded"
     window = WINDOW
 
-    def __init__(self, embedder: Embedder | None, reader: Reader | None = None) -> None:
+    def __init__(self, embedder: Embedder | None, reader: Reranker | None = None) -> None:
         self._embedder = embedder
         self._reader = reader
 

@@ -238,11 +238,11 @@ def profile_of(outcomes: Outcomes, backend: Backend) -> Profile:
             if found:
                 kinds.setdefault(kind, {})[place] = found
         use[place] = _mean([curves[place] for kind, curves in kinds.items() if kind != "absent" and place in curves])
-    handed: dict[str, Curve] = {}
+    retention: dict[str, Curve] = {}
     for role in HANDED:
         found = curve(outcomes, role, HANDED_KIND, "consecutive", backend.window)
         if found:
-            handed[role] = found
+            retention[role] = found
     answered = [cell for cell in outcomes.cells.values() if cell.role == "answer"]
     here = [cell for cell in answered if cell.kind != "absent"]
     absent = [cell for cell in answered if cell.kind == "absent"]
@@ -251,10 +251,10 @@ def profile_of(outcomes: Outcomes, backend: Backend) -> Profile:
         use={place: use[place] or base.use[place] for place in use},
         kinds=kinds,
         scopes={kind: _scope(here, kind) for kind in ("list", "count") if kind in kinds},
-        handed={**base.handed, **handed},
+        retention={**base.retention, **retention},
         false_found=1 - _share(absent) if absent else None,
         false_refused=_share(here) if here else None,
-        brevity=_brevity(here) if here else base.brevity,
+        output_ratio=_output_ratio(here) if here else base.output_ratio,
     )
 
 
@@ -270,7 +270,7 @@ def _share(cells: Iterable[Cell]) -> float:
     return sum(cell.said_nothing for cell in listed) / max(1, sum(cell.asked for cell in listed))
 
 
-def _brevity(cells: Sequence[Cell]) -> float:
+def _output_ratio(cells: Sequence[Cell]) -> float:
     """Tokens that were written for one that workloads reckon with."""
     reckoned = sum(cell.asked * answer_tokens(cell.scope / cell.asked) for cell in cells if cell.asked)
     return sum(cell.written for cell in cells) / reckoned

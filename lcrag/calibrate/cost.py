@@ -42,7 +42,7 @@ def fit_cost(measured: Sequence[Measured]) -> CostModel:
     rows = [one for one in measured if one.seconds > 0]
     if not rows:
         raise BackendFailed("no call took any time: nothing to fit a cost model to")
-    names = ("a", "more", "b", "c", "d", "crowd", "context")
+    names = ("per_batch", "per_call", "per_token", "per_pair", "per_step", "per_step_call", "per_step_token")
     design = np.array(
         [
             (
@@ -67,7 +67,7 @@ def fit_cost(measured: Sequence[Measured]) -> CostModel:
         worst = int(np.argmin(found * scale))
         left = [place for number, place in enumerate(left) if number != worst]
     fitted = {names[place]: float(value) for place, value in zip(left, found, strict=True)}
-    cost = CostModel(**{"a": 0.0, "b": 0.0, "c": 0.0, "d": 0.0} | fitted)
+    cost = CostModel(**dict.fromkeys(("per_batch", "per_token", "per_pair", "per_step"), 0.0) | fitted)
     errors = [abs(cost.seconds(one.new, one.cached, one.out, one.calls) - one.seconds) / one.seconds for one in rows]
     return replace(cost, error=statistics.median(errors))
 

@@ -26,7 +26,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final, Literal
 
 from lcrag.comparison.dataset import Question
-from lcrag.index.fulltext import spaced
+from lcrag.text.words import spaced
 from lcrag.types import Status
 
 Metric = Literal["abstention", "choice", "number", "rouge_l", "contains", "f1"]

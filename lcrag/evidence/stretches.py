@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Final
 
 from lcrag.retrieve.passages import groups
-from lcrag.types import Reader, Reading
+from lcrag.types import Relevance, Reranker
 
 STRETCH: Final = 560
 """Characters of a stretch: those of a chunk, which the reader was trained on."""
@@ -27,7 +27,7 @@ class Stretch:
     places: tuple[int, ...]
     starts: tuple[int, ...]
     text: str
-    reading: Reading
+    reading: Relevance
 
     def sentence_at(self, offset: int) -> tuple[int, int]:
         """The place of the sentence in which the character at ``offset`` of ``text`` is, and where that one ends."""
@@ -50,7 +50,7 @@ def evidence(stretches: Iterable[Stretch]) -> dict[int, float]:
 
 
 def read(
-    question: str, owners: Sequence[object], texts: Sequence[str], scores: Sequence[float], reader: Reader, most: int
+    question: str, owners: Sequence[object], texts: Sequence[str], scores: Sequence[float], reader: Reranker, most: int
 ) -> list[Stretch]:
     """The stretches of these sentences, at most ``most`` of them: those that hold the sentences of the highest scores.
 

@@ -14,9 +14,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal
 
-from lcrag.index.fulltext import STOP_WORDS
 from lcrag.text.sentences import sentences
-from lcrag.text.words import stems
+from lcrag.text.words import STOP_WORDS, stems
 
 Piece = tuple[int, str]
 """Text of a document as it stands there, and its offset."""

@@ -18,7 +18,7 @@ from lcrag.evidence.cite import MARKER
 from lcrag.evidence.support import facts
 from lcrag.text.places import line_of, page_of
 from lcrag.text.prompts import ANSWER_TOKENS, says_nothing
-from lcrag.types import Answer, Backend, CorpusReader, Passage, Task, Trace, Traced, Usage
+from lcrag.types import Answer, Backend, CorpusView, Passage, Task, Trace, Traced, Usage
 
 BESIDE: Final = 300
 """Tokens of a prompt besides its passages."""
@@ -28,7 +28,7 @@ SAME: Final = 0.6
 Places = frozenset[int]
 
 
-def trace(question: str, answer: Answer, read: Sequence[Passage], corpus: CorpusReader, backend: Backend) -> Trace:
+def trace(question: str, answer: Answer, read: Sequence[Passage], corpus: CorpusView, backend: Backend) -> Trace:
     """The trace of an answer that was made from ``read``, by asking ``backend`` again with parts of it.
 
     What does not fit one prompt beside the cited passages is not considered. An answer that the passages do not give
@@ -168,7 +168,7 @@ def _within(answer: Answer, read: Sequence[Passage], room: int) -> list[Passage]
     return [replace(read[place], marker=marker) for marker, place in enumerate(sorted(taken), 1)]
 
 
-def _traced(passage: Passage, needed: bool, minimal: bool, corpus: CorpusReader) -> Traced:
+def _traced(passage: Passage, needed: bool, minimal: bool, corpus: CorpusView) -> Traced:
     document = corpus.document(passage.document_id)
     line, page = line_of(document, passage.start), page_of(document, passage.start)
     return Traced(passage.source, passage.start, passage.end, line, page, needed, minimal)

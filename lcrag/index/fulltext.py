@@ -14,6 +14,7 @@ import re
 import sqlite3
 from collections.abc import Iterable
 
+from lcrag.text.words import STOP_WORDS, spaced, spaced_pairs
 from lcrag.types import Term
 
 MAX_POSTINGS = 50_000
@@ -36,24 +37,8 @@ _QUESTION_SCHEMA = (
     "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, lexical, row)",
 )
 
-# Scripts that put no spaces between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese, Korean (whose endings stick).
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
-    r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]+"
-)
-_MAY_BE_UNSPACED = re.compile("[^\0-\u0dff\u2000-\u3004]")  # three times as fast to find nothing with
 _BETWEEN_WORDS = re.compile(r"[\s\0'’]+")
 _JOINERS = re.compile(r"[!-/:-@\[-`{-~\u2010-\u2015]+")
-STOP_WORDS = frozenset(
-    word
-    for line in (
-        "a about all also am an and any are as at be been being but by can could d did do does doing for from had has",
-        "have having he her here him his how i if in into is it its just ll m may me might my no not of on or our re s",
-        "shall she should so some such t than that the their them then there these they this those to us ve was we",
-        "were what when where which while who whom whose why will with would you your",
-    )
-    for word in line.split()
-)
 
 
 def add(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) -> None:
@@ -105,17 +90,6 @@ def terms(db: sqlite3.Connection, question: str, size: int) -> tuple[Term, ...]:
     )
 
 
-def spaced(text: str) -> str:
-    """Runs of scripts without spaces as their characters and pairs of characters, which FTS5 then takes for words."""
-    if text.isascii() or not _MAY_BE_UNSPACED.search(text):
-        return text
-    return _UNSPACED.sub(lambda run: f" {' '.join(run[0])} {' '.join(_pairs(run[0]))} ", text)
-
-
-def _pairs(run: str) -> list[str]:
-    return [run[i : i + 2] for i in range(len(run) - 1)]
-
-
 def _phrases(db: sqlite3.Connection, question: str) -> list[tuple[int, str]]:
     """What to look for: ``(chunks that may hold it, phrase)``.
 
@@ -133,7 +107,7 @@ def _phrases(db: sqlite3.Connection, question: str) -> list[tuple[int, str]]:
 def _words(db: sqlite3.Connection, question: str) -> list[tuple[str, tuple[str, ...]]]:
     """The question's words, each with the terms that FTS5 makes of it; compound ones are followed by their parts."""
     texts: list[str] = []
-    for text in _BETWEEN_WORDS.split(_UNSPACED.sub(lambda run: f" {' '.join(_pairs(run[0]) or run[0])} ", question)):
+    for text in _BETWEEN_WORDS.split(spaced_pairs(question)):
         parts = [part for part in _JOINERS.split(text) if part]
         texts.extend((text, *parts) if len(parts) > 1 else parts)
     texts = list(dict.fromkeys(texts))

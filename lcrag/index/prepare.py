@@ -15,7 +15,7 @@ from lcrag.types import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Pieces:
+class IndexedText:
     """A document's chunks, in order: where each is, where it stands, its tokens, and the key of its vectors.
 
     ``blocks``: contexts and texts as they are stored (``lcrag.index.blocks``).
@@ -29,34 +29,34 @@ class Pieces:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedFile:
     """What came of reading a file: its document and pieces, or neither because its bytes are known, or ``failed``."""
 
     digest: bytes = b""
     document: Document | None = None
-    pieces: Pieces | None = None
+    pieces: IndexedText | None = None
     failed: str = ""
 
 
-def reading(file: ingest.SourceFile, known: Container[bytes] = ()) -> Reading:
+def parse(file: ingest.SourceFile, known: Container[bytes] = ()) -> ParsedFile:
     """The file, read no further than needed: one whose digest is ``known`` is not parsed."""
     try:
         digest = _digest(file.path)
         if digest in known:
-            return Reading(digest)
+            return ParsedFile(digest)
         document = ingest.read(file)
     except (ingest.UnreadableFile, OSError) as error:
-        return Reading(failed=(error.strerror if isinstance(error, OSError) else None) or str(error))
-    return Reading(digest, document, pieces(document))
+        return ParsedFile(failed=(error.strerror if isinstance(error, OSError) else None) or str(error))
+    return ParsedFile(digest, document, pieces(document))
 
 
-def pieces(document: Document) -> Pieces:
+def pieces(document: Document) -> IndexedText:
     found = headings(document)
     spans = split(document, found)
     lines = contexts(document, spans, found)
     texts = [document.text[start:end] for start, end in spans]
     contents = [content(line, text) for line, text in zip(lines, texts, strict=True)]
-    return Pieces(spans, lines, count_many(texts), contents, pack(lines, texts))
+    return IndexedText(spans, lines, count_many(texts), contents, pack(lines, texts))
 
 
 def content(context: str, text: str) -> bytes:

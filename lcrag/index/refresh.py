@@ -20,7 +20,7 @@ from lcrag.index import fulltext as lexical
 from lcrag.types import Document, Emit, Event
 
 if TYPE_CHECKING:
-    from lcrag.index.prepare import Pieces, Reading
+    from lcrag.index.prepare import IndexedText, ParsedFile
     from lcrag.ingest import Scan, SourceFile
 
 
@@ -84,7 +84,7 @@ def refresh(db: sqlite3.Connection, scan: Scan, extra: Sequence[Document], emit:
     for document in extra:
         _store_file(db, postings, document.source, -1, -1, None, document)
         done += 1
-    for file, found in _readings(stale, before):
+    for file, found in _parsed_files(stale, before):
         _take(db, postings, file, before.get(file.source), found, emit)
         done += 1
         emit(Event("index", {"done": done, "total": total, "source": file.source}))
@@ -125,10 +125,10 @@ def _compared(before: Mapping[str, _Known], after: Mapping[str, _Known]) -> Refr
     )
 
 
-def _readings(stale: Sequence[SourceFile], before: Mapping[str, _Known]) -> Iterator[tuple[SourceFile, Reading]]:
-    from lcrag.index.workers import readings
+def _parsed_files(stale: Sequence[SourceFile], before: Mapping[str, _Known]) -> Iterator[tuple[SourceFile, ParsedFile]]:
+    from lcrag.index.workers import parse_files
 
-    yield from readings(stale, {row.digest for row in before.values() if row.digest is not None})
+    yield from parse_files(stale, {row.digest for row in before.values() if row.digest is not None})
 
 
 class _Postings:
@@ -156,10 +156,10 @@ class _Postings:
 
 
 def _take(
-    db: sqlite3.Connection, postings: _Postings, file: SourceFile, known: _Known | None, found: Reading, emit: Emit
+    db: sqlite3.Connection, postings: _Postings, file: SourceFile, known: _Known | None, found: ParsedFile, emit: Emit
 ) -> None:
     """Bring one file's row up to date with what came of reading it."""
-    from lcrag.index.prepare import reading
+    from lcrag.index.prepare import parse
 
     if not found.failed:
         if known and known.document is not None and known.digest == found.digest:
@@ -170,7 +170,7 @@ def _take(
         if _copy_file(db, file, found.digest):
             return
         if found.document is None:  # its bytes are known, but as a file of another kind
-            found = reading(file)
+            found = parse(file)
     if found.document is None:
         db.execute(
             "REPLACE INTO files (source, size, mtime_ns, error) VALUES (?, ?, ?, ?)",
@@ -203,7 +203,7 @@ def _store_file(
     mtime_ns: int,
     digest: bytes | None,
     document: Document,
-    made: Pieces | None = None,
+    made: IndexedText | None = None,
 ) -> None:
     """Write a file's row, and its text unless it is there already."""
     from lcrag.index.prepare import pieces
@@ -234,7 +234,9 @@ def _store_file(
     )
 
 
-def _add_chunks(db: sqlite3.Connection, postings: _Postings, number: int, document: Document, made: Pieces) -> None:
+def _add_chunks(
+    db: sqlite3.Connection, postings: _Postings, number: int, document: Document, made: IndexedText
+) -> None:
     last = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'chunks'").fetchone()
     first = 1 + (last[0] if last else 0)
     ids = range(first, first + len(made.spans))

@@ -22,7 +22,7 @@ from contextlib import ExitStack, suppress
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from lcrag.index.prepare import Reading, reading
+from lcrag.index.prepare import ParsedFile, parse
 
 if TYPE_CHECKING:
     from lcrag.ingest import SourceFile
@@ -38,12 +38,12 @@ _PROGRAM: Final = (
 )
 
 
-def readings(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tuple[SourceFile, Reading]]:
+def parse_files(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tuple[SourceFile, ParsedFile]]:
     """Each file with what came of reading it, in order. Files whose digest is ``known`` are not parsed."""
     cores = min(os.cpu_count() or 1, PROCESSES)
     if cores == 1 or sum(file.size for file in files) < SIDE_BY_SIDE:
         for file in files:
-            found = reading(file, known)
+            found = parse(file, known)
             known.add(found.digest)
             yield file, found
         return
@@ -56,14 +56,14 @@ def readings(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tuple[S
             idle.put(process)
         opened.callback(pool.shutdown, wait=False, cancel_futures=True)
 
-        def ask(batch: list[SourceFile]) -> list[Reading]:
+        def ask(batch: list[SourceFile]) -> list[ParsedFile]:
             process = idle.get()
             try:
                 return process.ask(batch)
             finally:
                 idle.put(process)
 
-        waiting: deque[tuple[list[SourceFile], Future[list[Reading]]]] = deque()
+        waiting: deque[tuple[list[SourceFile], Future[list[ParsedFile]]]] = deque()
         for batch in _batches(files):
             waiting.append((batch, pool.submit(ask, batch)))
             if len(waiting) > 2 * cores:
@@ -72,7 +72,7 @@ def readings(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tuple[S
             yield from _done(*waiting.popleft())
 
 
-def _done(batch: list[SourceFile], asked: Future[list[Reading]]) -> Iterable[tuple[SourceFile, Reading]]:
+def _done(batch: list[SourceFile], asked: Future[list[ParsedFile]]) -> Iterable[tuple[SourceFile, ParsedFile]]:
     return zip(batch, asked.result(), strict=True)
 
 
@@ -126,15 +126,15 @@ class _Process:
         pickle.dump(value, self._running.stdin, pickle.HIGHEST_PROTOCOL)
         self._running.stdin.flush()
 
-    def ask(self, batch: list[SourceFile]) -> list[Reading]:
+    def ask(self, batch: list[SourceFile]) -> list[ParsedFile]:
         assert self._running.stdout is not None
         try:
             self._send(batch)
-            found: list[Reading] = pickle.load(self._running.stdout)
+            found: list[ParsedFile] = pickle.load(self._running.stdout)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # it has ended, or its pipes are closed
             code = self._again()
             if self._over or len(batch) == 1:
-                return [Reading(failed=f"reading it ended the process that did (code {code})")] * len(batch)
+                return [ParsedFile(failed=f"reading it ended the process that did (code {code})")] * len(batch)
             return [one for file in batch for one in self.ask([file])]
         return found
 
@@ -159,5 +159,5 @@ def serve() -> None:
             batch: list[SourceFile] = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        pickle.dump([reading(file, known) for file in batch], answers, pickle.HIGHEST_PROTOCOL)
+        pickle.dump([parse(file, known) for file in batch], answers, pickle.HIGHEST_PROTOCOL)
         answers.flush()

@@ -15,7 +15,7 @@ from lcrag.types import Document
 
 __all__ = ["Scan", "SourceFile", "UnreadableFile", "discover", "from_text", "read"]
 
-READERS: Final = {
+EXTRACTORS: Final = {
     ".html": "html",
     ".htm": "html",
     ".xhtml": "html",
@@ -42,7 +42,7 @@ def read(file: SourceFile) -> Document:
         data = file.path.read_bytes()
     except OSError as error:
         raise UnreadableFile(error.strerror or str(error)) from error
-    name = READERS.get(file.path.suffix.lower())
+    name = EXTRACTORS.get(file.path.suffix.lower())
     if name is None:
         return from_text(decoded(data), file.source)
     try:

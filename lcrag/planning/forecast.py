@@ -61,13 +61,13 @@ def _forecast(
     marks = fences[work.surroundings]
     work = replace(
         work,
-        input_tokens=round((work.input_tokens - work.written) * marks + work.written * profile.brevity),
-        output_tokens=round(work.output_tokens * profile.brevity),
+        input_tokens=round((work.input_tokens - work.written) * marks + work.written * profile.output_ratio),
+        output_tokens=round(work.output_tokens * profile.output_ratio),
         longest_prompt=round(work.longest_prompt * marks),
-        lasting=round(work.lasting * marks),
+        reusable_tokens=round(work.reusable_tokens * marks),
     )
     options: dict[str, Option] = {field.name: getattr(pipeline, field.name) for field in fields(pipeline)}  # type: ignore[arg-type]
-    cached = min(warm.get(route_key(pipeline.name, options), 0), work.lasting, work.input_tokens)
+    cached = min(warm.get(route_key(pipeline.name, options), 0), work.reusable_tokens, work.input_tokens)
     return Forecast(
         pipeline=pipeline.name,
         options=options,
@@ -92,7 +92,7 @@ def quality(work: Workload, estimate: Estimate, profile: Profile) -> float:
     else:
         once = kept(profile, work.reads, work.read_tokens)
         survives = sum(weight * once ** PARTS[kind] for kind, weight in kinds.items())
-    for role, tokens in work.handed:
+    for role, tokens in work.handovers:
         survives *= kept(profile, role, tokens)
     p = work.evidence * survives
     absent = profile.kinds.get("absent", {}).get(work.surroundings)

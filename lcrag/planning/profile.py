@@ -1,6 +1,6 @@
 """What is known of a backend: a Profile that ``lcrag calibrate`` measured, or cautious numbers that say so.
 
-A measured one is a JSON file (``lcrag.profile/1``) in the user's config folder, found by what it was measured on:
+A measured one is a JSON file (``lcrag.profile/2``) in the user's config folder, found by what it was measured on:
 backend, model, window, dtype and device. Another window or another device is another profile.
 """
 
@@ -22,7 +22,19 @@ from lcrag.errors import BadConfig
 from lcrag.paths import config_folder
 from lcrag.types import CostModel, Curve, Estimate, Kind, Profile, Role, Surroundings
 
-SCHEMA: Final = "lcrag.profile/1"
+SCHEMA: Final = "lcrag.profile/2"
+_FIRST_SCHEMA: Final = "lcrag.profile/1"
+_FIRST_NAMES: Final = {"handed": "retention", "brevity": "output_ratio"}
+_FIRST_COSTS: Final = {
+    "a": "per_batch",
+    "b": "per_token",
+    "c": "per_pair",
+    "d": "per_step",
+    "more": "per_call",
+    "context": "per_step_token",
+    "crowd": "per_step_call",
+}
+"""Fields of the first schema and their names now: measuring a model takes minutes, so old profiles are still read."""
 
 _SHARES: Final = ((1 / 64, 0.95), (1 / 16, 0.92), (1 / 8, 0.88), (1 / 4, 0.8), (1 / 2, 0.68), (1.0, 0.5))
 """P(the evidence is used) by the share of the published window that is read. Effective windows are a fraction of the
@@ -35,7 +47,9 @@ _DISTRACTED: Final = 0.95
 _HANDED: Final = 0.85
 """Of what a model would use, the share that it writes into a note or a summary for another. Until it is measured."""
 
-_SERVER_COST: Final = CostModel(a=0.05, b=1.5e-5, c=3.6e-10, d=1 / 105, crowd=1.8e-3)
+_SERVER_COST: Final = CostModel(
+    per_batch=0.05, per_token=1.5e-5, per_pair=3.6e-10, per_step=1 / 105, per_step_call=1.8e-3
+)
 """One H100 with a model of 7B: 4k tokens in 0.11 s, 128k in 8.2 s, 105 tokens/s out, 32 prompts of 4k in 4.8 s."""
 
 _EMBEDDED_USE: Final[dict[str, Curve]] = {
@@ -53,7 +67,7 @@ _EMBEDDED_USE: Final[dict[str, Curve]] = {
 _EMBEDDED_MAKES_UP: Final = 0.6
 """What it does where nothing is there: 0 of nq_pool, .85 of locomo, .90 of lara when this was set, about the mean; 0,
 .44 and .89 since whose turn it is counts (README)."""
-_EMBEDDED_COST: Final = CostModel(a=0.1, b=1.5e-5, c=0.0, d=0.0, more=0.1)
+_EMBEDDED_COST: Final = CostModel(per_batch=0.1, per_token=1.5e-5, per_pair=0.0, per_step=0.0, per_call=0.1)
 
 MOST_SPREAD: Final = 2.0
 
@@ -70,8 +84,8 @@ def builtin_profile(backend: str, model: str, window: int) -> Profile:
         made_up = None  # nobody knows
         use = {"consecutive": consecutive, "retrieved": retrieved}
     kept = tuple((k, p * _HANDED) for k, p in use["consecutive"])
-    handed = {"note": kept, "summarise": kept, "synthesise": use["consecutive"]}
-    return Profile(name, backend, model, window, use, cost, handed=handed, false_found=made_up)
+    retention = {"note": kept, "summarise": kept, "synthesise": use["consecutive"]}
+    return Profile(name, backend, model, window, use, cost, retention=retention, false_found=made_up)
 
 
 def at(curve: Curve, tokens: float) -> float:
@@ -119,7 +133,7 @@ def _spread(profile: Profile, kind: Kind, scope: float | None) -> float:
 
 def kept(profile: Profile, role: Role, tokens: float) -> float:
     """P(the evidence is in what ``role`` writes | it reads this many tokens)."""
-    return at(profile.handed.get(role) or profile.use["consecutive"], tokens)
+    return at(profile.retention.get(role) or profile.use["consecutive"], tokens)
 
 
 def shifted(profile: Profile, surroundings: Surroundings, estimate: Estimate) -> float:
@@ -193,14 +207,18 @@ def save_profile(profile: Profile) -> Path:
 
 
 def to_object(profile: Profile) -> dict[str, Any]:
-    """``lcrag.profile/1``."""
+    """``lcrag.profile/2``."""
     return {"schema": SCHEMA, **asdict(profile)}
 
 
 def from_object(value: Mapping[str, Any]) -> Profile:
     """The inverse of ``to_object``. Raises ValueError, KeyError or TypeError for what is no profile."""
     fields = dict(value)
-    if fields.pop("schema") != SCHEMA:
+    schema = fields.pop("schema")
+    if schema == _FIRST_SCHEMA:
+        fields = {_FIRST_NAMES.get(name, name): field for name, field in fields.items()}
+        fields["cost"] = {_FIRST_COSTS.get(name, name): number for name, number in fields["cost"].items()}
+    elif schema != SCHEMA:
         raise ValueError(f"the schema is not {SCHEMA}")
     cost = CostModel(**fields.pop("cost"))
     use = {name: _curve(points) for name, points in fields.pop("use").items()}
@@ -209,8 +227,8 @@ def from_object(value: Mapping[str, Any]) -> Profile:
     kinds = {
         kind: {name: _curve(points) for name, points in curves.items()} for kind, curves in fields.pop("kinds").items()
     }
-    handed = {role: _curve(points) for role, points in fields.pop("handed").items()}
-    return Profile(use=use, cost=cost, kinds=kinds, handed=handed, **fields)
+    retention = {role: _curve(points) for role, points in fields.pop("retention").items()}
+    return Profile(use=use, cost=cost, kinds=kinds, retention=retention, **fields)
 
 
 def _curve(points: Sequence[Sequence[float]]) -> Curve:

@@ -25,14 +25,14 @@ def profile_report(profile: Profile) -> str:
     for surroundings, title in (("consecutive", "consecutive text"), ("retrieved", "best-ranked passages")):
         curves = {kind: curves[surroundings] for kind, curves in profile.kinds.items() if surroundings in curves}
         lines += _table(title, curves or {"any kind": profile.use[surroundings]}, profile.window)
-    if profile.handed:
-        short = "  ".join(f"{role} {curve[0][1]:.2f} at {curve[0][0]:,}" for role, curve in profile.handed.items())
-        lines.append(f"handed on: {short}")
+    if profile.retention:
+        short = "  ".join(f"{role} {curve[0][1]:.2f} at {curve[0][0]:,}" for role, curve in profile.retention.items())
+        lines.append(f"retained when handed on: {short}")
     if profile.false_found is not None and profile.false_refused is not None:
         lines.append(f"made up where nothing is: {profile.false_found:.0%}")
         lines.append(f"refused where it was read: {profile.false_refused:.0%}")
     if profile.measured:
-        lines.append(f"tokens written for one reckoned with: {profile.brevity:.2f}")
+        lines.append(f"tokens written for one reckoned with: {profile.output_ratio:.2f}")
     return printable("\n".join([*lines, "", *_cost(profile.cost, profile.window)]) + "\n")
 
 
@@ -58,8 +58,8 @@ def _short(tokens: int) -> str:
 
 def _cost(cost: CostModel, window: int) -> list[str]:
     read = (
-        f"seconds = {cost.a:.3g} + {cost.b:.3g} n + {cost.c:.3g} n (n + m), n tokens anew after m cached; "
-        f"{cost.d:.3g} a token written"
+        f"seconds = {cost.per_batch:.3g} + {cost.per_token:.3g} n + {cost.per_pair:.3g} n (n + m), "
+        f"n new tokens after m cached; {cost.per_step:.3g} a token written"
     )
     fit = [] if cost.error is None else [f"median error of the fit: {cost.error:.1%}"]
     lengths = [tokens for tokens in (512, 4096, 32768, 131072) if tokens <= window]

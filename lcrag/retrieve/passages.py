@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 
 from lcrag.text.prompts import fence
-from lcrag.types import Backend, Chunk, CorpusReader, Passage
+from lcrag.types import Backend, Chunk, CorpusView, Passage
 
 T = TypeVar("T")
 
@@ -15,7 +15,7 @@ PASSAGE_TOKENS: Final = 512
 """Where long text is cut into passages: two chunks, so that a marker still points to a paragraph or two."""
 
 
-def recounted(chunks: Iterable[Chunk], corpus: CorpusReader, backend: Backend) -> list[Chunk]:
+def recounted(chunks: Iterable[Chunk], corpus: CorpusView, backend: Backend) -> list[Chunk]:
     """The chunks with their tokens as the backend counts them."""
     listed = list(chunks)
     if corpus.tokenizer == backend.tokenizer:

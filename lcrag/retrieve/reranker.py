@@ -29,7 +29,7 @@ from lcrag.retrieve.embedder import (
     weights_folder,
     word_pieces,
 )
-from lcrag.types import Reading
+from lcrag.types import Relevance
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -41,7 +41,7 @@ LONGEST_ANSWER: Final = 30
 _CLS, _SEP = 101, 102
 
 
-class MiniLMReader:
+class MiniLMReranker:
     """Made in a millisecond: the model is loaded, and the first time ever made (12 s), when something is to be read.
 
     What it has read beside the last question it remembers. Raises NotInstalled when a package is missing, and, at the
@@ -54,7 +54,7 @@ class MiniLMReader:
         self._model = model or cache_folder() / "models" / f"reader-int8-{key}.onnx"
         if not self._model.exists():
             require(TO_EXPORT)
-        self._last: tuple[str, dict[str, Reading]] = ("", {})
+        self._last: tuple[str, dict[str, Relevance]] = ("", {})
 
     @property
     def name(self) -> str:
@@ -64,8 +64,8 @@ class MiniLMReader:
     def _session(self) -> Any:
         return onnx_session(exported(self._model, "reader", "--reader off", ADAPTER))
 
-    def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
-        """One Reading a text, in their order."""
+    def read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
+        """One Relevance a text, in their order."""
         last, known = self._last
         if last != question:
             known = {}
@@ -74,7 +74,7 @@ class MiniLMReader:
         known.update(zip(new, self._read(question, new), strict=True))
         return [known[text] for text in texts]
 
-    def _read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+    def _read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
         """The same, run in batches of like length."""
         tokenizer = word_pieces()
         asked = tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION]
@@ -82,7 +82,7 @@ class MiniLMReader:
         encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
         pieces = [np.array(one.ids[:room], np.int64) for one in encoded]
         places = [np.array(one.offsets[:room], np.int32).reshape(-1, 2) for one in encoded]
-        found: dict[int, Reading] = {}
+        found: dict[int, Relevance] = {}
         lengths = [len(own) + len(asked) + 3 for own in pieces]
         for batch in batches(lengths):
             ids = np.zeros((len(batch), max(lengths[at] for at in batch)), np.int64)
@@ -104,14 +104,14 @@ def _reading(
     none: npt.NDArray[np.float32],
     first: npt.NDArray[np.float32],
     places: npt.NDArray[np.int32],
-) -> Reading:
+) -> Relevance:
     evidence = (1 / (1 + np.exp(-own[:, 2]))).astype(np.float32)
     if not len(own):
-        return Reading(float(first[1]), float(first[0]), (0, 0), float("-inf"), places, evidence)
+        return Relevance(float(first[1]), float(first[0]), (0, 0), float("-inf"), places, evidence)
     scores = own[:, None, 0] + own[None, :, 1]
     length = np.arange(len(own))[None, :] - np.arange(len(own))[:, None]
     scores = np.where((length >= 0) & (length < LONGEST_ANSWER), scores, -np.inf)
     start, end = divmod(int(scores.argmax()), len(own))
     span = (int(places[start, 0]), int(places[end, 1]))
     over = float(scores[start, end] - none[0] - none[1])
-    return Reading(float(first[1]), float(first[0]), span, over, places, evidence)
+    return Relevance(float(first[1]), float(first[0]), span, over, places, evidence)

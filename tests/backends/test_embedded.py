@@ -12,7 +12,7 @@ from support.fakes import HashingEmbedder
 
 from lcrag.backends.embedded import EmbeddedBackend, answerable, threshold, units
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Passage, Reading, Role, Task
+from lcrag.types import Passage, Relevance, Role, Task
 
 TEXT = (
     "# The light\n\nThe light on the Calf was lit in 1871. Its first keeper was Anna Holm. She kept a tame raven.\n\n"
@@ -53,14 +53,14 @@ class Pointing:
     def __init__(self, phrase: str) -> None:
         self.phrase = phrase
 
-    def read(self, question: str, texts: Sequence[str]) -> list[Reading]:
+    def read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
         found = []
         for one in texts:
             start = max(0, one.find(self.phrase))
             score = 9.0 if self.phrase in one else -9.0
             places = np.array([(0, len(one))], np.int32)
             end = start + len(self.phrase)
-            found.append(Reading(score, score, (start, end), score, places, np.zeros(1, np.float32)))
+            found.append(Relevance(score, score, (start, end), score, places, np.zeros(1, np.float32)))
         return found
 
 

@@ -9,16 +9,16 @@ from support.corpora import content, refreshed, write, write_docs
 
 from lcrag.index import workers as readers
 from lcrag.index.corpus import Corpus
-from lcrag.index.prepare import Reading
-from lcrag.index.workers import readings
+from lcrag.index.prepare import ParsedFile
+from lcrag.index.workers import parse_files
 from lcrag.ingest import discover
 
 CRASHING = (
     "import json, os, sys; sys.path[:] = json.loads(sys.argv[1])\n"
-    "from lcrag import ingest, readers\n"
+    "from lcrag import ingest\nfrom lcrag.index import workers\n"
     "read = ingest.read\n"
     "ingest.read = lambda file: os._exit(9) if file.path.name == 'bad.txt' else read(file)\n"
-    "readers.serve()\n"
+    "workers.serve()\n"
 )
 
 
@@ -57,9 +57,9 @@ def test_the_index_is_the_same(docs: Path, tmp_path: Path, request: pytest.Fixtu
 @pytest.mark.usefixtures("side_by_side")
 def test_they_come_in_order_and_known_bytes_are_not_parsed(docs: Path) -> None:
     files = discover([docs]).files
-    first = dict(readings(files, set()))
+    first = dict(parse_files(files, set()))
     assert list(first) == list(files)
-    again = [found for _, found in readings(files, {one.digest for one in first.values() if not one.failed})]
+    again = [found for _, found in parse_files(files, {one.digest for one in first.values() if not one.failed})]
     assert [found.document is None for found in again] == [True] * len(files)
     assert sum(bool(found.failed) for found in again) == 1
 
@@ -68,7 +68,7 @@ def test_they_come_in_order_and_known_bytes_are_not_parsed(docs: Path) -> None:
 def test_a_file_that_ends_its_reader_fails_alone(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "_PROGRAM", CRASHING)
     write(docs / "bad.txt", "It brings down whoever reads it.")
-    found: dict[str, Reading] = {file.path.name: one for file, one in readings(discover([docs]).files, set())}
+    found: dict[str, ParsedFile] = {file.path.name: one for file, one in parse_files(discover([docs]).files, set())}
     assert "code 9" in found["bad.txt"].failed
     assert [name for name, one in found.items() if one.failed] == ["bad.txt", "empty.docx"]
 
@@ -83,7 +83,7 @@ def test_whoever_stops_listening_leaves_no_process_behind(docs: Path, monkeypatc
         started.append(self)
 
     monkeypatch.setattr(readers._Process, "_start", kept)
-    listening = readings(discover([docs]).files, set())
+    listening = parse_files(discover([docs]).files, set())
     next(listening)
     listening.close()  # type: ignore[attr-defined]
     assert len(started) == 3

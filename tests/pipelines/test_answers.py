@@ -28,7 +28,7 @@ from lcrag.types import (
     Hit,
     Pipeline,
     Ranking,
-    Reader,
+    Reranker,
     Task,
 )
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
@@ -400,7 +400,7 @@ def test_a_backend_that_fails_is_not_hidden(tmp_path: Path) -> None:
     assert len(backend.tasks) == 2
 
 
-def test_with_a_reader_chunk_rag_takes_first_what_answers(tmp_path: Path, reader: Reader) -> None:
+def test_with_a_reader_chunk_rag_takes_first_what_answers(tmp_path: Path, reader: Reranker) -> None:
     """By words alone every line of the calf's light is as good; one of them answers."""
     lines = [f"The light on the Calf was looked at by the board in the year {1700 + place}." for place in range(90)]
     lines[70] = "It was on the Calf that in 1871 Anna Holm lit the light for the very first time."
@@ -415,7 +415,7 @@ def test_with_a_reader_chunk_rag_takes_first_what_answers(tmp_path: Path, reader
 
 @pytest.mark.parametrize("over", ["hits", "corpus"])
 def test_with_a_reader_compression_keeps_the_sentence_that_answers(
-    tmp_path: Path, reader: Reader, over: Literal["hits", "corpus"]
+    tmp_path: Path, reader: Reranker, over: Literal["hits", "corpus"]
 ) -> None:
     fact = "Its keeper in those years was Anna Holm, who wrote a log."
     lines = list(LINES)

@@ -13,7 +13,7 @@ from lcrag.backends.scripted import ScriptedBackend
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Answer, Backend, Event, Reader
+from lcrag.types import Answer, Backend, Event, Reranker
 from pipelines import PIPELINES
 
 FILLER = [
@@ -39,7 +39,7 @@ STATUSES = {"answered", "not_found", "not_retrieved"}
 
 
 def ask(
-    folder: Path, shape: str, name: str, backend: Backend, reader: Reader | None = None
+    folder: Path, shape: str, name: str, backend: Backend, reader: Reranker | None = None
 ) -> tuple[Answer, int, list[Event], dict[str, str]]:
     events: list[Event] = []
     with corpus_of(folder, SHAPES[shape]) as corpus:
@@ -74,7 +74,7 @@ def test_by_extraction(tmp_path: Path, name: str, shape: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", PIPELINES)
-def test_by_extraction_with_a_reader(tmp_path: Path, reader: Reader, name: str, shape: str) -> None:
+def test_by_extraction_with_a_reader(tmp_path: Path, reader: Reranker, name: str, shape: str) -> None:
     answer, size, _, texts = ask(tmp_path, shape, name, EmbeddedBackend(HashingEmbedder(), reader), reader)
     check(answer, size, texts)
     assert answer.tokens_read <= size

@@ -15,8 +15,8 @@ from lcrag.planning.profile import builtin_profile, kinds_of, used
 from lcrag.types import (
     Answer,
     Backend,
-    CorpusReader,
     CorpusSize,
+    CorpusView,
     CostModel,
     Emit,
     Estimate,
@@ -30,7 +30,12 @@ SIZE = CorpusSize(3, 100, 25_000)
 ESTIMATE = Estimate(0.4, 100, ((1000, 0.5), (25_000, 1.0)), 0.8)
 USE = ((1000, 0.9), (3000, 0.5))
 PROFILE = Profile(
-    "p", "b", "m", 10_000, {"retrieved": USE, "consecutive": USE}, CostModel(1, 0.01, 0, 0.1, more=0.5, crowd=0.02)
+    "p",
+    "b",
+    "m",
+    10_000,
+    {"retrieved": USE, "consecutive": USE},
+    CostModel(1, 0.01, 0, 0.1, per_call=0.5, per_step_call=0.02),
 )
 
 
@@ -47,7 +52,7 @@ class Fixed:
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         return self.work
 
-    def answer(self, question: str, corpus: CorpusReader, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
         raise NotImplementedError
 
 
@@ -58,16 +63,16 @@ def test_quality_is_evidence_times_use() -> None:
 
 
 def test_each_hand_over_counts() -> None:
-    work = Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved", handed=(("synthesise", 500),))
-    profile = replace(PROFILE, handed={"synthesise": ((400, 0.8), (800, 0.6))})
+    work = Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved", handovers=(("synthesise", 500),))
+    profile = replace(PROFILE, retention={"synthesise": ((400, 0.8), (800, 0.6))})
     [one] = forecast([Fixed(work)], ESTIMATE, SIZE, profile)
     assert one.quality == pytest.approx(0.6 * 0.7 * 0.75)
 
 
 @pytest.mark.parametrize(("cue", "parts"), [("", 1), ("cue_compare", 2), ("cue_list", 3), ("cue_count", 3)])
 def test_evidence_in_several_pieces_must_survive_in_each(cue: str, parts: int) -> None:
-    work = Workload(2000, 10, 3, 2, 9000, 1.0, 2000, "consecutive", reads="note", handed=(("synthesise", 500),))
-    profile = replace(PROFILE, handed={"note": ((2000, 0.9),), "synthesise": ((500, 0.8),)})
+    work = Workload(2000, 10, 3, 2, 9000, 1.0, 2000, "consecutive", reads="note", handovers=(("synthesise", 500),))
+    profile = replace(PROFILE, retention={"note": ((2000, 0.9),), "synthesise": ((500, 0.8),)})
     [one] = forecast([Fixed(work)], replace(ESTIMATE, features={cue: 1.0}), SIZE, profile)
     assert one.quality == pytest.approx(0.9**parts * 0.8)
 
@@ -107,15 +112,15 @@ def test_a_question_is_of_the_kind_that_its_words_and_hits_tell() -> None:
     assert kinds_of({"covered_5": 0.75}) == {"fact": 0.75, "paraphrase": 0.25}
 
 
-def test_marks_count_by_the_surroundings_and_what_is_written_by_the_brevity() -> None:
-    work = Workload(2000, 100, 3, 2, 3000, 1.0, 2000, "consecutive", lasting=1000, written=500)
+def test_marks_count_by_the_surroundings_and_what_is_written_by_the_output_ratio() -> None:
+    work = Workload(2000, 100, 3, 2, 3000, 1.0, 2000, "consecutive", reusable_tokens=1000, written=500)
     marks: dict[Surroundings, float] = {"consecutive": 1.1, "retrieved": 1.5}
-    [one] = forecast([Fixed(work)], ESTIMATE, SIZE, replace(PROFILE, brevity=0.2), marks)
+    [one] = forecast([Fixed(work)], ESTIMATE, SIZE, replace(PROFILE, output_ratio=0.2), marks)
     assert (one.input_tokens, one.output_tokens, one.longest_prompt) == (1750, 20, 3300)
 
 
 def test_warm_tokens_cost_nothing_to_read() -> None:
-    work = Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved", lasting=1800)
+    work = Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved", reusable_tokens=1800)
     key = route_key("fixed", {"depth": 3, "work": work})  # type: ignore[dict-item]
     [cold] = forecast([Fixed(work)], ESTIMATE, SIZE, PROFILE)
     [warm] = forecast([Fixed(work)], ESTIMATE, SIZE, PROFILE, warm={key: 99_999})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_analysis import HEADER, question, row
+from support.results import HEADER, question, row
 
 from lcrag.comparison.analysis import analyse
 from lcrag.report.page import page

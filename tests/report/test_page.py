@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import html as parser
-from test_analysis import analysed, small
+from support.results import analysed, small
 
 from lcrag.report import charts as svg
 from lcrag.report.markup import Markup, tag

@@ -18,7 +18,7 @@ import lcrag.retrieve.embedder
 import lcrag.retrieve.reranker
 from lcrag.errors import NotAvailable, NotInstalled
 from lcrag.evidence.stretches import STRETCH, read
-from lcrag.retrieve.reranker import LENGTH, MiniLMReader
+from lcrag.retrieve.reranker import LENGTH, MiniLMReranker
 from lcrag.session import Session, Settings
 from lcrag.text.sentences import sentences
 from lcrag.types import Event
@@ -28,29 +28,29 @@ OTHER = "Samphire grows on the marsh and is cut in June, when the tides are low 
 QUESTION = "When was the light on the Calf lit?"
 LAZY = """
 import sys
-from lcrag.retrieve.reranker import MiniLMReader
-reader = MiniLMReader()
+from lcrag.retrieve.reranker import MiniLMReranker
+reader = MiniLMReranker()
 assert "onnxruntime" not in sys.modules
 print([one.answer for one in reader.read("When was it lit?", ["It was lit in 1871."])])
 print(sorted({"torch", "transformers", "sentence_transformers"} & set(sys.modules)))
 """
 
 
-def test_it_finds_the_answer_and_the_sentence_that_holds_it(reader: MiniLMReader) -> None:
+def test_it_finds_the_answer_and_the_sentence_that_holds_it(reader: MiniLMReranker) -> None:
     [found] = reader.read(QUESTION, [PASSAGE])
     assert PASSAGE[slice(*found.answer)] in ("1871", "in 1871")
     start, end = PASSAGE.index("The light"), PASSAGE.index(" Bread")
     assert found.evidence_in(start, end) > max(found.evidence_in(0, start), found.evidence_in(end, len(PASSAGE)))
 
 
-def test_the_passage_that_answers_ranks_first_and_says_that_it_is_here(reader: MiniLMReader) -> None:
+def test_the_passage_that_answers_ranks_first_and_says_that_it_is_here(reader: MiniLMReranker) -> None:
     yes, no = reader.read(QUESTION, [PASSAGE, OTHER])
     assert yes.rank > no.rank
     assert yes.here > no.here
     assert yes.answer_score > no.answer_score
 
 
-def test_places_are_characters_of_the_passage_whatever_it_is_read_with(reader: MiniLMReader) -> None:
+def test_places_are_characters_of_the_passage_whatever_it_is_read_with(reader: MiniLMReranker) -> None:
     texts = ["  Né en 1871 à Tolland.", PASSAGE * 40, "", PASSAGE]
     found = reader.read(QUESTION, texts)
     assert len(found) == len(texts)
@@ -62,7 +62,7 @@ def test_places_are_characters_of_the_passage_whatever_it_is_read_with(reader: M
 
 @settings(max_examples=60)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=90), max_size=6), st.text(max_size=30))
-def test_spans_and_evidence_keep_to_their_text(reader: MiniLMReader, texts: list[str], question: str) -> None:
+def test_spans_and_evidence_keep_to_their_text(reader: MiniLMReranker, texts: list[str], question: str) -> None:
     for text, one in zip(texts, reader.read(question, texts), strict=True):
         assert 0 <= one.answer[0] <= one.answer[1] <= len(text)
         assert len(one.places) == len(one.evidence) < LENGTH
@@ -75,7 +75,7 @@ def test_spans_and_evidence_keep_to_their_text(reader: MiniLMReader, texts: list
     st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300), min_size=1, max_size=12),
     st.integers(1, 4),
 )
-def test_stretches_hold_the_sentences_where_they_say(reader: MiniLMReader, texts: list[str], most: int) -> None:
+def test_stretches_hold_the_sentences_where_they_say(reader: MiniLMReranker, texts: list[str], most: int) -> None:
     owners = [place // 5 for place in range(len(texts))]
     scores = [float(len(set(text))) for text in texts]
     found = read("When was it lit?", owners, texts, scores, reader, most)
@@ -89,7 +89,7 @@ def test_stretches_hold_the_sentences_where_they_say(reader: MiniLMReader, texts
             assert 0 <= evidence <= 1
 
 
-def test_the_sentence_with_the_answer_is_the_evidence_of_a_stretch(reader: MiniLMReader) -> None:
+def test_the_sentence_with_the_answer_is_the_evidence_of_a_stretch(reader: MiniLMReranker) -> None:
     texts = [PASSAGE[start:end] for start, end in sentences(PASSAGE)]
     [stretch] = read(QUESTION, [1] * len(texts), texts, [0.0] * len(texts), reader, 9)
     best = max(stretch.sentences(), key=lambda sentence: sentence[3])
@@ -97,12 +97,12 @@ def test_the_sentence_with_the_answer_is_the_evidence_of_a_stretch(reader: MiniL
 
 
 def test_what_was_read_beside_the_last_question_is_remembered(
-    reader: MiniLMReader, monkeypatch: pytest.MonkeyPatch
+    reader: MiniLMReranker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = reader.read(QUESTION, [PASSAGE, OTHER, PASSAGE])
     assert first[0] is first[2]
     with monkeypatch.context() as patch:
-        patch.setattr(MiniLMReader, "_session", None)  # reading once more would fail
+        patch.setattr(MiniLMReranker, "_session", None)  # reading once more would fail
         assert reader.read(QUESTION, [OTHER])[0] is first[1]
     assert reader.read("Who baked bread?", [OTHER])[0] is not first[1]
 
@@ -139,7 +139,7 @@ def test_the_measurement_tells_each_figure_and_how_many_questions_it_is_over(tmp
     assert with_it.keys() - without.keys() == {"EM", "F1", "gold EM", "gold F1", "here"}
 
 
-def test_it_is_loaded_when_it_reads_and_needs_no_torch(reader: MiniLMReader) -> None:
+def test_it_is_loaded_when_it_reads_and_needs_no_torch(reader: MiniLMReranker) -> None:
     reader.read(QUESTION, [PASSAGE])  # made by now
     root = Path(lcrag.retrieve.reranker.__file__).parents[2]
     told = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=True, cwd=root)
@@ -162,7 +162,7 @@ def test_an_adapter_that_cannot_be_merged_is_an_error_with_its_reason(
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path))
     monkeypatch.setattr(lcrag.retrieve.reranker, "ADAPTER", broken)
     with pytest.raises(NotAvailable, match="reader could not be prepared") as caught:
-        MiniLMReader().read(QUESTION, [PASSAGE])
+        MiniLMReranker().read(QUESTION, [PASSAGE])
     assert "--reader off" in caught.value.hint
 
 
@@ -174,7 +174,7 @@ def test_without_its_packages_it_is_left_out_and_said_so(
     find = lcrag.retrieve.embedder.find_spec
     monkeypatch.setattr(lcrag.retrieve.embedder, "find_spec", lambda name: None if name == module else find(name))
     with pytest.raises(NotInstalled):
-        MiniLMReader()
+        MiniLMReranker()
     (tmp_path / "a.md").write_text(PASSAGE)
     events: list[Event] = []
     with Session.open(Settings((str(tmp_path / "a.md"),)), events.append) as session:

@@ -32,13 +32,13 @@ ARROWS: Final[dict[str, str]] = {
     "serve": f"{BELOW_PIPELINES} backends session",
     "calibrate": f"{BELOW_PIPELINES} session",
     "comparison": f"{BELOW_PIPELINES} session",
-    "report": f"{BELOW_PIPELINES} comparison schemas",
-    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report schemas",
+    "report": f"{BELOW_PIPELINES} comparison",
+    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report",
     "__main__": "cli",
-    "schemas": "",
     "": "types errors session comparison pipelines backends",
 }
-"""What the modules of each part may import besides their own part. "": ``lcrag/__init__.py``, whose version all read."""
+"""What the modules of each part may import besides their own part. "": ``lcrag/__init__.py``, whose version all
+read."""
 
 
 def modules(root: Path) -> dict[str, Path]:

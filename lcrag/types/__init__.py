@@ -1,0 +1,96 @@
+"""Every value that crosses a module, and the protocols between them.
+
+Units, once for all: *tokens* are the counting backend's own; *offsets* are characters, half-open, into
+``Document.text``; *seconds* are wall-clock; *probabilities* are in [0, 1]. Values are frozen: a step makes new ones.
+The package imports the standard library only, so that everything may import it.
+"""
+
+from lcrag.types.answers import (
+    Answer,
+    Citation,
+    Completion,
+    Conflict,
+    Statement,
+    Status,
+    Step,
+    Task,
+    Trace,
+    Traced,
+    Usage,
+)
+from lcrag.types.documents import (
+    Chunk,
+    CorpusSize,
+    Document,
+    Hit,
+    Passage,
+    Ranking,
+    Term,
+)
+from lcrag.types.planning import (
+    CostModel,
+    Curve,
+    Estimate,
+    Forecast,
+    Kind,
+    Option,
+    Plan,
+    Policy,
+    Prefer,
+    Profile,
+    Role,
+    Surroundings,
+    Workload,
+)
+from lcrag.types.protocols import (
+    Backend,
+    CorpusView,
+    Embedder,
+    Emit,
+    Event,
+    Pipeline,
+    Relevance,
+    Reranker,
+)
+
+__all__ = [
+    "Answer",
+    "Backend",
+    "Chunk",
+    "Citation",
+    "Completion",
+    "Conflict",
+    "CorpusSize",
+    "CorpusView",
+    "CostModel",
+    "Curve",
+    "Document",
+    "Embedder",
+    "Emit",
+    "Estimate",
+    "Event",
+    "Forecast",
+    "Hit",
+    "Kind",
+    "Option",
+    "Passage",
+    "Pipeline",
+    "Plan",
+    "Policy",
+    "Prefer",
+    "Profile",
+    "Ranking",
+    "Relevance",
+    "Reranker",
+    "Role",
+    "Statement",
+    "Status",
+    "Step",
+    "Surroundings",
+    "Task",
+    "Term",
+    "Trace",
+    "Traced",
+    "Usage",
+    "Workload",
+]
