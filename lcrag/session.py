@@ -18,6 +18,8 @@ from typing import Any, Final, Self
 
 import pipelines
 from lcrag import ingest
+from lcrag.backends import local_server
+from lcrag.backends.machine import device, dtype
 from lcrag.errors import (
     BackendFailed,
     InputError,
@@ -40,7 +42,6 @@ from lcrag.planning.router import further, label, route, utility
 from lcrag.retrieve.passages import PASSAGE_TOKENS, passages
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.serve import process as server
-from lcrag.serve.machine import device, dtype
 from lcrag.text.prompts import prefix
 from lcrag.text.words import stems
 from lcrag.types import (
@@ -234,7 +235,7 @@ class Session:
         if self.backend.tokenizer == self.corpus.tokenizer:
             return 1.0
         text = "\n".join(chunk.text for chunk in self._sample)
-        return self.backend.count_tokens(text) / sum(chunk.tokens for chunk in self._sample)
+        return self.backend.count_many([text])[0] / sum(chunk.tokens for chunk in self._sample)
 
     @cached_property
     def _fences(self) -> Mapping[Surroundings, float]:
@@ -247,7 +248,7 @@ class Session:
             return NO_FENCES
         listed = passages(self._sample)
         own = self._ratio * sum(chunk.tokens for chunk in self._sample)
-        fence = max(0.0, self.backend.count_tokens(prefix(listed)) - own) / len(listed)
+        fence = max(0.0, self.backend.count_many([prefix(listed)])[0] - own) / len(listed)
         chunk, size = own / len(self._sample), self.corpus.size
         joined = max(chunk, min(self._ratio * size.tokens / size.documents, self._ratio * PASSAGE_TOKENS - chunk / 2))
         return {"consecutive": 1 + fence / joined, "retrieved": 1 + fence / min(joined, BESIDE * chunk)}
@@ -443,7 +444,7 @@ def open_backend(
         """The server at the address given, else the one that ``lcrag up`` started, else one on vLLM's usual port."""
         from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer, Sampling
 
-        ours = server.remembered()
+        ours = local_server.remembered()
         url = settings.base_url or (ours.url if ours else DEFAULT_URL)
         return OpenAIServer(
             url,
@@ -460,7 +461,7 @@ def open_backend(
         return VLLMOffline(settings.model, sampling=Sampling(settings.temperature, settings.seed))
     if settings.backend == "server" or (settings.backend == "auto" and settings.base_url):
         return by_http()
-    if settings.backend == "auto" and server.may_answer():
+    if settings.backend == "auto" and local_server.may_answer():
         try:
             return by_http()
         except (NotAvailable, BackendFailed) as error:
@@ -504,7 +505,7 @@ def _models(settings: Settings, emit: Emit) -> tuple[Embedder | None, Reranker |
 def identity_of(backend: Backend) -> tuple[str, str, int, str, str]:
     """What a profile is kept under: backend, model, window, dtype, device."""
     url = getattr(backend, "root", None)
-    ours = server.remembered() if url is not None else None
+    ours = local_server.remembered() if url is not None else None
     folder = ours.model if ours is not None and ours.url == url else backend.model
     return backend.name, backend.model, backend.window, dtype(folder), device(url)
 

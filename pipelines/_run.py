@@ -29,7 +29,7 @@ def frame(role: Role, question: str, backend: Backend) -> int:
     """Tokens of a prompt besides its passages and notes: system line, fences of the whole, question, instruction."""
     placeholder = Passage(1, "", "", 0, 0, "", 0)
     task = Task(role, question, (placeholder,), ("",))
-    return backend.count_tokens("\n".join(message["content"] for message in messages(task))) + TEMPLATE_TOKENS
+    return backend.count_many(["\n".join(message["content"] for message in messages(task))])[0] + TEMPLATE_TOKENS
 
 
 def nothing_to_read(pipeline: str, corpus: CorpusView) -> Answer:

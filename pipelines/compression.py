@@ -300,5 +300,10 @@ def _extract(passage: Passage, spans: Sequence[tuple[int, int]], backend: Backen
     pieces = [passage.text[start - passage.start : end - passage.start] for start, end in parts]
     text = "\n".join(pieces)
     return replace(
-        passage, start=parts[0][0], end=parts[-1][1], text=text, tokens=backend.count_tokens(text), parts=tuple(parts)
+        passage,
+        start=parts[0][0],
+        end=parts[-1][1],
+        text=text,
+        tokens=backend.count_many([text])[0],
+        parts=tuple(parts),
     )

@@ -130,12 +130,12 @@ class FullContext:
 def _fits(read: Sequence[Passage], corpus: CorpusView, backend: Backend, beside: int) -> bool:
     """Whether all of it fits, in the backend's tokens: by a sample, else as one text, as a thousand take seconds."""
     sample = read[:: -(-len(read) // SAMPLE)]
-    counted = backend.count_tokens(prefix(sample))
+    counted = backend.count_many([prefix(sample)])[0]
     reckoned = counted * corpus.size.tokens / sum(passage.tokens for passage in sample)
     room = backend.window - beside
     if SPARE * reckoned <= room or reckoned > SPARE * room:
         return reckoned <= room
-    return backend.count_tokens(prefix(read)) <= room
+    return backend.count_many([prefix(read)])[0] <= room
 
 
 def _parts(read: Sequence[Passage], backend: Backend, beside: int) -> tuple[list[list[Passage]], int]:

@@ -168,12 +168,12 @@ def test_auto_takes_a_server_that_answers_and_extracts_without_one(
 ) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setattr("lcrag.serve.process.USUAL_PORT", 1)  # nothing listens there
+    monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", 1)  # nothing listens there
     with Session.open(settings(tmp_path / "a.md"), nobody) as session:
         assert session.backend_name == "embedded"
     events: list[Event] = []
     with faulty_server(reply="Anna Holm kept the light. [1]") as fake:
-        monkeypatch.setattr("lcrag.serve.process.USUAL_PORT", int(fake.url.rpartition(":")[2]))
+        monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", int(fake.url.rpartition(":")[2]))
         monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", fake.url)
         with Session.open(settings(tmp_path / "a.md"), events.append) as session:
             answer, _ = session.ask("Who kept the light?", Policy())
@@ -188,7 +188,7 @@ def test_something_else_on_that_port_is_no_server(tmp_path: Path, monkeypatch: p
     events: list[Event] = []
     with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
         Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        monkeypatch.setattr("lcrag.serve.process.USUAL_PORT", other.server_port)
+        monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", other.server_port)
         monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", f"http://127.0.0.1:{other.server_port}")
         with Session.open(settings(tmp_path / "a.md"), events.append) as session:
             assert session.backend_name == "embedded"

@@ -27,7 +27,7 @@ from lcrag.text.dialogue import another_speaks
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
-from lcrag.types import Completion, Embedder, Reranker, Task, Usage
+from lcrag.types import Backend, Completion, Embedder, OnToken, Reranker, Task, Usage
 
 WINDOW: Final = 4_000_000
 """Tokens read at once: 16 MB of text, whose sentences take about 1 GB of memory and 20 s."""
@@ -110,7 +110,7 @@ class Scored:
     span: tuple[str, Unit] | None = None
 
 
-class EmbeddedBackend:
+class EmbeddedBackend(Backend):
     """The backend without a language model. ``embedder`` None: by words alone; ``reader`` None: no short answers."""
 
     name = "embedded"
@@ -119,22 +119,20 @@ class EmbeddedBackend:
     def __init__(self, embedder: Embedder | None, reader: Reranker | None = None) -> None:
         self._embedder = embedder
         self._reader = reader
-
-    @property
-    def model(self) -> str:
-        return self._embedder.name if self._embedder is not None else "lexical"
+        self.model = embedder.name if embedder is not None else "lexical"
 
     @property
     def tokenizer(self) -> str:
         return tokens.tokenizer_name()
 
-    def count_tokens(self, text: str) -> int:
-        return tokens.count(text)
+    @property
+    def template_tokens(self) -> int | None:
+        return None
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         return tokens.count_many(texts)
 
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         """One completion a task, made of sentences of its passages or notes, within ``max_tokens``."""
         loading = Thread(target=tokens.count, args=("",))  # the vocabulary, 0.1 s, while the models compute
         loading.start()
@@ -148,7 +146,7 @@ class EmbeddedBackend:
             self.count_many([*task.notes, task.question])
         )
         seconds = time.perf_counter() - begun
-        return Completion(text, Usage(tokens_read, 0, self.count_tokens(text), 1, seconds), short=short)
+        return Completion(text, Usage(tokens_read, 0, tokens.count(text), 1, seconds), short=short)
 
     def _said(self, task: Task, max_tokens: int) -> tuple[str, str | None]:
         """The text, and for an answer the short one."""

@@ -22,7 +22,7 @@ from lcrag.backends.local_tokenizer import COMPARED, FROM, Count, local_counter
 from lcrag.backends.prompt_ids import PromptIds
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
 from lcrag.text import prompts, tokens
-from lcrag.types import Completion, Task, Usage
+from lcrag.types import Backend, Completion, OnToken, Task, Usage
 
 if TYPE_CHECKING:
     import httpx
@@ -93,7 +93,7 @@ class _Reply:
     usage: dict[str, Any] = field(default_factory=dict)
 
 
-class OpenAIServer:
+class OpenAIServer(Backend):
     """A backend over HTTP. ``on_token`` is called with each piece of text while a single task is answered.
 
     Raises NotRunning when nothing answers at ``url``, NotAvailable when it does not serve ``model``.
@@ -160,9 +160,6 @@ class OpenAIServer:
         except (_Again, BackendFailed):
             return False
 
-    def count_tokens(self, text: str) -> int:
-        return self.count_many([text])[0]
-
     def count_many(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text by the server's tokenizer: asked once a text and concurrently, or many at once by the
         same tokenizer in the model's folder, where the server is on this machine.
@@ -203,7 +200,7 @@ class OpenAIServer:
 
         return await self._tried(call, gate)
 
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         """All tasks, concurrently; completions in the tasks' order.
 
         Raises DoesNotFit for a prompt that is longer than the window, BackendFailed after retries.

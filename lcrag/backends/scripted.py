@@ -6,10 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from lcrag.errors import BackendFailed, LcragError
-from lcrag.types import Completion, Task, Usage
+from lcrag.types import Backend, Completion, OnToken, Task, Usage
 
 
-class ScriptedBackend:
+class ScriptedBackend(Backend):
     """Replies from a function of the task, or from a list, in order; an error in the list is raised in its turn.
 
     A token is a word, and a reply is cut at ``max_tokens``. ``tasks`` records the tasks, ``batches`` how many came
@@ -17,7 +17,6 @@ class ScriptedBackend:
     """
 
     model = "script"
-    tokenizer = "words"
 
     def __init__(
         self,
@@ -32,13 +31,14 @@ class ScriptedBackend:
         self.batches: list[int] = []
         self._replies = replies if callable(replies) else _in_order(replies)
 
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
+    @property
+    def tokenizer(self) -> str:
+        return "words"
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
-        return [self.count_tokens(text) for text in texts]
+        return [len(text.split()) for text in texts]
 
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         self.tasks.extend(tasks)
         self.batches.append(len(tasks))
         return [self._completion(task, max_tokens) for task in tasks]
@@ -49,7 +49,7 @@ class ScriptedBackend:
         cut = len(words) > max_tokens
         text = reply[: words[max_tokens].start()].rstrip() if cut else reply
         read = sum(passage.tokens for passage in task.passages) + sum(self.count_many(task.notes))
-        return Completion(text, Usage(read, 0, self.count_tokens(text), 1, 0.0), "length" if cut else "stop")
+        return Completion(text, Usage(read, 0, len(text.split()), 1, 0.0), "length" if cut else "stop")
 
 
 def _in_order(script: Sequence[str | LcragError]) -> Callable[[Task], str]:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
+from lcrag.backends.machine import CPU_MEMORY, VLLM_ENVIRONMENT
 from lcrag.backends.openai_server import Sampling, without_thinking
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, NotInstalled
-from lcrag.serve.process import SILENT
 from lcrag.text import prompts
-from lcrag.types import Completion, Task, Usage
-
-CPU_MEMORY: Final = 0.2
-"""Share of the memory for the CPU build, which would otherwise take nearly all of it for its KV cache."""
+from lcrag.types import Backend, Completion, OnToken, Task, Usage
 
 
-class VLLMOffline:
+class VLLMOffline(Backend):
     """A backend around one ``vllm.LLM``. Loading takes as long as a server's start; close the process to free it.
 
     Raises InputError without a model, NotInstalled without vLLM, BackendFailed when the engine cannot start.
@@ -29,7 +26,7 @@ class VLLMOffline:
         if model is None:
             raise InputError("the vllm backend needs a model", hint="--backend vllm --model FOLDER")
         os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-        os.environ.update(SILENT | os.environ)
+        os.environ.update(VLLM_ENVIRONMENT | os.environ)
         try:
             import vllm
         except ImportError as error:
@@ -58,15 +55,12 @@ class VLLMOffline:
     def tokenizer(self) -> str:
         return f"vllm/{self.model}"
 
-    def count_tokens(self, text: str) -> int:
-        return self.count_many([text])[0]
-
     def count_many(self, texts: Sequence[str]) -> list[int]:
         if not texts:
             return []
         return [len(ids) for ids in self._tokenizer(list(texts), add_special_tokens=False)["input_ids"]]
 
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         """All tasks as one batch; completions in the tasks' order.
 
         Raises DoesNotFit for a prompt that is longer than the window, BackendFailed when the engine does.

@@ -113,7 +113,7 @@ class EnglishProbes:
 
     def __init__(self, backend: Backend, text: Text | None = None) -> None:
         sample = "\n".join(_idle(random.Random(number)) for number in range(200))
-        self._characters = len(sample) / max(1, backend.count_tokens(sample))
+        self._characters = len(sample) / max(1, backend.count_many([sample])[0])
         self._text = text
 
     def probes(

@@ -5,30 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lcrag.types import Backend, Completion, Passage, Task
+from lcrag.types import Backend, Completion, OnToken, Passage, Task
 
 if TYPE_CHECKING:
     from lcrag.comparison.scoring import Place
 
 
-class Watched:
+class Watched(Backend):
     """Hands everything on. ``read``: the passages of all tasks, in their order, as often as they were given."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self.read: list[Passage] = []
         self.name, self.model = backend.name, backend.model
-        self.window, self.tokenizer = backend.window, backend.tokenizer
+        self.window = backend.window
 
-    def count_tokens(self, text: str) -> int:
-        return self._backend.count_tokens(text)
+    @property
+    def tokenizer(self) -> str:
+        return self._backend.tokenizer
+
+    @property
+    def template_tokens(self) -> int | None:
+        return self._backend.template_tokens
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         return self._backend.count_many(texts)
 
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         self.read.extend(passage for task in tasks for passage in task.passages)
-        return self._backend.run(tasks, max_tokens=max_tokens)
+        return self._backend.run(tasks, max_tokens=max_tokens, on_token=on_token)
 
     def places(self) -> list[Place]:
         """Which characters of which documents that was."""

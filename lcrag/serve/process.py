@@ -19,11 +19,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from lcrag.backends.local_server import HOST, Server, memory_file, remembered, start_time
+from lcrag.backends.machine import CPU_MEMORY, VLLM_ENVIRONMENT
 from lcrag.errors import BackendFailed, InputError, NotInstalled
 from lcrag.paths import state_folder
 
-HOST: Final = "127.0.0.1"
-USUAL_PORT: Final = 8000
 WAIT: Final = 1800.0
 """Seconds to wait for a server to answer: a large model is read from disk and compiled first."""
 
@@ -41,52 +41,6 @@ STAGES: Final = (
     (re.compile(r"Application startup complete"), "ready"),
 )
 FAULT: Final = re.compile(r"(?:\w+Error|Exception): (.+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server that ``up`` started. ``began``: the process's start time as the kernel counts it."""
-
-    pid: int
-    began: int
-    port: int
-    model: str
-    name: str
-    log: str
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.port}"
-
-    @property
-    def alive(self) -> bool:
-        return _began(self.pid) == self.began
-
-
-def remembered() -> Server | None:
-    """The server that ``up`` started, if its process still runs."""
-    try:
-        server = Server(**json.loads(_memory().read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
-    return server if server.alive else None
-
-
-def may_answer() -> bool:
-    """Whether a server of ours runs, or something listens on vLLM's usual port: asked before httpx is imported."""
-    if remembered() is not None:
-        return True
-    with socket.socket() as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex((HOST, USUAL_PORT)) == 0
-
-
-def _memory() -> Path:
-    return state_folder() / "server.json"
-
-
-SILENT: Final = {"VLLM_NO_USAGE_STATS": "1"}
-"""vLLM reports each start to its makers otherwise, and keeps what it sent in the user's config folder."""
 
 
 def up(
@@ -127,7 +81,7 @@ def up(
         "--enable-prompt-tokens-details",
         *("--generation-config", "vllm"),
         *(CPU_FLAGS if cpu else ()),
-        *("--gpu-memory-utilization", str(memory if memory is not None else 0.2 if cpu else 0.9)),
+        *("--gpu-memory-utilization", str(memory if memory is not None else CPU_MEMORY if cpu else 0.9)),
         *flags,
     ]
     with log.open("wb") as out:
@@ -137,12 +91,12 @@ def up(
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env=SILENT | os.environ,
+            env=VLLM_ENVIRONMENT | os.environ,
         )
-    server = Server(process.pid, _began(process.pid) or 0, port, kept, name, str(log))
+    server = Server(process.pid, start_time(process.pid) or 0, port, kept, name, str(log))
     try:
         _until_healthy(process, server, say, wait)
-        _memory().write_text(json.dumps(asdict(server)), encoding="utf-8")
+        memory_file().write_text(json.dumps(asdict(server)), encoding="utf-8")
     except BaseException:
         _stop(server, process)
         raise
@@ -152,7 +106,7 @@ def up(
 def down() -> Server | None:
     """Stop what ``up`` started. Returns it, or None when nothing of ours runs."""
     server = remembered()
-    _memory().unlink(missing_ok=True)
+    memory_file().unlink(missing_ok=True)
     if server is not None:
         _stop(server, None)
     return server
@@ -221,15 +175,6 @@ def group_runs(group: int) -> bool:
         if int(fields[2]) == group and fields[0] != "Z":
             return True
     return False
-
-
-def _began(pid: int) -> int | None:
-    """When the process started, in the kernel's ticks; None when it does not run."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] == "Z" else int(fields[19])
 
 
 def _check_model(model: str) -> None:

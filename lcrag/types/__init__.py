@@ -28,6 +28,7 @@ from lcrag.types.documents import (
     Term,
 )
 from lcrag.types.planning import (
+    BackendIdentity,
     CostModel,
     Curve,
     Estimate,
@@ -44,10 +45,12 @@ from lcrag.types.planning import (
 )
 from lcrag.types.protocols import (
     Backend,
+    CacheState,
     CorpusView,
     Embedder,
     Emit,
     Event,
+    OnToken,
     Pipeline,
     Relevance,
     Reranker,
@@ -56,6 +59,8 @@ from lcrag.types.protocols import (
 __all__ = [
     "Answer",
     "Backend",
+    "BackendIdentity",
+    "CacheState",
     "Chunk",
     "Citation",
     "Completion",
@@ -72,6 +77,7 @@ __all__ = [
     "Forecast",
     "Hit",
     "Kind",
+    "OnToken",
     "Option",
     "Passage",
     "Pipeline",

@@ -69,6 +69,17 @@ class CostModel:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendIdentity:
+    """What a profile holds for: another window, number type or device is another profile."""
+
+    backend: str
+    model: str
+    window: int
+    dtype: str = ""
+    device: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What is known of a backend: its window, how well it uses what it reads, what reading costs.
 

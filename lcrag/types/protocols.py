@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from lcrag.types.answers import Answer, Completion, Task
 from lcrag.types.documents import Chunk, CorpusSize, Document, Ranking
-from lcrag.types.planning import Estimate, Workload
+from lcrag.types.planning import BackendIdentity, Estimate, Workload
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,7 @@ class Event:
 
 
 Emit = Callable[[Event], None]
+OnToken = Callable[[str], None]
 
 
 class Embedder(Protocol):
@@ -67,20 +68,62 @@ class Reranker(Protocol):
     def read(self, question: str, texts: Sequence[str]) -> list[Relevance]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class CacheState:
+    """What a server says of its prefix cache. ``server``: its address and its start; another start, another cache.
+
+    ``queried_tokens``: prompt tokens that it was ever asked for; ``capacity_tokens``: what its KV cache holds, None if
+    it does not say.
+    """
+
+    server: str
+    queried_tokens: float
+    capacity_tokens: int | None
+
+
 class Backend(Protocol):
-    """Runs tasks. ``tokenizer`` names what ``count_tokens`` counts with; an estimate's name starts with "estimate"."""
+    """Runs tasks. Subclass it and say the first five; the rest has defaults.
+
+    ``tokenizer`` names what ``count_many`` counts with; an estimate's name starts with "estimate". ``concurrency``:
+    how many tasks are worth sending at once; 1 for a backend that computes in this process. ``template_tokens``: tokens
+    that a chat template puts around a prompt, None for a backend that reads passages as they are, without a prompt.
+    """
+
+    name: str
+    model: str
+    window: int
 
     @property
-    def name(self) -> str: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def window(self) -> int: ...
-    @property
     def tokenizer(self) -> str: ...
-    def count_tokens(self, text: str) -> int: ...
-    def count_many(self, texts: Sequence[str]) -> list[int]: ...
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]: ...
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text."""
+        ...
+
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
+        """All tasks, concurrently where the backend can; completions in the tasks' order.
+
+        ``on_token`` gets each piece of text as it is written, when there is one task; not every backend calls it.
+        Raises DoesNotFit for a prompt longer than the window, BackendFailed after retries.
+        """
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        return 1
+
+    @property
+    def template_tokens(self) -> int | None:
+        return 32
+
+    @property
+    def identity(self) -> BackendIdentity:
+        """What a measured Profile belongs to."""
+        return BackendIdentity(self.name, self.model, self.window)
+
+    def cache_state(self) -> CacheState | None:
+        """The prefix cache as the server reports it; None where there is none, or it does not say. Never raises."""
+        return None
 
 
 class CorpusView(Protocol):

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lcrag.backends.machine import device, dtype
 from lcrag.errors import BadConfig
 from lcrag.planning.profile import (
     builtin_profile,
@@ -20,7 +21,6 @@ from lcrag.planning.profile import (
     save_profile,
     to_object,
 )
-from lcrag.serve.machine import device, dtype
 from lcrag.types import CostModel, Curve, Profile
 
 CURVES: st.SearchStrategy[Curve] = st.lists(

@@ -11,6 +11,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 GPUS: Final = Path("/proc/driver/nvidia/gpus")
+VLLM_ENVIRONMENT: Final = {"VLLM_NO_USAGE_STATS": "1"}
+"""vLLM reports each start to its makers otherwise, and keeps what it sent in the user's config folder."""
+CPU_MEMORY: Final = 0.2
+"""Share of the memory for vLLM's CPU build, which would otherwise take nearly all of it for its KV cache."""
 HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
