@@ -299,11 +299,12 @@ def _extract(passage: Passage, spans: Sequence[tuple[int, int]], backend: Backen
             parts.append((start, end))
     pieces = [passage.text[start - passage.start : end - passage.start] for start, end in parts]
     text = "\n".join(pieces)
+    [tokens] = backend.count_many([text])
     return replace(
         passage,
         start=parts[0][0],
         end=parts[-1][1],
         text=text,
-        tokens=backend.count_many([text])[0],
+        tokens=tokens,
         parts=tuple(parts),
     )

@@ -23,9 +23,7 @@ def _private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setattr(
-        "lcrag.backends.local_server.USUAL_PORT", 1
-    )  # a server that happens to run here answers no test
+    monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", 1)  # no server here answers a test
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def test_tokens_are_the_servers_own(machine: Machine) -> None:
     assert server.count_many(["hello", "", "é"]) == [5, 0, 2]  # its tokens are bytes
     many = [f"{number} é <|im_end|>" for number in range(100)]
     one_by_one = OpenAIServer(machine.url)
-    assert server.count_many(many) == [one_by_one.count_tokens(text) for text in many]  # in its folder, over HTTP
+    assert server.count_many(many) == [one_by_one.count_many([text])[0] for text in many]  # in its folder, over HTTP
 
 
 @pytest.mark.parametrize("pipeline", ["full_context", "chain_of_agents"])

@@ -26,6 +26,7 @@ from lcrag.types import (
     Estimate,
     Event,
     Hit,
+    OnToken,
     Pipeline,
     Ranking,
     Reranker,
@@ -103,8 +104,8 @@ def test_full_context_that_nearly_fills_the_window_is_counted_as_one_text(
     with corpus_of(tmp_path, DOCUMENTS) as corpus:
         whole = prompts.prefix(passages(corpus.chunks()))
     counted: list[str] = []
-    count = ScriptedBackend.count_tokens
-    monkeypatch.setattr(ScriptedBackend, "count_tokens", lambda self, text: counted.append(text) or count(self, text))
+    count = ScriptedBackend.count_many
+    monkeypatch.setattr(ScriptedBackend, "count_many", lambda self, texts: counted.extend(texts) or count(self, texts))
     beside = frame("answer", QUESTION, ScriptedBackend(holder)) + ANSWER_TOKENS
     needed = len(whole.split()) + beside
     _, tasks = ask(tmp_path / "just", FullContext(), holder, window=needed)
@@ -249,11 +250,11 @@ def test_chain_of_agents_never_asks_for_more_than_the_window(
     needed: list[int] = []
 
     class Measuring(ScriptedBackend):
-        def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+        def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
             done = super().run(tasks, max_tokens=max_tokens)
             for task in tasks:
                 rendered = " ".join(message["content"] for message in prompts.messages(task))
-                needed.append(self.count_tokens(rendered) + max_tokens)
+                needed.append(self.count_many([rendered])[0] + max_tokens)
             return done
 
     with corpus_of(tmp_path, DOCUMENTS) as corpus:

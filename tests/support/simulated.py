@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lcrag.calibrate.probes import Probe
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Completion, CostModel, Kind, Passage, Role, Surroundings, Task, Usage
+from lcrag.types import Backend, Completion, CostModel, Kind, OnToken, Passage, Role, Surroundings, Task, Usage
 
 
 class SimulatedProbes:
@@ -33,7 +33,7 @@ class SimulatedProbes:
 
 
 @dataclass
-class SimulatedBackend:
+class SimulatedBackend(Backend):
     """Right with probability ``true(role, kind, surroundings, tokens)``; time passes as ``cost`` says, with noise.
 
     ``clock`` is its own. A task that came before is cached but for 16 tokens.
@@ -47,7 +47,6 @@ class SimulatedBackend:
     writes: int = 64
     name: str = "server"
     model: str = "simulated"
-    tokenizer: str = "simulated"
 
     def __post_init__(self) -> None:
         self.now = 0.0
@@ -55,16 +54,17 @@ class SimulatedBackend:
         self._random = random.Random(self.seed)
         self._seen: set[Task] = set()
 
+    @property
+    def tokenizer(self) -> str:
+        return "simulated"
+
     def clock(self) -> float:
         return self.now
 
-    def count_tokens(self, text: str) -> int:
-        return len(text.split())
-
     def count_many(self, texts: Sequence[str]) -> list[int]:
-        return [self.count_tokens(text) for text in texts]
+        return [len(text.split()) for text in texts]
 
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         self.asked += len(tasks)
         done = [self._completion(task, max_tokens) for task in tasks]
         usages = [one.usage for one in done]
