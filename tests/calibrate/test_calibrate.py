@@ -70,9 +70,9 @@ def test_the_cost_is_found_within_a_tenth(seed: int) -> None:
     found = fit_cost(measure_cost(backend, SimulatedProbes(), nobody, longest=117_000, seed=seed, clock=backend.clock))
     for new, cached, out, calls in ((4000, 0, 0, 1), (120_000, 0, 0, 1), (16, 120_000, 64, 1), (4000, 0, 64, 16)):
         assert found.seconds(new, cached, out, calls) == pytest.approx(COST.seconds(new, cached, out, calls), rel=0.1)
-    assert found.b == pytest.approx(COST.b, rel=0.1)
-    assert found.c == pytest.approx(COST.c, rel=0.1)
-    assert found.d == pytest.approx(COST.d, rel=0.1)
+    assert found.per_token == pytest.approx(COST.per_token, rel=0.1)
+    assert found.per_pair == pytest.approx(COST.per_pair, rel=0.1)
+    assert found.per_step == pytest.approx(COST.per_step, rel=0.1)
     assert found.error is not None
     assert found.error < 0.05
 
