@@ -13,8 +13,9 @@ from support.fakes import nobody
 from support.faulty_server import faulty_server
 
 from lcrag.errors import DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
-from lcrag.session import SURE, Session, Settings, certified, index_clear, index_folder, index_status
-from lcrag.types import Answer, Event, Policy, Step, Usage
+from lcrag.index import folder_of, index_clear, index_status
+from lcrag.session import Session
+from lcrag.types import SURE, Answer, Event, Policy, Settings, Step, Usage
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CORPUS = EXAMPLES / "saltmarsh"
@@ -39,7 +40,7 @@ def test_every_quote_of_every_format_is_in_its_place(pipeline: str) -> None:
     formats = set()
     with Session.open(settings(CORPUS), nobody) as session:
         for question in questions():
-            answer, _ = session.ask(str(question["question"]), Policy(pipeline=pipeline))
+            answer = session.ask(str(question["question"]), Policy(pipeline=pipeline))
             for citation in answer.citations:
                 document = session.corpus.document(citation.document_id)
                 assert citation.quote == document.text[citation.start : citation.end] != ""
@@ -76,8 +77,8 @@ def test_a_plan_calls_no_model_and_an_answer_follows_it(tmp_path: Path) -> None:
     with Session.open(settings(tmp_path / "a.md"), events.append) as session:
         plan = session.plan("What was the raven called?", Policy())
         assert "answer" not in {event.kind for event in events}
-        answer, again = session.ask("What was the raven called?", Policy())
-    assert plan == again
+        answer = session.ask("What was the raven called?", Policy())
+    assert plan == answer.plan
     assert answer.steps[0].pipeline == plan.pipeline
     assert [event.kind for event in events if event.kind in ("estimate", "plan")] == ["estimate", "plan"] * 2
 
@@ -85,9 +86,9 @@ def test_a_plan_calls_no_model_and_an_answer_follows_it(tmp_path: Path) -> None:
 def test_what_found_nothing_in_a_part_reads_on_unless_told_not_to() -> None:
     unheard = "Which enzyme breaks down lactose in yoghurt?"
     with Session.open(settings(CORPUS), nobody) as session:
-        alone, _ = session.ask(unheard, Policy(pipeline="chunk_rag", max_tokens=1500), escalate=False)
-        further, _ = session.ask(unheard, Policy(max_tokens=30_000), escalate=True)
-        everything, _ = session.ask(unheard, Policy("quality"), escalate=True)
+        alone = session.ask(unheard, Policy(pipeline="chunk_rag", max_tokens=1500), escalate=False)
+        further = session.ask(unheard, Policy(max_tokens=30_000), escalate=True)
+        everything = session.ask(unheard, Policy("quality"), escalate=True)
     assert alone.status == "not_retrieved"
     assert len(alone.steps) == 1
     assert further.usage.input_tokens <= 30_000
@@ -111,7 +112,7 @@ def test_a_document_from_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
         Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), nobody
     ) as session:
         folder = session.corpus.folder
-        answer, _ = session.ask("Who kept the light?", Policy())
+        answer = session.ask("Who kept the light?", Policy())
         assert answer.citations[0].source == "-"
     assert not folder.exists()
 
@@ -120,21 +121,21 @@ def test_the_index_is_that_of_its_paths(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     (tmp_path / "b.md").write_text("Ben rang the bell.")
     both = settings(tmp_path / "a.md", tmp_path / "b.md")
-    assert index_folder(both) == index_folder(settings(tmp_path / "b.md", tmp_path / "a.md"))
-    assert index_folder(both) != index_folder(settings(tmp_path / "a.md"))
+    assert folder_of(both.paths) == folder_of(settings(tmp_path / "b.md", tmp_path / "a.md").paths)
+    assert folder_of(both.paths) != folder_of(settings(tmp_path / "a.md").paths)
     with pytest.raises(NoSuchPath, match="no index"):
-        index_status(both)
+        index_status(both.paths)
     Session.open(both, nobody).__exit__(None, None, None)
-    assert index_status(both).documents == 2
-    assert index_clear(both)
-    assert not index_clear(both)
+    assert index_status(both.paths).documents == 2
+    assert index_clear(both.paths)
+    assert not index_clear(both.paths)
 
 
 def test_broken_files_are_named_and_stop_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     (tmp_path / "b.pdf").write_bytes(b"no pdf")
     with Session.open(settings(tmp_path), nobody) as session:
-        [(source, reason)] = session.failed
+        [(source, reason)] = session.unreadable_files
         assert source.endswith("b.pdf")
         assert "pdf" in reason
         assert session.index_info["documents"] == 1
@@ -170,14 +171,14 @@ def test_auto_takes_a_server_that_answers_and_extracts_without_one(
     monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", 1)  # nothing listens there
     with Session.open(settings(tmp_path / "a.md"), nobody) as session:
-        assert session.backend_name == "embedded"
+        assert session.backend.name == "embedded"
     events: list[Event] = []
     with faulty_server(reply="Anna Holm kept the light. [1]") as fake:
         monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", int(fake.url.rpartition(":")[2]))
         monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", fake.url)
         with Session.open(settings(tmp_path / "a.md"), events.append) as session:
-            answer, _ = session.ask("Who kept the light?", Policy())
-            assert session.backend_name == "server"
+            answer = session.ask("Who kept the light?", Policy())
+            assert session.backend.name == "server"
     assert answer.citations[0].quote == "Anna Holm kept the light."
     assert "".join(event.data["text"] for event in events if event.kind == "token") == "Anna Holm kept the light. [1]"
 
@@ -191,7 +192,7 @@ def test_something_else_on_that_port_is_no_server(tmp_path: Path, monkeypatch: p
         monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", other.server_port)
         monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", f"http://127.0.0.1:{other.server_port}")
         with Session.open(settings(tmp_path / "a.md"), events.append) as session:
-            assert session.backend_name == "embedded"
+            assert session.backend.name == "embedded"
         other.shutdown()
     assert any("without a model" in str(event.data.get("message")) for event in events)
 
@@ -199,12 +200,12 @@ def test_something_else_on_that_port_is_no_server(tmp_path: Path, monkeypatch: p
 def test_finding_nothing_in_nearly_all_that_could_answer_is_finding_that_nothing_is_there() -> None:
     steps = (Step("chunk_rag", "answered", Usage()), Step("chunk_rag", "not_retrieved", Usage()))
     nothing = Answer("", "not_retrieved", (), Usage(), 900, steps)
-    sure = certified(nothing, SURE)
+    sure = nothing.certified(SURE)
     assert (sure.status, sure.steps[-1].status, sure.coverage) == ("not_found", "not_found", SURE)
     assert sure.steps[0] == steps[0]
-    unsure = certified(nothing, SURE - 0.01)
+    unsure = nothing.certified(SURE - 0.01)
     assert (unsure.status, unsure.steps, unsure.coverage) == ("not_retrieved", steps, SURE - 0.01)
-    unread = certified(replace(nothing, tokens_read=0), 1.0)
+    unread = replace(nothing, tokens_read=0).certified(1.0)
     assert unread.status == "not_retrieved"
     whole = replace(nothing, status="not_found", coverage=1.0)
-    assert certified(whole, 0.2) == whole
+    assert whole.certified(0.2) == whole

@@ -45,8 +45,8 @@ from lcrag.comparison.scoring import SHORT_WORDS, contained, token_f1, words
 from lcrag.evidence.cite import cite
 from lcrag.retrieve import onnx_export
 from lcrag.retrieve.embedder import load_embedder, weights_folder
-from lcrag.retrieve.passages import passages, within
 from lcrag.retrieve.reranker import ADAPTER, MiniLMReranker
+from lcrag.text.passages import passages, within
 from lcrag.types import Document, Passage, Ranking, Reranker, Task
 from pipelines.chunk_rag import CANDIDATES, reranked
 from pipelines.compression import WIDER, compressed

@@ -13,14 +13,14 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from lcrag.errors import BadConfig
 from lcrag.paths import config_folder
-from lcrag.types import CostModel, Curve, Estimate, Kind, Profile, Role, Surroundings
+from lcrag.types import BackendIdentity, CostModel, Curve, Estimate, Kind, Profile, Role, Surroundings
 
 SCHEMA: Final = "lcrag.profile/2"
 _FIRST_SCHEMA: Final = "lcrag.profile/1"
@@ -142,25 +142,6 @@ def shifted(profile: Profile, surroundings: Surroundings, estimate: Estimate) ->
     return sum(weight * estimate.features.get(name, 1.0 if name == "bias" else 0.0) for name, weight in learned.items())
 
 
-def kinds_of(features: Mapping[str, float]) -> dict[Kind, float]:
-    """What kind of question it is, as weights that add up to 1, from its words and from how they match the hits.
-
-    Words that ask for all ("list", "every", "summary"), for a number of things, or for a comparison make it a list, a
-    count, two hops; several of them share. Without any it asks for one fact: a plain one as far as the best hits hold
-    the question's words, in other words (a paraphrase) as far as they do not.
-    """
-    cued: dict[Kind, float] = {
-        "list": max(features.get("cue_list", 0.0), features.get("cue_global", 0.0)),
-        "count": features.get("cue_count", 0.0),
-        "hops": features.get("cue_compare", 0.0),
-    }
-    total = sum(cued.values())
-    if total > 0:
-        return {kind: weight / total for kind, weight in cued.items() if weight > 0}
-    plain = min(1.0, max(0.0, features.get("covered_5", 1.0)))
-    return {"fact": plain, "paraphrase": 1.0 - plain}
-
-
 def effective_window(curve: Curve, share: float) -> int:
     """The longest measured length where the use is still ``share`` of its best, everything shorter included (MECW)."""
     floor = share * max(p for _, p in curve)
@@ -173,23 +154,23 @@ def effective_window(curve: Curve, share: float) -> int:
     return longest
 
 
-def profile_path(backend: str, model: str, window: int, dtype: str, device: str) -> Path:
-    """Where the Profile of this backend lies, or would lie."""
-    key = json.dumps([backend, model, window, dtype, device])
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name).strip("-")[:40] or "model"
-    return config_folder() / "profiles" / f"{backend}-{slug}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
+def profile_path(identity: BackendIdentity) -> Path:
+    """Where the Profile of this backend is stored, or would be."""
+    key = hashlib.sha256(json.dumps(list(astuple(identity))).encode()).hexdigest()[:12]
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(identity.model).name).strip("-")[:40] or "model"
+    return config_folder() / "profiles" / f"{identity.backend}-{slug}-{key}.json"
 
 
-def load_profile(backend: str, model: str, window: int, dtype: str = "", device: str = "") -> Profile:
+def load_profile(identity: BackendIdentity) -> Profile:
     """The Profile that was measured for this backend; the built-in one where none was.
 
     Raises BadConfig for a file that is no profile.
     """
-    path = profile_path(backend, model, window, dtype, device)
+    path = profile_path(identity)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return builtin_profile(backend, model, window)
+        return builtin_profile(identity.backend, identity.model, identity.window)
     try:
         return from_object(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
@@ -198,7 +179,7 @@ def load_profile(backend: str, model: str, window: int, dtype: str = "", device:
 
 def save_profile(profile: Profile) -> Path:
     """Write the Profile to its place, whole or not at all. Raises OSError."""
-    path = profile_path(profile.backend, profile.model, profile.window, profile.dtype, profile.device)
+    path = profile_path(BackendIdentity(profile.backend, profile.model, profile.window, profile.dtype, profile.device))
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}")
     beside.write_text(json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -30,7 +30,14 @@ def utility(option: Forecast, prefer: Prefer) -> float:
     return option.quality - PRICE[prefer] * math.log2(1 + option.input_tokens / UNIT)
 
 
-def route(question: str, forecasts: Sequence[Forecast], estimate: Estimate, profile: Profile, policy: Policy) -> Plan:
+def route(
+    question: str,
+    forecasts: Sequence[Forecast],
+    estimate: Estimate,
+    profile: Profile,
+    policy: Policy,
+    tokenizer: str = "",
+) -> Plan:
     """The plan of the route with the highest utility within the policy.
 
     Raises DoesNotFit when no prompt fits the window, OverBudget when the budgets leave nothing; both say by how much.
@@ -45,6 +52,7 @@ def route(question: str, forecasts: Sequence[Forecast], estimate: Estimate, prof
         estimate=estimate,
         forecasts=tuple(forecasts),
         profile=profile,
+        tokenizer=tokenizer,
     )
 
 

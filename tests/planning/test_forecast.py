@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lcrag.planning.estimate import kinds_of
 from lcrag.planning.forecast import forecast, route_key, seconds
-from lcrag.planning.profile import builtin_profile, kinds_of, used
+from lcrag.planning.profile import builtin_profile, used
 from lcrag.types import (
     Answer,
     Backend,
@@ -73,7 +74,7 @@ def test_each_hand_over_counts() -> None:
 def test_evidence_in_several_pieces_must_survive_in_each(cue: str, parts: int) -> None:
     work = Workload(2000, 10, 3, 2, 9000, 1.0, 2000, "consecutive", reads="note", handovers=(("synthesise", 500),))
     profile = replace(PROFILE, retention={"note": ((2000, 0.9),), "synthesise": ((500, 0.8),)})
-    [one] = forecast([Fixed(work)], replace(ESTIMATE, features={cue: 1.0}), SIZE, profile)
+    [one] = forecast([Fixed(work)], replace(ESTIMATE, kinds=kinds_of({cue: 1.0})), SIZE, profile)
     assert one.quality == pytest.approx(0.9**parts * 0.8)
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.comparison import batch
+from lcrag import batch
+from lcrag.backends.scripted import ScriptedBackend
 
 
 class Watch:
@@ -104,7 +105,10 @@ def test_results_in_the_order_of_the_jobs(came: list[int]) -> None:
 
 
 def test_how_many_at_a_time() -> None:
-    assert batch.workers_for("embedded", 5) == batch.workers_for("vllm", None) == 1
-    assert batch.workers_for("server", None) == batch.WORKERS
-    assert batch.workers_for("server", 3) == 3
+    class Server(ScriptedBackend):
+        concurrency = 8
+
+    assert batch.workers_for(ScriptedBackend([]), 5) == batch.workers_for(ScriptedBackend([]), None) == 1
+    assert batch.workers_for(Server([]), None) == 8
+    assert batch.workers_for(Server([]), 3) == 3
     assert [list(block) for block in batch.blocks(range(5), 2)] == [[0, 1], [2, 3], [4]]
