@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from lcrag.evidence.provenance import carried
+from lcrag.evidence.provenance import restore_markers
 from lcrag.text.passages import groups
 from lcrag.text.prompts import ANSWER_TOKENS, says_nothing
 from lcrag.types import Answer, Completion, Event, Passage, Task
@@ -23,7 +23,7 @@ NOTE_TOKENS: Final = 512
 def take_notes(tasks: Sequence[Task], completions: Sequence[Completion], read: Sequence[Passage]) -> list[str]:
     """The texts of those completions that say something, under the markers of what their tasks gave them."""
     return [
-        carried(completion.text, task.passages, task.notes, read)
+        restore_markers(completion.text, task.passages, task.notes, read)
         for task, completion in zip(tasks, completions, strict=True)
         if not says_nothing(completion.text)
     ]
@@ -51,5 +51,5 @@ def answer_from_notes(run: Run, notes: Sequence[str], read: Sequence[Passage]) -
     """The manager's answer from the notes that were taken of ``read``."""
     [completion] = run.ask([Task("synthesise", run.question, (), tuple(notes))], ANSWER_TOKENS)
     if not says_nothing(completion.text):
-        completion = replace(completion, text=carried(completion.text, (), notes, read))
+        completion = replace(completion, text=restore_markers(completion.text, (), notes, read))
     return run.cite(completion, read)

@@ -22,7 +22,7 @@ from typing import Final, Protocol
 
 from lcrag.errors import DoesNotFit
 from lcrag.evidence.cite import cite
-from lcrag.evidence.contradiction import compared
+from lcrag.evidence.contradiction import find_contradictions
 from lcrag.planning.scale import count_chunks, frame_tokens, most_tokens, passage_tokens
 from lcrag.text.passages import within
 from lcrag.text.prompts import ANSWER_TOKENS, says_nothing
@@ -182,7 +182,7 @@ class Run:
         cited = cite(completion.text, read, self.corpus.document)
         if not cited.text:  # markers that lead nowhere, and no word besides
             return self.nothing(read)
-        cited, conflicts = compared(self.question, cited, read, self.corpus.document)
+        cited, conflicts = find_contradictions(self.question, cited, read, self.corpus.document)
         for citation in cited.citations:
             self.emit(Event("citation", asdict(citation)))
         return self._answer(

@@ -8,6 +8,8 @@ from typing import Final, TypeVar
 from lcrag.types import Chunk, Passage
 
 T = TypeVar("T")
+Piece = tuple[int, str]
+"""Text of a document as it is there, and its offset."""
 
 PASSAGE_TOKENS: Final = 512
 """Where long text is cut into passages: about four chunks, so that a marker still points to a few paragraphs."""
@@ -46,6 +48,14 @@ def groups(items: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[lis
         total += size
     if group:
         yield group
+
+
+def pieces_of(passage: Passage) -> Iterator[Piece]:
+    """The passage's text in pieces of the document: one, or those that an extract consists of."""
+    position = 0
+    for start, end in passage.parts or ((passage.start, passage.end),):
+        yield start, passage.text[position : position + end - start]
+        position += end - start + 1  # the newline that joins two pieces
 
 
 def _runs(ordered: Sequence[Chunk], limit: int) -> Iterator[list[Chunk]]:
