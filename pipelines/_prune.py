@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from lcrag.evidence.stretches import evidence, read
+from lcrag.evidence.stretches import read_stretches, sentence_evidence
 from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
 from lcrag.types import Backend, Passage, Ranking, Reranker
@@ -64,8 +64,10 @@ def prune(
     scores = _spread(_word_scores(question, texts))
     if reranker is not None:
         shares = hit_scores(ranking, [(whole[sentence.passage].document_id, sentence.start) for sentence in found])
-        stretches = read(question, [sentence.passage for sentence in found], texts, shares, reranker, STRETCHES)
-        proof = evidence(stretches)  # nothing for sentences whose hits rank too low to be read
+        stretches = read_stretches(
+            question, [sentence.passage for sentence in found], texts, shares, reranker, STRETCHES
+        )
+        proof = sentence_evidence(stretches)  # nothing for sentences whose hits rank too low to be read
         proofs = _spread([proof.get(place, 0.0) for place in range(len(found))])
         scores = [sum(three) for three in zip(proofs, scores, shares, strict=True)]
     kept: set[int] = set()

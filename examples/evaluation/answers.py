@@ -59,7 +59,7 @@ def rows(folder: Path, routes: list[str], limit: int | None, indexes: Path, back
     for docs, asked in groupby(questions, key=lambda question: question.docs):
         key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
         with Session.open(Settings(tuple(map(str, docs)), index=indexes / key, backend="embedded"), quiet) as session:
-            session.embedder, session.reader, session.backend = backend._embedder, backend._reader, backend
+            session.embedder, session.reader, session.backend = backend.embedder, backend.reranker, backend
             for question in asked:
                 ranking = session.rank(question.question)
                 for route in routes:

@@ -94,7 +94,7 @@ def measured(
     """The figures of each question that has them."""
     found: dict[str, list[float]] = collections.defaultdict(list)
     documents: dict[Path, Document] = {}
-    for question, ranking, gold in ranked(questions, backend._embedder, indexes):
+    for question, ranking, gold in ranked(questions, backend.embedder, indexes):
         for doc in question.docs:
             if doc not in documents:
                 documents |= {file.path.resolve(): ingest.read(file) for file in ingest.discover([doc]).files}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,8 @@ CACHED_AS: Final = "9b5ad71b2ce5302211f9c61530b329a4922fc6a4"
 """tiktoken's name for the vocabulary in a cache folder: the SHA-1 of its address."""
 
 ESTIMATE: Final = "estimate/4-characters"
+
+_loading = threading.Lock()
 
 
 def tokenizer_name() -> str:
@@ -33,8 +36,14 @@ def count(text: str) -> int:
 
 def count_many(texts: Sequence[str]) -> list[int]:
     """Tokens of each text."""
-    counted = _counter()
-    return [counted(text) for text in texts]
+    with _loading:  # another thread may be loading the vocabulary already
+        count_one = _counter()
+    return [count_one(text) for text in texts]
+
+
+def preload() -> None:
+    """Load the vocabulary in the background, so that the first count need not: 0.1 s."""
+    threading.Thread(target=count, args=("",), daemon=True).start()
 
 
 @cache

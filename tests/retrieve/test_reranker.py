@@ -17,7 +17,7 @@ from support.fakes import nobody
 import lcrag.retrieve.embedder
 import lcrag.retrieve.reranker
 from lcrag.errors import NotAvailable, NotInstalled
-from lcrag.evidence.stretches import STRETCH, read
+from lcrag.evidence.stretches import STRETCH, read_stretches
 from lcrag.retrieve.reranker import LENGTH, MiniLMReranker
 from lcrag.session import Session
 from lcrag.text.sentences import sentences
@@ -78,7 +78,7 @@ def test_spans_and_evidence_keep_to_their_text(reader: MiniLMReranker, texts: li
 def test_stretches_hold_the_sentences_where_they_say(reader: MiniLMReranker, texts: list[str], most: int) -> None:
     owners = [place // 5 for place in range(len(texts))]
     scores = [float(len(set(text))) for text in texts]
-    found = read("When was it lit?", owners, texts, scores, reader, most)
+    found = read_stretches("When was it lit?", owners, texts, scores, reader, most)
     assert 1 <= len(found) <= most
     assert max(range(len(texts)), key=scores.__getitem__) in found[0].places
     for stretch in found:
@@ -91,7 +91,7 @@ def test_stretches_hold_the_sentences_where_they_say(reader: MiniLMReranker, tex
 
 def test_the_sentence_with_the_answer_is_the_evidence_of_a_stretch(reader: MiniLMReranker) -> None:
     texts = [PASSAGE[start:end] for start, end in sentences(PASSAGE)]
-    [stretch] = read(QUESTION, [1] * len(texts), texts, [0.0] * len(texts), reader, 9)
+    [stretch] = read_stretches(QUESTION, [1] * len(texts), texts, [0.0] * len(texts), reader, 9)
     best = max(stretch.sentences(), key=lambda sentence: sentence[3])
     assert "1871" in texts[best[0]]
 
