@@ -9,13 +9,12 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from support.fakes import nobody
 from support.faulty_server import faulty_server
 
 from lcrag.errors import DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
 from lcrag.index import folder_of, index_clear, index_status
 from lcrag.session import Session
-from lcrag.types import SURE, Answer, Event, Policy, Settings, Step, Usage
+from lcrag.types import SURE, Answer, Event, Policy, Settings, Step, Usage, ignore
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CORPUS = EXAMPLES / "saltmarsh"
@@ -38,7 +37,7 @@ def questions() -> list[dict[str, object]]:
 @pytest.mark.parametrize("pipeline", ["chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"])
 def test_every_quote_of_every_format_is_in_its_place(pipeline: str) -> None:
     formats = set()
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         for question in questions():
             answer = session.ask(str(question["question"]), Policy(pipeline=pipeline))
             for citation in answer.citations:
@@ -58,7 +57,7 @@ def test_the_example_questions_are_what_they_say() -> None:
     asked = questions()
     assert len(asked) == 36
     assert sum(bool(question["unanswerable"]) for question in asked) == 6
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         texts = {
             Path(source).name: session.corpus.document(document).text
             for document, source, _ in session.corpus.documents()
@@ -85,7 +84,7 @@ def test_a_plan_calls_no_model_and_an_answer_follows_it(tmp_path: Path) -> None:
 
 def test_what_found_nothing_in_a_part_reads_on_unless_told_not_to() -> None:
     unheard = "Which enzyme breaks down lactose in yoghurt?"
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         alone = session.ask(unheard, Policy(pipeline="chunk_rag", max_tokens=1500), escalate=False)
         further = session.ask(unheard, Policy(max_tokens=30_000), escalate=True)
         everything = session.ask(unheard, Policy("quality"), escalate=True)
@@ -97,7 +96,7 @@ def test_what_found_nothing_in_a_part_reads_on_unless_told_not_to() -> None:
 
 
 def test_budgets(tmp_path: Path) -> None:
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         with pytest.raises(OverBudget, match="more than the limit"):
             session.plan("Who?", Policy(max_tokens=10))
         with pytest.raises(InputError, match="no pipeline 'nonsense'") as refused:
@@ -109,7 +108,7 @@ def test_budgets(tmp_path: Path) -> None:
 
 def test_a_document_from_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
     with Session.open(
-        Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), nobody
+        Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), ignore
     ) as session:
         folder = session.corpus.folder
         answer = session.ask("Who kept the light?", Policy())
@@ -125,7 +124,7 @@ def test_the_index_is_that_of_its_paths(tmp_path: Path) -> None:
     assert folder_of(both.paths) != folder_of(settings(tmp_path / "a.md").paths)
     with pytest.raises(NoSuchPath, match="no index"):
         index_status(both.paths)
-    Session.open(both, nobody).__exit__(None, None, None)
+    Session.open(both, ignore).__exit__(None, None, None)
     assert index_status(both.paths).documents == 2
     assert index_clear(both.paths)
     assert not index_clear(both.paths)
@@ -134,7 +133,7 @@ def test_the_index_is_that_of_its_paths(tmp_path: Path) -> None:
 def test_broken_files_are_named_and_stop_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     (tmp_path / "b.pdf").write_bytes(b"no pdf")
-    with Session.open(settings(tmp_path), nobody) as session:
+    with Session.open(settings(tmp_path), ignore) as session:
         [(source, reason)] = session.unreadable_files
         assert source.endswith("b.pdf")
         assert "pdf" in reason
@@ -145,21 +144,21 @@ def test_broken_files_are_named_and_stop_nothing(tmp_path: Path) -> None:
 def test_nothing_readable_says_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\0")
     with pytest.raises(NoReadableDocument, match="1 binary"):
-        Session.open(settings(tmp_path), nobody)
+        Session.open(settings(tmp_path), ignore)
     with pytest.raises(InputError, match="no path"):
-        Session.open(settings(), nobody)
+        Session.open(settings(), ignore)
 
 
 def test_an_embedder_that_is_not_here(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     missing = Settings((str(tmp_path),), embedder=str(tmp_path / "no-model"))
-    with Session.open(missing, nobody) as session, pytest.raises(NotInstalled):
+    with Session.open(missing, ignore) as session, pytest.raises(NotInstalled):
         session.plan("Who kept the light?", Policy())
 
 
 def test_a_window_too_small_is_said_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lcrag.backends.embedded.EmbeddedBackend.window", 600)
-    with Session.open(settings(CORPUS), nobody) as session, pytest.raises(DoesNotFit) as refused:
+    with Session.open(settings(CORPUS), ignore) as session, pytest.raises(DoesNotFit) as refused:
         session.plan("Who?", Policy(pipeline="full_context"))
     assert refused.value.window == 600
 
@@ -170,7 +169,7 @@ def test_auto_takes_a_server_that_answers_and_extracts_without_one(
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", 1)  # nothing listens there
-    with Session.open(settings(tmp_path / "a.md"), nobody) as session:
+    with Session.open(settings(tmp_path / "a.md"), ignore) as session:
         assert session.backend.name == "embedded"
     events: list[Event] = []
     with faulty_server(reply="Anna Holm kept the light. [1]") as fake:

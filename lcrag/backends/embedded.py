@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-from lcrag.backends.extract import Scored, Unit, answerable, choose, judgement_for, score, summarise, threshold, units
+from lcrag.backends import extract
+from lcrag.backends.extract import Scored, Unit
 from lcrag.text import tokens
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.questions import asks_for_list, asks_for_summary
@@ -54,15 +55,15 @@ class EmbeddedBackend(Backend):
     def _reply(self, task: Task, max_tokens: int) -> tuple[str, str | None]:
         """The text, and for an answer the short one."""
         if task.role == "summarise" or (task.role in ("answer", "synthesise") and asks_for_summary(task.question)):
-            return self._join(summarise(units(task)), max_tokens), None
-        scored = score(task, self.embedder, self.reranker)
-        judgement = judgement_for(self.embedder, self.reranker)
-        is_here = answerable(scored.features, judgement) >= threshold(judgement)
+            return self._join(extract.summarise(extract.units(task)), max_tokens), None
+        scored = extract.score(task, self.embedder, self.reranker)
+        judgement = extract.judgement_for(self.embedder, self.reranker)
+        is_here = extract.answerable(scored.features, judgement) >= extract.threshold(judgement)
         if task.role == "judge":
             return "yes" if is_here else "no", None
         if not scored.ranked or not is_here:
             return NOT_FOUND, None
-        chosen = choose(task, scored)
+        chosen = extract.choose(task, scored)
         return self._join(chosen, max_tokens), self._short_answer(task, scored, chosen)
 
     def _short_answer(self, task: Task, scored: Scored, chosen: Sequence[Unit]) -> str | None:
@@ -81,7 +82,7 @@ class EmbeddedBackend(Backend):
 
     def _join(self, chosen: Sequence[Unit], max_tokens: int) -> str:
         """The sentences with their markers, as many as ``max_tokens`` allow; the first in any case."""
-        lines = [f"{unit.text} {unit.markers}".strip() for unit in chosen]
+        lines = [f"{extract.strip_stray_emphasis(unit.text)} {unit.markers}".strip() for unit in chosen]
         if not lines:
             return NOT_FOUND
         if len("\n".join(lines).encode()) > max_tokens:  # a token is at least one byte

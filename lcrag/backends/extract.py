@@ -92,7 +92,7 @@ def units(task: Task) -> list[Unit]:
         texts.append((line[: markers.start()], markers[1].strip()) if markers else (line, ""))
     collected: list[Unit] = []
     for text, marked in texts:
-        text = strip_stray_emphasis(" ".join(text.split()))
+        text = " ".join(text.split())
         words = frozenset(stems(text))
         if words:
             collected.append(Unit(text, marked, words, len(collected)))
@@ -106,7 +106,7 @@ def strip_stray_emphasis(text: str) -> str:
     """
     for edge in (_OPENING, _CLOSING):
         match = edge.search(text)
-        if match and (match[0] != match[0].strip() or text.count(match[0]) % 2):
+        if match and (match[0] != match[0].strip() or text.removeprefix("* ").count(match[0]) % 2):
             text = text[: match.start()] + text[match.end() :]
     return text
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import nobody
 from support.simulated import SimulatedBackend, SimulatedProbes
 
 from lcrag.backends.scripted import ScriptedBackend
@@ -22,7 +21,7 @@ from lcrag.calibrate.probes import EnglishProbes
 from lcrag.errors import BackendFailed
 from lcrag.planning.profile import at, effective_window
 from lcrag.text.prompts import NOT_FOUND, answer_tokens
-from lcrag.types import CostModel, Event, Kind, Surroundings
+from lcrag.types import CostModel, Event, Kind, Surroundings, ignore
 
 COST = CostModel(
     per_batch=0.03,
@@ -55,7 +54,7 @@ def test_the_effective_window_is_found_within_one_length_in_95_of_100_runs() -> 
         backend = SimulatedBackend(fades(half, draw.uniform(0.6, 1.0), steep), COST, seed)  # type: ignore[arg-type]
         outcomes = Outcomes()
         measure_use(
-            backend, SimulatedProbes(), outcomes, nobody, at=at, kinds=["fact"], surroundings=["consecutive"], seed=seed
+            backend, SimulatedProbes(), outcomes, ignore, at=at, kinds=["fact"], surroundings=["consecutive"], seed=seed
         )
         found = effective_window(curve(outcomes, "answer", "fact", "consecutive", backend.window), SHARE)
         near += abs(at.index(found) - at.index(true_window(half, steep, at))) <= 1
@@ -67,7 +66,7 @@ def test_the_effective_window_is_found_within_one_length_in_95_of_100_runs() -> 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_cost_is_found_within_a_tenth(seed: int) -> None:
     backend = SimulatedBackend(fades(9000), COST, seed, noise=0.02)  # type: ignore[arg-type]
-    found = fit_cost(measure_cost(backend, SimulatedProbes(), nobody, longest=117_000, seed=seed, clock=backend.clock))
+    found = fit_cost(measure_cost(backend, SimulatedProbes(), ignore, longest=117_000, seed=seed, clock=backend.clock))
     for new, cached, out, calls in ((4000, 0, 0, 1), (120_000, 0, 0, 1), (16, 120_000, 64, 1), (4000, 0, 64, 16)):
         assert found.seconds(new, cached, out, calls) == pytest.approx(COST.seconds(new, cached, out, calls), rel=0.1)
     assert found.per_token == pytest.approx(COST.per_token, rel=0.1)
@@ -79,7 +78,7 @@ def test_the_cost_is_found_within_a_tenth(seed: int) -> None:
 
 def test_a_fit_is_never_negative() -> None:
     backend = SimulatedBackend(fades(9000), CostModel(0.2, 0, 0, 0), noise=0.2)  # type: ignore[arg-type]
-    found = fit_cost(measure_cost(backend, SimulatedProbes(), nobody, longest=20_000, clock=backend.clock))
+    found = fit_cost(measure_cost(backend, SimulatedProbes(), ignore, longest=20_000, clock=backend.clock))
     assert min(value for name, value in asdict(found).items() if name != "error") >= 0
     with pytest.raises(BackendFailed, match="nothing to fit"):
         fit_cost([])
@@ -112,7 +111,7 @@ def test_the_whole_profile_and_that_it_goes_on_where_it_was(tmp_path: Path) -> N
     with path.open("a", encoding="utf-8") as file:
         file.write('{"role": "answer", "ki')  # killed while it wrote
     again = SimulatedBackend(true, COST)
-    resumed = calibrate(again, SimulatedProbes(), nobody, outcomes=Outcomes.resumed(path), device="simulated")
+    resumed = calibrate(again, SimulatedProbes(), ignore, outcomes=Outcomes.resumed(path), device="simulated")
     assert (resumed.kinds, resumed.output_ratio) == (profile.kinds, profile.output_ratio)
     assert again.asked < backend.asked / 4  # the cost alone
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fakes import nobody
 
 import lcrag.retrieve.embedder
 import lcrag.retrieve.reranker
@@ -21,7 +20,7 @@ from lcrag.evidence.stretches import STRETCH, read_stretches
 from lcrag.retrieve.reranker import LENGTH, MiniLMReranker
 from lcrag.session import Session
 from lcrag.text.sentences import sentences
-from lcrag.types import Event, Settings
+from lcrag.types import Event, Settings, ignore
 
 PASSAGE = "The market is held on Tuesdays. The light on the Calf was lit in 1871. Bread was baked by the widow Pell."
 OTHER = "Samphire grows on the marsh and is cut in June, when the tides are low and the mud is firm."
@@ -149,7 +148,7 @@ def test_it_is_loaded_when_it_reads_and_needs_no_torch(reader: MiniLMReranker) -
 def test_a_route_that_takes_everything_reads_nothing_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "a.md").write_text(PASSAGE)
-    with Session.open(Settings((str(tmp_path / "a.md"),)), nobody) as session:
+    with Session.open(Settings((str(tmp_path / "a.md"),)), ignore) as session:
         assert session.reranker is not None
     assert not (tmp_path / "cache" / "models").exists()
 
