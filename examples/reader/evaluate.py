@@ -12,7 +12,7 @@ is over:
     1k             all the evidence within 1,000 tokens as ranked, and with the reader's rank score
     pruned         of the evidence (characters) in the first 32 chunks, what compression keeps in a fifth of the tokens
     hits, corpus   all the evidence kept by compression at 2,000 tokens, as a share of how often as many tokens of whole
-                   chunks hold it: KEPT in pipelines/compression.py is the mean over datasets
+                   chunks hold it: RETAINED in pipelines/compression.py is the mean over datasets
     here           the area under the ROC curve of the best "the answer is here" over the first 32 chunks
 
 ``--reader off`` prints what can be without one; ``--fp32`` reads with the model as it is before int8. ``--passages``

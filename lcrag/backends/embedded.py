@@ -41,7 +41,7 @@ class EmbeddedBackend(Backend):
         return tokens.count_many(texts)
 
     def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
-        """One completion a task, made of sentences of its passages or notes, within ``max_tokens``."""
+        """A completion for each task, made of sentences of its passages or notes, within ``max_tokens``."""
         tokens.preload()  # while the models compute
         return [self._completion(task, max_tokens) for task in tasks]
 
@@ -53,9 +53,9 @@ class EmbeddedBackend(Backend):
         return Completion(text, Usage(read, 0, written, 1, time.perf_counter() - begun), short=short)
 
     def _reply(self, task: Task, max_tokens: int) -> tuple[str, str | None]:
-        """The text, and for an answer the short one."""
+        """The text, and the short answer if there is one."""
         if task.role == "summarise" or (task.role in ("answer", "synthesise") and asks_for_summary(task.question)):
-            return self._join(extract.summarise(extract.units(task)), max_tokens), None
+            return self._join(extract.summarise(extract.units_of(task)), max_tokens), None
         scored = extract.score(task, self.embedder, self.reranker)
         judgement = extract.judgement_for(self.embedder, self.reranker)
         is_here = extract.answerable(scored.features, judgement) >= extract.threshold(judgement)

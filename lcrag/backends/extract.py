@@ -46,7 +46,7 @@ and .17 of 87 of hotpot_pool; by the span's own score .39 and .13, reading the q
 CLOSE, CLOSE_LIST = 0.85, 0.6
 """A further sentence joins the answer when its score is at least this share of the best one's; not measured."""
 MOST, MOST_LIST = 2, 12
-"""Sentences of an answer, at most: one fact with what goes with it, or as many items as one reads. Not measured."""
+"""Sentences of an answer, at most: a fact and its context, or as many items as people read. Not measured."""
 LEAST_WORDS: Final = 5
 """Stems that a sentence of a summary must have; fewer make a fragment whose words are all frequent. Not measured."""
 
@@ -80,7 +80,7 @@ class Scored:
     span: tuple[str, Unit] | None = None
 
 
-def units(task: Task) -> list[Unit]:
+def units_of(task: Task) -> list[Unit]:
     """The sentences of the task's passages, then those of its notes, each with the markers to cite."""
     texts = [
         (passage.text[start:end], f"[{passage.marker}]")
@@ -113,20 +113,20 @@ def strip_stray_emphasis(text: str) -> str:
 
 def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> Scored:
     """Score every sentence of the task. Without an embedder cosines are 0."""
-    listed = units(task)
-    if not listed:
+    units = units_of(task)
+    if not units:
         return Scored((), {})
     asked = list(dict.fromkeys(stems(task.question)))
-    idf = _idf(asked, listed)
-    own = [_share(asked, idf, unit.words) for unit in listed]
-    around = [_share(asked, idf, _neighbourhood(listed, place)) for place in range(len(listed))]
+    idf = _idf(asked, units)
+    own = [_share(asked, idf, unit.words) for unit in units]
+    around = [_share(asked, idf, _neighbourhood(units, place)) for place in range(len(units))]
     expected = expected_answer(task.question)
-    fits = [1.0 if expected is None or expected.search(unit.text) else 0.0 for unit in listed]
+    fits = [1.0 if expected is None or expected.search(unit.text) else 0.0 for unit in units]
     rough = [
         (1 - NEIGHBOUR) * mine + NEIGHBOUR * near + EXPECTED * fit
         for mine, near, fit in zip(own, around, fits, strict=True)
     ]
-    texts, owners = [unit.text for unit in listed], [unit.markers for unit in listed]
+    texts, owners = [unit.text for unit in units], [unit.markers for unit in units]
     stretches = read_stretches(task.question, owners, texts, rough, reranker, READ) if reranker is not None else []
     evidence = sentence_evidence(stretches)
     quotable = [place for place, text in enumerate(texts) if not HEADING.match(text)] or [0]
@@ -139,7 +139,7 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
     by_plain = sorted(best, key=lambda place: (-plain[place], place))
     top, fifth = by_plain[0], by_plain[min(4, len(by_plain) - 1)]
     names = named_in(task.question)
-    everything = frozenset().union(*(unit.words for unit in listed))
+    everything = frozenset().union(*(unit.words for unit in units))
     features = {
         "best_share": max(own),
         "top_share": own[top],
@@ -148,7 +148,7 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
         "top_cosine": cosines[top],
         "missing": 1 - _share(asked, idf, everything),
         "names_missing": _missing(names, everything),
-        "names_missing_near": _missing(names, _neighbourhood(listed, top)),
+        "names_missing_near": _missing(names, _neighbourhood(units, top)),
         "another_speaks": float(another_speaks(task.question, texts, owners, top)),
         "kind_fits": fits[top],
         "margin": plain[top] - plain[fifth],
@@ -156,13 +156,13 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
         "best_span": max((stretch.relevance.answer_score for stretch in stretches), default=0.0),
         "best_evidence": max(evidence.values(), default=0.0),
     }
-    ranked = tuple((final[place], listed[place]) for place in sorted(best, key=lambda place: (-final[place], place)))
-    return Scored(ranked, features, _best_span(stretches, listed, rough))
+    ranked = tuple((final[place], units[place]) for place in sorted(best, key=lambda place: (-final[place], place)))
+    return Scored(ranked, features, _best_span(stretches, units, rough))
 
 
 def choose(task: Task, scored: Scored) -> list[Unit]:
-    """The units to quote: one or two for a single fact, of which the first holds the short answer, if there is one;
-    more for a list and for a note, in their order; each text once.
+    """The units to quote, each text once: for a single fact one or two, the one with the short answer first; for a list
+    or a note more, in their order.
     """
     several = task.role == "note" or asks_for_list(task.question)
     close, most = (CLOSE_LIST, MOST_LIST) if several else (CLOSE, MOST)
@@ -177,16 +177,16 @@ def choose(task: Task, scored: Scored) -> list[Unit]:
     return sorted(chosen.values(), key=lambda unit: unit.order) if several else list(chosen.values())
 
 
-def summarise(listed: Sequence[Unit]) -> list[Unit]:
+def summarise(units: Sequence[Unit]) -> list[Unit]:
     """At most MOST_LIST units whose words are frequent, in order (SumBasic; Nenkova and Vanderwende 2005).
 
     A word that was used counts less the next time, so that the summary does not repeat itself.
     """
     share: dict[str, float] = {}
-    for unit in listed:
+    for unit in units:
         for word in unit.words:
-            share[word] = share.get(word, 0.0) + 1 / len(listed)
-    left = [unit for unit in listed if len(unit.words) >= LEAST_WORDS] or list(listed)
+            share[word] = share.get(word, 0.0) + 1 / len(units)
+    left = [unit for unit in units if len(unit.words) >= LEAST_WORDS] or list(units)
     chosen: list[Unit] = []
     while left and len(chosen) < MOST_LIST:
         best = max(left, key=lambda unit: (sum(share[word] for word in unit.words) / len(unit.words), -unit.order))
@@ -223,15 +223,15 @@ def _fitted() -> Any:
     return json.loads((files("lcrag.backends") / "answerable.json").read_text(encoding="utf-8"))
 
 
-def _neighbourhood(listed: Sequence[Unit], place: int) -> frozenset[str]:
+def _neighbourhood(units: Sequence[Unit], place: int) -> frozenset[str]:
     """The words of a unit and of its neighbours in the same passage."""
-    near = listed[max(0, place - 1) : place + 2]
-    return frozenset().union(*(unit.words for unit in near if unit.markers == listed[place].markers))
+    near = units[max(0, place - 1) : place + 2]
+    return frozenset().union(*(unit.words for unit in near if unit.markers == units[place].markers))
 
 
-def _idf(asked: Sequence[str], listed: Sequence[Unit]) -> dict[str, float]:
+def _idf(asked: Sequence[str], units: Sequence[Unit]) -> dict[str, float]:
     """How rare each word of the question is in what was read; a word that is not there at all weighs most."""
-    return {word: math.log(1 + len(listed) / (1 + sum(word in unit.words for unit in listed))) for word in asked}
+    return {word: math.log(1 + len(units) / (1 + sum(word in unit.words for unit in units))) for word in asked}
 
 
 def _share(asked: Sequence[str], idf: Mapping[str, float], words: frozenset[str]) -> float:
@@ -250,14 +250,14 @@ def _cosines(question: str, texts: Sequence[str], embedder: Embedder | None) -> 
     return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
 
 
-def _best_span(stretches: Sequence[Stretch], listed: Sequence[Unit], rough: Sequence[float]) -> tuple[str, Unit] | None:
+def _best_span(stretches: Sequence[Stretch], units: Sequence[Unit], rough: Sequence[float]) -> tuple[str, Unit] | None:
     """The best span of all stretches, cut at the end of the sentence in which it begins, and that sentence."""
     spans: list[tuple[float, str, Unit]] = []
     for stretch in stretches:
         start, end = stretch.relevance.answer
         place, sentence_end = stretch.sentence_at(start)
-        if not HEADING.match(listed[place].text):
+        if not HEADING.match(units[place].text):
             value = stretch.relevance.answer_score + SPAN_RANK * stretch.relevance.rank
             value += SPAN_WORDS * max(rough[place] for place in stretch.places)
-            spans.append((value, stretch.text[start : min(end, sentence_end)], listed[place]))
+            spans.append((value, stretch.text[start : min(end, sentence_end)], units[place]))
     return max(spans, key=lambda span: span[0])[1:] if spans else None

@@ -33,7 +33,7 @@ AROUND: Final = 40
 """Characters next to a bracketed number that the source must have there too for the number to be the source's own. Not
 measured: a few words, which no other bracket of a source is likely to follow."""
 BEGINNING: Final = re.compile(r"[\s.,;:!?]*(?:(?:[-*•+>]|\d{1,3}[.)])\s+)?")
-"""What comes before a statement and is not part of it: the end of the one before, the mark of a list item."""
+"""What comes before a statement and is not part of it: punctuation of the previous one, the mark of a list item."""
 LEAST_WORDS: Final = 2
 """Stems that a sentence must have to be a statement of its own: "Yes." belongs to what follows it. Not measured."""
 
@@ -58,7 +58,7 @@ class Cited:
 class Group:
     """One or more markers in a row, at ``start`` to ``end`` of a text, and the words before them, from ``begin``.
 
-    The last one of a text may be without markers: words after which none comes.
+    The last group of a text has no markers where words follow the last marker.
     """
 
     begin: int
@@ -181,7 +181,7 @@ def _find_support(statement: str, passages: Sequence[Passage]) -> Places:
 def find_statements(text: str) -> list[tuple[int, int]]:
     """The sentences of a text that state something, half-open, without list marks and lines that only introduce.
 
-    A sentence with too few words joins the next one, the last one of a text the one before.
+    A sentence with too few words joins the next, at the end of the text the previous one.
     """
     statements: list[tuple[int, int]] = []
     short: int | None = None

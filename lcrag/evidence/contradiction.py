@@ -59,29 +59,28 @@ def find_contradictions(
     return cited, tuple(conflicts)
 
 
-def disagree(question: str, one: str, other: str) -> tuple[str, str] | None:
+def disagree(question: str, first: str, second: str) -> tuple[str, str] | None:
     """The values in which two sentences about the same differ; None if they agree, or are about something else."""
-    asked, first, second = facts(question), facts(one), facts(other)
-    words = frozenset(stems(question))
-    if not (words & first.words) <= second.words or not (words & second.words) <= first.words:
+    asked, ours, theirs = frozenset(stems(question)), facts(first), facts(second)
+    if not (asked & ours.words) <= theirs.words or not (asked & theirs.words) <= ours.words:
         return None
-    numbers = first.numbers - second.numbers, second.numbers - first.numbers
-    names = (first.names | _first_name(one)) - second.words, (second.names | _first_name(other)) - first.words
+    numbers = ours.numbers - theirs.numbers, theirs.numbers - ours.numbers
+    names = (ours.names | _first_name(first)) - theirs.words, (theirs.names | _first_name(second)) - ours.words
     if any(numbers):
         if any(names) or not all(len(values) == 1 for values in numbers) or not asks_for_number(question):
             return None
         values = numbers[0] | numbers[1]
-        if values & asked.numbers or not _are_alike(first, second, values):
+        if values & facts(question).numbers or not _are_alike(ours, theirs, values):
             return None
         return min(numbers[0]), min(numbers[1])
     if all(names):
-        if not asks_for_name(question) or not _are_alike(first, second, names[0] | names[1]):
+        if not asks_for_name(question) or not _are_alike(ours, theirs, names[0] | names[1]):
             return None
         return " ".join(sorted(names[0])), " ".join(sorted(names[1]))
-    denied = (first.denied ^ second.denied) & first.words & second.words
-    if denied and first.negates != second.negates and not any(names) and _are_alike(first, second, frozenset()):
+    denied = (ours.denied ^ theirs.denied) & ours.words & theirs.words
+    if denied and ours.negates != theirs.negates and not any(names) and _are_alike(ours, theirs, frozenset()):
         word = min(denied)
-        return ("", f"not {word}") if second.negates else (f"not {word}", "")
+        return ("", f"not {word}") if theirs.negates else (f"not {word}", "")
     return None
 
 
@@ -92,9 +91,9 @@ def _first_name(sentence: str) -> frozenset[str]:
     return frozenset(stems(words[0])) if is_name else frozenset()
 
 
-def _are_alike(one: Facts, other: Facts, values: frozenset[str]) -> bool:
+def _are_alike(ours: Facts, theirs: Facts, values: frozenset[str]) -> bool:
     """Whether two sentences have enough words in common, apart from numbers and ``values``."""
-    first, second = one.words - one.numbers - values, other.words - other.numbers - values
+    first, second = ours.words - ours.numbers - values, theirs.words - theirs.numbers - values
     shared = len(first & second)
     return shared >= LEAST_SHARED and shared >= ALIKE * len(first | second)
 

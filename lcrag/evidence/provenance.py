@@ -56,7 +56,7 @@ def _brackets(numbers: Sequence[int]) -> str:
 
 
 def _origin(sentence: str, given: Sequence[Passage], origins: Sequence[Marked]) -> tuple[int, ...]:
-    """The markers of the note's sentence, or else of the passage, that supports this one; () when none does."""
+    """The markers of the sentence of a note, or else of the passage, that supports this sentence; () if none does."""
     offset, pieces = 0, []
     for text, _ in origins:
         pieces.append((offset, text))

@@ -23,7 +23,7 @@ NUMBER_WORDS: Final = {
         2,
     )
 }
-"""Without "one", which is as often a pronoun."""
+"""Without "zero", and without "one", which is as often a pronoun."""
 WORD: Final = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 NEGATION: Final = re.compile(
     r"not|no|never|none|neither|nor|without|cannot|nobody|nothing|nowhere|hardly|\w+n['’]t", re.IGNORECASE

@@ -16,7 +16,7 @@ PASSAGE_TOKENS: Final = 512
 
 
 def within(ranked: Sequence[Chunk], tokens: int) -> list[Chunk]:
-    """The first chunks that together have at most ``tokens`` tokens; the first one in any case."""
+    """The first chunks that together have at most ``tokens`` tokens; the first chunk in any case."""
     taken: list[Chunk] = []
     total = 0
     for chunk in ranked:
@@ -51,7 +51,7 @@ def groups(items: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[lis
 
 
 def pieces_of(passage: Passage) -> Iterator[Piece]:
-    """The passage's text in pieces of the document: one, or those that an extract consists of."""
+    """The pieces of the document that make up the passage: several for an extract (``Passage.parts``)."""
     position = 0
     for start, end in passage.parts or ((passage.start, passage.end),):
         yield start, passage.text[position : position + end - start]

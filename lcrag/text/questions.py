@@ -81,8 +81,7 @@ _EXPECTED: Final = (
 def is_broad(question: str) -> bool:
     """Whether it asks for a discussion, an opinion or the whole: its evidence is a stretch of text, not a sentence.
 
-    Wider than ``asks_for_summary``: what somebody said or thought is retrieved broadly and still quoted, not
-    summarised.
+    Wider than ``asks_for_summary``: what somebody thinks is retrieved broadly and then quoted, not summarised.
     """
     return _BROAD.search(question) is not None
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lcrag.backends.embedded import EmbeddedBackend
-from lcrag.backends.extract import answerable, score, strip_stray_emphasis, threshold, units
+from lcrag.backends.extract import answerable, score, strip_stray_emphasis, threshold, units_of
 from lcrag.evidence.cite import cite
 from lcrag.types import Document, Passage, Task
 
@@ -25,8 +25,8 @@ def task(question: str, text: str, notes: tuple[str, ...] = ()) -> Task:
 
 
 def test_units_have_the_markers_they_came_with() -> None:
-    listed = units(task("q", "One thing here. Another there.", ("A note [3][4]", "bare note")))
-    assert [unit.markers for unit in listed] == ["[1]", "[1]", "[3][4]", ""]
+    units = units_of(task("q", "One thing here. Another there.", ("A note [3][4]", "bare note")))
+    assert [unit.markers for unit in units] == ["[1]", "[1]", "[3][4]", ""]
 
 
 @pytest.mark.parametrize(
