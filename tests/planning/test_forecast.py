@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lcrag.planning.estimate import kinds_of
 from lcrag.planning.forecast import forecast, route_key, seconds
-from lcrag.planning.profile import builtin_profile, used
+from lcrag.planning.profile import builtin_profile
+from lcrag.planning.use import used
 from lcrag.types import (
     Answer,
     Backend,

@@ -14,13 +14,13 @@ from lcrag.backends.machine import device, dtype
 from lcrag.errors import BadConfig
 from lcrag.planning.profile import (
     builtin_profile,
-    effective_window,
     from_object,
     load_profile,
     profile_path,
     save_profile,
     to_object,
 )
+from lcrag.planning.use import effective_window
 from lcrag.types import BackendIdentity, CostModel, Curve, Profile
 
 CURVES: st.SearchStrategy[Curve] = st.lists(

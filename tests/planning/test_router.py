@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
+from lcrag.planning.explain import label
 from lcrag.planning.profile import builtin_profile
-from lcrag.planning.router import choose, further, label, remaining, route, utility
+from lcrag.planning.router import choose, further, remaining, route, utility
 from lcrag.types import Estimate, Forecast, Policy, Prefer, Profile, Usage
 
 ESTIMATE = Estimate(0.4, 100, ((1000, 0.5), (4000, 0.8), (24000, 1.0)), 0.8)
