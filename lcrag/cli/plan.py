@@ -14,9 +14,8 @@ from lcrag.cli.progress import Progress
 from lcrag.errors import InputError
 from lcrag.report.objects import plan_object
 from lcrag.report.text import history_report, plan_report
+from lcrag.schemas import HISTORY
 from lcrag.types import Policy
-
-HISTORY = "lcrag.history/1"
 
 
 def plan(

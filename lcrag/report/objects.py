@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from lcrag.schemas import ANSWER, ERROR, PLAN
 from lcrag.types import Answer, Citation, Event, Forecast, Plan, Trace, Usage
-
-ANSWER: Final = "lcrag.answer/1"
-PLAN: Final = "lcrag.plan/1"
-ERROR: Final = "lcrag.error/1"
 
 COVERAGE_TOKENS: Final = (1000, 2000, 4000, 8000, 16000)
 
