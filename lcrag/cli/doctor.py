@@ -6,7 +6,7 @@ import typer
 
 from lcrag.cli import options as opt
 from lcrag.cli.output import Output
-from lcrag.report.text import doctor_report
+from lcrag.report.status import doctor_report
 from lcrag.schemas import DOCTOR
 
 

@@ -33,7 +33,7 @@ ARROWS: Final[dict[str, str]] = {
     "serve": f"{BELOW_PIPELINES} backends session",
     "calibrate": f"{BELOW_PIPELINES} session",
     "comparison": f"{BELOW_PIPELINES} session",
-    "report": f"{BELOW_PIPELINES} comparison",
+    "report": f"{BELOW_PIPELINES} calibrate comparison serve",
     "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report",
     "__main__": "cli",
     "": "types errors session comparison pipelines backends",
