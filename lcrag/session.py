@@ -33,7 +33,7 @@ from lcrag.evidence.trace import trace
 from lcrag.evidence.watched import Watched
 from lcrag.index import store
 from lcrag.index.corpus import Corpus, IndexStatus, Refreshed, clear
-from lcrag.paths import cache_folder, state_folder
+from lcrag.paths import cache_folder, key_of, state_folder
 from lcrag.planning.estimate import estimate
 from lcrag.planning.forecast import NO_FENCES, forecast, route_key
 from lcrag.planning.history import History, Record, chosen_forecast, read_record
@@ -114,9 +114,7 @@ def index_folder(settings: Settings) -> Path:
     """One folder per set of paths, whatever their order; ``settings.index`` names another."""
     if settings.index is not None:
         return settings.index
-    resolved = sorted({str(Path(path).resolve()) for path in settings.paths if path != STDIN})
-    key = hashlib.sha256("\0".join(resolved).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return cache_folder() / "index" / key
+    return cache_folder() / "index" / key_of(path for path in settings.paths if path != STDIN)
 
 
 def index_status(settings: Settings) -> IndexStatus:

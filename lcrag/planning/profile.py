@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from lcrag.errors import BadConfig
-from lcrag.paths import config_folder
+from lcrag.paths import config_folder, write_whole
 from lcrag.types import CostModel, Curve, Estimate, Kind, Profile, Role, Surroundings
 
 SCHEMA: Final = "lcrag.profile/2"
@@ -199,10 +198,7 @@ def load_profile(backend: str, model: str, window: int, dtype: str = "", device:
 def save_profile(profile: Profile) -> Path:
     """Write the Profile to its place, whole or not at all. Raises OSError."""
     path = profile_path(profile.backend, profile.model, profile.window, profile.dtype, profile.device)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n")
     return path
 
 
