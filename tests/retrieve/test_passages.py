@@ -25,7 +25,7 @@ SIZES = st.lists(st.integers(1, 9), max_size=5)
 
 
 @given(SIZES, SIZES, st.randoms(use_true_random=False), st.integers(1, 40), st.data())
-def test_any_selection_becomes_the_documents_own_text_in_order(a, b, random, limit, data) -> None:  # type: ignore[no-untyped-def]
+def test_passages_are_the_documents_text_in_order(a, b, random, limit, data) -> None:  # type: ignore[no-untyped-def]
     every = chunks(a, "a", 1) + chunks(b, "b", 100)
     taken = [chunk for chunk in every if data.draw(st.booleans())]
     random.shuffle(taken)
@@ -41,13 +41,13 @@ def test_any_selection_becomes_the_documents_own_text_in_order(a, b, random, lim
     assert all(len(group) == 1 or sum(passage.tokens for passage in group) <= limit for group in grouped)
 
 
-def test_neighbours_are_joined_up_to_the_limit() -> None:
+def test_passages_join_neighbours_up_to_the_limit() -> None:
     every = chunks([5, 5, 5], "a", 1)
     assert [passage.end - passage.start for passage in passages(every, limit=10)] == [10, 5]
     assert [passage.end - passage.start for passage in passages([every[0], every[2]])] == [5, 5]
 
 
-def test_a_budget_takes_whole_chunks_and_always_one() -> None:
+def test_within_takes_whole_chunks_and_at_least_one() -> None:
     every = chunks([5, 5, 5], "a", 1)
     assert within(every, 11) == every[:2]
     assert within(every, 1) == every[:1]
