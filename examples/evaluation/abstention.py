@@ -90,7 +90,7 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
         with Corpus.open(indexes / key) as corpus:
             scan = ingest.discover(docs)
             corpus.refresh(scan, quiet)
-            ids = {file.path.resolve(): ingest.read(file).id for file in scan.files}
+            ids = {Path(file.path).resolve(): ingest.read(file).id for file in scan.files}
             for question in asked:
                 ranking = retrieve(corpus, question.question, embedder=backend._embedder)
                 read = tuple(passages(within([hit.chunk for hit in ranking.hits], tokens)))

@@ -96,7 +96,7 @@ def measure(questions: Iterable[Question], embedder: Embedder | None, indexes: P
             corpus.refresh(scan, quiet)
             if fill and embedder is not None:
                 fill_vectors(corpus, embedder, quiet)
-            ids = {file.path.resolve(): ingest.read(file).id for file in scan.files}
+            ids = {Path(file.path).resolve(): ingest.read(file).id for file in scan.files}
             for question in asked:
                 ranking = retrieve(corpus, question.question, embedder=embedder, depth_tokens=corpus.size.tokens)
                 spans = evidence(question, ids)

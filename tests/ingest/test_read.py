@@ -1,4 +1,4 @@
-"""Every format read from real files: the text is there, and its places lead back to the file."""
+"""Every format is read from real files: the text is complete, and its offsets lead back to the file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.ingest import UnreadableFile, discover, from_text, read
-from lcrag.ingest.text import decoded
+from lcrag.errors import UnreadableFile
+from lcrag.ingest import discover, from_text, nothing_readable, read
+from lcrag.ingest.text import decode
 from lcrag.text.places import line_of, page_of
 from lcrag.types import Document
 
@@ -65,7 +66,7 @@ def pdf(*pages: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.rst", "a.py", "a.csv", "a.tsv", "a.json", "a.jsonl", "a.xyz"])
-def test_text_is_kept_as_it_stands(tmp_path: Path, name: str) -> None:
+def test_read_text_unchanged(tmp_path: Path, name: str) -> None:
     text = "# Head\n\nfirst, second\r\n{third}\n"
     found = document(tmp_path, name, text)
     assert found.text == text.replace("\r\n", "\n")
@@ -76,37 +77,37 @@ def test_text_is_kept_as_it_stands(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"]
 )
-def test_encodings(encoding: str) -> None:
+def test_decode_detects_the_encoding(encoding: str) -> None:
     text = "Der Bär saß an der Küste, 12 Tage lang, und wärmte sich."
-    assert decoded(text.encode(encoding)) == text
+    assert decode(text.encode(encoding)) == text
 
 
-def test_other_scripts_in_old_encodings() -> None:
+def test_decode_guesses_encodings_of_other_scripts() -> None:
     text = "Быстрая коричневая лиса перепрыгнула через ленивую собаку у реки. " * 5
-    assert decoded(text.encode("cp1251")) == text
+    assert decode(text.encode("cp1251")) == text
     text = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。" * 5
-    assert decoded(text.encode("shift_jis")) == text
+    assert decode(text.encode("shift_jis")) == text
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\0")))
-def test_utf8_comes_back_as_it_was(text: str) -> None:
-    assert decoded(text.encode()) == text.removeprefix("\ufeff")
+def test_decode_reverses_utf8(text: str) -> None:
+    assert decode(text.encode()) == text.removeprefix("\ufeff")
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_decode_to_something_storable(data: bytes) -> None:
-    text = decoded(data)
+def test_decode_returns_storable_text_for_any_bytes(data: bytes) -> None:
+    text = decode(data)
     assert "\r" not in text
     assert "\0" not in text
     if text.strip():
         from_text(text, "x").text.encode("utf-8")
 
 
-def test_a_lone_surrogate_does_not_stop_anything() -> None:
+def test_from_text_replaces_a_lone_surrogate() -> None:
     assert from_text("a\ud800b", "x").text == "a?b"
 
 
-def test_html_keeps_headings_lists_and_tables_and_knows_the_lines(tmp_path: Path) -> None:
+def test_read_html_with_headings_lists_tables_and_lines(tmp_path: Path) -> None:
     found = document(
         tmp_path,
         "a.html",
@@ -142,7 +143,7 @@ def test_html_keeps_headings_lists_and_tables_and_knows_the_lines(tmp_path: Path
     }  # fmt: skip
 
 
-def test_html_in_its_declared_encoding(tmp_path: Path) -> None:
+def test_read_html_in_its_declared_encoding(tmp_path: Path) -> None:
     data = '<meta charset="windows-1251"><p>Привет, мир</p>'.encode("cp1251")
     assert "Привет, мир" in document(tmp_path, "a.html", data).text
 
@@ -150,22 +151,22 @@ def test_html_in_its_declared_encoding(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", ["<p>a", "plain words", "<div><p>a</div></p>", "<!-- x --><p>a", "<?xml version='1.0'?><p>a</p>"]
 )
-def test_html_as_people_write_it(tmp_path: Path, data: str) -> None:
+def test_read_html_that_is_malformed(tmp_path: Path, data: str) -> None:
     assert document(tmp_path, "a.html", data).text.strip() in ("a", "plain words")
 
 
-def test_pdf_pages(tmp_path: Path) -> None:
+def test_read_pdf_with_pages(tmp_path: Path) -> None:
     found = document(tmp_path, "a.pdf", pdf("The first page.", "The second page.", "The third."))
     assert [page(found, words) for words in ("first", "second", "third")] == [1, 2, 3]
     assert line_of(found, 0) is None
 
 
-def test_a_scanned_pdf_says_so(tmp_path: Path) -> None:
+def test_read_scanned_pdf_mentions_ocr(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="OCR"):
         document(tmp_path, "a.pdf", pdf("", ""))
 
 
-def test_docx(tmp_path: Path) -> None:
+def test_read_docx(tmp_path: Path) -> None:
     made = docx.Document()
     made.add_heading("The Title", 0)
     made.add_heading("A Part", 1)
@@ -183,7 +184,7 @@ def test_docx(tmp_path: Path) -> None:
     assert line_of(found, 5) is None
 
 
-def test_pptx_slides_are_pages(tmp_path: Path) -> None:
+def test_read_pptx_with_slides_as_pages(tmp_path: Path) -> None:
     show = pptx.Presentation()
     for number in (1, 2):
         slide = show.slides.add_slide(show.slide_layouts[1])
@@ -219,13 +220,13 @@ def epub(chapters: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
-def test_epub_in_the_order_of_its_spine(tmp_path: Path) -> None:
+def test_read_epub_in_the_order_of_its_spine(tmp_path: Path) -> None:
     found = document(tmp_path, "a.epub", epub({"two.xhtml": "<h2>Two</h2><p>Last.</p>", "one.xhtml": "<p>First.</p>"}))
     assert found.text == "First.\n\n## Two\n\nLast.\n"
     assert found.title == "A Book"
 
 
-def test_notebook_lines(tmp_path: Path) -> None:
+def test_read_notebook_with_lines(tmp_path: Path) -> None:
     cells = [
         {"cell_type": "markdown", "source": ['# A "quoted" title\n', "Words."]},
         {"cell_type": "code", "source": "x = 1\ny = 'é'", "outputs": [{"text": ["out\n"]}]},
@@ -237,7 +238,7 @@ def test_notebook_lines(tmp_path: Path) -> None:
         assert words in raw.split("\n")[(line(found, words) or 0) - 1]
 
 
-def test_mail(tmp_path: Path) -> None:
+def test_read_mail(tmp_path: Path) -> None:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "Ann <a@x.org>", "b@x.org", "Grüße"
     mail.set_content("Dear Ben,\n\nthe boat leaves at nine.\n")
@@ -252,31 +253,31 @@ def test_mail(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".pdf", ".docx", ".pptx", ".epub", ".ipynb"])
 @pytest.mark.parametrize("data", [b"not what it says", b"PK\x03\x04broken", b"%PDF-1.4\n%%EOF", b'{"cells": 3}'])
-def test_a_broken_file_says_why_and_raises_one_thing(tmp_path: Path, suffix: str, data: bytes) -> None:
+def test_read_broken_file_raises_unreadable_file(tmp_path: Path, suffix: str, data: bytes) -> None:
     with pytest.raises(UnreadableFile) as refused:
         document(tmp_path, f"a{suffix}", data)
     assert str(refused.value)
 
 
 @pytest.mark.parametrize("cut", [10, 100, 400])
-def test_a_truncated_archive(tmp_path: Path, cut: int) -> None:
+def test_read_truncated_archive_raises_unreadable_file(tmp_path: Path, cut: int) -> None:
     with pytest.raises(UnreadableFile):
         document(tmp_path, "a.epub", epub({"a.xhtml": "<p>x</p>"})[:-cut])
 
 
-def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_refuses_an_archive_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lcrag.ingest.archive.MAX_UNPACKED", 1000)
     with pytest.raises(UnreadableFile, match="unpacks"):
         document(tmp_path, "a.epub", epub({"a.xhtml": "x" * 2000}))
 
 
 @pytest.mark.parametrize("data", ["   \n\n", "﻿"])
-def test_a_file_of_nothing_but_space(tmp_path: Path, data: str) -> None:
+def test_read_blank_file_raises_unreadable_file(tmp_path: Path, data: str) -> None:
     with pytest.raises(UnreadableFile, match="no text"):
         document(tmp_path, "a.txt", data)
 
 
-def test_a_file_that_vanished(tmp_path: Path) -> None:
+def test_read_vanished_file_raises_unreadable_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("x")
     [file] = discover([path]).files
@@ -285,7 +286,13 @@ def test_a_file_that_vanished(tmp_path: Path) -> None:
         read(file)
 
 
-def test_a_line_of_ten_megabytes(tmp_path: Path) -> None:
+def test_read_a_line_of_ten_megabytes(tmp_path: Path) -> None:
     found = document(tmp_path, "a.txt", "word " * 2_000_000)
     assert line(found, "word") == 1
     assert len(found.text) == 10_000_000
+
+
+def test_nothing_readable_lists_the_reasons() -> None:
+    message = nothing_readable(["docs", "a.pdf"], {"binary": 2, "too_large": 1, "empty": 0}, [("a.pdf", "no text")])
+    assert message == "nothing to read in docs a.pdf (2 binary; 1 too large; a.pdf: no text)"
+    assert nothing_readable(["docs"], {}, []) == "nothing to read in docs"
