@@ -45,7 +45,8 @@ from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.scoring import SHORT_WORDS, contained, token_f1, words
 from lcrag.evidence.cite import cite
 from lcrag.retrieve import onnx_export
-from lcrag.retrieve.embedder import NO_TELEMETRY, load_embedder, weights_folder
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.retrieve.encoder import NO_TELEMETRY, weights_folder
 from lcrag.retrieve.passages import passages, within
 from lcrag.retrieve.reranker import ADAPTER, MiniLMReranker
 from lcrag.types import Document, Passage, Ranking, Reranker, Task

@@ -7,10 +7,8 @@ belong to texts that never change, are read and written live.
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +16,7 @@ from lcrag.errors import Busy, Damaged, IndexUnavailable
 from lcrag.index import blocks, fulltext, store, vectors
 from lcrag.index.refresh import Refreshed, refresh, up_to_date
 from lcrag.index.split import TARGET_TOKENS
+from lcrag.index.status import IndexStatus, clear, read_status
 from lcrag.text.tokens import tokenizer_name
 from lcrag.types import Chunk, CorpusSize, Document, Emit, Event, Term
 
@@ -30,37 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Corpus", "IndexStatus", "Refreshed", "clear"]
 
 _VECTOR_WAIT_SECONDS = 2.0  # vectors are a cache: an answer does not wait for another process to finish indexing
-
-
-@dataclass(frozen=True, slots=True)
-class IndexStatus:
-    """The report of ``lcrag index --status``. ``vectors`` by embedder; ``updated``: seconds since 1970, None if never.
-
-    ``duplicates``: files whose text is indexed under another source; ``failed``: ``(source, reason)``; ``form``: the
-    format of the index.
-    """
-
-    documents: int
-    chunks: int
-    tokens: int
-    duplicates: int
-    failed: tuple[tuple[str, str], ...]
-    vectors: Mapping[str, int]
-    bytes: int
-    tokenizer: str
-    form: str
-    updated: int | None
-
-
-def clear(folder: Path) -> bool:
-    """Delete the index's files in ``folder``, and nothing else there. False if there were none."""
-    paths = list(folder.glob(f"{store.FILE}*"))
-    for path in paths:
-        if path.is_dir():  # left when a process was killed while it wrote vectors
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    return bool(paths)
 
 
 class Corpus:
@@ -271,24 +239,8 @@ class Corpus:
     def status(self) -> IndexStatus:
         """Contents and size of the index."""
         with store.translate_errors(self._path):
-            stored = self._live.execute(
-                "SELECT name, count(*) FROM embedders JOIN vectors ON embedder = id GROUP BY name"
-            ).fetchall()
-        failed = self._rows("SELECT source, error FROM files WHERE error IS NOT NULL ORDER BY source")
-        read = self._rows("SELECT count(*) FROM files WHERE error IS NULL")[0][0]
-        updated = self._rows("SELECT value FROM meta WHERE name = 'updated'")
-        return IndexStatus(
-            documents=self._size.documents,
-            chunks=self._size.chunks,
-            tokens=self._size.tokens,
-            duplicates=read - self._size.documents,
-            failed=tuple((source, error) for source, error in failed),
-            vectors=dict(stored),
-            bytes=sum(path.stat().st_size for path in self.folder.glob(f"{store.FILE}*")),
-            tokenizer=self.tokenizer,
-            form=self._form,
-            updated=updated[0][0] if updated else None,
-        )
+            stored = vectors.count(self._live)
+            return read_status(self._snapshot, self.folder, self._size, stored, self.tokenizer, self._form)
 
     def _connect(self) -> None:
         self._inode = store.inode(self._path)

@@ -58,6 +58,13 @@ def missing(db: sqlite3.Connection, ids: Sequence[int], embedder: str) -> list[i
     return [chunk for chunk in ids if chunk not in stored]
 
 
+def count(db: sqlite3.Connection) -> dict[str, int]:
+    """The number of stored vectors by embedder."""
+    return dict(
+        db.execute("SELECT name, count(*) FROM embedders JOIN vectors ON embedder = id GROUP BY name").fetchall()
+    )
+
+
 def store(db: sqlite3.Connection, ids: Sequence[int], embedder: str, vectors: npt.NDArray[np.float32]) -> None:
     """Store one vector (row) per id as float16; chunks that no longer exist are skipped. Part of a transaction."""
     db.execute("INSERT OR IGNORE INTO embedders (name) VALUES (?)", (embedder,))

@@ -1,4 +1,4 @@
-"""Exports a sentence-transformers BERT to one int8 ONNX file; a program that lcrag.retrieve.embedder runs once.
+"""Exports a sentence-transformers BERT to one int8 ONNX file; a program that lcrag.retrieve.encoder runs once.
 
 It is a process of its own because it needs torch and transformers (seconds to import, 1 GB of memory), which neither
 the embedder nor the reranker needs again, and so that their messages stay in its pipes. It imports nothing of lcrag
@@ -93,9 +93,8 @@ def _write(model: torch.nn.Module, inputs: list[str], outputs: dict[str, dict[in
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     whole, small = (target.with_name(f"{target.name}.{kind}") for kind in ("fp32", "int8"))
-    ids = torch.tensor(
-        [[101, 7592, 102, 2088, 102], [101, 7592, 102, 102, 0]]
-    )  # one padded row, so that the mask matters
+    # The second row is padded, so that the mask matters.
+    ids = torch.tensor([[101, 7592, 102, 2088, 102], [101, 7592, 102, 102, 0]])
     given = {"input_ids": ids, "attention_mask": (ids > 0).long(), "token_type_ids": torch.zeros_like(ids)}
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
     torch.onnx.export(

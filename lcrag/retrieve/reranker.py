@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lcrag.paths import cache_folder
-from lcrag.retrieve.embedder import (
+from lcrag.retrieve.encoder import (
     TO_EXPORT,
     TO_RUN,
     WEIGHTS,

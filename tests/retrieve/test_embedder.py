@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import lcrag.retrieve.embedder
+import lcrag.retrieve.encoder
 from lcrag.errors import NotAvailable, NotInstalled
 from lcrag.retrieve.embedder import DIMENSIONS, MiniLM, SentenceTransformerEmbedder, load_embedder
 
@@ -34,7 +34,7 @@ print(load_embedder().name, sorted(heavy & set(sys.modules)))
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder in which two processes have exported the model at the same time."""
     folder = tmp_path_factory.mktemp("cache")
-    root = Path(lcrag.retrieve.embedder.__file__).parents[2]
+    root = Path(lcrag.retrieve.encoder.__file__).parents[2]
     environment = {"LCRAG_CACHE_DIR": str(folder), "PATH": "", "HF_HUB_OFFLINE": "1"}
     both = [
         subprocess.Popen(
@@ -88,11 +88,11 @@ def test_embed_preserves_the_order_of_the_texts(minilm: MiniLM) -> None:
 
 @pytest.mark.slow
 def test_embed_agrees_with_sentence_transformers(minilm: MiniLM) -> None:
-    original = SentenceTransformerEmbedder(str(lcrag.retrieve.embedder.weights_folder()))
+    original = SentenceTransformerEmbedder(str(lcrag.retrieve.encoder.weights_folder()))
     assert original.dimensions == DIMENSIONS
     assert (original.embed(TEXTS) * minilm.embed(TEXTS)).sum(axis=1).min() > 0.96
     assert original.embed([]).shape == (0, DIMENSIONS)
-    assert original.name == SentenceTransformerEmbedder(str(lcrag.retrieve.embedder.weights_folder())).name
+    assert original.name == SentenceTransformerEmbedder(str(lcrag.retrieve.encoder.weights_folder())).name
     cat, _, kitten, revenue, _ = minilm.embed(TEXTS)
     assert cat @ kitten > 0.5 > cat @ revenue
 
@@ -119,8 +119,8 @@ def test_load_embedder_names_a_missing_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, package: str
 ) -> None:
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path))
-    find = lcrag.retrieve.embedder.find_spec
-    monkeypatch.setattr(lcrag.retrieve.embedder, "find_spec", lambda name: None if name == module else find(name))
+    find = lcrag.retrieve.encoder.find_spec
+    monkeypatch.setattr(lcrag.retrieve.encoder, "find_spec", lambda name: None if name == module else find(name))
     with pytest.raises(NotInstalled) as caught:
         load_embedder()
     assert caught.value.hint == f"pip install {package}"
@@ -152,16 +152,16 @@ def test_fingerprint_changes_with_the_weights(tmp_path: Path, monkeypatch: pytes
     names = set()
     for content in (b"a" + middle + b"a", b"b" + middle + b"a", b"a" + middle + b"b", b"a" + middle + b"\0a", b"a"):
         weights.write_bytes(content)
-        names.add(lcrag.retrieve.embedder.fingerprint(weights))
-    monkeypatch.setattr(lcrag.retrieve.embedder, "EXPORT", "another")
-    names.add(lcrag.retrieve.embedder.fingerprint(weights))
+        names.add(lcrag.retrieve.encoder.fingerprint(weights))
+    monkeypatch.setattr(lcrag.retrieve.encoder, "EXPORT", "another")
+    names.add(lcrag.retrieve.encoder.fingerprint(weights))
     assert len(names) == 6
 
 
 def test_load_embedder_writes_nothing_to_the_home_folder(cache: Path, tmp_path: Path) -> None:
     """Its telemetry begins with a file; without that file nothing is sent."""
     environment = {"LCRAG_CACHE_DIR": str(cache), "HOME": str(tmp_path), "PATH": "", "HF_HUB_OFFLINE": "1"}
-    root = Path(lcrag.retrieve.embedder.__file__).parents[2]
+    root = Path(lcrag.retrieve.encoder.__file__).parents[2]
     subprocess.run([sys.executable, "-c", LOAD], cwd=root, env=environment, check=True, capture_output=True)
     assert list(tmp_path.rglob("*")) == []
 
@@ -179,7 +179,7 @@ def test_load_embedder_leaves_the_environment_alone(cache: Path) -> None:
         "load_embedder().embed(['A boat.'])\n"
         "assert dict(os.environ) == before"
     )
-    root = Path(lcrag.retrieve.embedder.__file__).parents[2]
+    root = Path(lcrag.retrieve.encoder.__file__).parents[2]
     for telemetry in ({}, {"ORT_DISABLE_TELEMETRY": "0"}):
         environment = {"LCRAG_CACHE_DIR": str(cache), "PATH": "", **telemetry}
         subprocess.run([sys.executable, "-c", program], cwd=root, env=environment, check=True)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.fakes import nobody
 
-import lcrag.retrieve.embedder
+import lcrag.retrieve.encoder
 import lcrag.retrieve.reranker
 from lcrag.errors import NotAvailable, NotInstalled
 from lcrag.evidence.stretches import STRETCH, read
@@ -167,8 +167,8 @@ def test_session_without_its_packages_continues_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
-    find = lcrag.retrieve.embedder.find_spec
-    monkeypatch.setattr(lcrag.retrieve.embedder, "find_spec", lambda name: None if name == module else find(name))
+    find = lcrag.retrieve.encoder.find_spec
+    monkeypatch.setattr(lcrag.retrieve.encoder, "find_spec", lambda name: None if name == module else find(name))
     with pytest.raises(NotInstalled):
         MiniLMReranker()
     (tmp_path / "a.md").write_text(PASSAGE)
