@@ -46,8 +46,8 @@ def entries(folder: Path, name: str, content: str | dict[str, Any]) -> list[Entr
     ],
 )
 def test_read_entries_reads_every_format(tmp_path: Path, name: str, content: str) -> None:
-    found = entries(tmp_path, name, content)
-    assert [entry.question for entry in found] == ["Who keeps it?", "Where?"]
+    listed = entries(tmp_path, name, content)
+    assert [entry.question for entry in listed] == ["Who keeps it?", "Where?"]
     asked = read_questions(tmp_path / name)
     compared = read(tmp_path / name, tmp_path / "written")
     assert [(str(question.id), question.question) for question in asked] == [

@@ -43,9 +43,11 @@ def test_corpus_chunks_are_slices_of_their_document(texts: list[str], random: Ra
         corpus.refresh(Scan((), {}), silent, list(documents.values()))
         ids = corpus.chunk_ids()
         random.shuffle(ids)
-        for one in corpus.get(ids):
-            assert one.text == documents[one.document_id].text[one.start : one.end]
+        for chunk in corpus.get(ids):
+            assert chunk.text == documents[chunk.document_id].text[chunk.start : chunk.end]
         assert [chunk.id for chunk in corpus.get(ids[:3])] == ids[:3]
-        assert sorted(corpus.get(ids), key=lambda one: one.id) == sorted(corpus.chunks(), key=lambda one: one.id)
+        assert sorted(corpus.get(ids), key=lambda chunk: chunk.id) == sorted(
+            corpus.chunks(), key=lambda chunk: chunk.id
+        )
         for document in documents.values():
             assert corpus.document(document.id).text == document.text

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from support.corpora import PROSE, content, found, refreshed, silent, touch, write, write_docs
+from support.corpora import PROSE, content, matches, refreshed, silent, touch, write, write_docs
 
 import lcrag.ingest
 from lcrag.index.corpus import Corpus, Refreshed
@@ -28,8 +28,8 @@ def docs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Iterator[Corpus]:
-    with Corpus.open(tmp_path / "index") as one:
-        yield one
+    with Corpus.open(tmp_path / "index") as corpus:
+        yield corpus
 
 
 NAMES = st.sampled_from(["a.txt", "b.md", "c/d.txt", "c/e.md", "f.csv"])
@@ -91,13 +91,13 @@ class History(RuleBasedStateMachine):
     @rule()
     def refresh(self) -> None:
         sources = {source for _, source, _ in self.corpus.documents()}
-        found = refreshed(self.corpus, self.docs, *self.extra)
-        assert found.duplicates == self.corpus.status().duplicates
-        assert found.failed == self.corpus.status().failed
-        if not (found.added or found.changed or found.removed or found.renamed):
+        result = refreshed(self.corpus, self.docs, *self.extra)
+        assert result.duplicates == self.corpus.status().duplicates
+        assert result.failed == self.corpus.status().failed
+        if not (result.added or result.changed or result.removed or result.renamed):
             assert {source for _, source, _ in self.corpus.documents()} == sources
-        assert found.added + found.changed + found.renamed + found.unchanged == (
-            self.corpus.size.documents + found.duplicates
+        assert result.added + result.changed + result.renamed + result.unchanged == (
+            self.corpus.size.documents + result.duplicates
         )
 
     @invariant()
@@ -161,7 +161,7 @@ def test_refresh_reads_renamed_file_as_its_new_kind(corpus: Corpus, docs: Path) 
     refreshed(corpus, docs)
     (docs / "page.txt").rename(docs / "page.html")
     assert refreshed(corpus, docs).added == 1
-    assert "<p>" not in found(corpus, "tide")[0]
+    assert "<p>" not in matches(corpus, "tide")[0]
 
 
 def test_refresh_indexes_copies_once_under_the_first_source(corpus: Corpus, docs: Path) -> None:
@@ -194,15 +194,15 @@ def test_refresh_rebuilds_document_moved_to_copy_of_another_kind_or_title(corpus
 def test_refresh_reports_broken_file_and_continues(corpus: Corpus, docs: Path) -> None:
     write(docs / "broken.pdf", b"%PDF-1.7 and no more")
     events: list[Event] = []
-    found = corpus.refresh(discover([docs]), events.append)
-    assert found.added == 3
-    [(source, reason)] = found.failed
+    result = corpus.refresh(discover([docs]), events.append)
+    assert result.added == 3
+    [(source, reason)] = result.failed
     assert source.endswith("broken.pdf")
     assert reason
     assert [event.data["failed"] for event in events if "failed" in event.data] == [source]
     assert [(e.data["done"], e.data["total"]) for e in events if "done" in e.data] == [(n, 4) for n in (1, 2, 3, 4)]
     events.clear()
-    assert corpus.refresh(discover([docs]), events.append).failed == found.failed
+    assert corpus.refresh(discover([docs]), events.append).failed == result.failed
     assert events == []
 
 

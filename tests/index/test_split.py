@@ -17,8 +17,8 @@ def document(text: str, source: str = "a.md", title: str = "") -> Document:
     return Document("id", source, text, title=title)
 
 
-def pieces(one: Document) -> list[str]:
-    return [one.text[start:end] for start, end in split(one)]
+def pieces(doc: Document) -> list[str]:
+    return [doc.text[start:end] for start, end in split(doc)]
 
 
 PIECE = st.one_of(
@@ -35,12 +35,12 @@ PIECE = st.one_of(
 @example(" \n" * 2000, "a.txt")
 @example("```\n" * 2000, "a.md")
 def test_split_tiles_the_text(text: str, source: str) -> None:
-    one = document(text, source)
-    spans = split(one)
+    doc = document(text, source)
+    spans = split(doc)
     assert "".join(text[start:end] for start, end in spans) == text
     assert all(start < end for start, end in spans)
     assert [start for start, _ in spans[1:]] == [end for _, end in spans[:-1]]
-    assert len(contexts(one, spans)) == len(spans)
+    assert len(contexts(doc, spans)) == len(spans)
 
 
 def test_split_of_empty_text_is_empty() -> None:
@@ -96,34 +96,34 @@ def test_split_joins_small_sections() -> None:
 
 def test_contexts_are_title_and_headings() -> None:
     text = "# One\n\n" + PROSE * 30 + "\n\n## Two ##\n\n" + PROSE * 6 + "\n\n# Three\n\n" + PROSE * 6
-    one = document(text, title="The Harbour")
-    found = contexts(one, split(one))
-    assert list(dict.fromkeys(found)) == ["The Harbour > One", "The Harbour > One > Two", "The Harbour > Three"]
-    assert found.count("The Harbour > One") > 1
+    doc = document(text, title="The Harbour")
+    listed = contexts(doc, split(doc))
+    assert list(dict.fromkeys(listed)) == ["The Harbour > One", "The Harbour > One > Two", "The Harbour > Three"]
+    assert listed.count("The Harbour > One") > 1
 
 
 def test_contexts_do_not_repeat_the_title() -> None:
-    one = document("# The   Harbour\n\ntext", title="The Harbour")
-    assert contexts(one, split(one)) == ["The Harbour"]
+    doc = document("# The   Harbour\n\ntext", title="The Harbour")
+    assert contexts(doc, split(doc)) == ["The Harbour"]
 
 
 def test_contexts_of_a_table_are_its_header_line() -> None:
-    one = document("ship,port,tons\n" + "Elbe,Ostrava,1200\n" * 300, "ships.csv", "Ships")
-    found = contexts(one, split(one))
-    assert found[0] == "Ships"
-    assert set(found[1:]) == {"Ships > ship,port,tons"}
+    doc = document("ship,port,tons\n" + "Elbe,Ostrava,1200\n" * 300, "ships.csv", "Ships")
+    listed = contexts(doc, split(doc))
+    assert listed[0] == "Ships"
+    assert set(listed[1:]) == {"Ships > ship,port,tons"}
 
 
 def test_headings_ignore_code() -> None:
     assert headings(document("```sh\n# not one\n```\n# One\n")) != []
-    assert [one.text for one in headings(document("```sh\n# not one\n```\n# One\n"))] == ["One"]
+    assert [doc.text for doc in headings(document("```sh\n# not one\n```\n# One\n"))] == ["One"]
     assert headings(document("# a comment\nx = 1\n", "a.py")) == []
 
 
 def test_headings_rank_underlines_by_first_use() -> None:
     text = "=====\nGuide\n=====\n\nFirst\n-----\n\ntext\n\nPart\r\n~~~~\r\n\r\ntext\n\nSecond\n------\n"
-    found = [(one.level, one.text) for one in headings(document(text, "a.rst"))]
-    assert found == [(1, "Guide"), (2, "First"), (3, "Part"), (2, "Second")]
+    listed = [(doc.level, doc.text) for doc in headings(document(text, "a.rst"))]
+    assert listed == [(1, "Guide"), (2, "First"), (3, "Part"), (2, "Second")]
 
 
 def test_headings_ignore_front_matter() -> None:

@@ -28,12 +28,12 @@ def document(tmp_path: Path, name: str, data: bytes | str) -> Document:
     return read(file)
 
 
-def line(found: Document, words: str) -> int | None:
-    return line_of(found, found.text.index(words))
+def line(parsed: Document, words: str) -> int | None:
+    return line_of(parsed, parsed.text.index(words))
 
 
-def page(found: Document, words: str) -> int | None:
-    return page_of(found, found.text.index(words))
+def page(parsed: Document, words: str) -> int | None:
+    return page_of(parsed, parsed.text.index(words))
 
 
 PDF_PAGE = (
@@ -68,10 +68,10 @@ def pdf(*pages: str) -> bytes:
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.rst", "a.py", "a.csv", "a.tsv", "a.json", "a.jsonl", "a.xyz"])
 def test_read_text_unchanged(tmp_path: Path, name: str) -> None:
     text = "# Head\n\nfirst, second\r\n{third}\n"
-    found = document(tmp_path, name, text)
-    assert found.text == text.replace("\r\n", "\n")
-    assert line(found, "{third}") == 4
-    assert page_of(found, 0) is None
+    parsed = document(tmp_path, name, text)
+    assert parsed.text == text.replace("\r\n", "\n")
+    assert line(parsed, "{third}") == 4
+    assert page_of(parsed, 0) is None
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_from_text_replaces_a_lone_surrogate() -> None:
 
 
 def test_read_html_with_headings_lists_tables_and_lines(tmp_path: Path) -> None:
-    found = document(
+    parsed = document(
         tmp_path,
         "a.html",
         "<html><head><title>The  Page</title><style>p {color: red}</style></head>\n<body><nav>menu</nav>\n"
@@ -116,8 +116,8 @@ def test_read_html_with_headings_lists_tables_and_lines(tmp_path: Path) -> None:
         "<ul><li>one</li>\n<li>two</li></ul>\n<table><tr><th>Name</th><th>Age</th></tr>\n<tr><td>Ann</td><td>7</td></tr>"
         "</table>\n<pre>  keep\n    this</pre>\n<div>a<br>b &amp; &#x4e2d;</div></body></html>\n",
     )
-    assert found.title == "The Page"
-    assert found.text.split("\n") == [
+    assert parsed.title == "The Page"
+    assert parsed.text.split("\n") == [
         "# Top",
         "",
         "First boldline and the second.",
@@ -136,7 +136,7 @@ def test_read_html_with_headings_lists_tables_and_lines(tmp_path: Path) -> None:
         "",
     ]
     lines = {
-        words: line(found, words) for words in ("# Top", "First", "and the", "- two", "Ann", "keep", "this", "b &")
+        words: line(parsed, words) for words in ("# Top", "First", "and the", "- two", "Ann", "keep", "this", "b &")
     }
     assert lines == {
         "# Top": 3, "First": 4, "and the": 5, "- two": 7, "Ann": 9, "keep": 10, "this": 11, "b &": 12
@@ -156,9 +156,9 @@ def test_read_html_that_is_malformed(tmp_path: Path, data: str) -> None:
 
 
 def test_read_pdf_with_pages(tmp_path: Path) -> None:
-    found = document(tmp_path, "a.pdf", pdf("The first page.", "The second page.", "The third."))
-    assert [page(found, words) for words in ("first", "second", "third")] == [1, 2, 3]
-    assert line_of(found, 0) is None
+    parsed = document(tmp_path, "a.pdf", pdf("The first page.", "The second page.", "The third."))
+    assert [page(parsed, words) for words in ("first", "second", "third")] == [1, 2, 3]
+    assert line_of(parsed, 0) is None
 
 
 def test_read_scanned_pdf_mentions_ocr(tmp_path: Path) -> None:
@@ -167,21 +167,21 @@ def test_read_scanned_pdf_mentions_ocr(tmp_path: Path) -> None:
 
 
 def test_read_docx(tmp_path: Path) -> None:
-    made = docx.Document()
-    made.add_heading("The Title", 0)
-    made.add_heading("A Part", 1)
-    made.add_paragraph("Some words.")
-    made.add_paragraph("item", style="List Bullet")
-    table = made.add_table(rows=2, cols=2)
+    written = docx.Document()
+    written.add_heading("The Title", 0)
+    written.add_heading("A Part", 1)
+    written.add_paragraph("Some words.")
+    written.add_paragraph("item", style="List Bullet")
+    table = written.add_table(rows=2, cols=2)
     for number, cell in enumerate(cell for row in table.rows for cell in row.cells):
         cell.text = f"c{number}"
-    made.add_paragraph("After.")
-    made.save(str(tmp_path / "a.docx"))
+    written.add_paragraph("After.")
+    written.save(str(tmp_path / "a.docx"))
     [file] = discover([tmp_path / "a.docx"]).files
-    found = read(file)
-    assert found.text == "# The Title\n\n# A Part\n\nSome words.\n\n- item\n\nc0 | c1\nc2 | c3\n\nAfter.\n"
-    assert found.title == "The Title"
-    assert line_of(found, 5) is None
+    parsed = read(file)
+    assert parsed.text == "# The Title\n\n# A Part\n\nSome words.\n\n- item\n\nc0 | c1\nc2 | c3\n\nAfter.\n"
+    assert parsed.title == "The Title"
+    assert line_of(parsed, 5) is None
 
 
 def test_read_pptx_with_slides_as_pages(tmp_path: Path) -> None:
@@ -193,9 +193,9 @@ def test_read_pptx_with_slides_as_pages(tmp_path: Path) -> None:
         slide.notes_slide.notes_text_frame.text = f"Say {number}"
     show.save(str(tmp_path / "a.pptx"))
     [file] = discover([tmp_path / "a.pptx"]).files
-    found = read(file)
-    assert "# Slide 2" in found.text
-    assert [page(found, words) for words in ("Body of 1", "Body of 2", "Say 2")] == [1, 2, 2]
+    parsed = read(file)
+    assert "# Slide 2" in parsed.text
+    assert [page(parsed, words) for words in ("Body of 1", "Body of 2", "Say 2")] == [1, 2, 2]
 
 
 def epub(chapters: dict[str, str]) -> bytes:
@@ -221,9 +221,9 @@ def epub(chapters: dict[str, str]) -> bytes:
 
 
 def test_read_epub_in_the_order_of_its_spine(tmp_path: Path) -> None:
-    found = document(tmp_path, "a.epub", epub({"two.xhtml": "<h2>Two</h2><p>Last.</p>", "one.xhtml": "<p>First.</p>"}))
-    assert found.text == "First.\n\n## Two\n\nLast.\n"
-    assert found.title == "A Book"
+    parsed = document(tmp_path, "a.epub", epub({"two.xhtml": "<h2>Two</h2><p>Last.</p>", "one.xhtml": "<p>First.</p>"}))
+    assert parsed.text == "First.\n\n## Two\n\nLast.\n"
+    assert parsed.title == "A Book"
 
 
 def test_read_notebook_with_lines(tmp_path: Path) -> None:
@@ -232,10 +232,10 @@ def test_read_notebook_with_lines(tmp_path: Path) -> None:
         {"cell_type": "code", "source": "x = 1\ny = 'é'", "outputs": [{"text": ["out\n"]}]},
     ]
     raw = json.dumps({"cells": cells}, indent=1, ensure_ascii=False)
-    found = document(tmp_path, "a.ipynb", raw)
-    assert found.title == 'A "quoted" title'
+    parsed = document(tmp_path, "a.ipynb", raw)
+    assert parsed.title == 'A "quoted" title'
     for words in ("Words.", "x = 1", "out"):
-        assert words in raw.split("\n")[(line(found, words) or 0) - 1]
+        assert words in raw.split("\n")[(line(parsed, words) or 0) - 1]
 
 
 def test_read_mail(tmp_path: Path) -> None:
@@ -243,12 +243,12 @@ def test_read_mail(tmp_path: Path) -> None:
     mail["From"], mail["To"], mail["Subject"] = "Ann <a@x.org>", "b@x.org", "Grüße"
     mail.set_content("Dear Ben,\n\nthe boat leaves at nine.\n")
     mail.add_attachment(b"data", maintype="application", subtype="pdf", filename="plan.pdf")
-    found = document(tmp_path, "a.eml", mail.as_bytes())
-    assert found.title == "Grüße"
-    assert "the boat leaves at nine." in found.text
-    assert "Attached: plan.pdf" in found.text
+    parsed = document(tmp_path, "a.eml", mail.as_bytes())
+    assert parsed.title == "Grüße"
+    assert "the boat leaves at nine." in parsed.text
+    assert "Attached: plan.pdf" in parsed.text
     raw = mail.as_bytes().decode().split("\n")
-    assert raw[(line(found, "the boat") or 0) - 1] == "the boat leaves at nine."
+    assert raw[(line(parsed, "the boat") or 0) - 1] == "the boat leaves at nine."
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".docx", ".pptx", ".epub", ".ipynb"])
@@ -287,9 +287,9 @@ def test_read_vanished_file_raises_unreadable_file(tmp_path: Path) -> None:
 
 
 def test_read_a_line_of_ten_megabytes(tmp_path: Path) -> None:
-    found = document(tmp_path, "a.txt", "word " * 2_000_000)
-    assert line(found, "word") == 1
-    assert len(found.text) == 10_000_000
+    parsed = document(tmp_path, "a.txt", "word " * 2_000_000)
+    assert line(parsed, "word") == 1
+    assert len(parsed.text) == 10_000_000
 
 
 def test_nothing_readable_lists_the_reasons() -> None:

@@ -104,9 +104,9 @@ def test_retrieve_from_empty_corpus(tmp_path: Path) -> None:
 
 def test_retrieve_cuts_at_the_depth(town: Corpus) -> None:
     whole = retrieve(town, "harbour car", embedder=WordEmbedder()).hits
-    for kept in range(1, len(whole) + 1):
-        tokens = sum(hit.chunk.tokens for hit in whole[:kept])
-        assert retrieve(town, "harbour car", embedder=WordEmbedder(), depth_tokens=tokens).hits == whole[:kept]
+    for depth in range(1, len(whole) + 1):
+        tokens = sum(hit.chunk.tokens for hit in whole[:depth])
+        assert retrieve(town, "harbour car", embedder=WordEmbedder(), depth_tokens=tokens).hits == whole[:depth]
     assert retrieve(town, "harbour car", embedder=WordEmbedder(), depth_tokens=1).hits == whole[:1]
 
 
@@ -157,8 +157,8 @@ def test_add_neighbours_equals_the_sum_per_chunk(counts: list[int], weights: lis
         ]
         return max(scores[place], 0) + sum(weights[away - 1] * max(scores[other], 0) for away, other in inside)
 
-    found = add_neighbours(np.array(scores), counts, weights)
-    assert found == pytest.approx([expected(place) for place in range(len(documents))])
+    total = add_neighbours(np.array(scores), counts, weights)
+    assert total == pytest.approx([expected(place) for place in range(len(documents))])
 
 
 def test_retrieve_makes_few_missing_vectors_once(town: Corpus) -> None:
@@ -231,10 +231,10 @@ def test_retrieve_ranks_the_same_with_the_vector_file(tmp_path: Path, monkeypatc
         monkeypatch.setattr("lcrag.index.vectors.FILE_FROM", 1)
         monkeypatch.setattr("lcrag.index.vectors.BLOCK_ROWS", 5)
         filed = [retrieve(corpus, f"harbour {word}?", embedder=WordEmbedder()) for word in words]
-        for one, other in zip(plain, filed, strict=True):
-            assert [hit.chunk for hit in one.hits] == [hit.chunk for hit in other.hits]
-            assert [hit.dense_rank for hit in one.hits] == [hit.dense_rank for hit in other.hits]
-            assert [hit.score for hit in one.hits] == [hit.score for hit in other.hits]
+        for plain_ranking, filed_ranking in zip(plain, filed, strict=True):
+            assert [hit.chunk for hit in plain_ranking.hits] == [hit.chunk for hit in filed_ranking.hits]
+            assert [hit.dense_rank for hit in plain_ranking.hits] == [hit.dense_rank for hit in filed_ranking.hits]
+            assert [hit.score for hit in plain_ranking.hits] == [hit.score for hit in filed_ranking.hits]
         [file] = tmp_path.glob("*.vectors")
         corpus.refresh(ingest.Scan((), {}), quiet, [ingest.from_text("harbour word3 boat.", "new.txt")])
         [hit] = retrieve(corpus, "harbour word3?", embedder=WordEmbedder()).hits

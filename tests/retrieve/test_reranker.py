@@ -37,10 +37,10 @@ print(sorted({"torch", "transformers", "sentence_transformers"} & set(sys.module
 
 
 def test_read_finds_the_answer_and_its_sentence(reader: MiniLMReranker) -> None:
-    [found] = reader.read(QUESTION, [PASSAGE])
-    assert PASSAGE[slice(*found.answer)] in ("1871", "in 1871")
+    [results] = reader.read(QUESTION, [PASSAGE])
+    assert PASSAGE[slice(*results.answer)] in ("1871", "in 1871")
     start, end = PASSAGE.index("The light"), PASSAGE.index(" Bread")
-    assert found.evidence_in(start, end) > max(found.evidence_in(0, start), found.evidence_in(end, len(PASSAGE)))
+    assert results.evidence_in(start, end) > max(results.evidence_in(0, start), results.evidence_in(end, len(PASSAGE)))
 
 
 def test_read_ranks_the_answering_passage_first(reader: MiniLMReranker) -> None:
@@ -52,22 +52,22 @@ def test_read_ranks_the_answering_passage_first(reader: MiniLMReranker) -> None:
 
 def test_read_places_are_characters_of_each_passage(reader: MiniLMReranker) -> None:
     texts = ["  Né en 1871 à Tolland.", PASSAGE * 40, "", PASSAGE]
-    found = reader.read(QUESTION, texts)
-    assert len(found) == len(texts)
-    assert "".join(texts[0][a:b] for a, b in found[0].places) == "Néen1871àTolland."
-    assert found[2].answer == (0, 0)
-    assert found[2].evidence_in(0, 9) == 0
-    assert len(found[1].places) < LENGTH
+    results = reader.read(QUESTION, texts)
+    assert len(results) == len(texts)
+    assert "".join(texts[0][a:b] for a, b in results[0].places) == "Néen1871àTolland."
+    assert results[2].answer == (0, 0)
+    assert results[2].evidence_in(0, 9) == 0
+    assert len(results[1].places) < LENGTH
 
 
 @settings(max_examples=60)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=90), max_size=6), st.text(max_size=30))
 def test_read_spans_and_evidence_are_within_their_text(reader: MiniLMReranker, texts: list[str], question: str) -> None:
-    for text, one in zip(texts, reader.read(question, texts), strict=True):
-        assert 0 <= one.answer[0] <= one.answer[1] <= len(text)
-        assert len(one.places) == len(one.evidence) < LENGTH
-        assert all(0 <= start <= end <= len(text) for start, end in one.places)
-        assert 0 <= one.evidence_in(0, len(text)) <= 1
+    for text, relevance in zip(texts, reader.read(question, texts), strict=True):
+        assert 0 <= relevance.answer[0] <= relevance.answer[1] <= len(text)
+        assert len(relevance.places) == len(relevance.evidence) < LENGTH
+        assert all(0 <= start <= end <= len(text) for start, end in relevance.places)
+        assert 0 <= relevance.evidence_in(0, len(text)) <= 1
 
 
 @settings(max_examples=60)
@@ -78,10 +78,10 @@ def test_read_spans_and_evidence_are_within_their_text(reader: MiniLMReranker, t
 def test_stretches_place_their_sentences(reader: MiniLMReranker, texts: list[str], most: int) -> None:
     owners = [place // 5 for place in range(len(texts))]
     scores = [float(len(set(text))) for text in texts]
-    found = read("When was it lit?", owners, texts, scores, reader, most)
-    assert 1 <= len(found) <= most
-    assert max(range(len(texts)), key=scores.__getitem__) in found[0].places
-    for stretch in found:
+    results = read("When was it lit?", owners, texts, scores, reader, most)
+    assert 1 <= len(results) <= most
+    assert max(range(len(texts)), key=scores.__getitem__) in results[0].places
+    for stretch in results:
         assert len({owners[place] for place in stretch.places}) == 1
         assert len(stretch.places) == 1 or sum(len(texts[place]) for place in stretch.places) <= STRETCH
         for place, start, end, evidence in stretch.sentences():
@@ -117,7 +117,7 @@ def test_evaluate_script_prints_each_figure_with_its_count(tmp_path: Path) -> No
     records = [there | {"docs": ["docs/a.txt"], "evidence_spans": [span]}, absent]
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     script = Path(lcrag.retrieve.reranker.__file__).parents[2] / "examples/reader/evaluate.py"
-    told = {}
+    printed = {}
     kept_apart = [
         {"src": "tale", "q": there["question"], "c": fact, "a": [[45, "Brandt"]], "gold": ["Brandt"]},
         {"src": "tale", "q": "Which whale sang in Ostrava?", "c": fact, "a": [], "gold": []},
@@ -128,8 +128,8 @@ def test_evaluate_script_prints_each_figure_with_its_count(tmp_path: Path) -> No
         command = [sys.executable, "-W", "error", str(script), str(tmp_path), "--json", *words]
         environment = os.environ | {"PYTHONPATH": str(script.parents[2])}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        told[words] = [json.loads(line) for line in done.stdout.splitlines()]
-    [[with_it, passages], [without]] = told.values()
+        printed[words] = [json.loads(line) for line in done.stdout.splitlines()]
+    [[with_it, passages], [without]] = printed.values()
     assert passages == {"dataset": "tale", "EM": [1.0, 1], "F1": [1.0, 1], "here": [1.0, 2]}
     assert with_it["EM"] == with_it["gold EM"] == [1.0, 1]
     assert with_it["here"] == [1.0, 2]
@@ -140,8 +140,8 @@ def test_evaluate_script_prints_each_figure_with_its_count(tmp_path: Path) -> No
 def test_read_loads_the_model_late_and_without_torch(reader: MiniLMReranker) -> None:
     reader.read(QUESTION, [PASSAGE])  # made by now
     root = Path(lcrag.retrieve.reranker.__file__).parents[2]
-    told = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=True, cwd=root)
-    assert told.stdout.splitlines()[1] == "[]"
+    printed = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=True, cwd=root)
+    assert printed.stdout.splitlines()[1] == "[]"
 
 
 def test_session_open_exports_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,11 +62,11 @@ def test_count_leaves_the_environment_alone() -> None:
 
 @pytest.mark.usefixtures("unloaded")
 def test_count_loads_the_vocabulary_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[str] = []
+    loaded: list[str] = []
     encoding = tiktoken.Encoding
 
     def slow(name: str, **options: object) -> tiktoken.Encoding:
-        made.append(name)
+        loaded.append(name)
         time.sleep(0.2)
         return encoding(name, **options)  # type: ignore[arg-type]
 
@@ -76,7 +76,7 @@ def test_count_loads_the_vocabulary_once_for_all_threads(monkeypatch: pytest.Mon
         thread.start()
     for thread in threads:
         thread.join()
-    assert made == ["cl100k_base"]
+    assert loaded == ["cl100k_base"]
 
 
 @pytest.mark.usefixtures("unloaded")
