@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import lcrag.paths
+from lcrag.index import folder_of
 from lcrag.paths import cache_folder, key_of, replacing, write_whole
-from lcrag.session import Settings, index_folder
 
 KILLED = """
 import os, signal, sys
@@ -89,7 +89,7 @@ def test_key_of_absolute_paths_names_existing_indexes(tmp_path: Path) -> None:
     assert key_of([tmp_path / "b", tmp_path / "a"]) == hashlib.sha256(joined.encode()).hexdigest()[:16]
 
 
-def test_index_folder_is_one_for_home_and_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folder_of_is_one_for_home_and_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert index_folder(Settings(("~/docs",))) == index_folder(Settings((str(tmp_path / "docs"),)))
-    assert index_folder(Settings(("~/docs", "-"))).parent == cache_folder() / "index"
+    assert folder_of(["~/docs"]) == folder_of([str(tmp_path / "docs")])
+    assert folder_of(["~/docs", "-"]).parent == cache_folder() / "index"

@@ -31,10 +31,11 @@ from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.evidence.cite import cite
 from lcrag.index.corpus import Corpus
+from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
-from lcrag.retrieve.passages import passages, within
 from lcrag.retrieve.rank import retrieve
 from lcrag.retrieve.reranker import MiniLMReranker
+from lcrag.text.passages import passages, within
 from lcrag.types import Event, Task
 
 WEIGHTS = Path(embedded.__file__).with_name("answerable.json")
@@ -86,7 +87,7 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
     for question in load(folder):
         by_docs.setdefault(question.docs, []).append(question)
     for docs, asked in by_docs.items():
-        key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
+        key = key_of(docs)
         with Corpus.open(indexes / key) as corpus:
             scan = ingest.discover(docs)
             corpus.refresh(scan, quiet)

@@ -47,8 +47,8 @@ from lcrag.evidence.cite import cite
 from lcrag.retrieve import onnx_export
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.encoder import NO_TELEMETRY, weights_folder
-from lcrag.retrieve.passages import passages, within
 from lcrag.retrieve.reranker import ADAPTER, MiniLMReranker
+from lcrag.text.passages import passages, within
 from lcrag.types import Document, Passage, Ranking, Reranker, Task
 from pipelines.chunk_rag import CANDIDATES, reranked
 from pipelines.compression import WIDER, compressed

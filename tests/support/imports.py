@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-LANGUAGE: Final = "types errors"
+LANGUAGE: Final = "types errors schemas"
 BELOW_PIPELINES: Final = f"{LANGUAGE} paths text ingest index retrieve planning evidence"
 
 ARROWS: Final[dict[str, str]] = {
     "errors": "",
+    "schemas": "",
     "types": "",
     "paths": LANGUAGE,
+    "batch": LANGUAGE,
     "text": f"{LANGUAGE} paths",
     "ingest": f"{LANGUAGE} text",
     "index": f"{LANGUAGE} paths text ingest",
@@ -27,12 +29,12 @@ ARROWS: Final[dict[str, str]] = {
     "planning": f"{LANGUAGE} paths text retrieve",
     "evidence": f"{LANGUAGE} text",
     "backends": f"{LANGUAGE} paths text evidence",
-    "pipelines": f"{LANGUAGE} text retrieve planning evidence",
-    "session": f"{BELOW_PIPELINES} backends pipelines",
+    "pipelines": f"{LANGUAGE} text planning evidence",
+    "session": f"{BELOW_PIPELINES} backends pipelines batch",
     "serve": f"{BELOW_PIPELINES} backends session",
-    "calibrate": f"{BELOW_PIPELINES} session",
-    "comparison": f"{BELOW_PIPELINES} session",
-    "report": f"{BELOW_PIPELINES} comparison",
+    "calibrate": f"{BELOW_PIPELINES} backends session",
+    "report": BELOW_PIPELINES,
+    "comparison": f"{BELOW_PIPELINES} pipelines session batch report",
     "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report",
     "__main__": "cli",
     "": "types errors session comparison pipelines backends",
