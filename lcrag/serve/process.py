@@ -22,7 +22,7 @@ from typing import Final
 from lcrag.backends.local_server import HOST, Server, memory_file, remembered, start_time
 from lcrag.backends.machine import CPU_MEMORY, VLLM_ENVIRONMENT
 from lcrag.errors import BackendFailed, InputError, NotInstalled
-from lcrag.paths import state_folder
+from lcrag.paths import state_folder, write_whole
 
 WAIT: Final = 1800.0
 """Seconds to wait for a server to answer: a large model is read from disk and compiled first."""
@@ -96,7 +96,7 @@ def up(
     server = Server(process.pid, start_time(process.pid) or 0, port, kept, name, str(log))
     try:
         _until_healthy(process, server, say, wait)
-        memory_file().write_text(json.dumps(asdict(server)), encoding="utf-8")
+        write_whole(memory_file(), json.dumps(asdict(server)))
     except BaseException:
         _stop(server, process)
         raise
