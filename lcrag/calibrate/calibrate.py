@@ -42,13 +42,13 @@ GOLDEN: Final = (math.sqrt(5) - 1) / 2
 """Steps of this size spread the depths evenly for any number of probes."""
 
 SHORTEST: Final = 512
-"""The shortest length in tokens: about one retrieved passage of the least budget."""
+"""The shortest length in tokens: about the least that chunk_rag reads (500)."""
 WORTHWHILE: Final = 1.2
 """The usable window is a length of its own if it is this many times the last doubling."""
 ANSWER_TOKENS: Final = 256
 """Enough for every right reply; a model that does not stop is not waited for."""
 INSTRUCTION_TOKENS: Final = 200
-"""System line, task and question (145 tokens at most, measured), and the chat template."""
+"""System line, task and question (119 tokens at most, measured with cl100k), and the chat template."""
 PROMPT_RATIO: Final = 1.33
 """Tokens of a prompt for one token of text asked for. Passages are up to 1.19 times as long, as lengths are estimated
 from characters, and fences add 9 to 12%: together at most 1.28 (cl100k) and 1.32 (WordPiece), measured on probes of 512

@@ -22,9 +22,9 @@ LENGTHS: Final = (128, 512, 2048, 8192, 32768, 131072)
 CONCURRENT: Final = (4, 16)
 """Calls of the batches that are run together."""
 LONGEST_CONCURRENT: Final = 4096
-"""Tokens of each of their texts, at most: 16 of them are then read in seconds."""
+"""Tokens of each of their texts, at most: a batch then has 65,536 at most."""
 LONGEST_REPEATED: Final = 16_384
-"""Longer texts take so long that noise hardly matters: once is enough."""
+"""Longer texts are measured once, to save time."""
 REPEATS: Final = 3
 WRITTEN: Final = 64
 """Tokens that the longer replies may have: as many steps of decoding."""
