@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from lcrag.session import Session, Settings
-from lcrag.types import Answer, Plan, Policy
+from lcrag.session import Session
+from lcrag.types import Answer, Plan, Policy, Settings
 
 CORPUS = Path(__file__).parent / "saltmarsh"
 QUESTIONS = (

@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from dataclasses import is_dataclass
+from typing import Final, TypeVar
 
-from lcrag.types import Pipeline
+from pipelines._run import Pipeline, Run
 from pipelines.chain_of_agents import ChainOfAgents
 from pipelines.chunk_rag import ChunkRag
 from pipelines.compression import Compression
 from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
 
-PIPELINES: Final[Mapping[str, type[Pipeline]]] = {
+P = TypeVar("P", bound=type[Pipeline])
+
+PIPELINES: Final[dict[str, type[Pipeline]]] = {
     kind.name: kind for kind in (ChunkRag, Compression, FullContext, ChainOfAgents, Escalate)
 }
+"""By name, in the order in which they are forecast."""
 
-__all__ = ["PIPELINES", "ChainOfAgents", "ChunkRag", "Compression", "Escalate", "FullContext"]
+
+def register_pipeline(kind: P) -> P:
+    """Add a way to answer; the router and ``compare`` then offer it too. Use it as a class decorator.
+
+    Raises ValueError for a class that is no dataclass, or whose name is taken.
+    """
+    if not is_dataclass(kind):
+        raise ValueError(f"{kind.__name__} is no dataclass: its fields are the pipeline's options")
+    if kind.name in PIPELINES:
+        raise ValueError(f"there is a pipeline {kind.name!r} already")
+    PIPELINES[kind.name] = kind
+    return kind
+
+
+__all__ = [
+    "PIPELINES",
+    "ChainOfAgents",
+    "ChunkRag",
+    "Compression",
+    "Escalate",
+    "FullContext",
+    "Pipeline",
+    "Run",
+    "register_pipeline",
+]

@@ -14,34 +14,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, Literal, Self
 
 from lcrag.errors import DoesNotFit
-from lcrag.retrieve.passages import PASSAGE_TOKENS, fenced, groups, passages, recounted
-from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens
-from lcrag.types import (
-    Answer,
-    Backend,
-    Completion,
-    CorpusSize,
-    CorpusView,
-    Emit,
-    Estimate,
-    Event,
-    Passage,
-    Ranking,
-    Task,
-    Usage,
-    Workload,
-)
-from pipelines._notes import from_notes, merged, noted
-from pipelines._run import (
-    INSTRUCTION_TOKENS,
-    NOTE_TOKENS,
-    answered,
-    found_nothing,
-    frame,
-    nothing,
-    nothing_to_read,
-    run,
-)
+from lcrag.planning.scale import INSTRUCTION_TOKENS
+from lcrag.text.passages import PASSAGE_TOKENS, groups, passages
+from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, says_nothing
+from lcrag.types import Answer, Completion, CorpusSize, Estimate, Event, Passage, Task, Workload
+from pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_notes
+from pipelines._run import Run
 
 APART: Final = 0.94
 """P(a worker knows what to look for without the others' notes): what one finds may only point to what another has."""
@@ -91,84 +69,61 @@ class ChainOfAgents:
             written=again,
         )
 
-    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, run: Run) -> Answer:
         """Raises DoesNotFit when the window has no room for one piece of text."""
-        chunks = recounted(corpus.chunks(), corpus, backend)
+        chunks = run.chunks()
         if not chunks:
-            return nothing_to_read(self.name, corpus)
-        beside = frame("note", question, backend)
-        piece = self._piece(backend.window, beside)
+            return run.nothing(())
+        window, frame = run.backend.window, run.frame("note")
+        piece = self._piece(window, frame)
         read = passages(chunks, limit=min(PASSAGE_TOKENS, piece))
-        sizes = fenced(read, backend)
-        needed = max(max(sizes) + self.overhead(backend.window, beside), _manager(backend.window, beside))
-        if needed > backend.window:
+        sizes = run.sizes(read)
+        needed = max(max(sizes) + self.overhead(window, frame), _manager(window, frame))
+        if needed > window:
             raise DoesNotFit(
-                f"the workers and their manager need {needed:,} tokens at a time and the window of {backend.model} is "
-                f"{backend.window:,}",
+                f"the workers and their manager need {needed:,} tokens at a time and the window of "
+                f"{run.backend.model} is {window:,}",
                 tokens=needed,
-                window=backend.window,
+                window=window,
                 hint="a model with a longer window",
             )
         workers = list(groups(read, sizes, piece))
-        work = self._side_by_side if self.mode == "tree" else self._in_a_row
-        notes, usage = work(question, workers, read, backend, emit)
-        if not notes:
-            return nothing(self.name, usage, corpus.size.tokens, everything=True)
-        done, used = from_notes(question, notes, read, backend)
-        return answered(
-            self.name,
-            question,
-            done,
-            read,
-            corpus,
-            emit,
-            usage=usage + used,
-            tokens_read=corpus.size.tokens,
-            everything=True,
-        )
+        notes = (self._in_parallel if self.mode == "tree" else self._in_sequence)(run, workers, read)
+        return answer_from_notes(run, notes, read) if notes else run.nothing(read)
 
     @staticmethod
-    def _in_a_row(
-        question: str, workers: Sequence[Sequence[Passage]], read: Sequence[Passage], backend: Backend, emit: Emit
-    ) -> tuple[list[str], Usage]:
-        room, most = notes_room(backend.window), note_tokens(backend.window)
+    def _in_sequence(run: Run, workers: Sequence[Sequence[Passage]], read: Sequence[Passage]) -> list[str]:
+        room, most = notes_room(run.backend.window), note_tokens(run.backend.window)
         notes: list[str] = []
-        usage = Usage()
         for number, group in enumerate(workers, 1):
-            task = Task("note", question, tuple(group), tuple(notes))
-            [done], used = run(backend, [task], most)
-            usage += used
-            emit(Event("worker", _told(number, len(workers), done)))
-            notes = [*notes, *noted([task], [done], read)]
-            notes, used = merged(question, notes, read, backend, emit, room=room, note_tokens=most)
-            usage += used
-        return notes, usage
+            task = Task("note", run.question, tuple(group), tuple(notes))
+            [completion] = run.ask([task], most)
+            run.emit(_worker_event(number, len(workers), completion))
+            notes = [*notes, *take_notes([task], [completion], read)]
+            notes = merge_notes(run, notes, read, room=room, note_tokens=most)
+        return notes
 
     @staticmethod
-    def _side_by_side(
-        question: str, workers: Sequence[Sequence[Passage]], read: Sequence[Passage], backend: Backend, emit: Emit
-    ) -> tuple[list[str], Usage]:
-        room, most = notes_room(backend.window), note_tokens(backend.window)
-        tasks = [Task("note", question, tuple(group)) for group in workers]
-        done, usage = run(backend, tasks, most)
-        for number, one in enumerate(done, 1):
-            emit(Event("worker", _told(number, len(workers), one)))
-        notes = noted(tasks, done, read)
-        notes, used = merged(question, notes, read, backend, emit, room=room, note_tokens=most)
-        return notes, usage + used
+    def _in_parallel(run: Run, workers: Sequence[Sequence[Passage]], read: Sequence[Passage]) -> list[str]:
+        room, most = notes_room(run.backend.window), note_tokens(run.backend.window)
+        tasks = [Task("note", run.question, tuple(group)) for group in workers]
+        completions = run.ask(tasks, most)
+        for number, completion in enumerate(completions, 1):
+            run.emit(_worker_event(number, len(workers), completion))
+        return merge_notes(run, take_notes(tasks, completions, read), read, room=room, note_tokens=most)
 
-    def _piece(self, window: int, beside: int) -> int:
+    def _piece(self, window: int, frame: int) -> int:
         """Tokens of text that one worker can be given."""
-        return max(1, min(self.worker_tokens, window - self.overhead(window, beside)))
+        return max(1, min(self.worker_tokens, window - self.overhead(window, frame)))
 
-    def overhead(self, window: int, beside: int) -> int:
-        """Tokens of a worker's call besides its text, ``beside`` of them for question and instruction."""
-        return (notes_room(window) if self.mode == "sequential" else 0) + beside + note_tokens(window)
+    def overhead(self, window: int, frame: int) -> int:
+        """Tokens of a worker's call without its text: ``frame`` for question and instruction, notes in and out."""
+        return (notes_room(window) if self.mode == "sequential" else 0) + frame + note_tokens(window)
 
 
-def _told(number: int, of: int, done: Completion) -> dict[str, object]:
-    status = "nothing" if found_nothing(done) else "cut" if done.finish == "length" else "noted"
-    return {"index": number, "of": of, "status": status}
+def _worker_event(number: int, of: int, completion: Completion) -> Event:
+    status = "nothing" if says_nothing(completion.text) else "cut" if completion.finish == "length" else "noted"
+    return Event("worker", {"index": number, "of": of, "status": status})
 
 
 def notes_room(window: int) -> int:
@@ -190,6 +145,6 @@ def _merges(written: int, note: int, room: int) -> tuple[int, int]:
     return calls, levels
 
 
-def _manager(window: int, beside: int) -> int:
+def _manager(window: int, frame: int) -> int:
     """The most tokens of the manager's call."""
-    return notes_room(window) + beside + ANSWER_TOKENS
+    return notes_room(window) + frame + ANSWER_TOKENS

@@ -13,22 +13,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
 from lcrag.errors import DoesNotFit
-from lcrag.retrieve.passages import fenced, passages, recounted, within
-from lcrag.text.prompts import ANSWER_TOKENS
-from lcrag.types import (
-    Answer,
-    Backend,
-    CorpusSize,
-    CorpusView,
-    Emit,
-    Estimate,
-    Event,
-    Passage,
-    Ranking,
-    Task,
-    Workload,
-)
-from pipelines._run import answered, frame, run
+from lcrag.text.passages import passages, within
+from lcrag.types import Answer, CorpusSize, Estimate, Event, Passage, Workload
+from pipelines._run import Pipeline, Run
 from pipelines.chain_of_agents import ChainOfAgents
 from pipelines.chunk_rag import ChunkRag
 from pipelines.full_context import FullContext
@@ -84,80 +71,48 @@ class Escalate:
             reached *= ADMITS * (1 - new)
         return total
 
-    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, run: Run) -> Answer:
         """Raises DoesNotFit only when no step fits the backend's window."""
-        done = self._by_rank(question, corpus, ranking, backend, emit)
-        if done is not None and done.status != "not_retrieved":
-            return done
-        before: tuple[str, str] | None = None if done is None else (ChunkRag.name, done.status)
+        answer = self._by_rank(run)
+        if answer is not None and answer.status != "not_retrieved":
+            return answer
+        before: tuple[str, str] | None = (ChunkRag.name, answer.status) if answer is not None else None
         refused: DoesNotFit | None = None
-        for member in (FullContext(), ChainOfAgents()):
+        members: tuple[Pipeline, ...] = (FullContext(), ChainOfAgents())
+        for member in members:
             if before is not None:
-                emit(Event("escalate", {"from": before[0], "to": member.name, "status": before[1]}))
+                run.emit(Event("escalate", {"from": before[0], "to": member.name, "status": before[1]}))
             try:
-                answer = member.answer(question, corpus, ranking, backend, emit)
+                last = member.answer(run.step(member.name))
             except DoesNotFit as error:
                 refused = error
                 before = member.name, "does_not_fit"
-                continue
-            return answer if done is None else after(done, answer)
-        if done is not None:
-            return done
-        assert refused is not None
-        raise refused
+            else:
+                return last if answer is None else answer.followed_by(last)
+        if answer is None:
+            assert refused is not None
+            raise refused
+        return answer
 
-    def _by_rank(
-        self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit
-    ) -> Answer | None:
+    def _by_rank(self, run: Run) -> Answer | None:
         """The steps that read in rank order; None when the window has no room for the first, there is no hit, or the
         first would read everything.
         """
-        ranked = recounted((hit.chunk for hit in ranking.hits), corpus, backend)
-        beside = frame("answer", question, backend) + ANSWER_TOKENS
-        done: Answer | None = None
+        answer: Answer | None = None
         read: list[Passage] = []
         taken = 0
         for budget in self.budgets:
-            more = within(ranked, budget)[taken:]
-            if not more or taken + len(more) == corpus.size.chunks:
-                break
+            more = within(run.hits, budget)[taken:]
             longer = [*read, *passages(more, first=len(read) + 1)]
-            if sum(fenced(longer, backend)) + beside > backend.window:
+            if not more or taken + len(more) == run.corpus.size.chunks or not run.fits(longer):
                 break
-            if done is not None:
-                emit(Event("escalate", {"from": ChunkRag.name, "to": ChunkRag.name, "status": done.status}))
+            if answer is not None:
+                run.emit(Event("escalate", {"from": ChunkRag.name, "to": ChunkRag.name, "status": answer.status}))
             read, taken = longer, taken + len(more)
-            told = {
-                "hits": taken,
-                "tokens": sum(passage.tokens for passage in read),
-                "sources": sorted({passage.source for passage in read}),
-            }
-            emit(Event("retrieve", told))
-            [said], usage = run(backend, [Task("answer", question, tuple(read))], ANSWER_TOKENS)
-            answer = answered(
-                ChunkRag.name,
-                question,
-                said,
-                read,
-                corpus,
-                emit,
-                usage=usage,
-                tokens_read=sum(hit.chunk.tokens for hit in ranking.hits[:taken]),
-                everything=False,
-            )
-            done = answer if done is None else after(done, answer)
-            if done.status != "not_retrieved":
+            step = run.step(ChunkRag.name)
+            step.retrieved(read, taken)
+            following = step.answer(read)
+            answer = following if answer is None else answer.followed_by(following)
+            if answer.status != "not_retrieved":
                 break
-        return done
-
-
-def after(first: Answer, then: Answer) -> Answer:
-    """The second answer, with what both used and the coverage of the one that read more."""
-    coverage = [one.coverage for one in (first, then) if one.coverage is not None]
-    return replace(
-        then,
-        coverage=max(coverage, default=None),
-        usage=first.usage + then.usage,
-        tokens_read=max(first.tokens_read, then.tokens_read),
-        steps=first.steps + then.steps,
-    )
+        return answer

@@ -13,42 +13,24 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Final, Self
 
-from lcrag.retrieve.passages import groups, passages
-from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, prefix
-from lcrag.types import (
-    Answer,
-    Backend,
-    CorpusSize,
-    CorpusView,
-    Emit,
-    Estimate,
-    Event,
-    Passage,
-    Ranking,
-    Task,
-    Workload,
-)
-from pipelines._notes import from_notes, merged, noted
-from pipelines._run import (
-    INSTRUCTION_TOKENS,
-    NOTE_TOKENS,
-    answered,
-    found_nothing,
-    frame,
-    nothing_to_read,
-    run,
-    too_long,
-)
+from lcrag.planning.scale import INSTRUCTION_TOKENS
+from lcrag.text.passages import groups, passages
+from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, prefix, says_nothing
+from lcrag.types import Answer, CorpusSize, Estimate, Passage, Task, Workload
+from pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_notes
+from pipelines._run import Run
 
 SAMPLE: Final = 16
-"""Passages by which the tokens of all are reckoned."""
+"""Passages from which the tokens of all are estimated."""
 SPARE: Final = 1.1
-"""How far from what the sample tells all may be; where that does not decide, all are counted, as one text."""
+"""How far all may be from the estimate; where that does not decide, all are counted, as one text."""
 INSTEAD: Final = "--pipeline chain_of_agents or --pipeline chunk_rag"
 
 
 @dataclass(frozen=True, slots=True)
 class FullContext:
+    """No options: everything is read."""
+
     name: ClassVar[str] = "full_context"
 
     @classmethod
@@ -57,8 +39,8 @@ class FullContext:
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         """In as many parts as the window makes at least; the longest document cannot be split."""
-        beside = INSTRUCTION_TOKENS + ANSWER_TOKENS
-        room = max(1, window - beside)
+        other = INSTRUCTION_TOKENS + ANSWER_TOKENS
+        room = max(1, window - other)
         parts = max(1, -(-size.tokens // room))
         answer = answer_tokens(estimate.scope_tokens)
         together = parts > 1  # one more call puts the parts' answers together
@@ -69,7 +51,7 @@ class FullContext:
             output_tokens=(parts + together) * answer,
             calls=parts + together,
             rounds=1 + together,
-            longest_prompt=longest + beside,
+            longest_prompt=longest + other,
             evidence=1.0,
             read_tokens=longest,
             surroundings="consecutive",
@@ -78,76 +60,55 @@ class FullContext:
             written=again,
         )
 
-    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer:
+    def answer(self, run: Run) -> Answer:
         """Raises DoesNotFit when one document alone is longer than the backend's window."""
+        corpus, window = run.corpus, run.backend.window
         if not corpus.size.chunks:
-            return nothing_to_read(self.name, corpus)
-        beside = frame("answer", question, backend) + ANSWER_TOKENS
-        if corpus.tokenizer == backend.tokenizer:  # known without reading the corpus
-            too_long(corpus.size.longest_document, beside, backend, hint=INSTEAD)
+            return run.nothing(())
+        other = run.frame("answer") + ANSWER_TOKENS
+        if corpus.tokenizer == run.backend.tokenizer:  # known without reading the corpus
+            run.check_room(corpus.size.longest_document, other, hint=INSTEAD)
         read = passages(corpus.chunks())
-        tokens = corpus.size.tokens
-        parts = [read]
-        if not _fits(read, corpus, backend, beside):
-            parts, tokens = _parts(read, backend, beside)
-        told: dict[str, object] = {
-            "hits": corpus.size.chunks,
-            "tokens": tokens,
-            "sources": sorted({passage.source for passage in read}),
-        }
-        if len(parts) > 1:
-            told |= {
-                "parts": len(parts),
-                "message": f"{tokens:,} tokens exceed the window of {backend.model} ({backend.window:,}): read in "
-                f"{len(parts)} parts, by documents",
-            }
-        emit(Event("retrieve", told))
-        tasks = [Task("answer", question, tuple(part)) for part in parts]
-        done, usage = run(backend, tasks, ANSWER_TOKENS)
-        told_by = [place for place, one in enumerate(done) if not found_nothing(one)]
-        answer = done[told_by[0] if told_by else 0]
-        if len(told_by) > 1:
-            found = noted(tasks, done, read)
-            room = backend.window - beside
-            found, used = merged(
-                question, found, read, backend, emit, room=room, note_tokens=max(1, min(NOTE_TOKENS, room // 4))
-            )
-            answer, more = from_notes(question, found, read, backend)
-            usage += used + more
-        return answered(
-            self.name,
-            question,
-            answer,
-            read,
-            corpus,
-            emit,
-            usage=usage,
-            tokens_read=corpus.size.tokens,
-            everything=True,
+        if _fits(run, read, window - other):
+            run.retrieved(read, corpus.size.chunks)
+            return run.cite(run.ask([Task("answer", run.question, tuple(read))], ANSWER_TOKENS)[0], read)
+        parts, tokens = _parts(run, read, other)
+        message = (
+            f"{tokens:,} tokens exceed the window of {run.backend.model} ({window:,}): read in {len(parts)} parts, "
+            "by documents"
         )
+        run.retrieved(read, corpus.size.chunks, tokens=tokens, parts=len(parts), message=message)
+        tasks = [Task("answer", run.question, tuple(part)) for part in parts]
+        completions = run.ask(tasks, ANSWER_TOKENS)
+        answers = [completion for completion in completions if not says_nothing(completion.text)]
+        if len(answers) < 2:  # nothing to merge
+            return run.cite([*answers, *completions][0], read)
+        room = window - other
+        notes = take_notes(tasks, completions, read)
+        notes = merge_notes(run, notes, read, room=room, note_tokens=max(1, min(NOTE_TOKENS, room // 4)))
+        return answer_from_notes(run, notes, read)
 
 
-def _fits(read: Sequence[Passage], corpus: CorpusView, backend: Backend, beside: int) -> bool:
+def _fits(run: Run, read: Sequence[Passage], room: int) -> bool:
     """Whether all of it fits, in the backend's tokens: by a sample, else as one text, as a thousand take seconds."""
     sample = read[:: -(-len(read) // SAMPLE)]
-    counted = backend.count_many([prefix(sample)])[0]
-    reckoned = counted * corpus.size.tokens / sum(passage.tokens for passage in sample)
-    room = backend.window - beside
-    if SPARE * reckoned <= room or reckoned > SPARE * room:
-        return reckoned <= room
-    return backend.count_many([prefix(read)])[0] <= room
+    [counted] = run.backend.count_many([prefix(sample)])
+    estimate = counted * run.corpus.size.tokens / sum(passage.tokens for passage in sample)
+    if SPARE * estimate <= room or estimate > SPARE * room:
+        return estimate <= room
+    return run.backend.count_many([prefix(read)])[0] <= room
 
 
-def _parts(read: Sequence[Passage], backend: Backend, beside: int) -> tuple[list[list[Passage]], int]:
+def _parts(run: Run, read: Sequence[Passage], other: int) -> tuple[list[list[Passage]], int]:
     """Whole documents in as many parts as the window needs, and the tokens of all, which are counted by document.
 
     Raises DoesNotFit when one is too long.
     """
-    documents = [list(same) for _, same in groupby(read, key=lambda passage: passage.document_id)]
-    lengths = backend.count_many([prefix(document) for document in documents])
-    too_long(max(lengths), beside, backend, hint=INSTEAD)
+    documents = [list(document) for _, document in groupby(read, key=lambda passage: passage.document_id)]
+    lengths = run.backend.count_many([prefix(document) for document in documents])
+    run.check_room(max(lengths), other, hint=INSTEAD)
     parts = [
         [passage for document in part for passage in document]
-        for part in groups(documents, lengths, backend.window - beside)
+        for part in groups(documents, lengths, run.backend.window - other)
     ]
     return parts, sum(lengths)

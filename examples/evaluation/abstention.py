@@ -32,9 +32,9 @@ from lcrag.comparison.dataset import Question, load
 from lcrag.evidence.cite import cite
 from lcrag.index.corpus import Corpus
 from lcrag.retrieve.embedder import load_embedder
-from lcrag.retrieve.passages import passages, within
 from lcrag.retrieve.rank import retrieve
 from lcrag.retrieve.reranker import MiniLMReranker
+from lcrag.text.passages import passages, within
 from lcrag.types import Event, Task
 
 WEIGHTS = Path(embedded.__file__).with_name("answerable.json")

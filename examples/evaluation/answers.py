@@ -28,8 +28,9 @@ from lcrag.comparison.dataset import Question, load
 from lcrag.errors import DoesNotFit
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
-from lcrag.session import PIPELINES, Session, Settings
-from lcrag.types import Answer, Event, Policy
+from lcrag.session import Session
+from lcrag.types import Answer, Event, Policy, Settings
+from pipelines import PIPELINES
 
 
 @dataclass(frozen=True)

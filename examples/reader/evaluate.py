@@ -46,8 +46,8 @@ from lcrag.comparison.scoring import merge_spans
 from lcrag.evidence.cite import cite
 from lcrag.retrieve import onnx_export
 from lcrag.retrieve.embedder import load_embedder, weights_folder
-from lcrag.retrieve.passages import passages, within
 from lcrag.retrieve.reranker import ADAPTER, MiniLMReranker
+from lcrag.text.passages import passages, within
 from lcrag.types import Document, Passage, Ranking, Reranker, Task
 from pipelines.chunk_rag import CANDIDATES, reranked
 from pipelines.compression import WIDER, compressed

@@ -30,8 +30,8 @@ from lcrag.planning.estimate import estimate
 from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile
 from lcrag.planning.router import choose
-from lcrag.session import Session, Settings
-from lcrag.types import Answer, CorpusSize, Curve, Estimate, Event, Pipeline, Policy, Prefer, Profile
+from lcrag.session import Session
+from lcrag.types import Answer, CorpusSize, Curve, Estimate, Event, Pipeline, Policy, Prefer, Profile, Settings
 from pipelines import ChunkRag, FullContext
 
 ROUTES: tuple[Pipeline, ...] = (

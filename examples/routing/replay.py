@@ -34,8 +34,8 @@ from sklearn.model_selection import GroupKFold
 from lcrag.planning.estimate import estimate
 from lcrag.planning.profile import builtin_profile, shifted, used
 from lcrag.planning.router import choose
-from lcrag.session import Session, Settings
-from lcrag.types import Estimate, Event, Forecast, Policy, Prefer, Profile, Surroundings
+from lcrag.session import Session
+from lcrag.types import Estimate, Event, Forecast, Policy, Prefer, Profile, Settings, Surroundings
 
 FOLDS = 5
 ROUTES = ("full_context", "chunk_rag")

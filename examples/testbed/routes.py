@@ -22,8 +22,8 @@ from lcrag.backends.openai_server import OpenAIServer
 from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.scoring import ABSTAINED
 from lcrag.index.corpus import Corpus
-from lcrag.session import Session, Settings
-from lcrag.types import Answer, Backend, Citation, Event, Pipeline, Ranking, Status
+from lcrag.session import Session
+from lcrag.types import Answer, Backend, Citation, Event, Pipeline, Ranking, Settings, Status
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
 
 ROUTES: Final[tuple[Pipeline, ...]] = (

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Final, get_args
 
 from lcrag.calibrate.outcomes import Cell, Outcomes, falling_curve, fit_use
-from lcrag.planning.profile import at as value_at
 from lcrag.planning.profile import builtin_profile
+from lcrag.planning.use import at as value_at
 from lcrag.text.prompts import answer_tokens
 from lcrag.types import Backend, Curve, Kind, Profile, Role, Surroundings
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,16 +13,15 @@ from lcrag.cli import inputs
 from lcrag.cli import options as opt
 from lcrag.cli.output import Output, width
 from lcrag.cli.progress import Progress
-from lcrag.comparison import batch
 from lcrag.errors import InputError, LcragError, NoRoute
 from lcrag.report import text
 from lcrag.report.objects import answer_object, event_data
-from lcrag.types import Answer, Event, Plan, Policy, Status, Usage
+from lcrag.types import Answer, Emit, Event, Plan, Policy, Status, Usage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lcrag.session import Prepared, Session
+    from lcrag.session import Session
 
 EXIT_CODES: dict[Status, int] = {
     "answered": 0,
@@ -33,8 +30,6 @@ EXIT_CODES: dict[Status, int] = {
     "not_retrieved": 1,
     "refused_by_budget": NoRoute.exit_code,
 }
-
-Result = tuple[Answer, Plan] | LcragError
 
 Words = Annotated[
     list[str] | None,
@@ -95,7 +90,8 @@ def ask(
     opt.announce(ctx, output)
     asked, paths = _asked(words or [], questions, resume, output)
 
-    from lcrag.session import Session, Settings
+    from lcrag.session import Session
+    from lcrag.types import Settings
 
     settings = Settings(
         paths=paths,
@@ -111,26 +107,25 @@ def ask(
         seed=seed,
         log=log,
         shadow=shadow,
-        trace=trace,
     )
     policy = Policy(prefer, max_tokens, max_seconds, min_quality, pipeline)
     with Progress(output) as progress:
-        listener = _Listener(output, progress, explain=explain, stream=stream, one=questions is None)
+        listener = _Listener(output, progress, explain=explain, stream=stream, single=questions is None)
         with Session.open(settings, listener) as session:
             describe(session, settings.backend, output, progress)
             if questions is None:
-                return _one(session, asked[0], policy, listener, escalate=escalate, sources=sources)
+                return _one(session, asked[0], policy, listener, escalate=escalate, trace=trace, sources=sources)
             output.form = "json" if output.form == "text" else output.form
-            return _Many(session, policy, listener, escalate=escalate, workers=workers).run(asked)
+            return _many(session, asked, policy, listener, escalate=escalate, trace=trace, workers=workers)
 
 
 def describe(session: Session, backend: str, output: Output, progress: Progress) -> None:
     """Name the files that could not be read, and the backend that ``auto`` chose."""
     progress.clear()
-    for source, reason in session.failed:
+    for source, reason in session.unreadable_files:
         output.warn(f"cannot read {source}: {reason}")
     if backend == "auto":
-        output.note(f"backend: {session.backend_name}")
+        output.note(f"backend: {session.backend.name}")
 
 
 def _asked(
@@ -158,53 +153,48 @@ def _asked(
 
 
 class _Listener:
-    """Events of one call, to where each belongs. ``streamed`` is what of the answer was printed already.
+    """Events of one call, to where each belongs; from several threads where several questions are asked at a time.
 
-    Called from the thread of each worker; ``asked`` is what that thread is at.
+    ``streamed``: what of the answer was printed already.
     """
 
-    def __init__(self, output: Output, progress: Progress, *, explain: bool, stream: bool | None, one: bool) -> None:
+    def __init__(self, output: Output, progress: Progress, *, explain: bool, stream: bool | None, single: bool) -> None:
         self.output = output
         self.progress = progress
-        self._at = threading.local()
         self._lock = threading.Lock()
         self.streamed = ""
         self._explain = explain
         self._tokens = stream is not False
-        self._streams = one and output.form == "text" and (sys.stdout.isatty() if stream is None else stream)
-
-    @property
-    def asked(self) -> inputs.Asked | None:
-        return getattr(self._at, "asked", None)
-
-    @asked.setter
-    def asked(self, asked: inputs.Asked) -> None:
-        self._at.asked = asked
+        self._streams = single and output.form == "text" and (sys.stdout.isatty() if stream is None else stream)
 
     def __call__(self, event: Event) -> None:
+        self._take(event, {})
+
+    def of(self, asked: inputs.Asked) -> Emit:
+        """What hears the events of one of many questions: they say which one they belong to."""
+        return lambda event: self._take(event, {"id": asked.id})
+
+    def _take(self, event: Event, which: dict[str, object]) -> None:
         with self._lock:
-            self._take(event)
+            self.progress(event)
+            if self.output.form == "ndjson" and (self._tokens or event.kind != "token"):
+                self.output.event(event.kind, which | event_data(event))
+            if event.kind == "plan" and self._explain:
+                self.progress.clear()
+                plan: Plan = event.data["plan"]
+                report = text.plan_report(plan, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
+                self.output.report(report)
+            if event.kind == "token" and self._streams:
+                self.progress.clear()
+                self.output.write(text.printable(event.data["text"]))
+                self.streamed += event.data["text"]
 
-    def _take(self, event: Event) -> None:
-        self.progress(event)
-        if self.output.form == "ndjson" and (self._tokens or event.kind != "token"):
-            self.output.event(event.kind, self._id() | event_data(event))
-        if event.kind == "plan" and self._explain:
-            self.progress.clear()
-            plan: Plan = event.data["plan"]
-            report = text.plan_report(plan, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
-            self.output.report(report)
-        if event.kind == "token" and self._streams:
-            self.progress.clear()
-            self.output.write(text.printable(event.data["text"]))
-            self.streamed += event.data["text"]
-
-    def explain(self, plan: Plan, answer: Answer) -> None:
-        """With --explain, print what was forecast beside what came of it; with --trace, what the answer depends on."""
-        if self._explain:
+    def explain(self, answer: Answer) -> None:
+        """With --explain, print the forecast next to the actual cost; with --trace, what the answer depends on."""
+        if self._explain and answer.plan is not None:
             self.progress.clear()
             self.output.report(
-                text.outcome_report(plan, answer, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
+                text.outcome_report(answer.plan, answer, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
             )
         if answer.trace is not None and self.output.form == "text":
             self.progress.clear()
@@ -218,25 +208,28 @@ class _Listener:
             else:
                 self.output.line(value)
 
-    def failed(self, error: LcragError, id: str | int | None) -> None:
+    def print_error(self, error: LcragError, id: str | int | None) -> None:
         """Print an error of one of many questions."""
         with self._lock:
             self.progress.clear()
             self.output.error(error, id=id)
 
-    def _id(self) -> dict[str, object]:
-        """Events of many questions say which one they belong to."""
-        return {} if self.asked is None else {"id": self.asked.id}
-
 
 def _one(
-    session: Session, asked: inputs.Asked, policy: Policy, listener: _Listener, *, escalate: bool | None, sources: bool
+    session: Session,
+    asked: inputs.Asked,
+    policy: Policy,
+    listener: _Listener,
+    *,
+    escalate: bool | None,
+    trace: bool,
+    sources: bool,
 ) -> int:
-    answer, plan = session.ask(asked.question, policy, escalate=escalate)
+    answer = session.ask(asked.question, policy, escalate=escalate, trace=trace)
     listener.progress.clear()
-    listener.explain(plan, answer)
+    listener.explain(answer)
     if listener.output.form != "text":
-        listener.answer(_object(session, asked, answer, plan))
+        listener.answer(_object(session, asked, answer))
     elif EXIT_CODES[answer.status] == 0:
         if answer.status == "contradictory":
             listener.output.note(text.contradictions(answer))
@@ -258,97 +251,57 @@ def _print(answer: Answer, listener: _Listener, *, sources: bool) -> None:
     listener.output.write(f"{rest}\n" + (f"\n{found}" if found else ""))
 
 
-class _Many:
-    """Many questions of the same documents, answered in blocks, printed in the order in which they were asked.
+def _many(
+    session: Session,
+    asked: list[inputs.Asked],
+    policy: Policy,
+    listener: _Listener,
+    *,
+    escalate: bool | None,
+    trace: bool,
+    workers: int | None,
+) -> int:
+    """Print an answer or an error for each question, in their order; returns the exit code that sums them up."""
+    from lcrag.session import ask_many
 
-    On a server a block is planned first, so that questions with the same route, whose prompts may begin the same, go
-    together; then several are asked at a time. Without one, each question is planned and answered in its turn.
-    """
-
-    def __init__(
-        self, session: Session, policy: Policy, listener: _Listener, *, escalate: bool | None, workers: int | None
-    ) -> None:
-        self._session = session
-        self._policy = policy
-        self._listener = listener
-        self._escalate = escalate
-        self._workers = batch.workers_for(session.backend_name, workers)
-        self._block = 1 if session.backend_name == "embedded" else batch.BLOCK
-        self._prepared: dict[inputs.Asked, Prepared] = {}
-
-    def run(self, asked: list[inputs.Asked]) -> int:
-        """Print all answers; returns the exit code that sums them up."""
-        code = done = 0
-        self._listener.progress.show("questions", done, len(asked))
-        for block in batch.blocks(asked, self._block):
-            groups = self._groups(block)
-            for one, result in batch.in_order(batch.run(groups, self._worker, self._workers), block):
-                code = max(code, self._print(one, result))
-                done += 1
-                self._listener.progress.show("questions", done, len(asked))
-        return code
-
-    def _groups(self, block: Sequence[inputs.Asked]) -> list[list[inputs.Asked]]:
-        """The block's questions by the route that each will take."""
-        if len(block) == 1:
-            return [list(block)]
-        groups: dict[str, list[inputs.Asked]] = {}
-        for one in block:
-            self._listener.asked = one
-            try:
-                self._prepared[one] = self._session.prepare(one.question, self._policy)
-            except LcragError:
-                key = ""  # it will be raised again where it is told
-            else:
-                plan = self._prepared[one].plan
-                key = f"{plan.pipeline} {dict(plan.options)}"
-            groups.setdefault(key, []).append(one)
-        return list(groups.values())
-
-    @contextmanager
-    def _worker(self) -> Iterator[Callable[[inputs.Asked], Result]]:
-        if self._workers == 1:
-            yield lambda one: self._answer(self._session, one)
-            return
-        with self._session.beside(self._session.settings, self._hear) as session:
-            yield lambda one: self._answer(session, one)
-
-    def _hear(self, event: Event) -> None:
-        """Events of a worker, but for those of opening an index that is open already."""
-        if event.kind != "index":
-            self._listener(event)
-
-    def _answer(self, session: Session, one: inputs.Asked) -> Result:
-        self._listener.asked = one
-        try:
-            prepared = self._prepared.pop(one, None) or session.prepare(one.question, self._policy)
-            return session.answer(prepared, self._policy, escalate=self._escalate), prepared.plan
-        except LcragError as error:
-            return error
-
-    def _print(self, one: inputs.Asked, result: Result) -> int:
-        if isinstance(result, NoRoute):
-            self._listener.progress.clear()
-            self._listener.output.warn(f"{one.id}: {result}", result.hint)
-            refused = Answer("", "refused_by_budget", (), Usage(), 0)
-            self._listener.answer(_object(self._session, one, refused, None))
-            return result.exit_code
-        if isinstance(result, LcragError):
-            self._listener.failed(result, one.id)
-            return result.exit_code
-        answer, plan = result
-        self._listener.explain(plan, answer)
-        self._listener.answer(_object(self._session, one, answer, plan))
-        return EXIT_CODES[answer.status]
+    code = 0
+    listener.progress.show("questions", 0, len(asked))
+    results = ask_many(
+        session,
+        [question.question for question in asked],
+        policy,
+        escalate=escalate,
+        trace=trace,
+        workers=workers,
+        listen=lambda place: listener.of(asked[place]),
+    )
+    for number, (question, result) in enumerate(zip(asked, results, strict=True), 1):
+        code = max(code, _print_result(session, question, result, listener))
+        listener.progress.show("questions", number, len(asked))
+    return code
 
 
-def _object(session: Session, asked: inputs.Asked, answer: Answer, plan: Plan | None) -> dict[str, object]:
+def _print_result(session: Session, asked: inputs.Asked, result: Answer | LcragError, listener: _Listener) -> int:
+    if isinstance(result, NoRoute):
+        listener.progress.clear()
+        listener.output.warn(f"{asked.id}: {result}", result.hint)
+        listener.answer(_object(session, asked, Answer("", "refused_by_budget", (), Usage(), 0)))
+        return result.exit_code
+    if isinstance(result, LcragError):
+        listener.print_error(result, asked.id)
+        return result.exit_code
+    listener.explain(result)
+    listener.answer(_object(session, asked, result))
+    return EXIT_CODES[result.status]
+
+
+def _object(session: Session, asked: inputs.Asked, answer: Answer) -> dict[str, object]:
     return answer_object(
         asked.question,
         answer,
-        plan,
+        answer.plan,
         id=asked.id,
-        backend=session.backend_name,
-        model=session.model,
+        backend=session.backend.name,
+        model=session.backend.model,
         index=session.index_info,
     )

@@ -38,8 +38,9 @@ def calibrate(
     About ten minutes on a GPU. The profile is kept in your configuration folder and used from then on; what was
     interrupted goes on where it was.
     """
+    from lcrag.calibrate import calibrate_backend, known_profile
     from lcrag.planning.profile import to_object
-    from lcrag.session import Settings, calibrate_backend, known_profile
+    from lcrag.types import Settings
 
     output: Output = ctx.obj
     output.configure("json" if json else "text", verbose=verbose, quiet=quiet, no_color=no_color)

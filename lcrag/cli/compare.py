@@ -23,7 +23,6 @@ from lcrag.paths import cache_folder
 from lcrag.types import Event, Policy
 
 if TYPE_CHECKING:
-    from lcrag.comparison.compare import Comparison
     from lcrag.comparison.dataset import Question
 
 Words = Annotated[
@@ -80,9 +79,9 @@ def compare(
         if file is not None and not file.absolute().parent.is_dir():
             raise InputError(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
 
-    from lcrag.comparison.compare import Comparison, Setup, drawn
     from lcrag.comparison.results import Results
-    from lcrag.session import PIPELINES, Settings
+    from lcrag.comparison.run import ComparisonRun, Setup, drawn
+    from lcrag.types import Settings
 
     asked = drawn(asked, limit, seed)
     settings = Settings(
@@ -98,12 +97,12 @@ def compare(
         temperature=temperature,
         seed=seed,
     )
-    routes = tuple(dict.fromkeys(pipelines.replace(" ", "").split(","))) if pipelines else PIPELINES
+    routes = tuple(dict.fromkeys(pipelines.replace(" ", "").split(","))) if pipelines else ()
     setup = Setup(settings, Policy(prefer, max_tokens, max_seconds), routes, workers)
     with Progress(output) as progress:
-        with Comparison(asked, setup, _Quietly(progress)) as comparison:
+        with ComparisonRun(asked, setup, _Quietly(progress)) as comparison:
             describe(comparison.first, backend, output, progress)
-            file = resume or _file(comparison, paths)
+            file = resume or _file(asked, paths)
             with Results(file, comparison.header) as results:
                 progress.clear()
                 output.note(f"answers are kept in {file}")
@@ -114,7 +113,7 @@ def compare(
                     output.note(f"{len(results.rows):,} answers are kept; the same line with --resume {file} goes on")
                     raise
         progress.show("statistics", 0, 1)
-        value = _analysed(asked, results, routes, seed)
+        value = _analysed(asked, results, comparison.routes, seed)
         progress.clear()
         return _told(value, output, html, csv)
 
@@ -203,9 +202,9 @@ def _split(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
     return tuple(words[:at]), rest
 
 
-def _file(comparison: Comparison, paths: tuple[str, ...]) -> Path:
+def _file(asked: list[Question], paths: tuple[str, ...]) -> Path:
     """A new file for the answers, in the cache."""
-    name = "\0".join((*paths, *(question.id + question.question for question in comparison.questions)))
+    name = "\0".join((*paths, *(question.id + question.question for question in asked)))
     key = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
     begun = datetime.now().strftime("%Y-%m-%dT%H%M%S")
     return cache_folder() / "compare" / f"{begun}-{os.getpid()}-{key}.ndjson"

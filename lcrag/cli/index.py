@@ -53,7 +53,9 @@ def index_command(
     if not paths and not (index is not None and (status or clear)):
         raise InputError("say what to index", hint="lcrag index docs/")
 
-    from lcrag.session import Session, Settings, index_clear, index_status
+    from lcrag.index import index_clear, index_status
+    from lcrag.session import Session
+    from lcrag.types import Settings
 
     settings = Settings(
         paths=tuple(paths or ()),
@@ -66,9 +68,9 @@ def index_command(
         stdin_text=None if status or clear else inputs.document_text(paths or ()),
     )
     if status:
-        output.write(status_report(index_status(settings)))
+        output.write(status_report(index_status(settings.paths, index)))
     elif clear:
-        output.note("the index is removed" if index_clear(settings) else "there was no index")
+        output.note("the index is removed" if index_clear(settings.paths, index) else "there was no index")
     else:
         with Progress(output) as progress, Session.open(settings, progress) as session:
             describe(session, "", output, progress)

@@ -55,7 +55,8 @@ def plan(
         return _history(output, words or [], json=json)
     paths, question = inputs.paths_and_question(words or [], "plan")
 
-    from lcrag.session import Session, Settings
+    from lcrag.session import Session
+    from lcrag.types import Settings
 
     settings = Settings(
         paths=paths,
@@ -84,11 +85,11 @@ def plan(
 def _history(output: Output, words: list[str], *, json: bool) -> int:
     from dataclasses import asdict
 
-    from lcrag.session import forecast_record
+    from lcrag.planning.history import read_record
 
     if words:
         raise InputError("--history takes no path and no question", hint="lcrag plan --history")
-    record = forecast_record()
+    record = read_record()
     if json:
         output.line({"schema": HISTORY, **({} if record is None else asdict(record))})
     elif record is None:

@@ -1,357 +1,77 @@
-"""Every route on every question, each paid for once: what ``lcrag compare`` runs. ``lcrag.comparison.analysis`` makes
-sense of it.
-
-A constant route takes, for each question, the options that the forecast thinks best for it, as ``--pipeline NAME``
-does, and does not escalate. The router's row is what a user without ``--pipeline`` gets, escalation included. Where the
-router's plan is one that a constant route has answered, that answer is the router's too (``same_as``), and only what
-would follow it is asked; elsewhere the router's plan is run as a route of its own. So its row costs nothing that was
-paid already, and its seconds are those measured for that route.
-"""
+"""Which route is better on these documents? ``compare`` asks all of them, and ``Comparison`` holds what came of it."""
 
 from __future__ import annotations
 
-import hashlib
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, Unpack
 
-from lcrag import ingest
-from lcrag.comparison import batch
 from lcrag.comparison.dataset import Question
 from lcrag.comparison.results import Results
-from lcrag.comparison.scoring import asked, evidence_score, metric_of
-from lcrag.errors import BackendFailed, InputError, NoRoute
-from lcrag.evidence.watched import Watched
-from lcrag.session import PIPELINES, Prepared, Session, Settings, failed
-from lcrag.types import Answer, Citation, Emit, Passage, Plan, Policy, Ranking, Task, Usage
-
-ROUTER: Final = "router"
-MOST_FAILURES: Final = 5
-"""Failures of the backend in a row after which it is taken for gone."""
-AROUND: Final = 240
-"""Characters of the document kept on either side of a citation, for the report."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """What is compared with what: ``settings.paths`` for questions that name no documents of their own."""
-
-    settings: Settings
-    policy: Policy
-    pipelines: tuple[str, ...]
-    workers: int | None = None
-
-
-def drawn(questions: Sequence[Question], limit: int | None, seed: int) -> list[Question]:
-    """At most ``limit`` of the questions, in their order; a higher limit adds to those of a lower one.
-
-    A hash of the seed and each id draws them, so that a run of 50 can be gone on with to one of 100.
-    """
-    if limit is None or limit >= len(questions):
-        return list(questions)
-
-    def lot(place: int) -> bytes:
-        return hashlib.sha256(f"{seed} {questions[place].id}".encode("utf-8", "surrogatepass")).digest()
-
-    kept = set(sorted(range(len(questions)), key=lot)[:limit])
-    return [question for place, question in enumerate(questions) if place in kept]
+from lcrag.comparison.run import ComparisonRun, Setup
+from lcrag.session import path_strings
+from lcrag.types import (
+    Backend,
+    Emit,
+    Policy,
+    PolicyOptions,
+    Settings,
+    ignore,
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One question to one route; ``place``: the question's in the list."""
-
-    place: int
-    route: str
-    paths: tuple[str, ...]
-
-
 class Comparison:
-    """A run over ``questions`` that goes on where ``results`` end. A context manager.
+    """What a comparison found. ``value`` is ``lcrag.compare/1``; ``str`` is the table that ``lcrag compare`` prints."""
 
-    ``judges``: whether the backend judges its own answers, which it does where no question has a gold answer.
+    value: Mapping[str, Any]
 
-    Raises InputError for an unknown pipeline, and what ``Session.open`` raises.
+    def __str__(self) -> str:
+        from lcrag.report.comparison import report
+
+        return report(dict(self.value), width=100, colour=False)
+
+    def _repr_html_(self) -> str:
+        from lcrag.report.notebook import comparison_html
+
+        return comparison_html(dict(self.value))
+
+
+def compare(
+    paths: str | Path | Iterable[str | Path],
+    questions: Sequence[str] | Mapping[str, str | Sequence[str]],
+    *,
+    pipelines: Sequence[str] | None = None,
+    workers: int | None = None,
+    emit: Emit = ignore,
+    backend: Backend | None = None,
+    settings: Settings | None = None,
+    **options: Unpack[PolicyOptions],
+) -> Comparison:
+    """Ask every route the same questions, and the router.
+
+    ``questions``: texts, or a mapping of each text to its right answer or answers; without any right answer the backend
+    judges its own. ``pipelines``: names, all unless given. ``settings``: everything else, its ``paths`` replaced.
+    Raises InputError for an unknown pipeline, OverBudget when no route is possible, BackendFailed when the backend
+    does.
+
+    >>> lcrag.compare("docs/", {"Who kept the light?": "Anna Holm"}, pipelines=["chunk_rag"])  # doctest: +SKIP
     """
+    from lcrag.comparison.analysis import analyse
 
-    def __init__(self, questions: Sequence[Question], setup: Setup, emit: Emit) -> None:
-        for name in setup.pipelines:
-            if name not in PIPELINES:
-                raise InputError(f"there is no pipeline {name!r}", hint=f"--pipelines {','.join(PIPELINES)}")
-        self.questions = questions
-        self.setup = setup
-        self._emit = emit
-        self._cleanup = ExitStack()
-        self.judges = all(metric_of(question) is None for question in questions)
-        self.paths = [_paths(question, setup.settings) for question in questions]
-        self.first = self._cleanup.enter_context(Session.open(_settings(setup.settings, self.paths[0]), emit))
-        self.workers = batch.workers_for(self.first.backend_name, setup.workers)
-        self._rankings = _Rankings()
-        self._places = _Places()
-
-    def __enter__(self) -> Comparison:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._cleanup.close()
-
-    @property
-    def header(self) -> dict[str, Any]:
-        """What determines the answers: results with another header are not gone on with."""
-        settings, policy = self.setup.settings, self.setup.policy
-        return {
-            "backend": self.first.backend_name,
-            "model": self.first.model,
-            "profile": self.first.profile.name,
-            "dense": settings.dense,
-            "embedder": self.first.embedder.name if self.first.embedder is not None else None,
-            "reader": self.first.reader.name if self.first.reader is not None else None,
-            "temperature": settings.temperature,
-            "seed": settings.seed,
-            "policy": {key: value for key, value in asdict(policy).items() if key != "pipeline"},
-            "judged": self.judges,
-        }
-
-    def run(self, results: Results, progress: Callable[[int, int], None]) -> None:
-        """Ask what is not in ``results`` yet. ``progress`` gets the number of answers there are, and of all.
-
-        A question that fails for the backend's sake is kept as an error and the run goes on; after MOST_FAILURES in a
-        row, and when something is not there at all, the error is raised. Ctrl-C and errors leave ``results`` whole.
-        """
-        for question in self.questions:
-            for route in (*self.setup.pipelines, ROUTER):
-                row = results.rows.get((question.id, route))
-                if row is not None and row["question"] != question.question:
-                    raise InputError(f"{results.path} holds another question {question.id}", hint="name another file")
-        constants = list(self._groups(results, self.setup.pipelines))
-        total = len(self.questions) * (len(self.setup.pipelines) + 1)
-        done = total - sum(map(len, constants)) - sum(map(len, self._groups(results, (ROUTER,))))
-        failures = 0
-        for groups in (constants, self._groups(results, (ROUTER,))):
-            for _, row in batch.run(groups, lambda: self._worker(results), self.workers):
-                results.add(row)
-                done += 1
-                progress(done, total)
-                failures = failures + 1 if row["error"] else 0
-                if failures == MOST_FAILURES:
-                    raise BackendFailed(row["error"]["message"], hint=row["error"]["hint"])
-
-    def _groups(self, results: Results, routes: Sequence[str]) -> Iterator[list[Job]]:
-        """Jobs that begin with the same prompt together: by documents, then in blocks of questions by route."""
-        by_paths: dict[tuple[str, ...], list[int]] = {}
-        for place, paths in enumerate(self.paths):
-            by_paths.setdefault(paths, []).append(place)
-        for paths, places in by_paths.items():
-            for block in batch.blocks(places):
-                for route in routes:
-                    group = [
-                        Job(place, route, paths) for place in block if not results.has(self.questions[place].id, route)
-                    ]
-                    if group:
-                        yield group
-
-    @contextmanager
-    def _worker(self, results: Results) -> Iterator[Callable[[Job], dict[str, Any]]]:
-        """A session of its own for each worker, on one set of documents at a time."""
-        opened: tuple[tuple[str, ...], Session] | None = None
-        with ExitStack() as cleanup:
-
-            def work(job: Job) -> dict[str, Any]:
-                nonlocal opened
-                if opened is None or opened[0] != job.paths:
-                    cleanup.close()
-                    session = self.first.beside(_settings(self.setup.settings, job.paths), self._emit)
-                    opened = job.paths, cleanup.enter_context(session)
-                return self._row(job, opened[1], results)
-
-            yield work
-
-    def _row(self, job: Job, session: Session, results: Results) -> dict[str, Any]:
-        question = self.questions[job.place]
-        policy = self.setup.policy
-        if job.route != ROUTER:
-            policy = replace(policy, pipeline=job.route)
-        watched = Watched(session.backend)
-        row: dict[str, Any] = {"id": question.id, "route": job.route, "question": question.question, "error": None}
-        row["at_once"] = self.workers
-        row["corpus"] = {"documents": session.corpus.size.documents, "tokens": session.corpus.size.tokens}
-        try:
-            ranking = self._rankings.get(job.paths, job.place, lambda: session.rank(asked(question)))
-            prepared = session.prepare(asked(question), policy, ranking)
-            row |= _planned(prepared.plan)
-            if job.route == ROUTER:
-                row |= self._routed(question, session, prepared, watched, results)
-            else:
-                answer = session.answer(prepared, policy, backend=watched)
-                row |= self._answered(question, session, answer, watched, same_as=None)
-        except NoRoute as error:
-            row |= _refused(str(error))
-        except BackendFailed as error:
-            row["error"] = {"kind": error.kind, "message": str(error), "hint": error.hint}
-        return row
-
-    def _routed(
-        self, question: Question, session: Session, prepared: Prepared, watched: Watched, results: Results
-    ) -> dict[str, Any]:
-        """The router's answer: that of the constant route with the same plan, and what follows it."""
-        plan = prepared.plan
-        same = results.rows.get((question.id, plan.pipeline))
-        if same is None or same["error"] or same.get("options") != _options(plan):
-            answer = session.answer(prepared, self.setup.policy, backend=watched)
-            return self._answered(question, session, answer, watched, same_as=None)
-        first = _again(same)
-        if not failed(first):
-            return {key: same[key] for key in ANSWERED} | {"same_as": plan.pipeline}
-        answer = session.answer(prepared, self.setup.policy, backend=watched, first=first)
-        if not watched.read:  # nothing that reads more was left to try
-            return {key: same[key] for key in ANSWERED} | {"same_as": plan.pipeline}
-        row = self._answered(question, session, answer, watched, same_as=None)
-        row["steps"] = same["steps"] + row["steps"]
-        if row["evidence"]:
-            row["evidence"]["read"] = max(row["evidence"]["read"], same["evidence"]["read"])
-        return row
-
-    def _answered(
-        self, question: Question, session: Session, answer: Answer, watched: Watched, *, same_as: str | None
-    ) -> dict[str, Any]:
-        cited = [(citation.document_id, citation.start, citation.end) for citation in answer.citations]
-        evidence = None
-        if question.evidence:
-            gold = [(self._places.of(span.doc), span.start, span.end) for span in question.evidence]
-            evidence = asdict(evidence_score(gold, watched.places(), cited))
-        return {
-            "status": answer.status,
-            "answer": answer.text,
-            "short": answer.short,
-            "citations": [
-                {**asdict(citation), "around": _around(session, citation.document_id, citation.start, citation.end)}
-                for citation in answer.citations
-            ],
-            "usage": asdict(answer.usage),
-            "read": answer.tokens_read,
-            "steps": [step.pipeline for step in answer.steps],
-            "evidence": evidence,
-            "verdict": self._judged(question, session, answer, watched) if self.judges else None,
-            "same_as": same_as,
-        }
-
-    @staticmethod
-    def _judged(question: Question, session: Session, answer: Answer, watched: Watched) -> str | None:
-        """What the backend says of the passages that the answer cites: whether they suffice to answer the question.
-
-        None where there is no answer to judge; "no" where it cites nothing.
-        """
-        if answer.status not in ("answered", "contradictory"):
-            return None
-        cited = [passage for passage in watched.read if any(_inside(passage, place) for place in answer.citations)]
-        if not cited:
-            return "no"
-        unique = {(passage.document_id, passage.start, passage.text): passage for passage in cited}
-        listed = tuple(replace(passage, marker=place) for place, passage in enumerate(unique.values(), 1))
-        [verdict] = session.backend.run([Task("judge", asked(question), listed)], max_tokens=VERDICT_TOKENS)
-        return verdict.text
-
-
-VERDICT_TOKENS: Final = 64
-ANSWERED: Final = ("status", "answer", "short", "citations", "usage", "read", "steps", "evidence", "verdict")
-
-
-def _inside(passage: Passage, place: Citation) -> bool:
-    return passage.document_id == place.document_id and passage.start <= place.start and place.end <= passage.end
-
-
-def _again(row: Mapping[str, Any]) -> Answer:
-    """As much of a stored answer as what follows it needs: what was said, cited, used and read."""
-    cited = (Citation(**{key: one[key] for key in one if key != "around"}) for one in row["citations"])
-    return Answer(row["answer"], row["status"], tuple(cited), Usage(**row["usage"]), row["read"])
-
-
-def _refused(reason: str) -> dict[str, Any]:
-    """The row of a route that could not be taken: no model was called."""
-    empty: dict[str, Any] = {"answer": "", "short": None, "citations": [], "read": 0, "steps": [], "evidence": None}
-    nothing = {"forecast": None, "estimate": None, "options": None, "pipeline": None, "verdict": None, "same_as": None}
-    return empty | nothing | {"status": "refused_by_budget", "reason": reason, "usage": asdict(Usage())}
-
-
-def _planned(plan: Plan) -> dict[str, Any]:
-    chosen = next(
-        one for one in plan.forecasts if one.pipeline == plan.pipeline and dict(one.options) == dict(plan.options)
-    )
-    return {
-        "pipeline": plan.pipeline,
-        "options": _options(plan),
-        "estimate": {"diffusion": plan.estimate.diffusion, "scope_tokens": plan.estimate.scope_tokens},
-        "forecast": {
-            "input_tokens": chosen.input_tokens,
-            "seconds": chosen.seconds,
-            "quality": chosen.quality,
-        },
-    }
-
-
-def _options(plan: Plan) -> dict[str, Any]:
-    """The plan's options as they are read back from JSON."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in plan.options.items()}
-
-
-def _around(session: Session, document_id: str, start: int, end: int) -> dict[str, Any]:
-    """The passage that a citation stands in, cut at white space, and where in it the quote begins and ends."""
-    text = session.corpus.document(document_id).text
-    first, last = max(0, start - AROUND), min(len(text), end + AROUND)
-    while 0 < first < start and not text[first - 1].isspace():
-        first += 1
-    while end < last < len(text) and not text[last].isspace():
-        last -= 1
-    return {"text": text[first:last], "start": start - first, "end": end - first}
-
-
-def _paths(question: Question, settings: Settings) -> tuple[str, ...]:
-    return settings.paths or tuple(map(str, question.docs))
-
-
-def _settings(settings: Settings, paths: tuple[str, ...]) -> Settings:
-    """The settings for one set of documents, each with a folder of its own under ``--index``."""
-    if settings.index is None or settings.paths:
-        return replace(settings, paths=paths)
-    key = hashlib.sha256("\0".join(sorted(paths)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return replace(settings, paths=paths, index=settings.index / key)
-
-
-class _Rankings:
-    """The rankings of the last questions, so that a question's routes rank it once. For several threads."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[tuple[str, ...], int], Ranking] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, paths: tuple[str, ...], place: int, rank: Callable[[], Ranking]) -> Ranking:
-        with self._lock:
-            found = self._kept.get((paths, place))
-        if found is None:
-            found = rank()
-            with self._lock:
-                self._kept[paths, place] = found
-                if len(self._kept) > 2 * batch.BLOCK:
-                    self._kept.popitem(last=False)
-        return found
-
-
-class _Places:
-    """Documents' ids by their files, each file read once. For several threads."""
-
-    def __init__(self) -> None:
-        self._ids: dict[Path, str] = {}
-
-    def of(self, path: Path) -> str:
-        """Raises InputError for a file that cannot be read as a document."""
-        if path not in self._ids:
-            [file] = ingest.discover([path]).files
-            try:
-                self._ids[path] = ingest.read(file).id
-            except ingest.UnreadableFile as error:
-                raise InputError(f"{path} cannot be read as a document: {error}") from error
-        return self._ids[path]
+    gold = questions if isinstance(questions, Mapping) else dict.fromkeys(questions, ())
+    listed = [
+        Question(
+            str(number), "asked", text, (answers,) if isinstance(answers, str) else tuple(answers), (), None, False
+        )
+        for number, (text, answers) in enumerate(gold.items(), 1)
+    ]
+    settings = replace(settings or Settings(()), paths=path_strings(paths))
+    setup = Setup(settings, Policy(**options), tuple(pipelines or ()), workers)
+    with TemporaryDirectory(prefix="lcrag-") as folder, ComparisonRun(listed, setup, emit, backend=backend) as run:
+        with Results(Path(folder, "results.ndjson"), run.header) as results:
+            run.run(results, lambda done, total: None)
+        value = analyse(listed, results.rows, run.routes, seed=settings.seed, header=results.header)
+    return Comparison(value)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from lcrag.retrieve.passages import groups
+from lcrag.text.passages import groups
 from lcrag.types import Relevance, Reranker
 
 STRETCH: Final = 560

@@ -20,21 +20,23 @@ from lcrag.text.places import line_of, page_of
 from lcrag.text.prompts import ANSWER_TOKENS, says_nothing
 from lcrag.types import Answer, Backend, CorpusView, Passage, Task, Trace, Traced, Usage
 
-BESIDE: Final = 300
-"""Tokens of a prompt besides its passages."""
 SAME: Final = 0.6
 """Share of an answer's words that another must have to say the same; of its numbers it must have all."""
 
 Places = frozenset[int]
 
 
-def trace(question: str, answer: Answer, read: Sequence[Passage], corpus: CorpusView, backend: Backend) -> Trace:
-    """The trace of an answer that was made from ``read``, by asking ``backend`` again with parts of it.
+def trace(
+    question: str, answer: Answer, asked: Sequence[Passage], corpus: CorpusView, backend: Backend, room: int
+) -> Trace:
+    """The trace of an answer that was made from the passages ``asked``, by asking ``backend`` again with parts of them.
 
-    What does not fit one prompt beside the cited passages is not considered. An answer that the passages do not give
-    when they are read together is not reproduced, and nothing is said of it. Raises what the backend raises.
+    What does not fit one prompt of ``room`` tokens of passages, the cited ones first, is not considered. An answer that
+    the passages do not give when they are read together is not reproduced, and nothing is said of it. Raises what the
+    backend raises.
     """
-    considered = _within(answer, read, backend.window - ANSWER_TOKENS - BESIDE)
+    read = list({(passage.document_id, passage.start, passage.end): passage for passage in asked}.values())
+    considered = _within(answer, read, room)
     search = _Search(question, answer, considered, backend)
     everything = frozenset(range(len(considered)))
     reproduced = bool(considered) and search.same([everything])[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import PurePath
 from typing import Final
@@ -67,3 +68,14 @@ def _document(source: str, found: Extracted) -> Document:
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
     title = " ".join(found.title.split())[:200]
     return Document(digest, source, text, found.pages, found.lines, title, found.cells)
+
+
+READABLE = "lcrag reads text, Markdown, reStructuredText, HTML, PDF, DOCX, PPTX, EPUB, CSV, JSON, notebooks, mail, code"
+
+
+def nothing_readable(paths: Sequence[str], skipped: Mapping[str, int], failed: Sequence[tuple[str, str]]) -> str:
+    """The message when these paths hold nothing that can be read, with what was skipped or failed."""
+    reasons = [f"{count} {reason.replace('_', ' ')}" for reason, count in skipped.items() if count]
+    reasons += [f"{source}: {reason}" for source, reason in failed]
+    detail = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"nothing to read in {' '.join(paths)}{detail}"

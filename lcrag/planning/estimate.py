@@ -18,45 +18,62 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from lcrag.planning.features import features
-from lcrag.text.questions import CUES
-from lcrag.types import Estimate, Ranking
+from lcrag.types import Estimate, Kind, Ranking
 
 POINTS: Final = (250, 500, 1000, 2000, 4000, 8000, 16000, 32000, 64000, 128000, 256000, 512000, 1024000)
 STEPS: Final = 48
 SCOPES: Final = (math.log(20), math.log(2000))
 """Nine in ten of the questions fitted on have a scope between these; nothing is known beyond."""
-LEAST_SCOPE: Final[Mapping[str, Callable[[int], float]]] = {
-    "cue_list": lambda size: 100.0,
-    "cue_count": lambda size: 100.0,
-    "cue_global": lambda size: size / 10,
-}
-"""What a question that asks for a list, a count or the whole needs at least. No source with gold evidence has many such
-questions, so this is a rule, not a fit."""
+LEAST_SCOPE: Final[Mapping[str, float]] = {"cue_list": 100.0, "cue_count": 100.0}
+LEAST_SHARE: Final = 0.1
+"""What a question that asks for a list or a count needs at least, in tokens, and one that asks for the whole, as a
+share of the corpus. No source with gold evidence has many such questions, so this is a rule, not a fit."""
 
 
-def estimate(ranking: Ranking) -> Estimate:
+def estimate(ranking: Ranking, *, reranker: bool = False) -> Estimate:
     """Diffusion, scope, coverage and answerability of the ranking's question. Never raises, whatever the corpus."""
-    found = features(ranking)
+    values = features(ranking)
     size = max(1, ranking.size.tokens)
     weights = _weights()
-    ease = linear(weights["reading"], found)
+    ease = linear(weights["reading"], values)
     knots, rise = weights["reading"]["knots"], weights["reading"]["rise"]
-    scope = math.exp(min(SCOPES[1], max(SCOPES[0], linear(weights["scope"], found))))
-    least = (LEAST_SCOPE[cue](size) for cue in LEAST_SCOPE if CUES[cue].search(ranking.question))
+    least = [tokens for cue, tokens in LEAST_SCOPE.items() if values[cue]]
+    least += [LEAST_SHARE * size] if values["cue_global"] else []
+    scope = math.exp(min(SCOPES[1], max(SCOPES[0], linear(weights["scope"], values))))
     return Estimate(
         diffusion=diffusion(ease, knots, rise, size),
-        scope_tokens=min(size, round(max(scope, *least, 1.0, 1.0))),
+        scope_tokens=min(size, round(max(scope, *least, 1.0))),
         coverage=tuple((k, coverage(k, ease, knots, rise, size)) for k in (*(p for p in POINTS if p < size), size)),
-        answerable=_logistic(linear(weights["answerable"], found)),
-        features=found,
-        reader=ranking.reader is not None,
+        answerable=_logistic(linear(weights["answerable"], values)),
+        features=values,
+        kinds=kinds_of(values),
+        reranker=reranker,
     )
+
+
+def kinds_of(features: Mapping[str, float]) -> dict[Kind, float]:
+    """What kind of question it is, as weights that add up to 1, from its words and from how they match the hits.
+
+    Words that ask for all ("list", "every", "summary"), for a number of things, or for a comparison make it a list, a
+    count, two hops; several of them share. Without any it asks for one fact: a plain one as far as the best hits hold
+    the question's words, in other words (a paraphrase) as far as they do not.
+    """
+    cued: dict[Kind, float] = {
+        "list": max(features.get("cue_list", 0.0), features.get("cue_global", 0.0)),
+        "count": features.get("cue_count", 0.0),
+        "hops": features.get("cue_compare", 0.0),
+    }
+    total = sum(cued.values())
+    if total > 0:
+        return {kind: weight / total for kind, weight in cued.items() if weight > 0}
+    plain = min(1.0, max(0.0, features.get("covered_5", 1.0)))
+    return {"fact": plain, "paraphrase": 1.0 - plain}
 
 
 def coverage(k: float, ease: float, knots: Sequence[float], rise: Sequence[float], size: int) -> float:

@@ -19,29 +19,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Final
 
-from lcrag.planning.profile import at, kept, kinds_of, shifted, used
-from lcrag.types import CorpusSize, Estimate, Forecast, Kind, Option, Pipeline, Profile, Surroundings, Workload
+from lcrag.planning.scale import PLAIN
+from lcrag.planning.use import at, retained, shifted, used
+from lcrag.types import CorpusSize, Estimate, Forecast, Kind, Option, Profile, Route, Surroundings, Workload
 
-NO_FENCES: Final[Mapping[Surroundings, float]] = {"consecutive": 1.0, "retrieved": 1.0}
 PARTS: Final[Mapping[Kind, int]] = {"fact": 1, "paraphrase": 1, "hops": 2, "list": 3, "count": 3}
 """Pieces of a long text over which the evidence of such a question lies, most likely."""
 
 
 def forecast(
-    pipelines: Iterable[Pipeline],
+    pipelines: Iterable[Route],
     estimate: Estimate,
     size: CorpusSize,
     profile: Profile,
-    fences: Mapping[Surroundings, float] = NO_FENCES,
+    marks: Mapping[Surroundings, float] = PLAIN,
     warm: Mapping[str, int] | None = None,
 ) -> tuple[Forecast, ...]:
     """One Forecast for each pipeline with its options, in the same order.
 
-    ``fences``: tokens of a prompt for one token of text, for the marks around each passage, which are fewer where
+    ``marks``: tokens of a prompt for one token of text, for the marks around each passage, which are fewer where
     neighbours are joined. ``warm``: by route key, how many tokens of its input the server has cached, as far as anyone
     knows.
     """
-    return tuple(_forecast(pipeline, estimate, size, profile, fences, warm or {}) for pipeline in pipelines)
+    return tuple(_forecast(pipeline, estimate, size, profile, marks, warm or {}) for pipeline in pipelines)
 
 
 def route_key(pipeline: str, options: Mapping[str, Option]) -> str:
@@ -50,21 +50,21 @@ def route_key(pipeline: str, options: Mapping[str, Option]) -> str:
 
 
 def _forecast(
-    pipeline: Pipeline,
+    pipeline: Route,
     estimate: Estimate,
     size: CorpusSize,
     profile: Profile,
-    fences: Mapping[Surroundings, float],
+    marks: Mapping[Surroundings, float],
     warm: Mapping[str, int],
 ) -> Forecast:
-    work = pipeline.workload(estimate, size, int(profile.window / max(fences.values())))
-    marks = fences[work.surroundings]
+    work = pipeline.workload(estimate, size, int(profile.window / max(marks.values())))
+    mark = marks[work.surroundings]
     work = replace(
         work,
-        input_tokens=round((work.input_tokens - work.written) * marks + work.written * profile.output_ratio),
+        input_tokens=round((work.input_tokens - work.written) * mark + work.written * profile.output_ratio),
         output_tokens=round(work.output_tokens * profile.output_ratio),
-        longest_prompt=round(work.longest_prompt * marks),
-        reusable_tokens=round(work.reusable_tokens * marks),
+        longest_prompt=round(work.longest_prompt * mark),
+        reusable_tokens=round(work.reusable_tokens * mark),
     )
     options: dict[str, Option] = {field.name: getattr(pipeline, field.name) for field in fields(pipeline)}  # type: ignore[arg-type]
     cached = min(warm.get(route_key(pipeline.name, options), 0), work.reusable_tokens, work.input_tokens)
@@ -86,14 +86,14 @@ def _forecast(
 
 def quality(work: Workload, estimate: Estimate, profile: Profile) -> float:
     """P(correct) of a route with this workload."""
-    kinds = kinds_of(estimate.features)
+    kinds = estimate.kinds
     if work.reads == "answer":
         survives = used(profile, work.surroundings, work.read_tokens, kinds, estimate.scope_tokens)
     else:
-        once = kept(profile, work.reads, work.read_tokens)
+        once = retained(profile, work.reads, work.read_tokens)
         survives = sum(weight * once ** PARTS[kind] for kind, weight in kinds.items())
     for role, tokens in work.handovers:
-        survives *= kept(profile, role, tokens)
+        survives *= retained(profile, role, tokens)
     p = work.evidence * survives
     absent = profile.kinds.get("absent", {}).get(work.surroundings)
     if absent is not None:

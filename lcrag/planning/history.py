@@ -1,23 +1,28 @@
 """The route log: what was forecast, what was chosen, what came of it. Local, in SQLite, without any text.
 
 It answers three things: how good the forecasts are (``lcrag plan --history``), what the other route would have done
-(rows of ``--shadow``), and what a server still has cached from an earlier call of this program (``warm``).
+(rows of ``--shadow``), and what a server still has in its prefix cache from an earlier call of this program.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from lcrag.paths import state_folder
+from lcrag.planning.explain import label
 from lcrag.planning.forecast import route_key
-from lcrag.types import Answer, Forecast, Option, Plan
+from lcrag.planning.router import utility
+from lcrag.text.words import stems
+from lcrag.types import Answer, Backend, CacheState, Event, Forecast, Plan
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS routes (
@@ -25,9 +30,11 @@ CREATE TABLE IF NOT EXISTS routes (
     profile TEXT NOT NULL, pipeline TEXT NOT NULL, route TEXT NOT NULL, features TEXT NOT NULL,
     forecasts TEXT NOT NULL, quality REAL NOT NULL, tokens_forecast INTEGER NOT NULL, seconds_forecast REAL NOT NULL,
     status TEXT NOT NULL, tokens INTEGER NOT NULL, cached INTEGER NOT NULL, seconds REAL NOT NULL,
-    calls INTEGER NOT NULL, steps INTEGER NOT NULL, queries REAL, shadow_of INTEGER, agrees INTEGER
+    calls INTEGER NOT NULL, steps INTEGER NOT NULL, queries REAL, shadow_of INTEGER, agrees INTEGER, server TEXT
 )
 """
+SAME_WORDS: Final = 0.6
+"""Two answers agree when the longer one has at least this share of the shorter one's words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,7 @@ class RouteRecord:
 @dataclass(frozen=True, slots=True)
 class Record:
     """Of every route, and of the questions that a second route was run on: how many, where only the second answered
-    (what the choice cost), where both answered and said the same, tokens of the second for one of the first."""
+    (what the choice cost), where both answered and agree, tokens of the second for one of the first."""
 
     routes: tuple[RouteRecord, ...]
     shadowed: int
@@ -55,53 +62,75 @@ class Record:
     tokens_ratio: float | None
 
 
-class History:
-    """The log in ``path``, made when it is not there. Close it, or use it as a context manager."""
+def log_path() -> Path:
+    """Where the route log of this machine is."""
+    return state_folder() / "routes.db"
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, timeout=10.0)
-        with self._db:
-            self._db.execute(SCHEMA)
 
-    def close(self) -> None:
-        self._db.close()
+@dataclass(frozen=True, slots=True)
+class RouteLog:
+    """The log in ``path``, created when it is missing. ``corpus``: a key of the index and its contents.
 
-    def __enter__(self) -> Self:
-        return self
+    ``shadow``: the share of the questions that a second route is run on as well.
+    """
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    path: Path
+    corpus: str
+    shadow: float = 0.0
 
     def add(
+        self, plan: Plan, route: Forecast, answer: Answer, backend: Backend, run: Callable[[Forecast], Answer]
+    ) -> Event | None:
+        """Log what came of ``route``, and for a share of the questions what ``run`` makes of a second route.
+
+        Only the first step of an answer counts as the route's own. Returns an event for a second route.
+        """
+        with _opened(self.path) as db:
+            row = self._insert(db, plan, route, answer, state=backend.cache_state())
+            other = _second_best(plan, route)
+            if other is None or _draw(plan.question) >= self.shadow:
+                return None
+            second = run(other)
+            agrees = second.status == answer.status == "answered" and _agree(second, answer)
+            self._insert(db, plan, other, second, shadow_of=row, agrees=agrees)
+        return Event("shadow", {"route": label(other), "status": second.status, "agrees": agrees})
+
+    def cached(self, state: CacheState, capacity: int) -> dict[str, int]:
+        """By route key, prompt tokens that the server has in its prefix cache: those of routes after which it was asked
+        for fewer tokens than its KV cache holds. A restarted server has none.
+        """
+        queries = state.queried_tokens
+        with _opened(self.path) as db:
+            rows = db.execute(
+                "SELECT route, tokens FROM routes"
+                " WHERE corpus = ? AND server = ? AND queries BETWEEN ? AND ? ORDER BY id",
+                (self.corpus, state.server, max(0.0, queries - capacity), queries),
+            )
+            return {str(route): int(tokens) for route, tokens in rows}
+
+    def _insert(
         self,
+        db: sqlite3.Connection,
         plan: Plan,
         route: Forecast,
         answer: Answer,
         *,
-        corpus: str,
-        queries: float | None = None,
+        state: CacheState | None = None,
         shadow_of: int | None = None,
         agrees: bool | None = None,
     ) -> int:
-        """Keep what came of ``route`` for the plan's question; its row. Only the first step counts as the route's own.
-
-        ``queries``: tokens that the server was ever asked for, afterwards, as it counts them.
-        """
         step = answer.steps[0] if answer.steps else None
         usage = step.usage if step is not None else answer.usage
         row = {
             "time": time.time(),
-            "corpus": corpus,
+            "corpus": self.corpus,
             "backend": plan.profile.backend,
             "model": plan.profile.model,
             "profile": plan.profile.name,
             "pipeline": route.pipeline,
             "route": route_key(route.pipeline, route.options),
             "features": json.dumps(dict(plan.estimate.features)),
-            "forecasts": json.dumps([asdict(one) for one in plan.forecasts]),
+            "forecasts": json.dumps([asdict(forecast) for forecast in plan.forecasts]),
             "quality": route.quality,
             "tokens_forecast": route.input_tokens,
             "seconds_forecast": route.seconds,
@@ -111,68 +140,82 @@ class History:
             "seconds": usage.seconds,
             "calls": usage.calls,
             "steps": len(answer.steps),
-            "queries": queries,
+            "queries": state.queried_tokens if state is not None else None,
+            "server": state.server if state is not None else None,
             "shadow_of": shadow_of,
             "agrees": agrees,
         }
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-        with self._db:
-            added = self._db.execute(f"INSERT INTO routes ({names}) VALUES ({marks})", row)
+        with db:
+            added = db.execute(f"INSERT INTO routes ({names}) VALUES ({marks})", row)
         assert added.lastrowid is not None
         return added.lastrowid
 
-    def warm(self, corpus: str, model: str, queries: float, capacity: int) -> dict[str, int]:
-        """By route key, input tokens that the server has cached: those of routes since which it was asked for fewer
-        tokens than its KV cache holds. A counter that went back means that the server was started anew.
-        """
-        found = self._db.execute(
-            "SELECT route, tokens FROM routes WHERE corpus = ? AND model = ? AND queries BETWEEN ? AND ? ORDER BY id",
-            (corpus, model, max(0.0, queries - capacity), queries),
-        )
-        return {str(route): int(tokens) for route, tokens in found}
 
-    def record(self) -> Record:
-        """What the log tells of all routes so far."""
-        by_pipeline: dict[str, list[tuple[int, int, float, float, float, str]]] = {}
-        for pipeline, *rest in self._db.execute(
+def read_record(path: Path | None = None) -> Record | None:
+    """How good the forecasts of all routes were so far, by the log of this machine; None when nothing was logged."""
+    path = log_path() if path is None else path
+    if not path.exists():
+        return None
+    by_pipeline: dict[str, list[tuple[int, int, float, float, float, str]]] = {}
+    with _opened(path) as db:
+        for pipeline, *rest in db.execute(
             "SELECT pipeline, tokens_forecast, tokens, seconds_forecast, seconds, quality, status FROM routes"
         ):
             by_pipeline.setdefault(pipeline, []).append(tuple(rest))
         pairs = list(
-            self._db.execute(
-                "SELECT one.status, other.status, other.agrees, one.tokens, other.tokens FROM routes AS other"
-                " JOIN routes AS one ON other.shadow_of = one.id"
+            db.execute(
+                "SELECT first.status, other.status, other.agrees, first.tokens, other.tokens FROM routes AS other"
+                " JOIN routes AS first ON other.shadow_of = first.id"
             )
         )
-        first, second = sum(pair[3] for pair in pairs), sum(pair[4] for pair in pairs)
-        return Record(
-            tuple(_route(pipeline, rows) for pipeline, rows in sorted(by_pipeline.items())),
-            len(pairs),
-            sum(one != "answered" and other == "answered" for one, other, *_ in pairs),
-            sum(bool(agrees) for _, _, agrees, _, _ in pairs),
-            second / first if first else None,
-        )
+    first_tokens, second_tokens = sum(pair[3] for pair in pairs), sum(pair[4] for pair in pairs)
+    return Record(
+        tuple(_route_record(pipeline, rows) for pipeline, rows in sorted(by_pipeline.items())),
+        len(pairs),
+        sum(first != "answered" and other == "answered" for first, other, *_ in pairs),
+        sum(bool(agrees) for _, _, agrees, _, _ in pairs),
+        second_tokens / first_tokens if first_tokens else None,
+    )
 
 
-def _route(pipeline: str, rows: list[tuple[int, int, float, float, float, str]]) -> RouteRecord:
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, timeout=10.0)
+    try:
+        with db:
+            db.execute(SCHEMA)
+            if "server" not in {column for _, column, *_ in db.execute("PRAGMA table_info(routes)")}:
+                db.execute("ALTER TABLE routes ADD COLUMN server TEXT")  # a log of version 0.1
+        yield db
+    finally:
+        db.close()
+
+
+def _route_record(pipeline: str, rows: list[tuple[int, int, float, float, float, str]]) -> RouteRecord:
     return RouteRecord(
         pipeline,
         len(rows),
-        statistics.median(abs(told - was) / max(1, was) for told, was, *_ in rows),
-        statistics.median(abs(told - was) / max(1e-3, was) for _, _, told, was, _, _ in rows),
+        statistics.median(abs(forecast - actual) / max(1, actual) for forecast, actual, *_ in rows),
+        statistics.median(abs(forecast - actual) / max(1e-3, actual) for _, _, forecast, actual, _, _ in rows),
         statistics.fmean(row[4] for row in rows),
         sum(row[5] == "answered" for row in rows) / len(rows),
     )
 
 
-def read_record(path: Path) -> Record | None:
-    """What the log at ``path`` tells; None when there is none yet."""
-    if not path.exists():
-        return None
-    with History(path) as history:
-        return history.record()
+def _second_best(plan: Plan, route: Forecast) -> Forecast | None:
+    """The best route of another pipeline that fits."""
+    others = [option for option in plan.forecasts if option.fits and option.calls and option.pipeline != route.pipeline]
+    return max(others, key=lambda option: utility(option, "quality"), default=None)
 
 
-def chosen_forecast(plan: Plan, pipeline: str, options: Mapping[str, Option]) -> Forecast:
-    """The plan's forecast of a route."""
-    return next(one for one in plan.forecasts if one.pipeline == pipeline and dict(one.options) == dict(options))
+def _draw(question: str) -> float:
+    """A number in [0, 1) that is always the same for a question."""
+    return int.from_bytes(hashlib.sha256(question.encode()).digest()[:6]) / 2**48
+
+
+def _agree(first: Answer, second: Answer) -> bool:
+    """Whether two answers say the same, as far as words show: most of the shorter one's are in the longer one."""
+    shorter, longer = sorted((set(stems(answer.short or answer.text)) for answer in (first, second)), key=len)
+    return len(shorter & longer) >= SAME_WORDS * max(1, len(shorter))

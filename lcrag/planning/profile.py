@@ -11,16 +11,15 @@ import json
 import math
 import os
 import re
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, get_args
 
 from lcrag.errors import BadConfig
 from lcrag.paths import config_folder
-from lcrag.types import CostModel, Curve, Estimate, Kind, Profile, Role, Surroundings
+from lcrag.types import BackendIdentity, CostModel, Curve, Profile, Surroundings
 
 SCHEMA: Final = "lcrag.profile/2"
 _FIRST_SCHEMA: Final = "lcrag.profile/1"
@@ -69,8 +68,6 @@ _EMBEDDED_MAKES_UP: Final = 0.6
 .44 and .89 since whose turn it is counts (README)."""
 _EMBEDDED_COST: Final = CostModel(per_batch=0.1, per_token=1.5e-5, per_pair=0.0, per_step=0.0, per_call=0.1)
 
-MOST_SPREAD: Final = 2.0
-
 
 def builtin_profile(backend: str, model: str, window: int) -> Profile:
     """The Profile of a backend that nobody has calibrated."""
@@ -88,108 +85,23 @@ def builtin_profile(backend: str, model: str, window: int) -> Profile:
     return Profile(name, backend, model, window, use, cost, retention=retention, false_found=made_up)
 
 
-def at(curve: Curve, tokens: float) -> float:
-    """The curve's value at ``tokens``, linear between the points, flat outside them."""
-    place = bisect_right(curve, tokens, key=lambda point: point[0])
-    if place == 0:
-        return curve[0][1]
-    if place == len(curve):
-        return curve[-1][1]
-    (low, p), (high, q) = curve[place - 1], curve[place]
-    return p + (q - p) * (tokens - low) / (high - low)
+def profile_path(identity: BackendIdentity) -> Path:
+    """Where the Profile of this backend is stored, or would be."""
+    key = hashlib.sha256(json.dumps(list(astuple(identity))).encode()).hexdigest()[:12]
+    slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(identity.model).name).strip("-")[:40] or "model"
+    return config_folder() / "profiles" / f"{identity.backend}-{slug}-{key}.json"
 
 
-def used(
-    profile: Profile,
-    surroundings: Surroundings,
-    tokens: float,
-    kinds: Mapping[Kind, float] | None = None,
-    scope: float | None = None,
-) -> float:
-    """P(the model uses the evidence | it reads this many tokens), for a question of these kinds and scope.
-
-    Kinds that were not measured are left out; where none was, the curve over all questions counts. A list or a count
-    is right when every item is used: with twice the evidence of the questions measured, the probability squared.
-    """
-    found = {
-        kind: weight
-        for kind, weight in (kinds or {}).items()
-        if weight > 0 and surroundings in profile.kinds.get(kind, {})
-    }
-    if not found:
-        return at(profile.use[surroundings], tokens)
-    total = 0.0
-    for kind, weight in found.items():
-        total += weight * math.pow(at(profile.kinds[kind][surroundings], tokens), _spread(profile, kind, scope))
-    return total / sum(found.values())
-
-
-def _spread(profile: Profile, kind: Kind, scope: float | None) -> float:
-    """How many times as much evidence as in the questions measured, within bounds."""
-    if scope is None or kind not in ("list", "count") or not profile.scopes.get(kind):
-        return 1.0
-    return min(MOST_SPREAD, max(1 / MOST_SPREAD, scope / profile.scopes[kind]))
-
-
-def kept(profile: Profile, role: Role, tokens: float) -> float:
-    """P(the evidence is in what ``role`` writes | it reads this many tokens)."""
-    return at(profile.retention.get(role) or profile.use["consecutive"], tokens)
-
-
-def shifted(profile: Profile, surroundings: Surroundings, estimate: Estimate) -> float:
-    """What outcomes have taught to add to P(correct) for a question with these features."""
-    learned = profile.shift.get(surroundings, {})
-    return sum(weight * estimate.features.get(name, 1.0 if name == "bias" else 0.0) for name, weight in learned.items())
-
-
-def kinds_of(features: Mapping[str, float]) -> dict[Kind, float]:
-    """What kind of question it is, as weights that add up to 1, from its words and from how they match the hits.
-
-    Words that ask for all ("list", "every", "summary"), for a number of things, or for a comparison make it a list, a
-    count, two hops; several of them share. Without any it asks for one fact: a plain one as far as the best hits hold
-    the question's words, in other words (a paraphrase) as far as they do not.
-    """
-    cued: dict[Kind, float] = {
-        "list": max(features.get("cue_list", 0.0), features.get("cue_global", 0.0)),
-        "count": features.get("cue_count", 0.0),
-        "hops": features.get("cue_compare", 0.0),
-    }
-    total = sum(cued.values())
-    if total > 0:
-        return {kind: weight / total for kind, weight in cued.items() if weight > 0}
-    plain = min(1.0, max(0.0, features.get("covered_5", 1.0)))
-    return {"fact": plain, "paraphrase": 1.0 - plain}
-
-
-def effective_window(curve: Curve, share: float) -> int:
-    """The longest measured length where the use is still ``share`` of its best, everything shorter included (MECW)."""
-    floor = share * max(p for _, p in curve)
-    longest = 0
-    for tokens, p in curve:
-        if p < floor and longest:
-            break
-        if p >= floor:
-            longest = tokens
-    return longest
-
-
-def profile_path(backend: str, model: str, window: int, dtype: str, device: str) -> Path:
-    """Where the Profile of this backend lies, or would lie."""
-    key = json.dumps([backend, model, window, dtype, device])
-    slug = re.sub(r"[^A-Za-z0-9.]+", "-", Path(model).name).strip("-")[:40] or "model"
-    return config_folder() / "profiles" / f"{backend}-{slug}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.json"
-
-
-def load_profile(backend: str, model: str, window: int, dtype: str = "", device: str = "") -> Profile:
+def load_profile(identity: BackendIdentity) -> Profile:
     """The Profile that was measured for this backend; the built-in one where none was.
 
     Raises BadConfig for a file that is no profile.
     """
-    path = profile_path(backend, model, window, dtype, device)
+    path = profile_path(identity)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return builtin_profile(backend, model, window)
+        return builtin_profile(identity.backend, identity.model, identity.window)
     try:
         return from_object(json.loads(text))
     except (ValueError, KeyError, TypeError) as error:
@@ -198,7 +110,7 @@ def load_profile(backend: str, model: str, window: int, dtype: str = "", device:
 
 def save_profile(profile: Profile) -> Path:
     """Write the Profile to its place, whole or not at all. Raises OSError."""
-    path = profile_path(profile.backend, profile.model, profile.window, profile.dtype, profile.device)
+    path = profile_path(BackendIdentity(profile.backend, profile.model, profile.window, profile.dtype, profile.device))
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}")
     beside.write_text(json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

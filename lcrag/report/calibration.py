@@ -8,7 +8,7 @@ from html import escape
 from typing import Final
 
 from lcrag.calibrate.calibrate import SHARE
-from lcrag.planning.profile import at, effective_window
+from lcrag.planning.use import at, effective_window
 from lcrag.report.text import printable
 from lcrag.types import CostModel, Curve, Profile
 

@@ -6,6 +6,7 @@ The package imports the standard library only, so that everything may import it.
 """
 
 from lcrag.types.answers import (
+    SURE,
     Answer,
     Citation,
     Completion,
@@ -37,6 +38,7 @@ from lcrag.types.planning import (
     Option,
     Plan,
     Policy,
+    PolicyOptions,
     Prefer,
     Profile,
     Role,
@@ -51,12 +53,15 @@ from lcrag.types.protocols import (
     Emit,
     Event,
     OnToken,
-    Pipeline,
     Relevance,
     Reranker,
+    Route,
+    ignore,
 )
+from lcrag.types.settings import Settings
 
 __all__ = [
+    "SURE",
     "Answer",
     "Backend",
     "BackendIdentity",
@@ -80,15 +85,17 @@ __all__ = [
     "OnToken",
     "Option",
     "Passage",
-    "Pipeline",
     "Plan",
     "Policy",
+    "PolicyOptions",
     "Prefer",
     "Profile",
     "Ranking",
     "Relevance",
     "Reranker",
     "Role",
+    "Route",
+    "Settings",
     "Statement",
     "Status",
     "Step",
@@ -99,4 +106,5 @@ __all__ = [
     "Traced",
     "Usage",
     "Workload",
+    "ignore",
 ]

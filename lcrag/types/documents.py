@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lcrag.types.protocols import Reranker
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +29,8 @@ class Document:
 class Chunk:
     """A piece of a document: ``text == document.text[start:end]``, always. Chunks tile their document.
 
-    ``id`` is the index's row number, ascending in reading order within a document.
+    ``id`` is the index's row number, ascending in reading order within a document. ``tokens``: by the tokenizer of the
+    index, or of a backend that has counted it; then ``index_tokens`` holds the count of the index.
     """
 
     id: int
@@ -43,6 +40,7 @@ class Chunk:
     end: int
     text: str
     tokens: int
+    index_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,8 @@ class Passage:
     """Document text as a task sees it, under a marker that is unique within one answer.
 
     ``text == document.text[start:end]``, or for a compressed passage an extract of it (``parts`` then holds the
-    offsets of the pieces, in order, whose texts joined by single newlines are ``text``).
+    offsets of the pieces, in order, whose texts joined by single newlines are ``text``). ``tokens`` are the backend's,
+    ``index_tokens`` the same by the tokenizer of the index.
     """
 
     marker: int
@@ -61,11 +60,12 @@ class Passage:
     text: str
     tokens: int
     parts: tuple[tuple[int, int], ...] = ()
+    index_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusSize:
-    """``longest_document``: tokens of the longest one, 0 when nobody has counted."""
+    """``longest_document``: tokens of the longest one, 0 if unknown."""
 
     documents: int
     chunks: int
@@ -99,11 +99,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """What retrieval says of a question: hits best first, and what the estimator needs besides.
+    """What retrieval says of a question: hits, best first, and what the estimator needs in addition.
 
-    ``dense`` tells whether vectors took part. ``hits`` is cut at a depth; what is not in it ranks below all of it, and
-    ``rest`` says how far below: ``(score, chunks)`` pairs, falling, scores rounded. ``reader``: what can read the hits
-    beside the question before a backend does, if anything can.
+    ``dense``: whether vectors took part. ``hits`` is cut at a depth; what is not in it ranks below all of it, and
+    ``rest`` says how far below: ``(score, chunks)`` pairs, falling, scores rounded.
     """
 
     question: str
@@ -112,4 +111,3 @@ class Ranking:
     size: CorpusSize
     dense: bool
     rest: tuple[tuple[float, int], ...] = ()
-    reader: Reranker | None = field(default=None, compare=False)

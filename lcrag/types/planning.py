@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from importlib import import_module
+from typing import Literal, TypedDict
 
 Role = Literal["answer", "note", "synthesise", "summarise", "judge"]
 Prefer = Literal["quality", "balanced", "speed"]
@@ -19,7 +20,8 @@ class Estimate:
     """Diffusion D in [0, 1], scope in tokens of evidence, and P(all evidence within the first k tokens) by k.
 
     ``coverage`` holds ascending ``(k, p)`` points, p not falling; ``covered`` reads between them.
-    ``answerable``: P(the corpus holds the answer at all). ``reader``: whether one is there to rank and prune.
+    ``answerable``: P(the corpus holds the answer at all). ``kinds``: what kind of question it is, as weights that add
+    up to 1. ``reranker``: whether there is one, which reads the hits before the backend does.
     """
 
     diffusion: float
@@ -27,7 +29,8 @@ class Estimate:
     coverage: tuple[tuple[int, float], ...]
     answerable: float
     features: Mapping[str, float] = field(default_factory=dict)
-    reader: bool = False
+    kinds: Mapping[Kind, float] = field(default_factory=lambda: {"fact": 1.0})
+    reranker: bool = False
 
     def covered(self, tokens: float) -> float:
         """P(all the evidence is within the first ``tokens`` tokens in rank order), linear between the points."""
@@ -172,8 +175,24 @@ class Policy:
     pipeline: str | None = None
 
 
+class PolicyOptions(TypedDict, total=False):
+    """The fields of a Policy, for calls that take them by name."""
+
+    prefer: Prefer
+    max_tokens: int | None
+    max_seconds: float | None
+    min_quality: float | None
+    pipeline: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """The route that was chosen among ``forecasts``, and why.
+
+    Tokens in ``estimate`` and in ``forecasts`` are counted by ``tokenizer``, which is the backend's.
+    ``counterfactuals``: what would have changed the choice, a line each.
+    """
+
     question: str
     pipeline: str
     options: Mapping[str, Option]
@@ -182,3 +201,17 @@ class Plan:
     estimate: Estimate
     forecasts: tuple[Forecast, ...]
     profile: Profile
+    tokenizer: str = ""
+
+    @property
+    def chosen(self) -> Forecast:
+        """The forecast of the route that was chosen."""
+        return next(
+            forecast
+            for forecast in self.forecasts
+            if forecast.pipeline == self.pipeline and dict(forecast.options) == dict(self.options)
+        )
+
+    def _repr_html_(self) -> str:
+        """For notebooks. Imported by name: this package imports nothing else of lcrag."""
+        return str(import_module("lcrag.report.notebook").plan_html(self))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from lcrag.types.answers import Answer, Completion, Task
-from lcrag.types.documents import Chunk, CorpusSize, Document, Ranking
+from lcrag.types.answers import Completion, Task
+from lcrag.types.documents import Chunk, CorpusSize, Document
 from lcrag.types.planning import BackendIdentity, Estimate, Workload
 
 if TYPE_CHECKING:
@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened on the way: ``kind`` is the contract's event name, ``data`` is JSON-ready."""
+    """Something that happened: ``kind`` is the contract's event name; ``data`` holds plain values, a Plan or a
+    Usage."""
 
     kind: str
     data: Mapping[str, Any]
 
 
 Emit = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """An ``Emit`` that listens to nothing."""
+
+
 OnToken = Callable[[str], None]
 
 
@@ -137,16 +144,16 @@ class CorpusView(Protocol):
     def document(self, document_id: str) -> Document: ...
 
 
-class Pipeline(Protocol):
-    """One way to answer: a frozen dataclass whose fields are its options."""
+class Route(Protocol):
+    """What forecasts need of a pipeline: a frozen dataclass whose fields are its options (``pipelines.Pipeline``)."""
 
     name: ClassVar[str]
 
     @classmethod
     def candidates(cls, estimate: Estimate, size: CorpusSize, window: int) -> Sequence[Self]:
-        """The option sets worth forecasting for this question."""
+        """The option sets worth forecasting for this question. Tokens are the backend's."""
         ...
 
-    def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload: ...
-
-    def answer(self, question: str, corpus: CorpusView, ranking: Ranking, backend: Backend, emit: Emit) -> Answer: ...
+    def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
+        """What answering would ask of the backend. Tokens are the backend's, without the marks around passages."""
+        ...

@@ -15,7 +15,7 @@ from lcrag.calibrate.calibrate import ANSWER_TOKENS, SHARE, calibrate, lengths, 
 from lcrag.calibrate.curves import use_curve
 from lcrag.calibrate.outcomes import Outcomes
 from lcrag.calibrate.probes import EnglishProbes
-from lcrag.planning.profile import at, effective_window
+from lcrag.planning.use import at, effective_window
 from lcrag.text import tokens
 from lcrag.text.prompts import answer_tokens, messages
 from lcrag.types import Event, Surroundings

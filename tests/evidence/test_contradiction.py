@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.fakes import corpus_of, nobody
+from support.fakes import corpus_of, nobody, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.evidence.contradiction import date_of, disagree
@@ -71,7 +71,7 @@ def test_both_are_shown_with_their_dates(tmp_path: Path) -> None:
         with corpus_of(tmp_path, documents) as corpus:
             question = "How much did the tide mill on the Wend cost to build?"
             ranking = retrieve(corpus, question, embedder=None)
-            answer = pipeline.answer(question, corpus, ranking, EmbeddedBackend(None), nobody)
+            answer = run_pipeline(pipeline, question, corpus, ranking, EmbeddedBackend(None), nobody)
         assert answer.status == answer.steps[-1].status == "contradictory"
         [conflict] = answer.conflicts
         assert dict(zip(conflict.values, conflict.dates, strict=True)) == {"1860": "1998", "2100": "3 May 2023"}
@@ -85,8 +85,8 @@ def test_both_are_shown_with_their_dates(tmp_path: Path) -> None:
 def test_one_document_does_not_contradict_itself(tmp_path: Path) -> None:
     text = "The tide mill on the Wend cost £1,860.\n\nThe tide mill on the Wend cost £2,100."
     with corpus_of(tmp_path, {"a.md": text}) as corpus:
-        answer = FullContext().answer(
-            COST, corpus, retrieve(corpus, COST, embedder=None), EmbeddedBackend(None), nobody
+        answer = run_pipeline(
+            FullContext(), COST, corpus, retrieve(corpus, COST, embedder=None), EmbeddedBackend(None), nobody
         )
     assert (answer.status, answer.conflicts) == ("answered", ())
 

@@ -13,9 +13,9 @@ from support.fakes import corpus_of, nobody
 
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.evidence.trace import _Search, trace
-from lcrag.session import Session, Settings
+from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Answer, Citation, Passage, Policy, Task, Usage
+from lcrag.types import Answer, Citation, Passage, Policy, Settings, Task, Usage
 
 QUESTION = "What is it?"
 SAID = "Anna Holm kept the light for nine years."
@@ -74,18 +74,18 @@ def test_calls_grow_with_the_logarithm_and_come_in_batches(count: int) -> None:
 
 def test_an_answer_that_is_not_reproduced_is_not_traced(tmp_path: Path) -> None:
     with corpus_of(tmp_path, {"a.md": "x"}) as corpus:
-        found = trace(QUESTION, answer(), passages(4), corpus, ScriptedBackend(lambda task: NOT_FOUND))
+        found = trace(QUESTION, answer(), passages(4), corpus, ScriptedBackend(lambda task: NOT_FOUND), 1000)
         assert (found.reproduced, found.passages, found.usage.calls) == (False, (), 1)
-        other = trace(QUESTION, answer(), passages(4), corpus, ScriptedBackend(lambda task: "Whales sing. [1]"))
+        other = trace(QUESTION, answer(), passages(4), corpus, ScriptedBackend(lambda task: "Whales sing. [1]"), 1000)
         assert not other.reproduced
-        nothing = trace(QUESTION, answer(), [], corpus, ScriptedBackend(lambda task: SAID))
+        nothing = trace(QUESTION, answer(), [], corpus, ScriptedBackend(lambda task: SAID), 1000)
         assert (nothing.reproduced, nothing.usage.calls) == (False, 0)
 
 
 def test_what_does_not_fit_is_not_considered_and_the_cited_come_first(tmp_path: Path) -> None:
     with corpus_of(tmp_path, {"a.md": "x"}) as corpus:
-        backend = ScriptedBackend(lambda task: NOT_FOUND, window=1024 + 300 + 12)
-        found = trace(QUESTION, answer((7,)), passages(9), corpus, backend)
+        backend = ScriptedBackend(lambda task: NOT_FOUND)
+        found = trace(QUESTION, answer((7,)), passages(9), corpus, backend, 12)
     assert (found.read, found.considered) == (9, 2)
     assert [passage.start for passage in backend.tasks[0].passages] == [0, 70]
 
@@ -98,11 +98,9 @@ def test_every_route_on_the_embedded_backend(tmp_path: Path, pipeline: str) -> N
     folder.mkdir()
     for number, text in enumerate(filler):
         (folder / f"{number:02}.md").write_text(text + (fact if number == 7 else ""))
-    settings = Settings(
-        (str(folder),), index=tmp_path / "index", backend="embedded", dense="off", reader="off", trace=True
-    )
+    settings = Settings((str(folder),), index=tmp_path / "index", backend="embedded", dense="off", reader="off")
     with Session.open(settings, nobody) as session:
-        done, _ = session.ask("What was the raven of Anna Holm called?", Policy(pipeline=pipeline))
+        done = session.ask("What was the raven of Anna Holm called?", Policy(pipeline=pipeline), trace=True)
     assert done.trace is not None
     assert done.trace.reproduced
     [one] = done.trace.passages

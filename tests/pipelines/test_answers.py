@@ -10,13 +10,15 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import corpus_of, nobody
+from support.fakes import corpus_of, nobody, run_pipeline
 
+from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, DoesNotFit
-from lcrag.retrieve.passages import passages
+from lcrag.planning.scale import frame_tokens
 from lcrag.retrieve.rank import retrieve
 from lcrag.text import prompts
+from lcrag.text.passages import passages
 from lcrag.text.prompts import ANSWER_TOKENS, NOT_FOUND
 from lcrag.types import (
     Answer,
@@ -27,14 +29,13 @@ from lcrag.types import (
     Event,
     Hit,
     OnToken,
-    Pipeline,
     Ranking,
     Reranker,
     Task,
 )
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
-from pipelines._run import frame
-from pipelines.compression import WIDER, standing
+from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Run
+from pipelines._prune import hit_scores
+from pipelines.compression import WIDER
 
 LINES = [
     f"Boat {number} carries {number * 3} crates of tea from Port {number % 7} to the island." for number in range(300)
@@ -56,7 +57,7 @@ def ask(
     with corpus_of(folder, DOCUMENTS) as corpus:
         ranking = retrieve(corpus, question, embedder=None)
         emit = events.append if events is not None else nobody
-        return pipeline.answer(question, corpus, ranking, backend, emit), backend.tasks
+        return run_pipeline(pipeline, question, corpus, ranking, backend, emit), backend.tasks
 
 
 def holder(task: Task) -> str:
@@ -106,7 +107,7 @@ def test_full_context_that_nearly_fills_the_window_is_counted_as_one_text(
     counted: list[str] = []
     count = ScriptedBackend.count_many
     monkeypatch.setattr(ScriptedBackend, "count_many", lambda self, texts: counted.extend(texts) or count(self, texts))
-    beside = frame("answer", QUESTION, ScriptedBackend(holder)) + ANSWER_TOKENS
+    beside = frame_tokens("answer", QUESTION, ScriptedBackend(holder)) + ANSWER_TOKENS
     needed = len(whole.split()) + beside
     _, tasks = ask(tmp_path / "just", FullContext(), holder, window=needed)
     assert len(tasks) == 1
@@ -171,7 +172,7 @@ def test_chain_of_agents_as_a_tree_asks_all_workers_at_once(tmp_path: Path) -> N
     with corpus_of(tmp_path, DOCUMENTS) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
         events: list[Event] = []
-        answer = ChainOfAgents(800, "tree").answer(QUESTION, corpus, ranking, backend, events.append)
+        answer = run_pipeline(ChainOfAgents(800, "tree"), QUESTION, corpus, ranking, backend, events.append)
     assert backend.batches == [len(backend.tasks) - 1, 1]
     assert all(task.notes == () for task in backend.tasks[:-1])
     assert "".join(p.text for task in backend.tasks[:-1] for p in task.passages) == "".join(DOCUMENTS.values())
@@ -186,7 +187,7 @@ def test_a_tree_of_many_notes_is_merged_level_by_level(tmp_path: Path) -> None:
     backend = ScriptedBackend(talkative, window=4000)
     with corpus_of(tmp_path, DOCUMENTS) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
-        ChainOfAgents(200, "tree").answer(QUESTION, corpus, ranking, backend, nobody)
+        run_pipeline(ChainOfAgents(200, "tree"), QUESTION, corpus, ranking, backend, nobody)
     workers, *levels, manager = backend.batches
     assert workers > 12
     assert levels == sorted(levels, reverse=True)
@@ -205,7 +206,7 @@ def test_compression_by_summaries_shortens_in_one_batch_and_answers_from_them(tm
     with corpus_of(tmp_path, DOCUMENTS) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
         pipeline = Compression(1000, over, "summarise")  # type: ignore[arg-type]
-        answer = pipeline.answer(QUESTION, corpus, ranking, backend, events.append)
+        answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, events.append)
         assert (answer.tokens_read == corpus.size.tokens) == (over == "corpus")
     assert [task.role for task in backend.tasks] == ["summarise"] * (len(backend.tasks) - 1) + ["synthesise"]
     assert backend.batches == [len(backend.tasks) - 1, 1]
@@ -260,7 +261,7 @@ def test_chain_of_agents_never_asks_for_more_than_the_window(
     with corpus_of(tmp_path, DOCUMENTS) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
         backend = Measuring(lambda task: "word " * 2000 + "[1]", window=window)
-        pipeline.answer(QUESTION, corpus, ranking, backend, nobody)
+        run_pipeline(pipeline, QUESTION, corpus, ranking, backend, nobody)
         work = pipeline.workload(Estimate(0.5, 100, (), 1.0), corpus.size, window)
     assert max(needed) <= work.longest_prompt <= window
 
@@ -307,7 +308,7 @@ def test_compression_finds_sentences_in_a_script_without_spaces(tmp_path: Path) 
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     with corpus_of(tmp_path, {"a.md": text}) as corpus:
         ranking = retrieve(corpus, "カラスを飼っていたのは誰か", embedder=None)
-        Compression(1, "corpus").answer("カラスを飼っていたのは誰か", corpus, ranking, backend, nobody)
+        run_pipeline(Compression(1, "corpus"), "カラスを飼っていたのは誰か", corpus, ranking, backend, nobody)
     [task] = backend.tasks
     assert [passage.text for passage in task.passages] == [said]
 
@@ -397,7 +398,7 @@ def test_a_backend_that_fails_is_not_hidden(tmp_path: Path) -> None:
         ranking = retrieve(corpus, QUESTION, embedder=None)
         backend = ScriptedBackend(["a note [1]", BackendFailed("gone")])
         with pytest.raises(BackendFailed, match="gone"):
-            ChainOfAgents(500).answer(QUESTION, corpus, ranking, backend, nobody)
+            run_pipeline(ChainOfAgents(500), QUESTION, corpus, ranking, backend, nobody)
     assert len(backend.tasks) == 2
 
 
@@ -408,10 +409,13 @@ def test_with_a_reader_chunk_rag_takes_first_what_answers(tmp_path: Path, reader
     question = "Who was first to light the light on the Calf?"
     with corpus_of(tmp_path, {"a.md": "\n\n".join(lines)}) as corpus:
         ranking = retrieve(corpus, question, embedder=None)
-        order = ChunkRag(300)._order(question, replace(ranking, reader=reader), [hit.chunk for hit in ranking.hits])
-    places = [place for place, hit in enumerate(ranking.hits) if "Anna Holm" in hit.chunk.text]
-    assert sorted(order) == list(range(len(ranking.hits)))
-    assert order.index(places[0]) <= places[0]
+        backend = EmbeddedBackend(None)
+        ranked = Run(question, corpus, ranking, backend).hits
+        chunks = Run(question, corpus, ranking, backend, reader).best_chunks(300)
+    places = [place for place, chunk in enumerate(ranked) if "Anna Holm" in chunk.text]
+    assert set(chunks) <= set(ranked)
+    assert sum(chunk.tokens for chunk in chunks) <= 300
+    assert chunks.index(ranked[places[0]]) <= places[0]
 
 
 @pytest.mark.parametrize("over", ["hits", "corpus"])
@@ -424,8 +428,8 @@ def test_with_a_reader_compression_keeps_the_sentence_that_answers(
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     question = "Who was the keeper of the light on the Calf?"
     with corpus_of(tmp_path, {"a.md": "\n\n".join(lines)}) as corpus:
-        ranking = replace(retrieve(corpus, question, embedder=None), reader=reader)
-        Compression(200, over).answer(question, corpus, ranking, backend, nobody)
+        ranking = retrieve(corpus, question, embedder=None)
+        run_pipeline(Compression(200, over), question, corpus, ranking, backend, nobody, reader)
         [text] = [corpus.document(one).text for one, _, _ in corpus.documents()]
     [task] = backend.tasks
     assert fact in "".join(passage.text for passage in task.passages)
@@ -445,10 +449,10 @@ def test_a_place_stands_as_high_as_the_hit_in_which_it_lies(data: st.DataObject)
     ranking = Ranking("q", tuple(made), (), CorpusSize(1, 9, 9), False)
     offsets = data.draw(st.lists(st.integers(0, 320), max_size=9))
     best = max((hit.score for hit in made), default=0.0)
-    for offset, found in zip(offsets, standing(ranking, [("d", one) for one in offsets]), strict=True):
+    for offset, found in zip(offsets, hit_scores(ranking, [("d", one) for one in offsets]), strict=True):
         own = [hit.score for hit in made if hit.chunk.start <= offset < hit.chunk.end]
         assert found == (own[0] / best if own and best else 0.0)
-    assert standing(ranking, [("another", 1)]) == [0.0]
+    assert hit_scores(ranking, [("another", 1)]) == [0.0]
 
 
 @pytest.mark.parametrize("over", ["hits", "corpus"])
@@ -456,7 +460,7 @@ def test_a_forecast_of_compression_knows_whether_there_is_a_reader(over: Literal
     size = CorpusSize(2, 900, 90_000)
     without = Estimate(0.5, 100, ((4000, 0.8), (90_000, 1.0)), 0.9)
     one, other = (
-        Compression(4000, over).workload(found, size, 9000) for found in (without, replace(without, reader=True))
+        Compression(4000, over).workload(found, size, 9000) for found in (without, replace(without, reranker=True))
     )
     assert one.evidence < other.evidence <= 0.8
     assert replace(one, evidence=other.evidence) == other

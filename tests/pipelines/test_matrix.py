@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.fakes import HashingEmbedder, corpus_of, nobody
+from support.fakes import HashingEmbedder, corpus_of, nobody, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
@@ -43,8 +42,8 @@ def ask(
 ) -> tuple[Answer, int, list[Event], dict[str, str]]:
     events: list[Event] = []
     with corpus_of(folder, SHAPES[shape]) as corpus:
-        ranking = replace(retrieve(corpus, QUESTION, embedder=HashingEmbedder()), reader=reader)
-        answer = PIPELINES[name]().answer(QUESTION, corpus, ranking, backend, events.append)
+        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
+        answer = run_pipeline(PIPELINES[name](), QUESTION, corpus, ranking, backend, events.append, reader)
         texts = {chunk.document_id: corpus.document(chunk.document_id).text for chunk in corpus.chunks()}
         return answer, corpus.size.tokens, events, texts
 
@@ -123,7 +122,7 @@ def test_the_workload_foretells_what_is_asked(tmp_path: Path, name: str) -> None
         ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
         pipeline = PIPELINES[name]()
         work = pipeline.workload(estimate(ranking), corpus.size, backend.window)
-        answer = pipeline.answer(QUESTION, corpus, ranking, backend, nobody)
+        answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, nobody)
     if name == "escalate":
         assert answer.usage.calls <= work.calls
     else:

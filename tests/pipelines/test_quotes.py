@@ -10,7 +10,7 @@ import pypdfium2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.fakes import nobody
+from support.fakes import nobody, run_pipeline
 
 from lcrag import ingest
 from lcrag.backends.scripted import ScriptedBackend
@@ -18,8 +18,8 @@ from lcrag.index.corpus import Corpus
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.sentences import sentences
-from lcrag.types import Answer, Citation, Pipeline, Task
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
+from lcrag.types import Answer, Citation, Task
+from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline
 
 SALTMARSH = Path(__file__).parent.parent.parent / "examples/saltmarsh"
 NAMES = ("mill-report.pdf", "museum-inventory.csv", "gannet-bar.ipynb", "letter-curator.eml", "ferry.html")
@@ -106,7 +106,7 @@ def test_every_quote_is_in_its_file_at_its_place(name: str, corpus: Corpus, seed
     pipeline, window = ROUTES[name]
     ranking = retrieve(corpus, QUESTION, embedder=None)
     backend = ScriptedBackend(Writer(seed), window=window)
-    answer = pipeline.answer(QUESTION, corpus, ranking, backend, nobody)
+    answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, nobody)
     for citation in answer.citations:
         assert citation.quote == corpus.document(citation.document_id).text[citation.start : citation.end]
         assert f"[{citation.marker}]" in answer.text
@@ -132,7 +132,9 @@ def forgetful(task: Task) -> str:
 def test_markers_that_are_lost_on_the_way_are_found_again(name: str, corpus: Corpus) -> None:
     pipeline, window = ROUTES[name]
     ranking = retrieve(corpus, QUESTION, embedder=None)
-    answer: Answer = pipeline.answer(QUESTION, corpus, ranking, ScriptedBackend(forgetful, window=window), nobody)
+    answer: Answer = run_pipeline(
+        pipeline, QUESTION, corpus, ranking, ScriptedBackend(forgetful, window=window), nobody
+    )
     assert answer.citations
     supported = [one for one in answer.statements if one.supported]
     assert len(supported) >= 0.8 * len(answer.statements)

@@ -1,4 +1,4 @@
-"""The route log: what it keeps, what it tells, what it knows of a server's cache; and the session around it."""
+"""The route log: what it stores, how good forecasts were, what a server has cached; and the session around it."""
 
 from __future__ import annotations
 
@@ -8,35 +8,47 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support import fake_run
+from support import values
 from support.fakes import nobody
 
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.planning.history import History, read_record
+from lcrag.planning.history import SCHEMA, RouteLog, log_path, read_record
 from lcrag.planning.profile import builtin_profile
-from lcrag.session import Session, Settings, forecast_record, history_path
+from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Answer, Event, Forecast, Policy, Step, Task, Usage
+from lcrag.types import Answer, CacheState, Event, Forecast, Policy, Settings, Step, Task, Usage
 
-PLAN = fake_run.plan("who?")
+PLAN = values.plan("who?")
 ROUTE = PLAN.forecasts[0]
 
 
-def came(tokens: int, seconds: float, status: str = "answered") -> Answer:
+def outcome(tokens: int, seconds: float, status: str = "answered") -> Answer:
     used = Usage(tokens, 0, 20, 1, seconds)
     return Answer("A.", status, (), used, tokens, (Step("chunk_rag", status, used),))  # type: ignore[arg-type]
 
 
-def test_errors_are_medians_and_shares_of_what_it_was(tmp_path: Path) -> None:
+class Server(ScriptedBackend):
+    """A scripted backend with a prefix cache: ``state`` is what its server reports."""
+
+    state: CacheState | None = None
+
+    def cache_state(self) -> CacheState | None:
+        return self.state
+
+
+def add(log: RouteLog, answer: Answer, route: Forecast = ROUTE, state: CacheState | None = None) -> None:
+    backend = Server([])
+    backend.state = state
+    log.add(PLAN, route, answer, backend, lambda other: outcome(9, 9))
+
+
+def test_history_errors_are_medians_of_relative_errors(tmp_path: Path) -> None:
     path = tmp_path / "new" / "routes.db"
     assert read_record(path) is None
-    with History(path) as history:
-        for tokens, seconds, status in (
-            (2100, 0.31, "answered"),
-            (1050, 0.62, "not_retrieved"),
-            (2100, 0.62, "answered"),
-        ):
-            history.add(PLAN, ROUTE, came(tokens, seconds, status), corpus="c")
+    log = RouteLog(path, "c")
+    add(log, outcome(2100, 0.31))
+    add(log, outcome(1050, 0.62, "not_retrieved"))
+    add(log, outcome(2100, 0.62))
     record = read_record(path)
     assert record is not None
     [route] = record.routes
@@ -46,37 +58,54 @@ def test_errors_are_medians_and_shares_of_what_it_was(tmp_path: Path) -> None:
     assert route.quality == pytest.approx(0.71)
 
 
-def test_a_second_route_tells_what_the_choice_cost(tmp_path: Path) -> None:
-    other = PLAN.forecasts[1]
-    with History(tmp_path / "r.db") as history:
-        for first, second, agrees in (
-            ("not_retrieved", "answered", False),
-            ("answered", "answered", True),
-            ("answered", "not_found", False),
-        ):
-            row = history.add(PLAN, ROUTE, came(1000, 0.1, first), corpus="c")
-            history.add(PLAN, other, came(3000, 0.1, second), corpus="c", shadow_of=row, agrees=agrees)
-        record = history.record()
-    assert (record.shadowed, record.missed, record.agreed, record.tokens_ratio) == (3, 1, 1, 3.0)
+def test_history_second_routes_show_what_the_choice_cost(tmp_path: Path) -> None:
+    log = RouteLog(tmp_path / "r.db", "c", shadow=1.0)
+    for first, second, text in (
+        ("not_retrieved", "answered", "A."),
+        ("answered", "answered", "A."),
+        ("answered", "not_found", "A."),
+        ("answered", "answered", "Berta sang."),
+    ):
+        other = replace(outcome(3000, 0.1, second), text=text)
+        event = log.add(
+            PLAN, ROUTE, replace(outcome(1000, 0.1, first), text="Anna."), Server([]), lambda _, other=other: other
+        )
+        assert event is not None
+        assert event.data["route"] == "full_context"
+    record = read_record(tmp_path / "r.db")
+    assert record is not None
+    assert (record.shadowed, record.missed, record.agreed, record.tokens_ratio) == (4, 1, 0, 3.0)
 
 
-def test_a_route_is_warm_until_the_cache_must_have_forgotten_it(tmp_path: Path) -> None:
+def test_history_a_route_is_cached_until_the_server_must_have_dropped_it(tmp_path: Path) -> None:
     full = Forecast("full_context", {}, 24_000, 100, 1, 3.0, 0.8, True)
-    with History(tmp_path / "r.db") as history:
-        history.add(PLAN, full, came(24_000, 3.0), corpus="c", queries=100_000)
-        assert history.warm("c", "extractive", 100_000, 50_000) == {"full_context": 24_000}
-        assert history.warm("c", "extractive", 149_000, 50_000) == {"full_context": 24_000}
-        assert history.warm("c", "extractive", 151_000, 50_000) == {}  # asked for more since than it holds
-        assert history.warm("c", "extractive", 20, 50_000) == {}  # started anew since
-        assert history.warm("changed", "extractive", 100_000, 50_000) == {}
-        assert history.warm("c", "another", 100_000, 50_000) == {}
+    log = RouteLog(tmp_path / "r.db", "c")
+    add(log, outcome(24_000, 3.0), full, CacheState("a, 1 May", 100_000, 50_000))
+    for queried, cached in ((100_000, {"full_context": 24_000}), (149_000, {"full_context": 24_000}), (151_000, {})):
+        assert log.cached(CacheState("a, 1 May", queried, 50_000), 50_000) == cached
+    assert log.cached(CacheState("a, 2 May", 120_000, 50_000), 50_000) == {}  # restarted, and asked for more since
+    assert log.cached(CacheState("b, 1 May", 100_000, 50_000), 50_000) == {}
+    changed = replace(log, corpus="changed")
+    assert changed.cached(CacheState("a, 1 May", 100_000, 50_000), 50_000) == {}
 
 
-def test_no_text_is_kept(tmp_path: Path) -> None:
+def test_history_stores_no_text(tmp_path: Path) -> None:
     secret = replace(PLAN, question="Where is the treasure of the Nightingale?")
-    with History(tmp_path / "r.db") as history:
-        history.add(secret, ROUTE, replace(came(9, 9), text="Under the Nightingale."), corpus="c")
+    answer = replace(outcome(9, 9), text="Under the Nightingale.")
+    RouteLog(tmp_path / "r.db", "c").add(secret, ROUTE, answer, Server([]), lambda other: answer)
     assert b"ightingale" not in (tmp_path / "r.db").read_bytes()
+
+
+def test_history_of_version_0_1_is_continued(tmp_path: Path) -> None:
+    old = SCHEMA.replace(", server TEXT", "")
+    assert old != SCHEMA
+    with sqlite3.connect(tmp_path / "r.db") as db:
+        db.execute(old)
+    db.close()
+    add(RouteLog(tmp_path / "r.db", "c"), outcome(2100, 0.31))
+    record = read_record(tmp_path / "r.db")
+    assert record is not None
+    assert record.routes[0].asked == 1
 
 
 def found(task: Task) -> str:
@@ -97,20 +126,22 @@ def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(folder: Path, backend: ScriptedBackend, events: list[Event], **settings: object) -> Session:
-    session = Session.open(Settings((str(folder),), dense="off", reader="off", log=True, **settings), events.append)  # type: ignore[arg-type]
-    session.__dict__["backend"] = backend
-    session.__dict__["profile"] = replace(
+    given = Settings((str(folder),), dense="off", reader="off", log=True, **settings)  # type: ignore[arg-type]
+    session = Session.open(given, events.append, backend=backend)
+    session.profile = replace(
         builtin_profile("scripted", "script", backend.window),
         use={"retrieved": ((500, 0.95), (100_000, 0.9)), "consecutive": ((500, 0.95), (100_000, 0.9))},
     )
     return session
 
 
-def test_an_abstention_is_followed_by_what_is_still_worth_it_and_never_by_the_same(documents: Path) -> None:
+def test_session_after_an_abstention_tries_only_routes_worth_their_price(documents: Path) -> None:
     events: list[Event] = []
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     with opened(documents, backend, events) as session:
-        answer, plan = session.ask("What is the keeper of lighthouse 7 called?", Policy("quality"))
+        answer = session.ask("What is the keeper of lighthouse 7 called?", Policy("quality"))
+        plan = answer.plan
+    assert plan is not None
     tried = [step.pipeline for step in answer.steps]
     assert len(tried) > 1
     assert tried[0] == plan.pipeline
@@ -122,47 +153,50 @@ def test_an_abstention_is_followed_by_what_is_still_worth_it_and_never_by_the_sa
     assert [event.data["to"] for event in events if event.kind == "escalate"] == tried[1:]
 
 
-def test_an_answer_that_no_passage_holds_is_not_the_last_word(documents: Path) -> None:
+def test_session_goes_on_after_an_unsupported_answer(documents: Path) -> None:
     def reply(task: Task) -> str:
         return "It is Anna7." if len(backend.tasks) == 1 else found(task)
 
     backend = ScriptedBackend(reply)
     with opened(documents, backend, []) as session:
-        answer, _ = session.ask("What is the keeper of lighthouse 7 called?", Policy("quality", max_tokens=60_000))
+        answer = session.ask("What is the keeper of lighthouse 7 called?", Policy("quality", max_tokens=60_000))
     assert len(answer.steps) == 2
     assert answer.citations
     assert answer.usage.input_tokens <= 60_000
 
 
-def test_escalation_can_be_turned_off_and_the_log_tells_all(documents: Path) -> None:
+def test_session_without_escalation_logs_one_route(documents: Path) -> None:
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     with opened(documents, backend, []) as session:
-        answer, _ = session.ask("What is the keeper called?", Policy(), escalate=False)
+        answer = session.ask("What is the keeper called?", Policy(), escalate=False)
     assert len(answer.steps) == 1
-    record = forecast_record()
+    record = read_record()
     assert record is not None
     assert [route.asked for route in record.routes] == [1]
-    with sqlite3.connect(history_path()) as db:
+    with sqlite3.connect(log_path()) as db:
         [(features, forecasts)] = db.execute("SELECT features, forecasts FROM routes")
     assert "cue_list" in json.loads(features)
     assert len(json.loads(forecasts)) > 3
 
 
-def test_shadow_runs_a_second_route_of_another_kind(documents: Path) -> None:
+def test_session_shadow_runs_a_second_route_silently(documents: Path) -> None:
     events: list[Event] = []
     backend = ScriptedBackend(found)
     with opened(documents, backend, events, shadow=1.0) as session:
-        answer, plan = session.ask("What is the keeper of lighthouse 7 called?", Policy())
-    [told] = [event.data for event in events if event.kind == "shadow"]
-    assert not told["route"].startswith(plan.pipeline)
-    assert told["agrees"]
+        answer = session.ask("What is the keeper of lighthouse 7 called?", Policy())
+        plan = answer.plan
+    assert plan is not None
+    [shadow] = [event.data for event in events if event.kind == "shadow"]
+    assert not shadow["route"].startswith(plan.pipeline)
+    assert shadow["agrees"]
+    assert len([event for event in events if event.kind == "citation"]) == len(answer.citations)
     assert len(answer.steps) == 1
-    record = forecast_record()
+    record = read_record()
     assert record is not None
     assert (record.shadowed, record.agreed, record.missed) == (1, 1, 0)
 
 
-def test_a_second_question_finds_the_document_warm(documents: Path) -> None:
+def test_session_second_question_forecasts_cached_tokens(documents: Path) -> None:
     backend = ScriptedBackend(found)
     with opened(documents, backend, []) as session:
         policy = Policy(pipeline="full_context")
@@ -178,7 +212,7 @@ def test_a_second_question_finds_the_document_warm(documents: Path) -> None:
         assert next(one for one in again if one.pipeline == "full_context").cached_tokens == 0
 
 
-def test_without_log_nothing_is_written(documents: Path) -> None:
+def test_session_without_log_writes_nothing(documents: Path) -> None:
     with Session.open(Settings((str(documents),), dense="off", reader="off"), nobody) as session:
         session.ask("What is the keeper of lighthouse 7 called?", Policy())
-    assert not history_path().exists()
+    assert not log_path().exists()

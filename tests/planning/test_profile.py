@@ -14,14 +14,14 @@ from lcrag.backends.machine import device, dtype
 from lcrag.errors import BadConfig
 from lcrag.planning.profile import (
     builtin_profile,
-    effective_window,
     from_object,
     load_profile,
     profile_path,
     save_profile,
     to_object,
 )
-from lcrag.types import CostModel, Curve, Profile
+from lcrag.planning.use import effective_window
+from lcrag.types import BackendIdentity, CostModel, Curve, Profile
 
 CURVES: st.SearchStrategy[Curve] = st.lists(
     st.tuples(st.integers(1, 10**6), st.floats(0, 1)), min_size=1, max_size=6, unique_by=lambda point: point[0]
@@ -49,15 +49,15 @@ PROFILES = st.builds(
 
 
 @given(PROFILES)
-def test_a_profile_comes_back_from_json(profile: Profile) -> None:
+def test_profile_survives_json(profile: Profile) -> None:
     assert from_object(json.loads(json.dumps(to_object(profile)))) == profile
 
 
-def test_a_saved_profile_is_found_by_what_it_was_measured_on_and_by_nothing_else() -> None:
+def test_profile_is_found_by_its_identity_only() -> None:
     profile = replace(builtin_profile("server", "/models/m", 8192), measured=True, dtype="bfloat16", device="H100")
     path = save_profile(profile)
     assert path.parent.name == "profiles"
-    assert load_profile("server", "/models/m", 8192, "bfloat16", "H100") == profile
+    assert load_profile(BackendIdentity("server", "/models/m", 8192, "bfloat16", "H100")) == profile
     for other in (
         ("vllm", "/models/m", 8192, "bfloat16", "H100"),
         ("server", "/models/n", 8192, "bfloat16", "H100"),
@@ -65,8 +65,19 @@ def test_a_saved_profile_is_found_by_what_it_was_measured_on_and_by_nothing_else
         ("server", "/models/m", 8192, "float16", "H100"),
         ("server", "/models/m", 8192, "bfloat16", "L4"),
     ):
-        assert not load_profile(*other).measured
+        assert not load_profile(BackendIdentity(*other)).measured
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_profile_of_the_first_schema_is_read_under_its_new_names() -> None:
+    profile = replace(builtin_profile("server", "m", 4096), output_ratio=0.5, measured=True)
+    old = to_object(profile)
+    old["schema"] = "lcrag.profile/1"
+    old["handed"], old["brevity"] = old.pop("retention"), old.pop("output_ratio")
+    names = {"per_batch": "a", "per_token": "b", "per_pair": "c", "per_step": "d"}
+    names |= {"per_call": "more", "per_step_token": "context", "per_step_call": "crowd", "error": "error"}
+    old["cost"] = {names[name]: value for name, value in old["cost"].items()}
+    assert from_object(json.loads(json.dumps(old))) == profile
 
 
 @pytest.mark.parametrize(
@@ -81,14 +92,14 @@ def test_a_saved_profile_is_found_by_what_it_was_measured_on_and_by_nothing_else
         lambda value: value.update(unheard="of"),
     ],
 )
-def test_what_is_no_profile_is_refused_with_the_line_to_type(breaks: object) -> None:
+def test_profile_that_is_broken_is_refused_with_a_hint(breaks: object) -> None:
     value = to_object(builtin_profile("server", "m", 4096))
     breaks(value)  # type: ignore[operator]
-    path = profile_path("server", "m", 4096, "", "")
+    path = profile_path(BackendIdentity("server", "m", 4096))
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(value), encoding="utf-8")
     with pytest.raises(BadConfig) as refused:
-        load_profile("server", "m", 4096)
+        load_profile(BackendIdentity("server", "m", 4096))
     assert refused.value.hint == "lcrag calibrate"
 
 
@@ -102,11 +113,11 @@ def test_what_is_no_profile_is_refused_with_the_line_to_type(breaks: object) -> 
         (((512, 0.9), (1024, 0.4), (2048, 0.9)), 512),
     ],
 )
-def test_the_effective_window_ends_before_the_first_length_that_is_lost(curve: Curve, window: int) -> None:
+def test_effective_window_ends_before_the_first_lost_length(curve: Curve, window: int) -> None:
     assert effective_window(curve, 0.85) == window
 
 
-def test_the_device_of_a_server_elsewhere_is_its_host(tmp_path: Path) -> None:
+def test_device_of_a_remote_server_is_its_host(tmp_path: Path) -> None:
     assert device("http://gpu-box:8000") == "gpu-box"
     assert device("http://127.0.0.1:8000") == device() != ""
     assert dtype(str(tmp_path)) == ""

@@ -10,12 +10,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from support import fake_run
+from support import values
 
 from lcrag.report.objects import answer_object, error_object, plan_object
 from lcrag.types import Answer, Usage
 
-INDEX = dict(fake_run.Session.index_info)
+INDEX = {"documents": 3, "chunks": 40, "tokens": 24000, "skipped": 2}
 
 
 def schema(name: str) -> dict[str, Any]:
@@ -29,12 +29,12 @@ def accepts(name: str, value: object) -> bool:
 
 
 def answer(given: Answer, planned: bool = True, id: str | int | None = None) -> dict[str, Any]:
-    plan = fake_run.plan("who?") if planned else None
+    plan = values.plan("who?") if planned else None
     return answer_object("who?", given, plan, id=id, backend="embedded", model="extractive", index=INDEX)
 
 
-FOUND = answer(fake_run.answer("Anna [1].", "a.md", "Anna"))
-PLAN = plan_object(fake_run.plan("who?"))
+FOUND = answer(values.answer("Anna [1].", "a.md", "Anna"))
+PLAN = plan_object(values.plan("who?"))
 ERROR = error_object(3, "NotInstalled", "no model", "pip install x")
 
 

@@ -19,9 +19,9 @@ import lcrag.retrieve.reranker
 from lcrag.errors import NotAvailable, NotInstalled
 from lcrag.evidence.stretches import STRETCH, read
 from lcrag.retrieve.reranker import LENGTH, MiniLMReranker
-from lcrag.session import Session, Settings
+from lcrag.session import Session
 from lcrag.text.sentences import sentences
-from lcrag.types import Event
+from lcrag.types import Event, Settings
 
 PASSAGE = "The market is held on Tuesdays. The light on the Calf was lit in 1871. Bread was baked by the widow Pell."
 OTHER = "Samphire grows on the marsh and is cut in June, when the tides are low and the mud is firm."
@@ -150,7 +150,7 @@ def test_a_route_that_takes_everything_reads_nothing_first(tmp_path: Path, monke
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "a.md").write_text(PASSAGE)
     with Session.open(Settings((str(tmp_path / "a.md"),)), nobody) as session:
-        assert session.reader is not None
+        assert session.reranker is not None
     assert not (tmp_path / "cache" / "models").exists()
 
 
@@ -178,7 +178,7 @@ def test_without_its_packages_it_is_left_out_and_said_so(
     (tmp_path / "a.md").write_text(PASSAGE)
     events: list[Event] = []
     with Session.open(Settings((str(tmp_path / "a.md"),)), events.append) as session:
-        assert session.reader is None
+        assert session.reranker is None
     assert [event for event in events if "without the reader" in str(event.data.get("message"))]
 
 
@@ -186,5 +186,5 @@ def test_reader_off_leaves_it_out_without_a_word(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(PASSAGE)
     events: list[Event] = []
     with Session.open(Settings((str(tmp_path / "a.md"),), dense="off", reader="off"), events.append) as session:
-        assert session.rank(QUESTION).reader is None
+        assert session.reranker is None
     assert not [event for event in events if "message" in event.data]

@@ -12,18 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
+from support.values import PROFILE, USAGE, answer, plan
+
 from lcrag.errors import BackendFailed, NoSuchPath, NotInstalled, NotRunning, OverBudget
 from lcrag.index.corpus import IndexStatus, Refreshed
 from lcrag.planning.history import Record, RouteRecord
 from lcrag.types import (
     Answer,
-    Citation,
     Conflict,
-    CostModel,
     Emit,
-    Estimate,
     Event,
-    Forecast,
     Plan,
     Policy,
     Profile,
@@ -34,7 +32,6 @@ from lcrag.types import (
     Usage,
 )
 
-USAGE = Usage(1800, 0, 40, 1, 0.25)
 EVIL = "red \x1b[31malert\x07 \u202eright to left\u202c\x9b2J"
 
 opened: list[Settings] = []
@@ -64,34 +61,6 @@ class Settings:
 class Prepared:
     question: str
     plan: Plan
-
-
-def plan(question: str) -> Plan:
-    chosen = Forecast("chunk_rag", {"tokens": 2000}, 2100, 200, 1, 0.31, 0.71, True)
-    return Plan(
-        question=question,
-        pipeline="chunk_rag",
-        options={"tokens": 2000},
-        reason="the evidence is likely near the top",
-        counterfactuals=("full_context if quality mattered most", "chunk_rag with 4,000 tokens if prefer=quality"),
-        estimate=Estimate(0.41, 210, ((1000, 0.55), (4000, 0.86), (16000, 0.97)), 0.8, {"margin": 0.2}),
-        forecasts=(
-            chosen,
-            Forecast("full_context", {}, 24_100, 200, 1, 3.2, 0.64, True),
-            Forecast(
-                "chain_of_agents", {"worker_tokens": 8000, "sources": ("a", "b")}, 1_124_100, 900, 43, 99.8, 0.5, False
-            ),
-        ),
-        profile=Profile("builtin-embedded", "embedded", "extractive", 1_000_000, {}, CostModel(0, 0, 0, 0)),
-    )
-
-
-def answer(text: str, source: str, quote: str) -> Answer:
-    cited = (
-        Citation(1, "d1", source, 120, 120 + len(quote), quote, 7, None),
-        Citation(2, "d2", "docs/b.pdf", 5, 8, "two", None, 3),
-    )
-    return Answer(text, "answered", cited, USAGE, 1800, (Step("chunk_rag", "answered", USAGE),), "Anna")
 
 
 class Session:
@@ -196,22 +165,6 @@ class Session:
             case "restream":
                 self._emit(Event("token", {"text": "It was Berta [9]."}))
         return answer("It was Anna [1]. So they say [2].", "docs/a.md", "It was\n  Anna \u2028all along")
-
-
-PROFILE = Profile(
-    "calibrated (m)",
-    "server",
-    "m",
-    8192,
-    {"retrieved": ((512, 0.9),), "consecutive": ((512, 0.95),)},
-    CostModel(0.05, 1e-5, 1e-9, 0.01, error=0.04),
-    measured=True,
-    kinds={"fact": {"consecutive": ((512, 0.98), (4096, 0.9), (8192, 0.2)), "retrieved": ((512, 0.9), (8192, 0.1))}},
-    retention={"note": ((1000, 0.8),)},
-    false_found=0.1,
-    false_refused=0.02,
-    device="a\x1b[31m GPU",
-)
 
 
 def calibrate_backend(settings: Settings, emit: Emit, *, quick: bool = False) -> tuple[Profile, Path]:

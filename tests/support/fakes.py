@@ -12,7 +12,8 @@ import numpy.typing as npt
 from lcrag import ingest
 from lcrag.index.corpus import Corpus
 from lcrag.text.words import stems
-from lcrag.types import Event
+from lcrag.types import Answer, Backend, CorpusView, Emit, Event, Ranking, Reranker, ignore
+from pipelines import Pipeline, Run
 
 
 class HashingEmbedder:
@@ -44,3 +45,16 @@ def corpus_of(folder: Path, documents: dict[str, str]) -> Corpus:
     corpus = Corpus.open(folder / "index")
     corpus.refresh(ingest.discover([root]), nobody)
     return corpus
+
+
+def run_pipeline(
+    pipeline: Pipeline,
+    question: str,
+    corpus: CorpusView,
+    ranking: Ranking,
+    backend: Backend,
+    emit: Emit = ignore,
+    reranker: Reranker | None = None,
+) -> Answer:
+    """The pipeline's answer, as a session would ask for it."""
+    return pipeline.answer(Run(question, corpus, ranking, backend, reranker, emit, pipeline=pipeline.name))

@@ -36,8 +36,8 @@ from lcrag.backends.openai_server import OpenAIServer
 from lcrag.calibrate.cost import fit_cost, measure_cost
 from lcrag.calibrate.probes import EnglishProbes
 from lcrag.comparison import batch
-from lcrag.session import Session, Settings
-from lcrag.types import CostModel, Event, Policy
+from lcrag.session import Session
+from lcrag.types import CostModel, Event, Policy, Settings
 
 CHARACTERS = 3.45  # of these documents for a token, fences included
 ASKED = (

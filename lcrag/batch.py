@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final, Generic, TypeVar
 
+from lcrag.types import Backend
+
 J = TypeVar("J")
 R = TypeVar("R")
 
-WORKERS: Final = 8
-"""At a time on a server, unless told otherwise: a batch of its own fills the rest of its capacity."""
 BLOCK: Final = 64
 """Questions that go together: route by route within a block, so that a kill loses little and a cache keeps much."""
 
@@ -26,11 +26,11 @@ Worker = Callable[[], AbstractContextManager[Callable[[J], R]]]
 """Makes what one thread works with (a session of its own), and takes it away at the end."""
 
 
-def workers_for(backend: str, asked: int | None) -> int:
-    """How many at a time: a server takes many, a model in this process one."""
-    if backend != "server":
+def workers_for(backend: Backend, wanted: int | None) -> int:
+    """How many questions at a time: a server takes many, a model in this process one."""
+    if backend.concurrency == 1:
         return 1
-    return WORKERS if asked is None else asked
+    return backend.concurrency if wanted is None else wanted
 
 
 def blocks(listed: Sequence[J], size: int = BLOCK) -> Iterator[Sequence[J]]:

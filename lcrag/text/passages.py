@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import Final, TypeVar
 
-from lcrag.text.prompts import fence
-from lcrag.types import Backend, Chunk, CorpusView, Passage
+from lcrag.types import Chunk, Passage
 
 T = TypeVar("T")
 
 PASSAGE_TOKENS: Final = 512
-"""Where long text is cut into passages: two chunks, so that a marker still points to a paragraph or two."""
-
-
-def recounted(chunks: Iterable[Chunk], corpus: CorpusView, backend: Backend) -> list[Chunk]:
-    """The chunks with their tokens as the backend counts them."""
-    listed = list(chunks)
-    if corpus.tokenizer == backend.tokenizer:
-        return listed
-    counts = backend.count_many([chunk.text for chunk in listed])
-    return [replace(chunk, tokens=count) for chunk, count in zip(listed, counts, strict=True)]
+"""Where long text is cut into passages: about four chunks, so that a marker still points to a few paragraphs."""
 
 
 def within(ranked: Sequence[Chunk], tokens: int) -> list[Chunk]:
@@ -42,14 +31,14 @@ def passages(chunks: Iterable[Chunk], *, first: int = 1, limit: int = PASSAGE_TO
     Documents come by source; ``text == document.text[start:end]`` for each.
     """
     ordered = sorted(chunks, key=lambda chunk: (chunk.source, chunk.start))
-    return [_joined(run, marker) for marker, run in enumerate(_runs(ordered, limit), first)]
+    return [_join(run, marker) for marker, run in enumerate(_runs(ordered, limit), first)]
 
 
-def groups(listed: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[list[T]]:
+def groups(items: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[list[T]]:
     """Consecutive items in groups whose sizes add up to at most ``limit``; a larger item is a group of its own."""
     group: list[T] = []
     total = 0
-    for item, size in zip(listed, sizes, strict=True):
+    for item, size in zip(items, sizes, strict=True):
         if group and total + size > limit:
             yield group
             group, total = [], 0
@@ -57,12 +46,6 @@ def groups(listed: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[li
         total += size
     if group:
         yield group
-
-
-def fenced(listed: Sequence[Passage], backend: Backend) -> list[int]:
-    """Tokens that each passage takes of a prompt: its text and the fence around it."""
-    fences = backend.count_many([fence(passage) for passage in listed])
-    return [passage.tokens + tokens for passage, tokens in zip(listed, fences, strict=True)]
 
 
 def _runs(ordered: Sequence[Chunk], limit: int) -> Iterator[list[Chunk]]:
@@ -80,7 +63,7 @@ def _runs(ordered: Sequence[Chunk], limit: int) -> Iterator[list[Chunk]]:
         yield run
 
 
-def _joined(run: Sequence[Chunk], marker: int) -> Passage:
+def _join(run: Sequence[Chunk], marker: int) -> Passage:
     return Passage(
         marker=marker,
         document_id=run[0].document_id,
@@ -89,4 +72,5 @@ def _joined(run: Sequence[Chunk], marker: int) -> Passage:
         end=run[-1].end,
         text="".join(chunk.text for chunk in run),
         tokens=sum(chunk.tokens for chunk in run),
+        index_tokens=sum(chunk.index_tokens or chunk.tokens for chunk in run),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.retrieve.passages import groups, passages, within
+from lcrag.text.passages import groups, passages, within
 from lcrag.types import Chunk
 
 TEXTS = {"a": "abcdefghij" * 5, "b": "klmnopqrst" * 5}

@@ -1,0 +1,30 @@
+"""What the user sets for a whole session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a session reads, how it ranks, and what answers.
+
+    ``paths`` may hold "-": the document in ``stdin_text``. ``index``: a folder instead of the one in the user's cache.
+    ``dense``: "auto", "on", "off"; ``reader``: "auto", "off" (the reranker). ``log``: keep the route log; ``shadow``:
+    the share of questions that a second route is run on as well, for the log.
+    """
+
+    paths: tuple[str, ...]
+    index: Path | None = None
+    stdin_text: str | None = None
+    dense: str = "auto"
+    embedder: str | None = None
+    reader: str = "auto"
+    backend: str = "auto"
+    base_url: str | None = None
+    model: str | None = None
+    temperature: float = 0.0
+    seed: int = 0
+    log: bool = False
+    shadow: float = 0.0
