@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from lcrag.errors import InputError
+from lcrag.schemas import RESULTS as SCHEMA
 
-SCHEMA: Final = "lcrag.results/1"
 ROUTER: Final = "router"
 """The name of the router's rows; every other name is a constant route."""
 
