@@ -41,7 +41,7 @@ from lcrag.planning.profile import load_profile, profile_path, save_profile
 from lcrag.planning.router import further, label, route, utility
 from lcrag.retrieve.passages import PASSAGE_TOKENS, passages
 from lcrag.retrieve.rank import fill_vectors, retrieve
-from lcrag.serve import process as server
+from lcrag.serve import look as server
 from lcrag.text.prompts import prefix
 from lcrag.text.words import stems
 from lcrag.types import (
@@ -451,7 +451,6 @@ def open_backend(
             settings.model,
             sampling=Sampling(settings.temperature, settings.seed),
             log=ours.log if ours and url == ours.url else None,
-            on_token=lambda piece: emit(Event("token", {"text": piece})),
         )
 
     if settings.backend == "vllm":
