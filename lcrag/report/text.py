@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lcrag.planning.history import Record
     from lcrag.report.show import Shown
     from lcrag.serve.doctor import Finding
-    from lcrag.serve.process import Look
+    from lcrag.serve.look import Look
 
 QUOTE_CHARACTERS: Final = 160
 """How much of a quote the list of sources shows; the JSON has all of it."""
