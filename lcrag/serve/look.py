@@ -28,8 +28,10 @@ def look(url: str | None = None) -> Look:
 
     Raises NotRunning when it does not answer, NotAvailable or BackendFailed when what answers serves no model.
     """
-    from lcrag.backends.http import HttpClient, TransientError
-    from lcrag.backends.openai_server import DEFAULT_URL, cache_tokens, metric, served_model
+    from lcrag.backends.connection import TransientError
+    from lcrag.backends.http import HttpClient
+    from lcrag.backends.openai_server import DEFAULT_URL
+    from lcrag.backends.served import cache_tokens, metric, served_model
     from lcrag.errors import BackendFailed
 
     ours = remembered()
