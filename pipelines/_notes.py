@@ -12,7 +12,7 @@ from typing import Final
 
 from lcrag.evidence.provenance import restore_markers
 from lcrag.text.passages import groups
-from lcrag.text.prompts import ANSWER_TOKENS, says_nothing
+from lcrag.text.prompts import says_nothing
 from lcrag.types import Answer, Completion, Event, Passage, Task
 from pipelines._run import Run
 
@@ -49,7 +49,7 @@ def merge_notes(run: Run, notes: Sequence[str], read: Sequence[Passage], *, room
 
 def answer_from_notes(run: Run, notes: Sequence[str], read: Sequence[Passage]) -> Answer:
     """The manager's answer from the notes that were taken of ``read``."""
-    [completion] = run.ask([Task("synthesise", run.question, (), tuple(notes))], ANSWER_TOKENS)
+    [completion] = run.ask([Task("synthesise", run.question, (), tuple(notes))], run.answer_tokens)
     if not says_nothing(completion.text):
         completion = replace(completion, text=restore_markers(completion.text, (), notes, read))
     return run.cite(completion, read)

@@ -23,6 +23,7 @@ from lcrag.errors import DoesNotFit
 from lcrag.evidence.cite import cite
 from lcrag.evidence.contradiction import find_contradictions
 from lcrag.planning.scale import count_chunks, frame_tokens, most_tokens, passage_tokens
+from lcrag.text.loops import without_loop
 from lcrag.text.passages import within
 from lcrag.text.prompts import ANSWER_TOKENS, says_nothing
 from lcrag.text.questions import is_broad
@@ -72,6 +73,7 @@ class Run:
 
     ``ranking`` is this question's, ranked once. ``reranker`` may be None. ``pipeline``: its name in
     the steps. ``usage``: what was used so far. ``asked``: every passage given to the backend, as often as it was.
+    ``answer_tokens``: the most tokens that an answer may have.
     """
 
     question: str
@@ -82,6 +84,7 @@ class Run:
     emit: Emit = ignore
     on_token: OnToken | None = None
     pipeline: str = ""
+    answer_tokens: int = ANSWER_TOKENS
     usage: Usage = field(default_factory=Usage)
     asked: list[Passage] = field(default_factory=list)
 
@@ -151,7 +154,14 @@ class Run:
         completions = self.backend.run(tasks, max_tokens=max_tokens, on_token=self.on_token if streams else None)
         used = reduce(lambda total, completion: total + completion.usage, completions, Usage())
         self.usage += replace(used, seconds=time.perf_counter() - begun)
-        return completions
+        return [self._without_loop(completion) for completion in completions]
+
+    def _without_loop(self, completion: Completion) -> Completion:
+        text = without_loop(completion.text)
+        if text == completion.text:
+            return completion
+        self.emit(Event("usage", {"message": "the model repeated itself: its reply is cut there"}))
+        return replace(completion, text=text, finish="stop")
 
     def retrieved(self, read: Sequence[Passage], hits: int, **details: object) -> None:
         """Report what is about to be read: ``hits`` chunks as these passages."""
@@ -165,7 +175,7 @@ class Run:
             return self.nothing(read)
         if not self.fits(read):
             self.check_room(sum(self.sizes(read)), self.frame("answer") + ANSWER_TOKENS)
-        [completion] = self.ask([Task("answer", self.question, tuple(read))], ANSWER_TOKENS)
+        [completion] = self.ask([Task("answer", self.question, tuple(read))], self.answer_tokens)
         return self.cite(completion, read)
 
     def cite(self, completion: Completion, read: Sequence[Passage]) -> Answer:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
-from lcrag.errors import DoesNotFit
+from lcrag.errors import BackendFailed, DoesNotFit
 from lcrag.text.passages import passages, within
 from lcrag.types import Answer, CorpusSize, Estimate, Event, Passage, Workload
 from pipelines._run import Pipeline, Run
@@ -88,6 +88,11 @@ class Escalate:
             except DoesNotFit as error:
                 refused = error
                 before = member.name, "does_not_fit"
+            except BackendFailed as error:
+                if answer is None:
+                    raise
+                run.emit(Event("usage", {"message": f"{member.name} failed: {error}"}))
+                return answer
             else:
                 return last if answer is None else answer.followed_by(last)
         if answer is None:

@@ -13,7 +13,7 @@ import pytest
 from support.faulty_server import faulty_server
 
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.errors import DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
+from lcrag.errors import BackendFailed, DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
 from lcrag.index import folder_of, index_clear, index_status
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
@@ -144,6 +144,42 @@ def test_session_coverage_is_that_of_what_was_read(tmp_path: Path) -> None:
     assert answer.status == "not_retrieved"
     assert answer.tokens_read < 1000
     assert answer.coverage == min(read, answer.plan.chosen.evidence) < 0.9
+
+
+def test_session_keeps_its_answer_when_a_further_route_fails(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.\n\n" + "The sea was calm.\n\n" * 900)
+
+    def reply(task: Task) -> str:
+        if len(backend.tasks) > 1:
+            raise error
+        return "It was Berta."
+
+    for error in (BackendFailed("gone"), DoesNotFit("102 more than the window", tokens=8294, window=8192)):
+        events: list[Event] = []
+        backend = ScriptedBackend(reply)
+        with Session.open(settings(tmp_path), events.append, backend=backend) as session:
+            answer = session.ask("Who kept the light?", Policy("quality"))
+        assert (answer.status, answer.text) == ("answered", "It was Berta.")
+        assert any(str(error) in str(event.data.get("message")) for event in events)
+
+
+def test_session_takes_the_next_route_when_the_chosen_one_does_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.\n\n" + "The sea was calm.\n\n" * 900)
+
+    def reply(task: Task) -> str:
+        if len(backend.tasks) == 1:
+            raise DoesNotFit("102 more than the window", tokens=8294, window=8192)
+        return f"Anna Holm kept the light [{task.passages[0].marker}]."
+
+    events: list[Event] = []
+    backend = ScriptedBackend(reply)
+    with Session.open(settings(tmp_path), events.append, backend=backend) as session:
+        answer = session.ask("Who kept the light?", Policy())
+        assert answer.citations
+        assert any("instead" in str(event.data.get("message")) for event in events)
+        backend.tasks.clear()
+        with pytest.raises(DoesNotFit):
+            session.ask("Who kept the light?", Policy(pipeline="chunk_rag"))
 
 
 def test_session_trace_and_shadow_stream_only_the_answer(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 A marker names a passage; a citation names characters. Between the two, each sentence before the marker is searched for
 in the passage and checked against it (``lcrag.evidence.support``). A marker that supports nothing is dropped and
 counted, and the rest are numbered again from 1, so that what the reader sees can be looked up. A sentence without a
-marker of its own is checked against the passages that the answer names elsewhere.
+marker of its own is checked against the passages that the answer names elsewhere. An answer that names no passage at
+all, as small models write it, is cited afterwards: each sentence is checked against the passages that share most of its
+words.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from lcrag.evidence.support import (
 from lcrag.text.passages import pieces_of
 from lcrag.text.places import line_of, page_of, part_of
 from lcrag.text.sentences import sentences
-from lcrag.text.words import stems
+from lcrag.text.words import STOP_WORDS, WORD, stems
 from lcrag.types import Citation, Document, Passage, Statement
 
 MARKER: Final = re.compile(r"\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\]")
@@ -36,6 +38,10 @@ BEGINNING: Final = re.compile(r"[\s.,;:!?]*(?:(?:[-*•+>]|\d{1,3}[.)])\s+)?")
 """What comes before a statement and is not part of it: punctuation of the previous one, the mark of a list item."""
 LEAST_WORDS: Final = 2
 """Stems that a sentence must have to be a statement of its own: "Yes." belongs to what follows it. Not measured."""
+
+NEAREST: Final = 8
+"""Passages that a sentence of an answer without markers is checked against. By words alone: on 500 pairs of statement
+and source, cosine added nothing to words (AUROC .946 for .945, ``examples/evaluation/support.py``)."""
 
 Places = list[tuple[Passage, Support]]
 
@@ -81,6 +87,7 @@ class _Citer:
         self._documents = documents
         self._groups = list(split_at_markers(text, passages))
         self._named = self._named_by([number for group in self._groups for number in group.numbers])
+        self._lowered = [] if self._named else [(passage.text.lower(), passage) for passage in passages]
         self._opened: dict[str, Document] = {}
         self._citations: dict[tuple[str, int, int], Citation] = {}
         self._statements: list[Statement] = []
@@ -106,7 +113,7 @@ class _Citer:
         for start, end in find_statements(self._text[group.begin : group.start]):
             start, end = group.begin + start, group.begin + end
             sentence = self._text[start:end]
-            places = exact or _find_support(sentence, named) or _find_support(sentence, self._named)
+            places = exact or _find_support(sentence, named) or _find_support(sentence, self._candidates(sentence))
             supporting.update(passage.marker for passage, _ in places)
             markers = tuple(dict.fromkeys(self._marker(passage, place) for passage, place in places))
             begin = len(self._out) + start - position
@@ -124,6 +131,15 @@ class _Citer:
 
     def _named_by(self, numbers: Sequence[int]) -> list[Passage]:
         return [self._passages[number] for number in dict.fromkeys(numbers) if number in self._passages]
+
+    def _candidates(self, sentence: str) -> list[Passage]:
+        """The passages that the answer names; in an answer that names none, those that share most of its words."""
+        if self._named:
+            return self._named
+        words = {word for word in WORD.findall(sentence.lower()) if word not in STOP_WORDS}
+        shared = [(sum(word in text for word in words), passage) for text, passage in self._lowered]
+        best = sorted((pair for pair in shared if pair[0]), key=lambda pair: (-pair[0], pair[1].marker))
+        return [passage for _, passage in best[:NEAREST]]
 
     def _find_exact(self, group: Group, named: Sequence[Passage]) -> Places:
         """The places that quote all the words before the markers as they are."""

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
+from lcrag.text.refusals import refuses
 from lcrag.types import Passage, Role, Task
 
 ANSWER_TOKENS: Final = 1024
@@ -54,6 +55,13 @@ _FENCE = re.compile(r"<(?=\s*/?\s*(?:documents|passage|notes|question)\b)", re.I
 def answer_tokens(scope_tokens: float) -> int:
     """Tokens forecast for an answer before calibration: 64 and half of its evidence, at most ANSWER_TOKENS."""
     return min(ANSWER_TOKENS, 64 + round(scope_tokens) // 2)
+
+
+def most_answer_tokens(scope_tokens: float) -> int:
+    """The most tokens that an answer may have: four times what is forecast, so that a model that does not stop is
+    stopped, and nothing is cut that a question of this scope needs.
+    """
+    return min(ANSWER_TOKENS, 4 * answer_tokens(scope_tokens))
 
 
 def messages(task: Task) -> list[dict[str, str]]:
@@ -97,8 +105,8 @@ def defused(text: str) -> str:
 
 
 def says_nothing(text: str) -> bool:
-    """Whether a reply says that its passages do not hold the answer, or says nothing at all."""
-    return text.strip().strip(".").upper() in ("", NOT_FOUND)
+    """Whether a reply says, in whatever words, that its passages do not hold the answer, or says nothing at all."""
+    return text.strip().strip(".*").upper() in ("", NOT_FOUND) or refuses(text)
 
 
 def parse_verdict(text: str) -> Literal["yes", "no"]:

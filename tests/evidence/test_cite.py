@@ -43,7 +43,8 @@ def cited(text: str, passages: tuple[Passage, ...] = PASSAGES) -> tuple[str, tup
         ),
         ("The lamp burned oil. [5][3]", "The lamp burned oil. [1]", ["The lamp burned oil."]),
         ("The lamp burned oil. [3, 5]", "The lamp burned oil. [1]", ["The lamp burned oil."]),
-        ("The lamp burned oil. [99]", "The lamp burned oil.", []),
+        ("The lamp burned oil. [99]", "The lamp burned oil. [1]", ["The lamp burned oil."]),
+        ("The whale sang opera. [99]", "The whale sang opera.", []),
         ("Quite another matter altogether [5].", "Quite another matter altogether.", []),
         ("A note says so [12]. [5]", "A note says so [12]. [1]", ["A note says so [12]."]),
         (
@@ -128,7 +129,8 @@ def test_cite_takes_a_bracketed_number_of_the_source_for_words(answer: str, text
             [("It was lit in 1871 and kept for nine years by Anna Holm.", True, (1, 2))],
             0,
         ),
-        ("The lamp burned oil.", [("The lamp burned oil.", False, ())], 0),
+        ("The lamp burned oil.", [("The lamp burned oil.", True, (1,))], 0),
+        ("The whale sang opera.", [("The whale sang opera.", False, ())], 0),
         ("", [], 0),
     ],
 )

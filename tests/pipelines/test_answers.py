@@ -81,9 +81,9 @@ def test_full_context_reads_everything_in_order_at_once(tmp_path: Path) -> None:
 
 def test_full_context_that_does_not_fit_says_by_how_much(tmp_path: Path) -> None:
     with pytest.raises(DoesNotFit) as refused:
-        ask(tmp_path, FullContext(), holder, window=2500)
-    assert refused.value.window == 2500
-    assert refused.value.tokens > 2500
+        ask(tmp_path, FullContext(), holder, window=1190)
+    assert refused.value.window == 1190
+    assert refused.value.tokens > 1190
     assert "chain_of_agents" in refused.value.hint
 
 
@@ -185,7 +185,8 @@ def test_chain_of_agents_as_a_tree_asks_all_workers_at_once(tmp_path: Path) -> N
 
 def test_merge_notes_merges_many_level_by_level(tmp_path: Path) -> None:
     def talkative(task: Task) -> str:
-        return "word " * 300 + f"[{task.passages[0].marker}]" if task.passages else "word " * 299 + "[1]"
+        words = " ".join(map(str, range(299)))
+        return f"{words} and [{task.passages[0].marker}]" if task.passages else f"{words} [1]"
 
     backend = ScriptedBackend(talkative, window=4000)
     with corpus_of(tmp_path, DOCUMENTS) as corpus:
@@ -277,7 +278,7 @@ def test_chain_of_agents_with_small_workers_reads_a_chunk_at_a_time(tmp_path: Pa
 
 def test_merge_notes_drops_merges_that_hold_nothing(tmp_path: Path) -> None:
     def forgetful(task: Task) -> str:
-        return "word " * 600 if task.role == "note" else NOT_FOUND
+        return " ".join(map(str, range(600))) if task.role == "note" else NOT_FOUND
 
     answer, tasks = ask(tmp_path, ChainOfAgents(worker_tokens=500), forgetful)
     merged = [place for place, task in enumerate(tasks) if task.role == "summarise"]
@@ -357,16 +358,25 @@ def test_escalate_begins_the_second_step_with_the_first(tmp_path: Path) -> None:
 def test_escalate_skips_what_does_not_fit(tmp_path: Path) -> None:
     events: list[Event] = []
     answer, _ = ask(tmp_path, Escalate(1000), lambda task: NOT_FOUND, window=2500, events=events)
-    assert [step.pipeline for step in answer.steps] == ["chunk_rag", "chain_of_agents"]
+    assert [step.pipeline for step in answer.steps] == ["chunk_rag", "full_context"]
     assert answer.status == "not_found"
     assert [
         (event.data["from"], event.data["to"], event.data["status"]) for event in events if event.kind == "escalate"
-    ] == [
-        ("chunk_rag", "full_context", "not_retrieved"),
-        ("full_context", "chain_of_agents", "does_not_fit"),
-    ]
+    ] == [("chunk_rag", "full_context", "not_retrieved")]
     with pytest.raises(DoesNotFit):
         ask(tmp_path / "tiny", Escalate(600), holder, window=100)
+
+
+def test_escalate_keeps_its_answer_when_a_later_step_fails(tmp_path: Path) -> None:
+    def reply(task: Task) -> str:
+        if sum(passage.tokens for passage in task.passages) > 1000:
+            raise BackendFailed("gone")
+        return NOT_FOUND
+
+    events: list[Event] = []
+    answer, _ = ask(tmp_path, Escalate(100), reply, events=events)
+    assert answer.status == "not_retrieved"
+    assert any("full_context failed: gone" in str(event.data.get("message")) for event in events)
 
 
 @pytest.mark.parametrize("pipeline", [ChunkRag(4000), Compression(3500), Compression(4000, "hits", "summarise")])

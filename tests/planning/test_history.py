@@ -154,7 +154,7 @@ def test_session_after_an_abstention_tries_only_routes_worth_their_price(documen
 
 def test_session_goes_on_after_an_unsupported_answer(documents: Path) -> None:
     def reply(task: Task) -> str:
-        return "It is Anna7." if len(backend.tasks) == 1 else found(task)
+        return "It is Berta." if len(backend.tasks) == 1 else found(task)
 
     backend = ScriptedBackend(reply)
     with opened(documents, backend, []) as session:
