@@ -6,9 +6,8 @@ import typer
 
 from lcrag.cli import options as opt
 from lcrag.cli.output import Output
-from lcrag.report.text import doctor_report
-
-DOCTOR = "lcrag.doctor/1"
+from lcrag.report.status import doctor_report
+from lcrag.schemas import DOCTOR
 
 
 def doctor(

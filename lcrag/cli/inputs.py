@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lcrag.errors import BadQuestions, InputError
-from lcrag.report.objects import ANSWER, ERROR
+from lcrag.schemas import ANSWER, ERROR
 
 STDIN = "-"
 

@@ -8,7 +8,7 @@ import typer
 
 from lcrag.cli import options as opt
 from lcrag.cli.output import Output
-from lcrag.report.text import server_report
+from lcrag.report.status import server_report
 
 ModelName = Annotated[
     str, typer.Argument(help="A model's folder, or its name if it was downloaded before.", metavar="MODEL")

@@ -21,11 +21,11 @@ from lcrag.comparison.breakdown import agreement, breakdown, grid, reliability
 from lcrag.comparison.dataset import Question
 from lcrag.comparison.results import Key
 from lcrag.comparison.scoring import ABSTAINED, METRICS, Score, score
+from lcrag.schemas import COMPARE as SCHEMA
 
 if TYPE_CHECKING:
     from lcrag.comparison.significance import Scores
 
-SCHEMA: Final = "lcrag.compare/1"
 ROUTER: Final = "router"
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 DIGITS: Final = 6

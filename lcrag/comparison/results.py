@@ -11,11 +11,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from lcrag.errors import InputError
-
-SCHEMA: Final = "lcrag.results/1"
+from lcrag.schemas import RESULTS as SCHEMA
 
 Key = tuple[str, str]
 """A question's id and a route's name."""

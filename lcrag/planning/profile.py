@@ -20,9 +20,9 @@ from typing import Any, Final, get_args
 
 from lcrag.errors import BadConfig
 from lcrag.paths import config_folder
+from lcrag.schemas import PROFILE as SCHEMA
 from lcrag.types import BackendIdentity, CostModel, Curve, Estimate, Kind, Profile, Role, Surroundings
 
-SCHEMA: Final = "lcrag.profile/2"
 _FIRST_SCHEMA: Final = "lcrag.profile/1"
 _FIRST_NAMES: Final = {"handed": "retention", "brevity": "output_ratio"}
 _FIRST_COSTS: Final = {
