@@ -25,7 +25,7 @@ from lcrag.calibrate.outcomes import Outcomes
 from lcrag.calibrate.probes import Probe
 from lcrag.planning.profile import save_profile, to_object
 from lcrag.report.calibration import profile_report
-from lcrag.serve.process import look
+from lcrag.serve.look import look
 from lcrag.session import identity_of, open_backend
 from lcrag.text.prompts import fence
 from lcrag.text.words import stems

@@ -10,7 +10,7 @@ from lcrag.report.terminal import printable
 if TYPE_CHECKING:
     from lcrag.index.corpus import IndexStatus, Refreshed
     from lcrag.serve.doctor import Finding
-    from lcrag.serve.process import Look
+    from lcrag.serve.look import Look
 
 
 def index_report(info: Mapping[str, int], refreshed: Refreshed) -> str:
