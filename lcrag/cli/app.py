@@ -93,7 +93,7 @@ def _invoke(args: Sequence[str], output: Output) -> int:
 
 def _usage(error: typer.TyperException) -> tuple[str, str]:
     """What is wrong with the words typed, or with the environment; and the line to type."""
-    from lcrag.cli.options import origins
+    from lcrag.cli.call import origins
 
     context: typer.Context | None = getattr(error, "ctx", None)
     if context is None:
