@@ -147,7 +147,7 @@ def test_answer_and_passage_from_a_line_of_ten_megabytes(tmp_path: Path) -> None
     with corpus_of(tmp_path, {"a.txt": text}) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
         answer = run_pipeline(ChunkRag(2000), QUESTION, corpus, ranking, EmbeddedBackend(None), nobody)
-    [citation] = [citation for citation in answer.citations if "Brandt" in citation.quote]
+    [citation] = [one for one in answer.citations if "Brandt" in one.quote]
     assert (citation.line, citation.quote) == (1, FACT)
     shown = passage(show(Place(tmp_path / "documents/a.txt", 1), FACT), colour=False)
     assert f"»{FACT}«" in shown

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Final, get_args
 from lcrag.calibrate.cost import fit_cost, measure_cost
 from lcrag.calibrate.outcomes import Cell, Outcomes, falling, fitted, interval
 from lcrag.calibrate.probes import ProbeSource
-from lcrag.planning.profile import at as value_at
 from lcrag.planning.profile import builtin_profile
+from lcrag.planning.use import at as value_at
 from lcrag.text.prompts import answer_tokens, says_nothing
 from lcrag.types import Backend, Curve, Emit, Event, Kind, Profile, Role, Surroundings
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from lcrag.calibrate.calibrate import SHARE
-from lcrag.planning.profile import at, effective_window
+from lcrag.planning.use import at, effective_window
 from lcrag.report.terminal import printable
 from lcrag.types import CostModel, Curve, Profile, Surroundings
 
@@ -48,7 +47,7 @@ def _table(title: str, curves: Mapping[str, Curve], window: int) -> list[str]:
     lines = [f"{title:21}" + "".join(f"{_short(tokens):>7}" for tokens in lengths) + "  effective window"]
     for kind, curve in curves.items():
         cells = "".join(f"  {BARS[round(8 * at(curve, tokens))]}{_share(at(curve, tokens)):>4}" for tokens in lengths)
-        lines.append(f"{kind:21}{cells}  {effective_window(curve, SHARE):,}")
+        lines.append(f"{kind:21}{cells}  {effective_window(curve):,}")
     return [*lines, ""]
 
 

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from lcrag.report import comparison
-from lcrag.report.objects import chosen
 from lcrag.report.plans import options_text, quality_text, unbeaten
 from lcrag.report.templating import render
 from lcrag.report.terminal import printable
@@ -65,7 +64,7 @@ def plan_html(plan: Plan) -> str:
         question=printable(plan.question),
         reasons=[printable(reason) for reason in (plan.reason, *plan.counterfactuals)],
         rows=[
-            (forecast, options_text(forecast.options), quality_text(forecast, plan.profile), forecast is chosen(plan))
+            (forecast, options_text(forecast.options), quality_text(forecast, plan.profile), forecast is plan.chosen)
             for forecast in shown
         ],
         hidden=len(plan.forecasts) - len(shown),

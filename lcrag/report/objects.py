@@ -97,7 +97,6 @@ def usage_object(usage: Usage) -> dict[str, Any]:
 
 def plan_object(plan: Plan) -> dict[str, Any]:
     """``lcrag.plan/1``."""
-    taken = chosen(plan)
     return {
         "schema": PLAN,
         "question": plan.question,
@@ -105,24 +104,16 @@ def plan_object(plan: Plan) -> dict[str, Any]:
         "options": dict(plan.options),
         "reason": plan.reason,
         "counterfactuals": list(plan.counterfactuals),
+        "tokenizer": plan.tokenizer,
         "estimate": {
             "diffusion": plan.estimate.diffusion,
             "scope_tokens": plan.estimate.scope_tokens,
             "coverage": {str(tokens): plan.estimate.covered(tokens) for tokens in COVERAGE_TOKENS},
             "features": dict(plan.estimate.features),
         },
-        "forecasts": [_forecast_object(forecast, chosen=forecast is taken) for forecast in plan.forecasts],
+        "forecasts": [_forecast_object(forecast, chosen=forecast is plan.chosen) for forecast in plan.forecasts],
         "profile": {"name": plan.profile.name, "measured": plan.profile.measured},
     }
-
-
-def chosen(plan: Plan) -> Forecast:
-    """The forecast of the route that the plan takes."""
-    return next(
-        forecast
-        for forecast in plan.forecasts
-        if forecast.pipeline == plan.pipeline and dict(forecast.options) == dict(plan.options)
-    )
 
 
 def _forecast_object(forecast: Forecast, *, chosen: bool) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lcrag.report.objects import chosen
 from lcrag.report.terminal import printable, render
 from lcrag.types import Answer, Forecast, Option, Plan, Profile, Usage
 
@@ -43,7 +42,7 @@ def unbeaten(plan: Plan) -> list[Forecast]:
     A route beats another if it fits, takes no more tokens and no more seconds, and its P(correct) is no lower. Of
     equal routes the first beats the others.
     """
-    taken, routes = chosen(plan), list(enumerate(plan.forecasts))
+    taken, routes = plan.chosen, list(enumerate(plan.forecasts))
     return [
         forecast
         for place, forecast in routes
@@ -69,7 +68,7 @@ def _routes(plan: Plan, shown: Sequence[Forecast]) -> Table:
     table = _table("  route", "tokens", "calls", "seconds", _quality_head(plan.profile))
     table.add_column("fits")
     for forecast in shown:
-        taken = forecast is chosen(plan)
+        taken = forecast is plan.chosen
         table.add_row(
             f"{'*' if taken else ' '} {forecast.pipeline} {options_text(forecast.options)}",
             f"{forecast.input_tokens:,}",
@@ -110,7 +109,7 @@ def options_text(options: Mapping[str, Option]) -> str:
 
 def outcome_report(plan: Plan, answer: Answer, *, width: int, colour: bool) -> str:
     """The forecast of the chosen route, below it what each step took, then their sum."""
-    forecast = chosen(plan)
+    forecast = plan.chosen
     table = _table("", "tokens", "cached", "written", "calls", "seconds", _quality_head(plan.profile))
     table.add_row(
         f"forecast {forecast.pipeline}",

@@ -20,7 +20,7 @@ from lcrag.calibrate.cost import fit_cost, measure_cost
 from lcrag.calibrate.outcomes import Outcomes, falling, interval
 from lcrag.calibrate.probes import EnglishProbes
 from lcrag.errors import BackendFailed
-from lcrag.planning.profile import at, effective_window
+from lcrag.planning.use import at, effective_window
 from lcrag.text.prompts import NOT_FOUND, answer_tokens
 from lcrag.types import CostModel, Event, Kind, Surroundings
 
