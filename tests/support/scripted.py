@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ from lcrag.backends import BACKENDS
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, NotInstalled, NotRunning
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Completion, OnToken, Settings, Task
+from lcrag.types import Completion, OnToken, Task
 
 EVIL: Final = "red \x1b[31malert\x07 \u202eright to left\u202c\x9b2J"
 ANSWER: Final = "The keeper was Anna Holm [1]."
@@ -25,7 +24,9 @@ STREAMED: Final = {"restream": "The keeper was Berta [9]."}
 def write_documents(folder: Path) -> None:
     """A readable document with the answer, some without it, and a file that cannot be read."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "a.md").write_text("The lighthouse was built in 1860.\n\nThe keeper was \u2028 Anna Holm, a sailor.\n", encoding="utf-8")
+    (folder / "a.md").write_text(
+        "The lighthouse was built in 1860.\n\nThe keeper was \u2028 Anna Holm, a sailor.\n", encoding="utf-8"
+    )
     for name in "bcd":
         (folder / f"{name}.md").write_text(f"# Part {name}\n\n" + f"The sea at {name} was calm that day. " * 60)
     (folder / "broken\x1b[1m.pdf").write_bytes(b"%PDF-1.4 and no more")
