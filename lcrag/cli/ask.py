@@ -144,6 +144,9 @@ class _Printer:
                 self.progress.clear()
                 plan: Plan = event.data["plan"]
                 self.output.report(plans.plan_report(plan, width=width(), colour=self.output.colour(sys.stderr)))
+            if event.kind == "escalate" and self.streamed:  # another answer follows
+                self.output.write("\n\n")
+                self.streamed = ""
             if event.kind == "token" and self._streams:
                 self.progress.clear()
                 self.output.write(printable(event.data["text"]))

@@ -148,7 +148,7 @@ def _split(words: list[str]) -> tuple[tuple[str, ...], list[str]]:
             f"no such file or folder: {words[0]}" if words else "say what to read and what to ask",
             hint='lcrag compare docs/ "your question" "another one"',
         )
-    questions = [word for word in words[len(paths) :] if word.strip()]
+    questions = [inputs.as_text(word) for word in words[len(paths) :] if word.strip()]
     if not questions:
         raise InputError("the question is missing", hint='lcrag compare docs/ "your question" "another one"')
     return tuple(paths), questions
