@@ -9,7 +9,6 @@ under lcrag's own ranking, so that a better ranking makes better gold. For measu
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from lcrag import ingest
 from lcrag.comparison.dataset import Question, Span
 from lcrag.errors import InputError
 from lcrag.index.corpus import Corpus
+from lcrag.paths import key_of
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.text.tokens import count_many
 from lcrag.types import Document, Embedder, Event, Hit, Ranking
@@ -57,13 +57,12 @@ def ranked(
     for question in questions:
         by_docs.setdefault(question.docs, []).append(question)
     for docs, asked in by_docs.items():
-        key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
-        with Corpus.open(indexes / key) as corpus:
+        with Corpus.open(indexes / key_of(docs)) as corpus:
             scan = ingest.discover(docs)
             corpus.refresh(scan, _quiet)
             if embedder is not None and corpus.size.chunks <= fill_up_to:
                 fill_vectors(corpus, embedder, _quiet)
-            texts = {file.path.resolve(): ingest.read(file) for file in scan.files}
+            texts = {Path(file.path).resolve(): ingest.read(file) for file in scan.files}
             for question in asked:
                 ranking = retrieve(corpus, question.question, embedder=embedder, depth_tokens=corpus.size.tokens)
                 yield question, ranking, gold(question, ranking, texts)

@@ -31,6 +31,7 @@ from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.evidence.cite import cite
 from lcrag.index.corpus import Corpus
+from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.rank import retrieve
 from lcrag.retrieve.reranker import MiniLMReranker
@@ -86,11 +87,11 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
     for question in load(folder):
         by_docs.setdefault(question.docs, []).append(question)
     for docs, asked in by_docs.items():
-        key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
+        key = key_of(docs)
         with Corpus.open(indexes / key) as corpus:
             scan = ingest.discover(docs)
             corpus.refresh(scan, quiet)
-            ids = {file.path.resolve(): ingest.read(file).id for file in scan.files}
+            ids = {Path(file.path).resolve(): ingest.read(file).id for file in scan.files}
             for question in asked:
                 ranking = retrieve(corpus, question.question, embedder=backend._embedder)
                 read = tuple(passages(within([hit.chunk for hit in ranking.hits], tokens)))

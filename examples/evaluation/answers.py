@@ -26,6 +26,7 @@ from pathlib import Path
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.errors import DoesNotFit
+from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
@@ -57,7 +58,7 @@ def quiet(event: Event) -> None:
 def rows(folder: Path, routes: list[str], limit: int | None, indexes: Path, backend: EmbeddedBackend) -> Iterator[Row]:
     questions = sorted(sampled(load(folder), limit), key=lambda question: question.docs)
     for docs, asked in groupby(questions, key=lambda question: question.docs):
-        key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
+        key = key_of(docs)
         with Session.open(Settings(tuple(map(str, docs)), index=indexes / key, backend="embedded"), quiet) as session:
             session.embedder, session.reader, session.backend = backend._embedder, backend._reader, backend
             for question in asked:

@@ -10,7 +10,6 @@ asked of the documents that it names; one index is made per set of documents, an
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from lcrag import ingest
 from lcrag.comparison.dataset import Question, load
 from lcrag.errors import InputError, LcragError
 from lcrag.index.corpus import Corpus
+from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.types import Embedder, Event, Hit, Ranking
@@ -90,13 +90,13 @@ def measure(questions: Iterable[Question], embedder: Embedder | None, indexes: P
             sets.setdefault(question.docs, []).append(question)
     needs: Needs = {}
     for docs, asked in sets.items():
-        key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
+        key = key_of(docs)
         with Corpus.open(indexes / key) as corpus:
             scan = ingest.discover(docs)
             corpus.refresh(scan, quiet)
             if fill and embedder is not None:
                 fill_vectors(corpus, embedder, quiet)
-            ids = {file.path.resolve(): ingest.read(file).id for file in scan.files}
+            ids = {Path(file.path).resolve(): ingest.read(file).id for file in scan.files}
             for question in asked:
                 ranking = retrieve(corpus, question.question, embedder=embedder, depth_tokens=corpus.size.tokens)
                 spans = evidence(question, ids)

@@ -26,6 +26,7 @@ import argparse
 import collections
 import gzip
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -44,7 +45,8 @@ from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.scoring import SHORT_WORDS, contained, token_f1, words
 from lcrag.evidence.cite import cite
 from lcrag.retrieve import onnx_export
-from lcrag.retrieve.embedder import load_embedder, weights_folder
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.retrieve.encoder import NO_TELEMETRY, weights_folder
 from lcrag.retrieve.reranker import ADAPTER, MiniLMReranker
 from lcrag.text.passages import passages, within
 from lcrag.types import Document, Passage, Ranking, Reranker, Task
@@ -97,7 +99,7 @@ def measured(
     for question, ranking, gold in ranked(questions, backend._embedder, indexes):
         for doc in question.docs:
             if doc not in documents:
-                documents |= {file.path.resolve(): ingest.read(file) for file in ingest.discover([doc]).files}
+                documents |= {Path(file.path).resolve(): ingest.read(file) for file in ingest.discover([doc]).files}
         by_id = {document.id: document for document in documents.values()}
         hits = ranking.hits
         chunks = [hit.chunk for hit in hits]
@@ -175,6 +177,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         reader = None if options.reader == "off" else MiniLMReranker()
         if options.fp32:
+            os.environ.update(NO_TELEMETRY)
             onnx_export.export_reader(weights_folder(), Path(scratch, "reader"), ADAPTER)
             reader = MiniLMReranker(Path(scratch, "reader.fp32"))
         backend = EmbeddedBackend(load_embedder(), reader)

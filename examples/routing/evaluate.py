@@ -12,7 +12,6 @@ question's words (TF-IDF, ridge), and the oracle. ``--outcomes`` keeps what was 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
@@ -26,6 +25,7 @@ from sklearn.linear_model import Ridge
 
 from lcrag.calibrate.outcomes import falling
 from lcrag.comparison.dataset import Question, load
+from lcrag.paths import key_of
 from lcrag.planning.estimate import estimate
 from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile
@@ -69,7 +69,7 @@ def asked(folder: Path, limit: int, indexes: Path | None, done: set[str]) -> Ite
         if question.id not in done and (question.evidence or question.unanswerable) and not question.options:
             by_docs.setdefault(question.docs, []).append(question)
     for docs, several in by_docs.items():
-        key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
+        key = key_of(docs)
         settings = Settings(tuple(map(str, docs)), index=indexes / key if indexes else None, backend="embedded")
         with Session.open(settings, quiet) as session:
             sources = {document: source for document, source, _ in session.corpus.documents()}

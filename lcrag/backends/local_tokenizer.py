@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from lcrag.text.tokens import tokenizer_in
+from lcrag.text.tokens import load_tokenizer
 
 MIN_TEXTS: Final = 64
 """Texts from which on loading the tokenizer (0.3 s) takes less time than asking for each."""
@@ -28,7 +28,7 @@ def local_counter(folder: str) -> Count | None:
     if find_spec("tokenizers") is None or not path.is_file():
         return None
     try:
-        tokenizer = tokenizer_in(path)
+        tokenizer = load_tokenizer(path)
     except Exception:  # noqa: BLE001  what the package raises, whatever the file holds; the server counts then
         return None
 

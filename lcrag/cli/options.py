@@ -132,7 +132,8 @@ class Batch:
     """Many questions."""
 
     questions: Annotated[
-        Path | None, Option("Ask every question of FILE: one a line, or JSONL objects with question and id.", "FILE")
+        Path | None,
+        Option("Ask every question of FILE: text (one a line), CSV, JSONL (question and id), or SQuAD's JSON.", "FILE"),
     ] = None
     resume: Annotated[
         Path | None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from lcrag.errors import BadConfig
-from lcrag.paths import config_folder
+from lcrag.paths import config_folder, write_whole
 from lcrag.schemas import PROFILE as SCHEMA
 from lcrag.types import BackendIdentity, CostModel, Curve, Profile, Surroundings
 
@@ -111,10 +110,7 @@ def load_profile(identity: BackendIdentity) -> Profile:
 def save_profile(profile: Profile) -> Path:
     """Write the Profile to its place, whole or not at all. Raises OSError."""
     path = profile_path(BackendIdentity(profile.backend, profile.model, profile.window, profile.dtype, profile.device))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n")
     return path
 
 

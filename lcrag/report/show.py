@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lcrag import ingest
-from lcrag.errors import InputError, NoSuchPath
+from lcrag.errors import InputError, NoSuchPath, UnreadableFile
 from lcrag.evidence import support
 from lcrag.text.places import line_of, page_of
 from lcrag.text.sentences import sentences
@@ -81,7 +81,7 @@ def show(place: Place, quote: str | None = None) -> Shown:
     [file] = ingest.discover([str(place.file)]).files
     try:
         document = ingest.read(file)
-    except ingest.UnreadableFile as error:
+    except UnreadableFile as error:
         raise InputError(f"cannot read {place.file}: {error}") from error
     start, end = _span(document, place)
     if quote is not None:

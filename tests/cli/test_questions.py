@@ -45,6 +45,14 @@ def test_questions_of_jsonl_are_recognized_by_the_first_character(lcrag: Lcrag) 
     assert [line["question"] for line in lcrag("ask", "docs", "--questions", file).lines] == ["who?"]
 
 
+def test_questions_of_csv_begin_after_the_header(lcrag: Lcrag) -> None:
+    file = questions("question,answer", "who?,Ann", '"where, then?",', name="q.csv")
+    assert [(line["id"], line["question"]) for line in lcrag("ask", "docs", "--questions", file).lines] == [
+        ("2", "who?"),
+        ("3", "where, then?"),
+    ]
+
+
 def test_questions_continue_after_an_error(lcrag: Lcrag) -> None:
     file = questions(*({"id": name, "question": name} for name in ("who?", "budget", "server", "nowhere", "why?")))
     result = lcrag("ask", "docs", "--questions", file)

@@ -59,7 +59,7 @@ def test_show_finds_every_sentence_at_its_line(name: str) -> None:
         if document.text[:at].rpartition("\n")[2].strip() or line in seen or line is None:
             continue
         seen.add(line)
-        shown = show(Place(file.path, line), quote)
+        shown = show(Place(Path(file.path), line), quote)
         assert line_of(document, shown.start) == line
         assert shown.quote == quote
         assert f"»{quote.splitlines()[0]}" in passage(shown, colour=False)

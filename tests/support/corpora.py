@@ -56,10 +56,10 @@ def content(corpus: Corpus) -> dict[str, Any]:
         "size": corpus.size,
         "documents": documents,
         "tokens": list(corpus.documents()),
-        "chunks": [(one.document_id, one.source, one.start, one.end, one.text, one.tokens) for one in chunks],
+        "chunks": [(c.document_id, c.source, c.start, c.end, c.text, c.tokens) for c in chunks],
         "contexts": corpus.context(ids),
         "postings": postings,
-        "scores": sorted((place[one], round(score, 9)) for one, score in corpus.lexical("harbour ship week", 999)),
+        "scores": sorted((place[chunk], round(score, 9)) for chunk, score in corpus.lexical("harbour ship week", 999)),
         "failed": corpus.status().failed,
         "duplicates": corpus.status().duplicates,
     }
@@ -74,7 +74,7 @@ def write_docs(folder: Path) -> Path:
     return folder
 
 
-def found(corpus: Corpus, question: str) -> list[str]:
+def matches(corpus: Corpus, question: str) -> list[str]:
     return [chunk.text for chunk in corpus.get([chunk for chunk, _ in corpus.lexical(question, 10)])]
 
 

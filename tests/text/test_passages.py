@@ -12,42 +12,42 @@ TEXTS = {"a": "abcdefghij" * 5, "b": "klmnopqrst" * 5}
 
 
 def chunks(sizes: list[int], document: str, first: int) -> list[Chunk]:
-    made: list[Chunk] = []
+    joined: list[Chunk] = []
     start = 0
     for number, size in enumerate(sizes):
         text = TEXTS[document][start : start + size]
-        made.append(Chunk(first + number, document, f"{document}.md", start, start + size, text, size))
+        joined.append(Chunk(first + number, document, f"{document}.md", start, start + size, text, size))
         start += size
-    return made
+    return joined
 
 
 SIZES = st.lists(st.integers(1, 9), max_size=5)
 
 
 @given(SIZES, SIZES, st.randoms(use_true_random=False), st.integers(1, 40), st.data())
-def test_any_selection_becomes_the_documents_own_text_in_order(a, b, random, limit, data) -> None:  # type: ignore[no-untyped-def]
+def test_passages_are_the_documents_text_in_order(a, b, random, limit, data) -> None:  # type: ignore[no-untyped-def]
     every = chunks(a, "a", 1) + chunks(b, "b", 100)
     taken = [chunk for chunk in every if data.draw(st.booleans())]
     random.shuffle(taken)
-    made = passages(taken, first=3, limit=limit)
-    assert [passage.marker for passage in made] == list(range(3, 3 + len(made)))
-    assert all(passage.text == TEXTS[passage.document_id][passage.start : passage.end] for passage in made)
-    places = [(passage.source, passage.start, passage.end) for passage in made]
+    joined = passages(taken, first=3, limit=limit)
+    assert [passage.marker for passage in joined] == list(range(3, 3 + len(joined)))
+    assert all(passage.text == TEXTS[passage.document_id][passage.start : passage.end] for passage in joined)
+    places = [(passage.source, passage.start, passage.end) for passage in joined]
     assert places == sorted(places)
-    assert sum(passage.tokens for passage in made) == sum(chunk.tokens for chunk in taken)
-    assert all(passage.tokens <= max(limit, 9) for passage in made)
-    grouped = list(groups(made, (passage.tokens for passage in made), limit))
-    assert [passage for group in grouped for passage in group] == made
+    assert sum(passage.tokens for passage in joined) == sum(chunk.tokens for chunk in taken)
+    assert all(passage.tokens <= max(limit, 9) for passage in joined)
+    grouped = list(groups(joined, (passage.tokens for passage in joined), limit))
+    assert [passage for group in grouped for passage in group] == joined
     assert all(len(group) == 1 or sum(passage.tokens for passage in group) <= limit for group in grouped)
 
 
-def test_neighbours_are_joined_up_to_the_limit() -> None:
+def test_passages_join_neighbours_up_to_the_limit() -> None:
     every = chunks([5, 5, 5], "a", 1)
     assert [passage.end - passage.start for passage in passages(every, limit=10)] == [10, 5]
     assert [passage.end - passage.start for passage in passages([every[0], every[2]])] == [5, 5]
 
 
-def test_a_budget_takes_whole_chunks_and_always_one() -> None:
+def test_within_takes_whole_chunks_and_at_least_one() -> None:
     every = chunks([5, 5, 5], "a", 1)
     assert within(every, 11) == every[:2]
     assert within(every, 1) == every[:1]
