@@ -58,10 +58,9 @@ def _exit_codes() -> str:
 
 def _exit_code(kind: type[errors.LcragError]) -> str:
     names = ", ".join(f"`{name.__name__}`" for name in (kind, *_below(kind)))
-    first, *rest = (inspect.getdoc(kind) or "").rstrip(".")
-    return textwrap.fill(
-        f"- {kind.exit_code}: {first.lower()}{''.join(rest)} ({names})", COLUMNS, subsequent_indent="  "
-    )
+    description = (inspect.getdoc(kind) or "").rstrip(".")
+    line = f"- {kind.exit_code}: {description[0].lower()}{description[1:]} ({names})"
+    return textwrap.fill(line, COLUMNS, subsequent_indent="  ")
 
 
 def _below(kind: type[errors.LcragError]) -> list[type[errors.LcragError]]:
