@@ -1,4 +1,4 @@
-"""Where the value of an option comes from."""
+"""The origin of an option's value: command line, environment, files, presets."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_config_of_flags_and_paths(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch
         ("min_quality = 3", "lcrag.toml: min_quality must be at least 0 and at most 1, not 3"),
         ('max_seconds = "1"', "lcrag.toml: max_seconds must be a number, not '1'"),
         ('json = "yes"', "lcrag.toml: json must be true or false, not 'yes'"),
-        ("model = 3", "lcrag.toml: model must be a text, not 3"),
+        ("model = 3", "lcrag.toml: model must be text in quotes, not 3"),
         ("index = 3", "lcrag.toml: index must be a path in quotes, not 3"),
         ('prefer = "luck"', "lcrag.toml: prefer must be one of quality, balanced, speed, not 'luck'"),
         ("prefer = []", "lcrag.toml: prefer must be one of quality, balanced, speed, not []"),
@@ -106,8 +106,8 @@ def test_config_of_flags_and_paths(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch
         ("[ask]\nmax_tokens = 1", "lcrag.toml: ask: there is no such option"),
         ('preset = "x"', "lcrag.toml: preset must be a table of tables"),
         ("clear = true", "lcrag.toml: clear: there is no such option"),
-        ('api_key = "secret"', "lcrag.toml: api_key: a key does not belong into a file"),
-        ('[preset.x]\napi-key = "secret"', "lcrag.toml [preset.x]: api-key: a key does not belong into a file"),
+        ('api_key = "secret"', "lcrag.toml: api_key: a key does not belong in a file"),
+        ('[preset.x]\napi-key = "secret"', "lcrag.toml [preset.x]: api-key: a key does not belong in a file"),
         ("max_tokens = ", "lcrag.toml: Invalid value (at line 1"),
     ],
 )
