@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lcrag import ingest
-from lcrag.comparison.dataset import Question, Span
+from lcrag.comparison.dataset import Question
+from lcrag.comparison.scoring import merge_spans
 from lcrag.errors import InputError
 from lcrag.index.corpus import Corpus
 from lcrag.paths import key_of
@@ -78,22 +79,11 @@ def gold(question: Question, ranking: Ranking, texts: Mapping[Path, Document]) -
     for span in question.evidence:
         if span.doc not in texts:
             raise InputError(f"{span.doc} cannot be read as a document")
-    spans = merged(question.evidence)
+    spans = merge_spans((span.doc, span.start, span.end) for span in question.evidence)
     size = ranking.size.tokens
-    reading = tokens_until(ranking.hits, [(texts[span.doc].id, span.start, span.end) for span in spans])
-    scope = sum(count_many([texts[span.doc].text[span.start : span.end] for span in spans]))
+    reading = tokens_until(ranking.hits, [(texts[doc].id, start, end) for doc, start, end in spans])
+    scope = sum(count_many([texts[doc].text[start:end] for doc, start, end in spans]))
     return Gold(size if reading is None else reading, max(1, scope), size)
-
-
-def merged(spans: Iterable[Span]) -> list[Span]:
-    """The same characters in spans that do not overlap, by document and start."""
-    made: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span.doc, span.start, span.end)):
-        if made and made[-1].doc == span.doc and span.start <= made[-1].end:
-            made[-1] = Span(span.doc, made[-1].start, max(made[-1].end, span.end))
-        else:
-            made.append(span)
-    return made
 
 
 def tokens_until(hits: Iterable[Hit], spans: Sequence[tuple[str, int, int]]) -> int | None:

@@ -37,12 +37,13 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1]))
 
 import numpy as np
-from gold import merged, ranked, tokens_until
+from gold import ranked, tokens_until
 
 from lcrag import ingest
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
-from lcrag.comparison.scoring import SHORT_WORDS, contained, token_f1, words
+from lcrag.comparison.measures import SHORT_WORDS, contained, token_f1, words
+from lcrag.comparison.scoring import merge_spans
 from lcrag.evidence.cite import cite
 from lcrag.retrieve import onnx_export
 from lcrag.retrieve.embedder import load_embedder
@@ -112,7 +113,7 @@ def measured(
             continue
         read = passages(within([chunks[place] for place in order], READ))
         [done] = backend.run([Task("answer", question.question, tuple(read))], max_tokens=1024)
-        spans = [(documents[one.doc].id, one.start, one.end) for one in merged(question.evidence or ())]
+        spans = merge_spans((documents[one.doc].id, one.start, one.end) for one in question.evidence or ())
         quotes = [by_id[one].text[start:end] for one, start, end in spans]
         verbatim = [one for one in question.answers if any(contained(quote, one) == 1 for quote in quotes)]
         if reader is not None and verbatim and min(len(words(one)) for one in verbatim) <= SHORT_WORDS:

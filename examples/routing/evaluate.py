@@ -23,7 +23,7 @@ import numpy.typing as npt
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
-from lcrag.calibrate.outcomes import falling
+from lcrag.calibrate.outcomes import falling_curve
 from lcrag.comparison.dataset import Question, load
 from lcrag.paths import key_of
 from lcrag.planning.estimate import estimate
@@ -118,8 +118,8 @@ def fit(rows: Sequence[dict[str, Any]]) -> Profile:
                     tokens = int(np.median([row["routes"][place][1] for row in gone]))
                     hits = sum(row["routes"][place][0] for row in gone)
                     nothing.append((tokens, (hits + 1) / (len(gone) + 2), float(len(gone))))
-        use[surroundings] = falling(distinct(points))
-        absent[surroundings] = falling(distinct(nothing)) if nothing else ()
+        use[surroundings] = falling_curve(distinct(points))
+        absent[surroundings] = falling_curve(distinct(nothing)) if nothing else ()
     kinds = {"absent": {place: curve for place, curve in absent.items() if curve}}
     return replace(base, name="fitted on the other half", use=use, kinds=kinds, measured=True)
 

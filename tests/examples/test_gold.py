@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 
 import pytest
-from gold import Gold, merged, ranked, tokens_until
+from gold import Gold, ranked, tokens_until
 
-from lcrag.comparison.dataset import Span, load
+from lcrag.comparison.dataset import load
 from lcrag.types import Chunk, Hit
 
 
@@ -22,12 +22,6 @@ def test_tokens_are_counted_until_all_the_evidence_is_seen() -> None:
     assert tokens_until(hits(3, 0, 1, 2), [("d", 31, 32)]) == 7
     assert tokens_until(hits(3, 0), [("d", 5, 15)]) is None
     assert tokens_until(hits(3, 0), [("another", 31, 32)]) is None
-
-
-def test_overlapping_evidence_counts_once() -> None:
-    a, b = Path("a"), Path("b")
-    spans = [Span(b, 0, 5), Span(a, 4, 9), Span(a, 0, 5), Span(a, 20, 30), Span(a, 21, 22)]
-    assert merged(spans) == [Span(a, 0, 9), Span(a, 20, 30), Span(b, 0, 5)]
 
 
 def test_diffusion_and_coverage_follow_from_reading() -> None:
