@@ -112,7 +112,7 @@ def _form(args: Sequence[str]) -> Form:
 
 def _commands_first(args: Sequence[str]) -> list[str]:
     """``--quiet ask docs/ …`` as ``ask --quiet docs/ …``: each command takes the shared options itself."""
-    if not args or not args[0].startswith("-"):
+    if not args or not args[0].startswith("-") or args[0] in ("-h", "--help", "--version"):
         return list(args)
     from lcrag.cli.options import BEFORE
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import Field, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 import typer
 
-from lcrag.cli.options import CONFIGURABLE, Common, flags
+from lcrag.cli.options import CONFIGURABLE, Common, Field, Group, flags
 from lcrag.cli.output import Form, Output
 from lcrag.types import Policy, PolicyOptions, Settings
 
-Group = TypeVar("Group")
+Options = TypeVar("Options", bound=Group)
 
 
 class Call:
@@ -27,8 +27,8 @@ class Call:
         self.output: Output = ctx.obj
         self._values = values
 
-    def __getitem__(self, group: type[Group]) -> Group:
-        return group(**self._select(option.name for option in fields(group)))  # type: ignore[arg-type]
+    def __getitem__(self, group: type[Options]) -> Options:
+        return group(**self._select(field.name for field in group.fields()))
 
     def settings(self, paths: Iterable[str], **more: Any) -> Settings:
         """The settings of a session on these paths: the command's options, and ``more`` fields by name."""
@@ -43,7 +43,7 @@ class Call:
         return {name: self._values[name] for name in names if name in self._values}
 
 
-def with_options(*groups: type) -> Callable[[Callable[..., int]], Callable[..., int]]:
+def with_options(*groups: type[Group]) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Add the options of the groups, and the common ones, to a command whose first argument is a ``Call``."""
 
     def decorate(function: Callable[..., int]) -> Callable[..., int]:
@@ -60,7 +60,7 @@ def with_options(*groups: type) -> Callable[[Callable[..., int]], Callable[..., 
             return function(call, **{parameter.name: values[parameter.name] for parameter in own})
 
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        shared = [_parameter(option) for group in (*groups, Common) for option in fields(group)]
+        shared = [_parameter(field) for group in (*groups, Common) for field in group.fields()]
         command.__signature__ = inspect.Signature([context, *own, *shared])  # type: ignore[attr-defined]
         command.__doc__ = function.__doc__
         return command
@@ -68,23 +68,22 @@ def with_options(*groups: type) -> Callable[[Callable[..., int]], Callable[..., 
     return decorate
 
 
-def _parameter(option: Field[Any]) -> inspect.Parameter:
-    kind, spec = get_args(option.type)
-    typed = typer.Option(
-        *flags(option),
-        help=spec.help,
-        envvar=_variable(option.name),
+def _parameter(field: Field) -> inspect.Parameter:
+    option = typer.Option(
+        *flags(field),
+        help=field.option.help,
+        envvar=_variable(field.name),
         show_envvar=False,
-        show_default=option.default is not None and not spec.count,
-        metavar=spec.metavar,
-        min=spec.min,
-        max=spec.max,
-        count=spec.count,
-        callback=spec.callback,
-        is_eager=spec.callback is not None,
+        show_default=field.default is not None and not field.option.count,
+        metavar=field.option.metavar,
+        min=field.option.min,
+        max=field.option.max,
+        count=field.option.count,
+        callback=field.option.callback,
+        is_eager=field.option.callback is not None,
     )
     keyword = inspect.Parameter.KEYWORD_ONLY
-    return inspect.Parameter(option.name, keyword, annotation=Annotated[kind, typed], default=option.default)
+    return inspect.Parameter(field.name, keyword, annotation=Annotated[field.type, option], default=field.default)
 
 
 def _variable(name: str) -> str:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from lcrag.errors import BadConfig
 from lcrag.paths import config_folder
+
+if TYPE_CHECKING:
+    from lcrag.cli.options import Field
 
 FILE: Final = "lcrag.toml"
 PRESET: Final = "preset"
@@ -26,10 +29,10 @@ _EXPECTED: Final = {
 }
 
 
-def load(file: Path | None, preset: str | None, options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+def load(file: Path | None, preset: str | None, options: Mapping[str, Field]) -> dict[str, tuple[Any, str]]:
     """Option → its value and its origin: a file, or a file and a preset.
 
-    ``options``: name → ``Annotated[type, Option(...)]``, the only keys that a file may hold.
+    ``options``: the only keys that a file may hold.
     Raises BadConfig, naming file and key: no such file, not TOML, an unknown key, a wrong value, no such preset.
     """
     values: dict[str, tuple[Any, str]] = {}
@@ -66,7 +69,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadConfig(f"{path}: {error}") from error
 
 
-def _check(table: Mapping[str, Any], where: str, options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+def _check(table: Mapping[str, Any], where: str, options: Mapping[str, Field]) -> dict[str, tuple[Any, str]]:
     values = {}
     for key, value in table.items():
         name = key.replace("-", "_")
@@ -74,17 +77,18 @@ def _check(table: Mapping[str, Any], where: str, options: Mapping[str, Any]) -> 
             raise BadConfig(f"{where}: {key}: a key does not belong in a file", hint="export LCRAG_API_KEY=…")
         if name not in options:
             raise BadConfig(f"{where}: {key}: there is no such option", hint=f"options: {', '.join(sorted(options))}")
-        expected = _mismatch(value, *get_args(options[name]))
+        expected = _mismatch(value, options[name])
         if expected:
             raise BadConfig(f"{where}: {key} must be {expected}, not {value!r}")
         # On the command line the shell expands "~".
-        path = isinstance(value, str) and Path in get_args(get_args(options[name])[0])
+        path = isinstance(value, str) and Path in get_args(options[name].type)
         values[name] = (str(Path(value).expanduser()) if path else value, where)
     return values
 
 
-def _mismatch(value: Any, kind: Any, option: Any) -> str:
+def _mismatch(value: Any, field: Field) -> str:
     """What the value should have been, "" if it is that."""
+    kind, option = field.type, field.option
     if get_origin(kind) is Literal:
         choices = get_args(kind)
         return "" if value in choices else f"one of {', '.join(choices)}"
