@@ -60,7 +60,8 @@ def with_options(*groups: type[Group]) -> Callable[[Callable[..., int]], Callabl
             return function(call, **{parameter.name: values[parameter.name] for parameter in own})
 
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
-        shared = [_parameter(field) for group in (*groups, Common) for field in group.fields()]
+        taken: tuple[type[Group], ...] = (*groups, Common)
+        shared = [_parameter(field) for group in taken for field in group.fields()]
         command.__signature__ = inspect.Signature([context, *own, *shared])  # type: ignore[attr-defined]
         command.__doc__ = function.__doc__
         return command

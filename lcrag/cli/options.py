@@ -5,6 +5,7 @@ from here. Annotations are evaluated in this module: each is ``Annotated[type, O
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
@@ -13,7 +14,8 @@ import typer
 from lcrag.cli import config
 
 
-class Option(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Option:
     """What ``--help`` says of an option, and its limits. ``callback``: called before all other options are read."""
 
     help: str
@@ -47,7 +49,8 @@ class Group:
     def fields(cls) -> Iterator[Field]:
         for group in reversed(cls.__mro__):
             for name, annotation in vars(group).get("__annotations__", {}).items():
-                yield Field(name, *get_args(annotation), getattr(cls, name))
+                kind, option = get_args(annotation)
+                yield Field(name, kind, option, getattr(cls, name))
 
 
 def _configure(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
