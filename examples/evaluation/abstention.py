@@ -26,7 +26,7 @@ from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from lcrag import ingest
-from lcrag.backends import embedded
+from lcrag.backends import extract
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.evidence.cite import cite
@@ -38,7 +38,7 @@ from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.text.passages import passages, within
 from lcrag.types import Event, Task
 
-WEIGHTS = Path(embedded.__file__).with_name("answerable.json")
+WEIGHTS = Path(extract.__file__).with_name("answerable.json")
 RIDGE = 0.01
 SIGNS = {
     "another_speaks": -1,
@@ -82,7 +82,6 @@ def in_fit(question: Question) -> bool:
 
 
 def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) -> Iterator[Case]:
-    by_words, by_cosine = EmbeddedBackend(None), EmbeddedBackend(backend._embedder)
     by_docs: dict[tuple[Path, ...], list[Question]] = {}
     for question in load(folder):
         by_docs.setdefault(question.docs, []).append(question)
@@ -93,11 +92,11 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
             corpus.refresh(scan, quiet)
             ids = {Path(file.path).resolve(): ingest.read(file).id for file in scan.files}
             for question in asked:
-                ranking = retrieve(corpus, question.question, embedder=backend._embedder)
+                ranking = retrieve(corpus, question.question, embedder=backend.embedder)
                 read = tuple(passages(within([hit.chunk for hit in ranking.hits], tokens)))
                 task = Task("answer", question.question, read)
-                reading = backend.read(task)
-                text = backend._joined(embedded._chosen(task, reading), 1024)
+                scored = extract.score(task, backend.embedder, backend.reranker)
+                text = backend._join(extract.choose(task, scored), 1024)
                 citations = cite(text, read, corpus.document).citations
                 spans = [(ids[span.doc], span.start, span.end) for span in question.evidence or ()]
                 held = any(
@@ -110,9 +109,9 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
                     in_fit(question),
                     not question.unanswerable,
                     {
-                        "reader": reading.features,
-                        "dense": by_cosine.read(task).features,
-                        "lexical": by_words.read(task).features,
+                        "reader": scored.features,
+                        "dense": extract.score(task, backend.embedder, None).features,
+                        "lexical": extract.score(task, None, None).features,
                     },
                     held if spans and not question.unanswerable else None,
                 )

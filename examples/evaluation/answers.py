@@ -60,7 +60,7 @@ def rows(folder: Path, routes: list[str], limit: int | None, indexes: Path, back
     for docs, asked in groupby(questions, key=lambda question: question.docs):
         key = key_of(docs)
         with Session.open(Settings(tuple(map(str, docs)), index=indexes / key, backend="embedded"), quiet) as session:
-            session.embedder, session.reader, session.backend = backend._embedder, backend._reader, backend
+            session.embedder, session.reader, session.backend = backend.embedder, backend.reranker, backend
             for question in asked:
                 ranking = session.rank(question.question)
                 for route in routes:

@@ -12,7 +12,7 @@ is over:
     1k             all the evidence within 1,000 tokens as ranked, and with the reader's rank score
     pruned         of the evidence (characters) in the first 32 chunks, what compression keeps in a fifth of the tokens
     hits, corpus   all the evidence kept by compression at 2,000 tokens, as a share of how often as many tokens of whole
-                   chunks hold it: KEPT in pipelines/compression.py is the mean over datasets
+                   chunks hold it: RETAINED in pipelines/compression.py is the mean over datasets
     here           the area under the ROC curve of the best "the answer is here" over the first 32 chunks
 
 ``--reader off`` prints what can be without one; ``--fp32`` reads with the model as it is before int8. ``--passages``
@@ -97,7 +97,7 @@ def measured(
     """The figures of each question that has them."""
     found: dict[str, list[float]] = collections.defaultdict(list)
     documents: dict[Path, Document] = {}
-    for question, ranking, gold in ranked(questions, backend._embedder, indexes):
+    for question, ranking, gold in ranked(questions, backend.embedder, indexes):
         for doc in question.docs:
             if doc not in documents:
                 documents |= {Path(file.path).resolve(): ingest.read(file) for file in ingest.discover([doc]).files}

@@ -26,10 +26,10 @@ from lcrag.calibrate.probes import Probe
 from lcrag.planning.profile import save_profile, to_object
 from lcrag.report.calibration import profile_report
 from lcrag.serve.look import look
-from lcrag.session import identity_of, open_backend
+from lcrag.session import Settings, identity_of, open_backend
 from lcrag.text.prompts import fence
 from lcrag.text.words import stems
-from lcrag.types import Event, Kind, Passage, Role, Settings, Surroundings, Task
+from lcrag.types import Event, Kind, Passage, Role, Surroundings, Task
 
 TASKS: Final[dict[Kind, tuple[str, ...]]] = {
     "fact": ("single",),

@@ -1,8 +1,4 @@
-"""HTTP to a model server: connections kept alive, retries with back-off, an adaptive limit, an event stream.
-
-Every call in flight has a connection to itself, which another thread can cut: on Ctrl-C, when another task of the batch
-fails, at the deadline. Closing an ``httpx.Client`` does not wake a thread that reads from it, and before the reply's
-headers come only the connection's owner knows its socket; some servers send them after the whole prompt is read.
+"""HTTP to a model server: connections kept alive, retries with back-off, a deadline, batches of calls.
 
 The threads of a batch are daemons. At exit the interpreter waits for those of a ThreadPoolExecutor until their queue is
 empty, so that Ctrl-C in a program that runs batches in threads of its own would last as long as their last reply.
@@ -10,22 +6,20 @@ empty, so that Ctrl-C in a program that runs batches in threads of its own would
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import random
-import socket
 import threading
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from itertools import chain
+from contextlib import contextmanager, nullcontext
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from lcrag.errors import BackendFailed, NotAvailable, NotRunning
+from lcrag.backends.connection import Connection, Refused, TransientError
+from lcrag.backends.limit import MAX_LIMIT, Limit
+from lcrag.errors import BackendFailed, NotRunning
 
 if TYPE_CHECKING:
     import httpx
@@ -34,169 +28,9 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 TRIES: Final = 5
-FIRST_LIMIT: Final = 8
-MAX_LIMIT: Final = 256
-"""vLLM's own default for sequences at a time on most GPUs."""
-TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
-BUSY: Final = frozenset({429, 503})
 CONNECT_SECONDS: Final = 5.0
 ONCE_SECONDS: Final = 10.0
 """For a question to the server itself, which it answers at once or not at all."""
-
-
-class TransientError(Exception):
-    """A fault that may pass: the call is retried. ``after``: seconds that the server asks to wait."""
-
-    def __init__(self, reason: str, *, busy: bool = False, after: float | None = None) -> None:
-        super().__init__(reason)
-        self.busy = busy
-        self.after = after
-
-
-class Refused(Exception):
-    """An HTTP status that another try would not change."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"HTTP {status}: {message}")
-        self.status = status
-        self.message = message
-
-
-class Limit:
-    """How many calls run at once, adapted to the server as TCP adapts its window to a network.
-
-    Each reply raises it by one, which doubles it per round, until the server is first busy; then by one per round. It
-    halves when the server is busy, once for all calls that were in flight together. It grows only while replies take
-    less than ``patience`` seconds: a server that queues without a word would otherwise run into the deadline.
-    """
-
-    def __init__(self, patience: float) -> None:
-        self.value = float(FIRST_LIMIT)
-        self._patience = patience
-        self._running = 0
-        self._waiting: deque[threading.Event] = deque()
-        self._halved = -math.inf
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Room for one call: first come, first served, so that a call that is tried again does not overtake others."""
-        turn = threading.Event()
-        with self._lock:
-            self._waiting.append(turn)
-            self._admit()
-        try:
-            turn.wait()
-            yield
-        finally:
-            with self._lock:
-                if turn.is_set():
-                    self._running -= 1
-                else:  # interrupted
-                    self._waiting.remove(turn)
-                self._admit()
-
-    def _admit(self) -> None:
-        while self._waiting and self._running < int(self.value):
-            self._running += 1
-            self._waiting.popleft().set()
-
-    def succeeded(self, seconds: float) -> None:
-        """A call took this long. To be called within its slot, whose end admits as many as the new limit allows."""
-        with self._lock:
-            if seconds < self._patience:
-                self.value = min(MAX_LIMIT, self.value + (1 if self._halved == -math.inf else 1 / self.value))
-
-    def busy(self, begun: float) -> None:
-        """A call that began then (``time.monotonic()``) was refused because the server is busy."""
-        with self._lock:
-            if begun > self._halved:
-                self.value = max(1.0, self.value / 2)
-                self._halved = time.monotonic()
-
-
-class Line:
-    """One connection, for one call at a time. Any thread may cut it; then it is of no further use."""
-
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
-        self._socket: socket.socket | None = None
-        self._cut = threading.Event()
-
-    @property
-    def is_cut(self) -> bool:
-        return self._cut.is_set()
-
-    def cut(self) -> None:
-        """End what is sent or received now, at once; the server sees that nobody waits for it any more."""
-        self._cut.set()
-        self._shut_down()
-
-    @contextmanager
-    def cut_after(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self.cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-    def wait(self, seconds: float) -> None:
-        """Sleep, until the line is cut at the latest."""
-        self._cut.wait(seconds)
-
-    def close(self) -> None:
-        self._client.close()
-
-    @contextmanager
-    def reply(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Iterator[httpx.Response]:
-        """A reply with status 200, its body not read yet.
-
-        Raises TransientError, Refused, NotAvailable for a wrong key, or what httpx raises for a broken connection.
-        """
-        with self._client.stream(method, path, json=body, extensions={"trace": self._trace}) as response:
-            if response.status_code != 200:
-                response.read()
-                _raise_for(response)
-            yield response
-
-    def json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The JSON object of a reply. Raises what ``reply`` raises, TransientError for anything else than an object."""
-        with self.reply(method, path, body) as response:
-            response.read()
-        try:
-            value = response.json()
-        except ValueError as error:
-            raise TransientError(f"a reply that is not JSON: {response.text[:80]!r}") from error
-        if not isinstance(value, dict):
-            raise TransientError(f"a reply that is not a JSON object: {response.text[:80]!r}")
-        return value
-
-    def events(self, path: str, body: Mapping[str, Any]) -> Iterator[bytes]:
-        """The data of each server-sent event of a reply, read to its end so that the connection can be used again.
-
-        Only a line feed ends a line: ``httpx.Response.iter_lines`` also splits at U+2028 and others within the JSON.
-        """
-        with self.reply("POST", path, body) as response:
-            rest = b""
-            for received in chain(response.iter_bytes(), [b"\n"]):
-                *lines, rest = (rest + received).split(b"\n")
-                for line in lines:
-                    if line.startswith(b"data:"):
-                        yield line.removeprefix(b"data:").strip()
-
-    def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpcore's account of a request; it gives the socket of each new connection."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._socket = info["return_value"].get_extra_info("socket")
-            if self.is_cut:
-                self._shut_down()
-
-    def _shut_down(self) -> None:
-        if self._socket is not None:
-            with suppress(OSError):  # it is closed already
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not SSLSocket's, which is not thread-safe
 
 
 class HttpClient:
@@ -216,7 +50,7 @@ class HttpClient:
         self._backoff = backoff
         self._limit = Limit(deadline / 4)
         self._ssl = httpx.create_ssl_context(verify=self.root.startswith("https:"))  # reading certificates takes 15 ms
-        self._idle: list[Line] = []
+        self._idle: list[Connection] = []
         weakref.finalize(self, _close, self._idle)
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
@@ -228,7 +62,11 @@ class HttpClient:
         import httpx
 
         try:
-            with self.line() as line, line.cut_after(ONCE_SECONDS), line.reply(method, path, body) as response:
+            with (
+                self.connection() as connection,
+                connection.cut_after(ONCE_SECONDS),
+                connection.reply(method, path, body) as response,
+            ):
                 response.read()
                 return response.text
         except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
@@ -237,7 +75,12 @@ class HttpClient:
             raise self.failed(str(error)) from error
 
     def attempt(
-        self, line: Line, call: Callable[[], T], *, limited: bool = False, repeatable: Callable[[], bool] | None = None
+        self,
+        connection: Connection,
+        call: Callable[[], T],
+        *,
+        limited: bool = False,
+        repeatable: Callable[[], bool] | None = None,
     ) -> T:
         """The value of ``call``, tried again after transient faults: exponential waits with jitter.
 
@@ -250,11 +93,11 @@ class HttpClient:
         for number in range(1, TRIES + 1):
             after = None
             with self._limit.slot() if limited else nullcontext():
-                if line.is_cut:
+                if connection.is_cut:
                     break
                 begun = time.monotonic()
                 try:
-                    with line.cut_after(left):
+                    with connection.cut_after(left):
                         value = call()
                     if limited:
                         self._limit.succeeded(time.monotonic() - begun)
@@ -264,7 +107,7 @@ class HttpClient:
                     if error.busy:
                         self._limit.busy(begun)
                 except (httpx.TransportError, httpx.DecodingError) as error:
-                    if line.is_cut:
+                    if connection.is_cut:
                         break
                     reason = _describe(error)
                 except Refused as error:
@@ -275,35 +118,35 @@ class HttpClient:
             left -= time.monotonic() - begun + pause
             if left <= 0:
                 break
-            line.wait(pause)
+            connection.wait(pause)
         raise self.failed(
             f"no whole reply within {self.deadline:g} s" + (f"; the last fault: {reason}" if reason else "")
         )
 
-    def each(self, work: Callable[[Line, S], T], items: Sequence[S], *, width: int = MAX_LIMIT) -> list[T]:
-        """``work`` on each item, ``width`` at once, each in a thread with a line of its own; results in their order.
+    def each(self, work: Callable[[Connection, S], T], items: Sequence[S], *, width: int = MAX_LIMIT) -> list[T]:
+        """``work`` on each item, ``width`` at once, each in a thread with its own connection; results in order.
 
         A single item is worked on in this thread. The first error, and Ctrl-C, cuts the other calls off.
         """
         if len(items) <= 1:
-            with self.line() as line:
-                return [work(line, item) for item in items]
+            with self.connection() as connection:
+                return [work(connection, item) for item in items]
         waiting = deque(enumerate(items))
         done: SimpleQueue[tuple[int, T] | BaseException] = SimpleQueue()
-        in_use: set[Line] = set()
+        in_use: set[Connection] = set()
         lock = threading.Lock()
 
         def target() -> None:
             try:
-                with self.line() as line:
+                with self.connection() as connection:
                     with lock:
-                        in_use.add(line)
+                        in_use.add(connection)
                     try:
                         while item := _next(waiting):
-                            done.put((item[0], work(line, item[1])))
+                            done.put((item[0], work(connection, item[1])))
                     finally:
                         with lock:  # from here on it may be another batch's
-                            in_use.remove(line)
+                            in_use.remove(connection)
             except BaseException as error:  # noqa: BLE001  raised again in the thread that waits for the results
                 done.put(error)
 
@@ -320,27 +163,27 @@ class HttpClient:
         except BaseException:
             waiting.clear()
             with lock:
-                for line in in_use:
-                    line.cut()
+                for connection in in_use:
+                    connection.cut()
             raise
         for thread in threads:
             thread.join()
         return [results[number] for number in range(len(items))]
 
     @contextmanager
-    def line(self) -> Iterator[Line]:
+    def connection(self) -> Iterator[Connection]:
         """A connection to use alone."""
         try:
-            line = self._idle.pop()
+            connection = self._idle.pop()
         except IndexError:
-            line = Line(self._new_client())
+            connection = Connection(self._new_client())
         try:
-            yield line
+            yield connection
         finally:
-            if line.is_cut:
-                line.close()
+            if connection.is_cut:
+                connection.close()
             else:
-                self._idle.append(line)
+                self._idle.append(connection)
 
     def failed(self, reason: str) -> BackendFailed:
         where = f"its log: {self._log}" if self._log else f"look at the log of the server at {self.root}"
@@ -359,7 +202,7 @@ class HttpClient:
         return httpx.Client(
             base_url=self.root,
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # a line is cut at the deadline
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # the connection is cut at the deadline
             limits=httpx.Limits(max_connections=1),
             verify=self._ssl,
             trust_env=False,
@@ -373,29 +216,9 @@ def _next(waiting: deque[S]) -> S | None:
         return None
 
 
-def _close(lines: list[Line]) -> None:
-    for line in lines:
-        line.close()
-
-
-def _raise_for(response: httpx.Response) -> None:
-    status, message = response.status_code, _message(response.text)
-    if status in TRANSIENT:
-        after = response.headers.get("retry-after", "")
-        wait = float(after) if after.isdigit() else None
-        raise TransientError(f"HTTP {status}: {message}", busy=status in BUSY, after=wait)
-    if status in (401, 403):
-        raise NotAvailable(f"{response.url} refuses the key (HTTP {status})", hint="export LCRAG_API_KEY=…")
-    raise Refused(status, message)
-
-
-def _message(body: str) -> str:
-    """The message in an error reply, or its first line."""
-    try:
-        error = json.loads(body)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)[:300]
-    except (ValueError, KeyError, TypeError):
-        return body.strip().split("\n")[0][:300]
+def _close(lines: list[Connection]) -> None:
+    for connection in lines:
+        connection.close()
 
 
 def _describe(error: Exception) -> str:

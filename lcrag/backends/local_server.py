@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from lcrag.paths import state_folder
+from lcrag.paths import state_folder, write_whole
 
 HOST: Final = "127.0.0.1"
 USUAL_PORT: Final = 8000
@@ -50,11 +48,8 @@ def remembered() -> Server | None:
 
 
 def remember(server: Server) -> None:
-    """Record it, under another name first, so that nobody reads half of it."""
-    file = server_file()
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, encoding="utf-8") as temporary:
-        json.dump(asdict(server), temporary)
-    os.replace(temporary.name, file)
+    """Record it."""
+    write_whole(server_file(), json.dumps(asdict(server)))
 
 
 def may_answer() -> bool:

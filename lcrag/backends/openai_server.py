@@ -17,17 +17,17 @@ from functools import cached_property
 from typing import Any, Final
 
 from lcrag.backends import local_server, machine
-from lcrag.backends.http import HttpClient, Line, Refused, TransientError
+from lcrag.backends.connection import Connection, Refused, TransientError
+from lcrag.backends.http import HttpClient
 from lcrag.backends.local_tokenizer import COMPARED, MIN_TEXTS, Count, local_counter
 from lcrag.backends.prompt_ids import PromptIds
 from lcrag.backends.replies import THINK, Speaker, check_fits, reply_text
+from lcrag.backends.served import cache_tokens, metric, served_model
 from lcrag.errors import BackendFailed, NotAvailable
 from lcrag.text import prompts, tokens
 from lcrag.types import Backend, BackendIdentity, CacheState, Completion, OnToken, Task, Usage
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
-UNKNOWN_WINDOW: Final = 4096
-"""The window assumed of a server that does not report it: Ollama's default, the smallest in use."""
 UNKNOWN_TEMPLATE: Final = 32
 """Tokens of a chat template that cannot be measured."""
 TEMPLATE_MARGIN: Final = 2
@@ -39,7 +39,6 @@ CONCURRENCY: Final = 8
 
 _PROMPT_TYPE = re.compile(r"\bprompt\b.*\b(string|str|type|array|list)\b", re.IGNORECASE | re.DOTALL)
 """In the message of a server that takes prompts as text only; one about a prompt's length says none of these words."""
-_CACHE_SIZE = re.compile(r'kv_cache_size_tokens="(\d+)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +47,6 @@ class Sampling:
 
     temperature: float = 0.0
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    """A model as ``/v1/models`` lists it. ``window``: tokens; ``folder``: where it is stored, if the server says so."""
-
-    name: str
-    window: int
-    folder: str | None
 
 
 @dataclass(slots=True)
@@ -160,23 +150,27 @@ class OpenAIServer(Backend):
         """
         begun = time.perf_counter()
         speak = on_token if len(tasks) == 1 else None
-        return self._http.each(lambda line, task: self._complete(line, task, max_tokens, speak, begun), tasks)
+        return self._http.each(
+            lambda connection, task: self._complete(connection, task, max_tokens, speak, begun), tasks
+        )
 
-    def _complete(self, line: Line, task: Task, max_tokens: int, speak: OnToken | None, begun: float) -> Completion:
+    def _complete(
+        self, connection: Connection, task: Task, max_tokens: int, speak: OnToken | None, begun: float
+    ) -> Completion:
         messages = prompts.messages(task)
-        ids = self._fitting_ids(line, task, messages, max_tokens)
+        ids = self._fitting_ids(connection, task, messages, max_tokens)
         speaker = Speaker(speak)
 
         def call() -> _Reply:
             nonlocal speaker
             speaker = Speaker(speak)  # what a failed try held back is not part of this one
-            reply = self._stream(line, task, messages, ids, max_tokens, speaker)
+            reply = self._stream(connection, task, messages, ids, max_tokens, speaker)
             if reply.finish is None:
                 raise TransientError("the reply broke off")
             speaker.end()
             return reply
 
-        reply = self._http.attempt(line, call, limited=True, repeatable=lambda: not speaker.spoke)
+        reply = self._http.attempt(connection, call, limited=True, repeatable=lambda: not speaker.spoke)
         usage = reply.usage
         return Completion(
             text=reply_text(task, reply.text, max_tokens),
@@ -192,7 +186,7 @@ class OpenAIServer(Backend):
 
     def _stream(
         self,
-        line: Line,
+        connection: Connection,
         task: Task,
         messages: list[dict[str, str]],
         ids: list[int] | None,
@@ -216,7 +210,7 @@ class OpenAIServer(Backend):
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         reply = _Reply()
         try:
-            for data in line.events("/v1/completions" if by_ids else "/v1/chat/completions", body):
+            for data in connection.events("/v1/completions" if by_ids else "/v1/chat/completions", body):
                 if data != b"[DONE]":
                     speaker.say(_read_event(data, reply))
         except Refused as refused:
@@ -226,10 +220,12 @@ class OpenAIServer(Backend):
                 self._takes_schema = False
             else:
                 raise
-            return self._stream(line, task, messages, ids, max_tokens, speaker)
+            return self._stream(connection, task, messages, ids, max_tokens, speaker)
         return reply
 
-    def _fitting_ids(self, line: Line, task: Task, messages: list[dict[str, str]], max_tokens: int) -> list[int] | None:
+    def _fitting_ids(
+        self, connection: Connection, task: Task, messages: list[dict[str, str]], max_tokens: int
+    ) -> list[int] | None:
         """Refuse what is longer than the window before it is sent: some servers cut a long prompt without a word.
 
         The ids of a long prompt, where the server gives them; None for a short one.
@@ -238,21 +234,23 @@ class OpenAIServer(Backend):
         fits = len(text.encode("utf-8", "replace")) + 64 + max_tokens <= self.window  # a token is at least one byte
         if fits and (len(text) < IDS_FROM or not (self._tokenizes and self._takes_ids)):
             return None
-        ids = self._ids.of(task, lambda messages: self._chat_ids(line, messages)) if self._tokenizes else None
+        ids = self._ids.of(task, lambda messages: self._chat_ids(connection, messages)) if self._tokenizes else None
         check_fits(tokens.count(text) if ids is None else len(ids), max_tokens, self.window)
         return ids
 
-    def _chat_ids(self, line: Line, messages: list[dict[str, str]]) -> list[int]:
+    def _chat_ids(self, connection: Connection, messages: list[dict[str, str]]) -> list[int]:
         """The ids of chat messages in the model's template."""
         is_short = len(messages[-1]["content"]) < IDS_FROM
         options = {"add_generation_prompt": True, "return_token_strs": is_short}
-        reply = self._tokenize(line, {"messages": messages, **options})
+        reply = self._tokenize(connection, {"messages": messages, **options})
         if THINK in "".join(reply.get("token_strs") or ())[-64:]:
             self._takes_ids = False  # the template opens the thinking, which only the chat's own path takes out
         return [int(id) for id in reply["tokens"]]
 
-    def _tokenize(self, line: Line, what: dict[str, Any]) -> dict[str, Any]:
-        return self._http.attempt(line, lambda: line.json("POST", "/tokenize", {"model": self.model, **what}))
+    def _tokenize(self, connection: Connection, what: dict[str, Any]) -> dict[str, Any]:
+        return self._http.attempt(
+            connection, lambda: connection.json("POST", "/tokenize", {"model": self.model, **what})
+        )
 
     def _has_tokenize(self) -> bool:
         try:
@@ -266,8 +264,8 @@ class OpenAIServer(Backend):
         return count(texts) if count is not None else self._count_remotely(texts)
 
     def _count_remotely(self, texts: Sequence[str]) -> list[int]:
-        def count(line: Line, text: str) -> int:
-            return int(self._tokenize(line, {"prompt": text, "add_special_tokens": False})["count"])
+        def count(connection: Connection, text: str) -> int:
+            return int(self._tokenize(connection, {"prompt": text, "add_special_tokens": False})["count"])
 
         return self._http.each(count, texts, width=CONCURRENCY)
 
@@ -280,41 +278,6 @@ class OpenAIServer(Backend):
                     self._local_counter = counter
                 self._compared = True
         return self._local_counter
-
-
-def served_model(http: HttpClient, wanted: str | None = None) -> ServedModel:
-    """The model ``wanted``, or the first that the server lists.
-
-    Raises NotRunning when it does not answer, NotAvailable when it does not serve the model.
-    """
-    try:
-        listed = json.loads(http.ask("GET", "/v1/models"))["data"] or []
-        models = {str(entry["id"]): entry for entry in listed}
-    except TransientError as error:
-        raise http.not_running(error) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise http.not_running(TransientError("what answers is no model server")) from error
-    if not models:
-        raise NotAvailable(f"the server at {http.root} serves no model", hint="lcrag up MODEL")
-    if wanted is not None and wanted not in models:
-        raise NotAvailable(f"the server at {http.root} does not serve {wanted!r}", hint=f"--model {' | '.join(models)}")
-    name = wanted or next(iter(models))
-    entry = models[name]
-    meta = entry.get("meta") or {}
-    window = entry.get("max_model_len") or entry.get("context_length") or meta.get("n_ctx") or UNKNOWN_WINDOW
-    return ServedModel(name, int(window), entry.get("root"))
-
-
-def metric(page: str, name: str) -> float | None:
-    """The sum of a metric over its labels in Prometheus' text format; None when it is not there."""
-    values = [float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith((f"{name}{{", f"{name} "))]
-    return sum(values) if values else None
-
-
-def cache_tokens(page: str) -> int | None:
-    """Tokens that vLLM's KV cache holds at most, from its page of metrics."""
-    size = _CACHE_SIZE.search(page)
-    return int(size[1]) if size else None
 
 
 def _read_event(data: bytes, reply: _Reply) -> str:

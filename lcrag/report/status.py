@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lcrag.report.terminal import printable
+from lcrag.types import Finding, Look
 
 if TYPE_CHECKING:
     from lcrag.index.corpus import IndexStatus, Refreshed
-    from lcrag.serve.doctor import Finding
-    from lcrag.serve.look import Look
 
 
 def index_report(info: Mapping[str, int], refreshed: Refreshed) -> str:

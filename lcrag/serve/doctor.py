@@ -9,28 +9,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from lcrag.errors import LcragError
 from lcrag.paths import cache_folder
+from lcrag.types import Finding
 
 GPU_TIMEOUT: Final = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One part: whether it is there, what was found, and the line to type when it is missing.
-
-    ``needed``: lcrag cannot answer anything without it.
-    """
-
-    name: str
-    there: bool
-    found: str
-    hint: str = ""
-    needed: bool = False
 
 
 def examine(base_url: str | None = None, index: Path | None = None) -> list[Finding]:

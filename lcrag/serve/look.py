@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from lcrag.backends.local_server import remembered
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What a server reports; None for what it does not. ``cache_tokens``: what its KV cache holds at most."""
-
-    url: str
-    model: str
-    window: int
-    cache_tokens: int | None
-    cache_used: float | None
-    prefix_queries: float | None
-    prefix_hits: float | None
-    running: float | None
-    waiting: float | None
-    log: str | None
+from lcrag.types import Look
 
 
 def look(url: str | None = None) -> Look:
@@ -28,8 +11,10 @@ def look(url: str | None = None) -> Look:
 
     Raises NotRunning when it does not answer, NotAvailable or BackendFailed when what answers serves no model.
     """
-    from lcrag.backends.http import HttpClient, TransientError
-    from lcrag.backends.openai_server import DEFAULT_URL, cache_tokens, metric, served_model
+    from lcrag.backends.connection import TransientError
+    from lcrag.backends.http import HttpClient
+    from lcrag.backends.openai_server import DEFAULT_URL
+    from lcrag.backends.served import cache_tokens, metric, served_model
     from lcrag.errors import BackendFailed
 
     ours = remembered()

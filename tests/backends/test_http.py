@@ -10,7 +10,9 @@ from contextlib import ExitStack
 import pytest
 from support.faulty_server import faulty_server
 
-from lcrag.backends.http import FIRST_LIMIT, MAX_LIMIT, HttpClient, Limit
+from lcrag.backends.connection import Connection
+from lcrag.backends.http import HttpClient
+from lcrag.backends.limit import FIRST_LIMIT, MAX_LIMIT, Limit
 
 
 def one_round(limit: Limit, seconds: float = 0.0) -> int:
@@ -76,19 +78,17 @@ def test_limit_wakes_as_many_as_there_is_room_for() -> None:
         thread.join()
 
 
-def test_limit_is_the_clients_and_lasts_from_batch_to_batch() -> None:
-    with faulty_server(delay=0.05) as server:
+def test_limit_lasts_from_batch_to_batch() -> None:
+    with faulty_server(delay=0.3) as server:
         http = HttpClient(server.url)
-        body = {"messages": []}
-        for expected in (8, 16, 32):
-            server.most_running = 0
-            http.each(
-                lambda line, _: http.attempt(
-                    line, lambda: list(line.events("/v1/chat/completions", body)), limited=True
-                ),
-                range(expected),
-            )
-            assert server.most_running == expected
+
+        def call(connection: Connection, _: int) -> None:
+            http.attempt(connection, lambda: list(connection.events("/v1/chat/completions", {})), limited=True)
+
+        http.each(call, range(FIRST_LIMIT))
+        assert server.most_running <= FIRST_LIMIT
+        http.each(call, range(2 * FIRST_LIMIT))  # a limit that began again would let them go in two rounds of 8
+        assert FIRST_LIMIT < server.most_running <= 2 * FIRST_LIMIT
 
 
 @pytest.mark.parametrize("error", [IndexError, KeyError, KeyboardInterrupt])
@@ -106,13 +106,13 @@ def test_each_raises_what_the_work_raises(error: type[BaseException]) -> None:
         assert http.each(lambda _, item: item, []) == []
 
 
-def test_lines_are_closed_with_their_client() -> None:
+def test_connections_are_closed_with_their_client() -> None:
     with faulty_server() as server:
         http = HttpClient(server.url)
         http.ask("GET", "/health")
-        [line] = http._idle
-        close: Callable[[], None] = line.close
+        [connection] = http._idle
+        close: Callable[[], None] = connection.close
         closed = threading.Event()
-        line.close = lambda: (close(), closed.set())  # type: ignore[method-assign, assign, func-returns-value]
-        del http, line
+        connection.close = lambda: (close(), closed.set())  # type: ignore[method-assign, assign, func-returns-value]
+        del http, connection
         assert closed.is_set()

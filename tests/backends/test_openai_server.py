@@ -18,7 +18,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lcrag.backends import local_tokenizer
 from lcrag.backends.local_server import Server
-from lcrag.backends.openai_server import OpenAIServer, Sampling, metric
+from lcrag.backends.openai_server import OpenAIServer, Sampling
+from lcrag.backends.served import metric
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
 from lcrag.text import prompts
 from lcrag.text.prompts import parse_verdict

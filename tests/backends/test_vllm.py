@@ -18,7 +18,7 @@ import pytest
 from support import tiny_model
 from support.machine import NEEDED, Machine
 
-from lcrag.backends.openai_server import OpenAIServer
+from lcrag.backends.openai_server import OpenAIServer, Sampling
 from lcrag.serve.process import session_processes
 from lcrag.types import Passage, Task
 
@@ -142,6 +142,14 @@ def test_run_returns_a_batch_in_order(machine: Machine) -> None:
     lengths = [completion.usage.input_tokens for completion in server.run(batch, max_tokens=8)]
     assert len(set(lengths)) == 32
     assert lengths == [server.run([task], max_tokens=1)[0].usage.input_tokens for task in batch]
+
+
+def test_run_streams_the_reply(machine: Machine) -> None:
+    pieces: list[str] = []
+    server = OpenAIServer(machine.url, sampling=Sampling(temperature=1.5, seed=7))
+    [done] = server.run(tasks(1, " streamed"), max_tokens=32, on_token=pieces.append)
+    assert len(pieces) > 1
+    assert "".join(pieces).strip() == done.text
 
 
 def test_ask_streams_the_reply(machine: Machine) -> None:

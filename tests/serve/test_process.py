@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,7 +35,7 @@ http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     """One with a model folder, and with the stand-in as its vLLM."""
     package = tmp_path / "packages" / "vllm" / "entrypoints" / "openai"
     package.mkdir(parents=True)
@@ -47,7 +49,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
     monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("STAND_IN", f"works in {tmp_path}")
-    return Machine(tmp_path)
+    yield Machine(tmp_path)
+    if (server := remembered()) is not None:  # after a failed test
+        os.killpg(server.pid, signal.SIGKILL)
 
 
 def workers(name: str) -> list[psutil.Process]:

@@ -81,7 +81,7 @@ class QuestionBackend(ScriptedBackend):
 
     def script(self, replies: Callable[[Task], str]) -> None:
         """Reply by another function from now on."""
-        self._replies = replies
+        self._reply = replies
 
     def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         completions = super().run(tasks, max_tokens=max_tokens)
