@@ -33,7 +33,7 @@ ARROWS: Final[dict[str, str]] = {
     "session": f"{BELOW_PIPELINES} backends pipelines batch",
     "serve": f"{BELOW_PIPELINES} backends session",
     "calibrate": f"{BELOW_PIPELINES} backends session",
-    "report": f"{BELOW_PIPELINES} calibrate serve",
+    "report": BELOW_PIPELINES,
     "comparison": f"{BELOW_PIPELINES} pipelines session batch report",
     "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report",
     "__main__": "cli",
