@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from support.faulty_server import faulty_server
+from support.invocation import process
 
 import pipelines
 from lcrag.backends.scripted import ScriptedBackend
@@ -299,14 +300,15 @@ def test_killed_in_the_middle_of_200_questions_it_ends_with_the_same_report(
     folder = dataset(tmp_path / "set", 200, sets=3)
     with faulty_server(reply=CITED, window=100_000, delay=0.01) as server:
         line = command(folder, tmp_path / "killed.ndjson", server.url, tmp_path / "killed.html")
-        process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 200
-        while rows_in(tmp_path / "killed.ndjson") < 150 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(ending)
-        out, err = process.communicate(timeout=60)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with process(line, env=environment, **pipes) as running:
+            deadline = time.monotonic() + 200
+            while rows_in(tmp_path / "killed.ndjson") < 150 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            running.send_signal(ending)
+            out, err = running.communicate(timeout=60)
         assert out == ""
-        assert process.returncode == (130 if ending == signal.SIGINT else -signal.SIGKILL), err
+        assert running.returncode == (130 if ending == signal.SIGINT else -signal.SIGKILL), err
         kept = rows_in(tmp_path / "killed.ndjson")
         assert 150 <= kept < 600
         before = len(server.seen)
