@@ -23,7 +23,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1]))
 
 import numpy as np
-from gold import Gold, ranked
+from gold import Gold, rank_questions
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from sklearn.linear_model import Ridge
@@ -76,7 +76,7 @@ def rows(folders: Sequence[Path], indexes: Path | None) -> list[Row]:
     with tempfile.TemporaryDirectory() as scratch:
         for folder in folders:
             asked = [one for one in load(folder) if one.evidence or one.unanswerable]
-            for question, ranking, gold in ranked(asked, embedder, indexes or Path(scratch)):
+            for question, ranking, gold in rank_questions(asked, embedder, indexes or Path(scratch)):
                 group = "\0".join(map(str, question.docs))
                 known = gold is not None
                 if known or question.unanswerable:

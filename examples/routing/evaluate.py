@@ -31,8 +31,8 @@ from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile
 from lcrag.planning.router import choose
 from lcrag.session import Session
-from lcrag.types import Answer, CorpusSize, Curve, Estimate, Event, Pipeline, Policy, Prefer, Profile, Settings
-from pipelines import ChunkRag, FullContext
+from lcrag.types import Answer, CorpusSize, Curve, Estimate, Policy, Prefer, Profile, Settings
+from pipelines import ChunkRag, FullContext, Pipeline, Run
 
 ROUTES: tuple[Pipeline, ...] = (
     *(ChunkRag(tokens) for tokens in (500, 1000, 2000, 4000, 8000)),
@@ -41,10 +41,6 @@ ROUTES: tuple[Pipeline, ...] = (
 NAMES = tuple(f"{route.name} {getattr(route, 'tokens', '')}".strip() for route in ROUTES)
 PREFERS: tuple[Prefer, ...] = ("quality", "balanced", "speed")
 BOOTSTRAP = 2000
-
-
-def quiet(event: Event) -> None:
-    """Progress is not shown."""
 
 
 def right(question: Question, answer: Answer, sources: dict[str, str]) -> bool:
@@ -71,15 +67,15 @@ def asked(folder: Path, limit: int, indexes: Path | None, done: set[str]) -> Ite
     for docs, several in by_docs.items():
         key = hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
         settings = Settings(tuple(map(str, docs)), index=indexes / key if indexes else None, backend="embedded")
-        with Session.open(settings, quiet) as session:
+        with Session.open(settings) as session:
             sources = {document: source for document, source, _ in session.corpus.documents()}
             for question in several:
-                found = estimate(session.rank(question.question))
+                ranking = session.rank(question.question)
+                found = estimate(ranking, reranker=session.reranker is not None)
                 routes = []
                 for route in ROUTES:
-                    answer = route.answer(
-                        question.question, session.corpus, session.rank(question.question), session.backend, quiet
-                    )
+                    run = Run(question.question, session.corpus, ranking, session.backend, session.reranker)
+                    answer = route.answer(run)
                     routes.append([right(question, answer, sources), answer.usage.input_tokens])
                 yield {
                     "id": question.id,

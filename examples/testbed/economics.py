@@ -22,8 +22,8 @@ from worlds import TASKS
 
 from lcrag.comparison import significance as statistics
 from lcrag.comparison.breakdown import reliability
-from lcrag.comparison.compare import ROUTER
 from lcrag.comparison.dataset import Question, load
+from lcrag.comparison.run import ROUTER
 
 SEED: Final = 0
 TRAINED: Final = 4096

@@ -16,7 +16,7 @@ import httpx
 
 from lcrag.backends.openai_server import OpenAIServer
 from lcrag.text import prompts
-from lcrag.types import Completion, Task
+from lcrag.types import Completion, OnToken, Task
 
 SPOKEN = {"answer": 1024, "note": 128, "synthesise": 128, "summarise": 128, "judge": 8}
 """Tokens written in each role, at most: noise never ends by itself, where a model that reads ends after a few lines."""
@@ -45,10 +45,10 @@ class Short:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.server, name)
 
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         most = min(max_tokens, max(self.spoken[task.role] for task in tasks))
         begun = time.perf_counter()
-        done = self.server.run(tasks, max_tokens=most)
+        done = self.server.run(tasks, max_tokens=most, on_token=on_token)
         seconds = time.perf_counter() - begun
         cached = sum(one.usage.cached_tokens for one in done)
         read = sum(one.usage.input_tokens for one in done)
