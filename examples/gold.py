@@ -96,12 +96,16 @@ def gold_of(question: Question, ranking: Ranking, documents: Mapping[Path, Docum
 
 
 def evidence_places(spans: Iterable[Span], documents: Mapping[Path, Document]) -> list[tuple[str, int, int]]:
-    """The spans as ``(document id, start, end)``. Raises InputError for a document that could not be read."""
+    """The spans as ``(document id, start, end)``; ``documents`` by resolved path.
+
+    Raises InputError for a document that could not be read.
+    """
     places = []
     for span in spans:
-        if span.doc not in documents:
+        document = documents.get(span.doc.resolve())
+        if document is None:
             raise InputError(f"{span.doc} cannot be read as a document")
-        places.append((documents[span.doc].id, span.start, span.end))
+        places.append((document.id, span.start, span.end))
     return places
 
 

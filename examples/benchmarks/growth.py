@@ -17,11 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import corpus
-import matplotlib
 from clock import LCRAG, Run, median, run, told
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 
 def measured(work: Path, megabytes: float) -> tuple[dict[str, Any], Run]:
@@ -41,6 +37,11 @@ def measured(work: Path, megabytes: float) -> tuple[dict[str, Any], Run]:
 
 
 def draw(rows: list[dict[str, Any]], curves: list[Run], target: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5))
     sizes = [row["megabytes"] for row in rows]
     for verb, colour in (("index", "#1f5fa8"), ("plan", "#c8553d")):

@@ -1,4 +1,4 @@
-"""The measurements of checkable answers run on any folder of the documented form, and tell what is so."""
+"""The evaluation scripts run on any folder in the documented format, and their figures are right."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 EVALUATION = ROOT / "examples/evaluation"
@@ -20,10 +22,10 @@ def run(folder: Path, script: str, *words: str) -> str:
         "LCRAG_DENSE": "off",
         "LCRAG_READER": "off",
     }
-    command = [sys.executable, str(EVALUATION / script), *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    command = [sys.executable, "-W", "error", str(EVALUATION / script), *words]
+    completed = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
 def dataset(folder: Path) -> Path:
@@ -42,40 +44,41 @@ def dataset(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_answers_cite_their_evidence_and_every_quote_is_exact(tmp_path: Path) -> None:
-    out = run(
-        tmp_path,
-        "answers.py",
-        str(dataset(tmp_path / "set")),
-        "--dense",
-        "off",
-        "--reader",
-        "off",
-        "--json",
-        "--limit",
-        "6",
+    words_alone = ("--dense", "off", "--reader", "off")
+    rows = json.loads(
+        run(tmp_path, "answers.py", str(dataset(tmp_path / "set")), *words_alone, "--json", "--limit", "6")
     )
-    rows = json.loads(out)
     assert {row["route"] for row in rows} == {
         "chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"
     }  # fmt: skip
-    cited = sum(row["citations"] for row in rows)
-    assert sum(row["exact"] for row in rows) == cited > 0
-    assert sum(row["touching"] or 0 for row in rows) > 0
+    citations = sum(row["citations"] for row in rows)
+    assert sum(row["exact"] for row in rows) == citations > 0
+    assert sum(row["overlapping"] or 0 for row in rows) > 0
     assert any(not row["answerable"] and row["status"] in ("not_found", "not_retrieved") for row in rows)
-    table = run(
-        tmp_path, "answers.py", str(tmp_path / "set"), "--dense", "off", "--reader", "off", "--routes", "chunk_rag"
-    )
+    table = run(tmp_path, "answers.py", str(tmp_path / "set"), *words_alone, "--routes", "chunk_rag")
     assert "false refused" in table
 
 
-def test_certificates_are_told_for_each_threshold(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_certificate_reports_each_threshold(tmp_path: Path) -> None:
     out = run(tmp_path, "certificate.py", str(dataset(tmp_path / "set")), "--dense", "off")
     assert out.splitlines()[-1].startswith("all")
     assert "at 0.95" in out
 
 
-def test_each_citation_is_found_again_at_its_place(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_retrieval_reports_the_share_covered(tmp_path: Path) -> None:
+    arguments = (str(dataset(tmp_path / "set")), "--dense", "off", "--tokens", "500,100000", "--json")
+    fused, lexical = json.loads(run(tmp_path, "retrieval.py", *arguments))
+    assert (fused["ranking"], lexical["ranking"]) == ("fused", "lexical")
+    assert fused["questions"] == 8
+    assert fused["share"] == {"500": 1.0, "100000": 1.0}
+
+
+@pytest.mark.slow
+def test_places_finds_each_citation_at_its_place(tmp_path: Path) -> None:
     questions = tmp_path / "q.txt"
     questions.write_text("When was Wend Mill built?\nWhat is the mean depth before the sluice jammed?\n")
     names = ("mill-report.pdf", "gannet-bar.ipynb", "ida-quillan.docx", "letter-curator.eml")
