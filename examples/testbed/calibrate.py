@@ -73,7 +73,7 @@ class WorldProbes:
         return Probe(kind, asked_for, lambda text: correct(right, text), scope)
 
     def _best(self, made: Example, tokens: int) -> tuple[Passage, ...]:
-        """The passages with the evidence, and those that rank highest beside them, in their order."""
+        """The passages with the evidence, and the highest-ranked others, in their order."""
         ranking = BM25Plus([stems(passage.text) or [""] for passage in made.passages])
         scores = ranking.get_scores(stems(made.question))
         needed = set(made.needed)
@@ -107,7 +107,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Calibrates lcrag on the test bed's reading model.")
     parser.add_argument("--base-url", help="where it is served; what lcrag up started otherwise")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--outcomes", type=Path, help="keep what was asked in this file, and go on from it")
+    parser.add_argument("--outcomes", type=Path, help="keep the outcomes in this file, and resume from it")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     backend = open_backend(Settings((), backend="server", base_url=args.base_url), ignore, lambda: (None, None))

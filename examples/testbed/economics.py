@@ -90,7 +90,7 @@ def _cheapest(place: int, names: Sequence[str], table: Mapping[str, Sequence[Row
 
 
 def error(predicted: Sequence[float], right: Sequence[bool]) -> float | None:
-    """Expected calibration error, as ``lcrag compare`` reckons it."""
+    """Expected calibration error, as ``lcrag compare`` computes it."""
     said = ({"predicted": p, "score": float(one)} for p, one in zip(predicted, right, strict=True))
     found: float | None = reliability(["one"], [{"routes": {"one": one}} for one in said])["error"]
     return found

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EVALUATION = ROOT / "examples/evaluation"
-SALTMARSH = ROOT / "examples/saltmarsh"
+EXAMPLES = ROOT / "examples"
+SALTMARSH = EXAMPLES / "saltmarsh"
 
 
 def run(folder: Path, script: str, *words: str) -> str:
@@ -22,7 +22,7 @@ def run(folder: Path, script: str, *words: str) -> str:
         "LCRAG_DENSE": "off",
         "LCRAG_READER": "off",
     }
-    command = [sys.executable, "-W", "error", str(EVALUATION / script), *words]
+    command = [sys.executable, "-W", "error", str(EXAMPLES / script), *words]
     completed = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
     assert completed.returncode == 0, completed.stdout + completed.stderr
     return completed.stdout
@@ -48,7 +48,7 @@ def dataset(folder: Path) -> Path:
 def test_answers_cite_their_evidence_and_every_quote_is_exact(tmp_path: Path) -> None:
     words_alone = ("--dense", "off", "--reader", "off")
     rows = json.loads(
-        run(tmp_path, "answers.py", str(dataset(tmp_path / "set")), *words_alone, "--json", "--limit", "6")
+        run(tmp_path, "evaluation/answers.py", str(dataset(tmp_path / "set")), *words_alone, "--json", "--limit", "6")
     )
     assert {row["route"] for row in rows} == {
         "chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"
@@ -57,13 +57,13 @@ def test_answers_cite_their_evidence_and_every_quote_is_exact(tmp_path: Path) ->
     assert sum(row["exact"] for row in rows) == citations > 0
     assert sum(row["overlapping"] or 0 for row in rows) > 0
     assert any(not row["answerable"] and row["status"] in ("not_found", "not_retrieved") for row in rows)
-    table = run(tmp_path, "answers.py", str(tmp_path / "set"), *words_alone, "--routes", "chunk_rag")
+    table = run(tmp_path, "evaluation/answers.py", str(tmp_path / "set"), *words_alone, "--routes", "chunk_rag")
     assert "false refused" in table
 
 
 @pytest.mark.slow
 def test_certificate_reports_each_threshold(tmp_path: Path) -> None:
-    out = run(tmp_path, "certificate.py", str(dataset(tmp_path / "set")), "--dense", "off")
+    out = run(tmp_path, "evaluation/certificate.py", str(dataset(tmp_path / "set")), "--dense", "off")
     assert out.splitlines()[-1].startswith("all")
     assert "at 0.95" in out
 
@@ -71,7 +71,7 @@ def test_certificate_reports_each_threshold(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_retrieval_reports_the_share_covered(tmp_path: Path) -> None:
     arguments = (str(dataset(tmp_path / "set")), "--dense", "off", "--tokens", "500,100000", "--json")
-    fused, lexical = json.loads(run(tmp_path, "retrieval.py", *arguments))
+    fused, lexical = json.loads(run(tmp_path, "evaluation/retrieval.py", *arguments))
     assert (fused["ranking"], lexical["ranking"]) == ("fused", "lexical")
     assert fused["questions"] == 8
     assert fused["share"] == {"500": 1.0, "100000": 1.0}
@@ -82,7 +82,21 @@ def test_places_finds_each_citation_at_its_place(tmp_path: Path) -> None:
     questions = tmp_path / "q.txt"
     questions.write_text("When was Wend Mill built?\nWhat is the mean depth before the sluice jammed?\n")
     names = ("mill-report.pdf", "gannet-bar.ipynb", "ida-quillan.docx", "letter-curator.eml")
-    out = run(tmp_path, "places.py", *(str(SALTMARSH / name) for name in names), "--questions", str(questions))
+    out = run(
+        tmp_path, "evaluation/places.py", *(str(SALTMARSH / name) for name in names), "--questions", str(questions)
+    )
     assert "missed" not in out
     assert "$ lcrag show" in out
     assert ".pdf     held" in out
+
+
+@pytest.mark.slow
+def test_routing_compares_the_router_with_every_route(tmp_path: Path) -> None:
+    outcomes = tmp_path / "outcomes.ndjson"
+    arguments = ("routing/evaluate.py", str(dataset(tmp_path / "set")), "--outcomes", str(outcomes), "--json")
+    first = json.loads(run(tmp_path, *arguments))
+    assert first["questions"] == len(outcomes.read_text(encoding="utf-8").splitlines()) == 9
+    rates = {route["route"]: route["rate"] for route in first["routes"]}
+    assert {"chunk_rag 500", "full_context", "router, balanced", "tf-idf", "random"} < rates.keys()
+    assert max(rates.values()) == rates["oracle"] > 0
+    assert json.loads(run(tmp_path, *arguments)) == first

@@ -7,8 +7,9 @@ import math
 from pathlib import Path
 
 import pytest
-from gold import Gold, merge_spans, rank_questions, tokens_until
+from gold import Gold, evidence_places, merge_spans, rank_questions, tokens_until
 
+from lcrag import ingest
 from lcrag.comparison.dataset import Span, load
 from lcrag.types import Chunk, Hit
 
@@ -48,3 +49,11 @@ def test_rank_questions_measures_a_dataset(tmp_path: Path) -> None:
     assert one[2].reading == one[1].hits[0].chunk.tokens < one[2].size
     assert 8 <= one[2].scope <= 12
     assert other[2] is None
+
+
+def test_evidence_places_follow_links(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("The mill was built by Fenn.", encoding="utf-8")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "a.txt")
+    document = ingest.from_text("The mill was built by Fenn.", "a.txt")
+    places = evidence_places([Span(tmp_path / "link.txt", 4, 8)], {(tmp_path / "a.txt").resolve(): document})
+    assert places == [(document.id, 4, 8)]

@@ -62,8 +62,8 @@ def bars(axes: Axes, found: Mapping[str, Mapping[str, Any]], title: str) -> None
     values = [found[name]["seconds"] for name in names]
     axes.barh(names, values, color=OURS)
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
-        told = f" {value:.1f} s" + (f", {found[name]['hit_rate']:.1%} cached" if "hit_rate" in found[name] else "")
-        axes.text(value, place, told, va="center")
+        label = f" {value:.1f} s" + (f", {found[name]['hit_rate']:.1%} cached" if "hit_rate" in found[name] else "")
+        axes.text(value, place, label, va="center")
     axes.set(xlabel="seconds", xlim=(0, max(values) * 1.45))
     axes.invert_yaxis()
     axes.set_title(title)

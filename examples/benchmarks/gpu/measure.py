@@ -2,10 +2,10 @@
 
     python examples/benchmarks/gpu/measure.py WORK --out results.json      about 8 minutes on one H100
 
-Five parts (see README.md beside this folder): first (time to the first token against the same ids sent raw), agents
+Five parts (see examples/benchmarks/README.md): first (time to the first token against the same ids sent raw), agents
 (chain of agents against the whole in one prompt), batch (64 questions together and one by one), cost (the cost model
-against 40 asks), limit (arithmetic and bandwidth). Each is written down as soon as it is measured; one that fails is
-written down with its error, and the next goes on, for a rented machine does not wait.
+against 40 asks), limit (arithmetic and bandwidth). Each result is written as soon as it is
+measured; a part that fails is written with its error and the next one starts, because a rented machine does not wait.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Measuring:
         begun = time.perf_counter()
         try:
             value = measure() if begun < self.until else {"failed": "no time was left"}
-        except Exception:  # noqa: BLE001  written down, and the exit status tells
+        except Exception:  # noqa: BLE001  written to the results, and the exit code is 1
             value = {"failed": traceback.format_exc()}
             print(value["failed"], file=sys.stderr)
         self.found[name] = value
@@ -249,7 +249,7 @@ class Measuring:
 
     def _asks(self, url: str, server: OpenAIServer, cost: CostModel, count: int) -> Iterator[dict[str, Any]]:
         """Asks of all kinds: whole and by chunks, cold and warm, short answers and longer ones, alone and many."""
-        routes = [
+        routes: list[tuple[str, dict[str, Any]]] = [
             ("full_context", {}),
             ("chunk_rag", {"tokens": 1000}),
             ("chunk_rag", {"tokens": 4000}),
@@ -266,11 +266,13 @@ class Measuring:
                 backend.count_many([chunk.text for chunk in session.corpus.chunks()])  # not the model's time
                 route = PIPELINES[name](**options)
                 answer = route.answer(Run(ASKED[number % 6], session.corpus, ranking, backend, session.reranker))
-                told = sum(
-                    cost.seconds(one.new / one.calls, one.cached / one.calls, one.out / one.calls, one.calls)
-                    for one in backend.batches
+                forecast = sum(
+                    cost.seconds(
+                        batch.new / batch.calls, batch.cached / batch.calls, batch.out / batch.calls, batch.calls
+                    )
+                    for batch in backend.batches
                 )
-                taken = sum(one.seconds for one in backend.batches)
+                taken = sum(batch.seconds for batch in backend.batches)
             yield {
                 "route": name,
                 "options": options,
@@ -280,8 +282,8 @@ class Measuring:
                 "cached": answer.usage.cached_tokens,
                 "output": answer.usage.output_tokens,
                 "seconds": taken,
-                "forecast": told,
-                "error": abs(told - taken) / taken,
+                "forecast": forecast,
+                "error": abs(forecast - taken) / taken,
             }
 
     # --- 5
@@ -323,7 +325,7 @@ def chip() -> dict[str, float]:
 
 
 def limits(found: dict[str, Any], shape: str) -> dict[str, Any]:
-    """The least seconds that the chip's own rates allow, beside those measured."""
+    """The fewest seconds that the chip's own rates allow, next to those measured."""
     rates = found["chip"]
     prefill = [
         {
