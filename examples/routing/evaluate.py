@@ -212,6 +212,8 @@ def main() -> None:
             if args.outcomes:
                 with args.outcomes.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
+    if len({int(row["docs"], 16) % 2 for row in rows}) < 2:
+        sys.exit("all documents are in one half: name more datasets, or raise --limit")
     routes = table(rows)
     if args.json:
         print(json.dumps({"questions": len(rows), "routes": routes}))

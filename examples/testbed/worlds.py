@@ -194,7 +194,7 @@ class World:
         return Asked("twohop", question, (first, second), keys=(_place(first), _place(second)))
 
     def _ask_absent(self) -> Asked | None:
-        """What nothing states: of a known entity, an unknown one (often with a similar name), a missing hop or group."""
+        """What nothing states: of a known entity, an unknown one (often a similar name), a missing hop or group."""
         r = self.r
         keys = [key for key, _ in self.facts] or list(ATTRIBUTES)
         for _ in range(20):
