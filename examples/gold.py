@@ -10,7 +10,6 @@ never depends on them.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,8 +17,10 @@ from pathlib import Path
 
 from lcrag import ingest
 from lcrag.comparison.dataset import Question, Span
+from lcrag.comparison.scoring import merge_spans
 from lcrag.errors import InputError
 from lcrag.index.corpus import Corpus
+from lcrag.paths import key_of
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.text.tokens import count_many
 from lcrag.types import Document, Embedder, Hit, Ranking, ignore
@@ -54,11 +55,6 @@ def by_documents(questions: Iterable[Question]) -> dict[tuple[Path, ...], list[Q
     return groups
 
 
-def document_key(docs: Sequence[Path]) -> str:
-    """A short name for a set of documents, used for the folder of its index."""
-    return hashlib.sha256("\0".join(map(str, docs)).encode()).hexdigest()[:16]
-
-
 def rank_questions(
     questions: Iterable[Question], embedder: Embedder | None, indexes: Path, *, fill_up_to: int = FILL_UP_TO
 ) -> Iterator[tuple[Question, Ranking, Gold | None]]:
@@ -68,12 +64,12 @@ def rank_questions(
     Raises what ingest and the index raise, and InputError when a document with evidence cannot be read.
     """
     for docs, group in by_documents(questions).items():
-        with Corpus.open(indexes / document_key(docs)) as corpus:
+        with Corpus.open(indexes / key_of(docs)) as corpus:
             scan = ingest.discover(docs)
             corpus.refresh(scan, ignore)
             if embedder is not None and corpus.size.chunks <= fill_up_to:
                 fill_vectors(corpus, embedder, ignore)
-            documents = {file.path.resolve(): ingest.read(file) for file in scan.files}
+            documents = {Path(file.path).resolve(): ingest.read(file) for file in scan.files}
             for question in group:
                 ranking = retrieve(corpus, question.question, embedder=embedder, depth_tokens=corpus.size.tokens)
                 yield question, ranking, gold_of(question, ranking, documents)
@@ -87,7 +83,7 @@ def gold_of(question: Question, ranking: Ranking, documents: Mapping[Path, Docum
     """
     if not question.evidence or question.unanswerable:
         return None
-    spans = evidence_places(merge_spans(question.evidence), documents)
+    spans = evidence_places(question.evidence, documents)
     size = ranking.size.tokens
     reading = tokens_until(ranking.hits, spans)
     texts = {document.id: document.text for document in documents.values()}
@@ -96,7 +92,7 @@ def gold_of(question: Question, ranking: Ranking, documents: Mapping[Path, Docum
 
 
 def evidence_places(spans: Iterable[Span], documents: Mapping[Path, Document]) -> list[tuple[str, int, int]]:
-    """The spans as ``(document id, start, end)``; ``documents`` by resolved path.
+    """The spans, merged, as ``(document id, start, end)``; ``documents`` by resolved path.
 
     Raises InputError for a document that could not be read.
     """
@@ -106,18 +102,7 @@ def evidence_places(spans: Iterable[Span], documents: Mapping[Path, Document]) -
         if document is None:
             raise InputError(f"{span.doc} cannot be read as a document")
         places.append((document.id, span.start, span.end))
-    return places
-
-
-def merge_spans(spans: Iterable[Span]) -> list[Span]:
-    """The same characters in spans that do not overlap, by document and start."""
-    merged: list[Span] = []
-    for span in sorted(spans, key=lambda span: (span.doc, span.start, span.end)):
-        if merged and merged[-1].doc == span.doc and span.start <= merged[-1].end:
-            merged[-1] = Span(span.doc, merged[-1].start, max(merged[-1].end, span.end))
-        else:
-            merged.append(span)
-    return merged
+    return merge_spans(places)
 
 
 def tokens_until(hits: Iterable[Hit], spans: Sequence[tuple[str, int, int]]) -> int | None:

@@ -4,11 +4,15 @@
     ├── InputError            2  wrong usage or input
     │   ├── NoSuchPath
     │   ├── NoReadableDocument
+    │   ├── UnreadableFile
     │   ├── BadQuestions
     │   └── BadConfig
     ├── NotAvailable          3  not installed, or not running
     │   ├── NotInstalled
-    │   └── NotRunning
+    │   ├── NotRunning
+    │   └── IndexUnavailable
+    │       ├── Busy
+    │       └── Damaged
     ├── NoRoute               4  nothing fits
     │   ├── DoesNotFit
     │   └── OverBudget
@@ -50,6 +54,10 @@ class NoReadableDocument(InputError):
     """The paths hold nothing that lcrag can read."""
 
 
+class UnreadableFile(InputError):
+    """One file that cannot be read; the others can. The message is the reason, without the file's name."""
+
+
 class BadQuestions(InputError):
     """A question file that cannot be read as one."""
 
@@ -70,6 +78,18 @@ class NotInstalled(NotAvailable):
 
 class NotRunning(NotAvailable):
     """A server is not reachable."""
+
+
+class IndexUnavailable(NotAvailable):
+    """The index cannot be opened, read or written: locked for too long, damaged, no space, no permission."""
+
+
+class Busy(IndexUnavailable):
+    """Another process has been writing the index for longer than we wait."""
+
+
+class Damaged(IndexUnavailable):
+    """The index is not a database, or its pages contradict each other. It holds nothing that cannot be built again."""
 
 
 class NoRoute(LcragError):

@@ -2,8 +2,8 @@
 
 Wins when the evidence is spread or much of it is needed, and nothing can be missed by retrieval; loses beyond the
 model's effective window (Hsieh et al. 2024, RULER), and costs the whole corpus for every question, except where the
-server has its prefix cached. A corpus that exceeds the window is split by documents: each part is asked the question as
-one of a batch, and what the parts answered is answered from once more. It says so.
+server has its prefix cached. A corpus that exceeds the window is split by documents: all parts are asked
+the question in one batch, and a further call answers from their answers; an event reports it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipelines._run import Run
 SAMPLE: Final = 16
 """Passages from which the tokens of all are estimated."""
 SPARE: Final = 1.1
-"""How far all may be from the estimate; where that does not decide, all are counted, as one text."""
+"""How far the whole may be from the estimate; where that does not decide, all is counted, as one text. Not measured."""
 INSTEAD: Final = "--pipeline chain_of_agents or --pipeline chunk_rag"
 
 
@@ -90,7 +90,7 @@ class FullContext:
 
 
 def _fits(run: Run, read: Sequence[Passage], room: int) -> bool:
-    """Whether all of it fits, in the backend's tokens: by a sample, else as one text, as a thousand take seconds."""
+    """Whether all of it fits, in the backend's tokens: by a sample, else as one text (a thousand take seconds)."""
     sample = read[:: -(-len(read) // SAMPLE)]
     [counted] = run.backend.count_many([prefix(sample)])
     estimate = counted * run.corpus.size.tokens / sum(passage.tokens for passage in sample)

@@ -44,7 +44,7 @@ class Watch:
 
 @pytest.mark.parametrize("workers", [1, 3])
 @given(sizes=st.lists(st.integers(0, 5), max_size=6))
-def test_every_job_once_and_a_groups_first_before_its_others(workers: int, sizes: list[int]) -> None:
+def test_batch_runs_every_job_once_and_a_groups_first_job_first(workers: int, sizes: list[int]) -> None:
     groups = [[(group, place) for place in range(size)] for group, size in enumerate(sizes)]
     watch = Watch()
     found = list(batch.run(groups, watch.worker, workers))
@@ -59,7 +59,7 @@ def test_every_job_once_and_a_groups_first_before_its_others(workers: int, sizes
         assert [job for job, _ in found] == [job for group in groups for job in group]
 
 
-def test_many_workers_work_at_once() -> None:
+def test_batch_workers_run_at_the_same_time() -> None:
     barrier = threading.Barrier(4, timeout=10)
 
     @contextmanager
@@ -70,7 +70,7 @@ def test_many_workers_work_at_once() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_an_error_is_raised_and_starts_nothing_more(workers: int) -> None:
+def test_batch_error_starts_no_further_job(workers: int) -> None:
     started = []
 
     @contextmanager
@@ -86,7 +86,7 @@ def test_an_error_is_raised_and_starts_nothing_more(workers: int) -> None:
     assert len(started) < 100
 
 
-def test_leaving_early_does_not_wait_for_what_runs() -> None:
+def test_batch_left_early_does_not_wait() -> None:
     forever = threading.Event()
 
     @contextmanager
@@ -100,11 +100,11 @@ def test_leaving_early_does_not_wait_for_what_runs() -> None:
 
 
 @given(st.permutations(range(7)))
-def test_results_in_the_order_of_the_jobs(came: list[int]) -> None:
+def test_in_order_restores_the_order_of_the_jobs(came: list[int]) -> None:
     assert list(batch.in_order(((job, -job) for job in came), range(7))) == [(job, -job) for job in range(7)]
 
 
-def test_how_many_at_a_time() -> None:
+def test_workers_for_follows_the_backend() -> None:
     class Server(ScriptedBackend):
         concurrency = 8
 

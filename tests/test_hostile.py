@@ -1,16 +1,15 @@
-"""Whatever a document or a model says: prompt, citations, terminal, JSON and page keep their structure."""
+"""Whatever a document or a model writes, the prompt, citations, terminal, JSON and page keep their structure."""
 
 from __future__ import annotations
 
 import json
 import re
-import time
 import unicodedata
 from pathlib import Path
 
 import pytest
 from lxml import html as parser
-from support.fakes import corpus_of, nobody, run_pipeline
+from support.fakes import corpus_of, run_pipeline
 from support.hostile import HOSTILE
 from support.results import analysed, small
 
@@ -19,10 +18,11 @@ from lcrag.backends.scripted import ScriptedBackend
 from lcrag.report.objects import answer_object, dumps
 from lcrag.report.page import page
 from lcrag.report.show import Place, show
-from lcrag.report.text import contradictions, passage, printable, sources, stated
+from lcrag.report.terminal import printable
+from lcrag.report.text import contradictions, passage, sources, stated
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import messages
-from lcrag.types import Answer, Task
+from lcrag.types import Answer, Task, ignore
 from pipelines import ChainOfAgents, ChunkRag, Compression, FullContext, Pipeline
 
 FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
@@ -46,7 +46,7 @@ def documents(text: str) -> dict[str, str]:
 
 def ask(folder: Path, text: str, pipeline: Pipeline, backend: EmbeddedBackend | ScriptedBackend) -> Answer:
     with corpus_of(folder, documents(text)) as corpus:
-        answer = run_pipeline(pipeline, QUESTION, corpus, retrieve(corpus, QUESTION, embedder=None), backend, nobody)
+        answer = run_pipeline(pipeline, QUESTION, corpus, retrieve(corpus, QUESTION, embedder=None), backend, ignore)
         for citation in answer.citations:
             whole = corpus.document(citation.document_id).text
             assert citation.quote == whole[citation.start : citation.end]
@@ -63,13 +63,13 @@ def safe_on_a_terminal(text: str) -> bool:
     )
 
 
-def test_there_are_enough() -> None:
+def test_hostile_texts_are_many_and_different() -> None:
     assert len(HOSTILE) >= 60
     assert len(set(HOSTILE.values())) == len(HOSTILE)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_the_prompt_has_our_fences_and_no_others(tmp_path: Path, name: str) -> None:
+def test_prompt_has_no_fences_but_its_own(tmp_path: Path, name: str) -> None:
     text = HOSTILE[name]
     backend = ScriptedBackend(lambda task: f"{text} {FACT} [1]", window=3000)
     for pipeline in (FullContext(), ChainOfAgents(200), Compression(200, "corpus", "summarise")):
@@ -80,35 +80,34 @@ def test_the_prompt_has_our_fences_and_no_others(tmp_path: Path, name: str) -> N
         ours = 2 * len(task.passages) + 2 * bool(task.passages) + 2 * bool(task.notes) + 2
         assert len(FENCE.findall(content)) == ours
         opened = re.findall(r'^<passage marker="\[(\d+)\]" source="[^"\n]*">$', content, re.MULTILINE)
-        assert [int(marker) for marker in opened] == [one.marker for one in task.passages]
+        assert [int(marker) for marker in opened] == [passage.marker for passage in task.passages]
         assert len(content.splitlines()[-1]) > 20  # the instruction is the last word
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_the_embedded_backend_finds_is_still_the_fact(tmp_path: Path, name: str) -> None:
+def test_embedded_backend_still_finds_the_fact(tmp_path: Path, name: str) -> None:
     answer = ask(tmp_path, HOSTILE[name], ChunkRag(4000), EmbeddedBackend(None))
     assert "Brandt" in answer.text
     assert any("Brandt" in citation.quote for citation in answer.citations)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_a_model_says_keeps_citations_terminal_json_and_page_whole(tmp_path: Path, name: str) -> None:
+def test_answer_keeps_citations_terminal_json_and_page_whole(tmp_path: Path, name: str) -> None:
     text = HOSTILE[name]
 
     def model(task: Task) -> str:
-        marker = next((one.marker for one in task.passages if FACT in one.text), 0)
+        marker = next((source.marker for source in task.passages if FACT in source.text), 0)
         return f"{FACT} [{marker}]\n{text}\nWhales sing in the harbour of Ostrava. [1]"
 
     answer = ask(tmp_path, text, FullContext(), ScriptedBackend(model))
-    facts = [one for one in answer.citations if FACT in one.quote]
+    facts = [citation for citation in answer.citations if FACT in citation.quote]
     assert facts
     assert f"[{facts[0].marker}]" in answer.text
     for statement in answer.statements:
-        said = answer.text[statement.start : statement.end]
-        assert said.strip()
+        assert answer.text[statement.start : statement.end].strip()
         assert statement.supported or not statement.citations
-    whales = [one for one in answer.statements if "Whales sing" in answer.text[one.start : one.end]]
-    assert [one.supported for one in whales] == [False]
+    whales = [claim for claim in answer.statements if "Whales sing" in answer.text[claim.start : claim.end]]
+    assert [claim.supported for claim in whales] == [False]
     assert "[unsupported]" in stated(answer)
 
     assert safe_on_a_terminal(printable(stated(answer)) + sources(answer) + contradictions(answer))
@@ -121,37 +120,35 @@ def test_what_a_model_says_keeps_citations_terminal_json_and_page_whole(tmp_path
     assert len(line.splitlines()) == 1
     assert json.loads(line)["answer"] == answer.text
 
-    questions, found = small()
-    plain = page(analysed(questions, found))
-    for row in found.values():
+    questions, rows = small()
+    plain = page(analysed(questions, rows))
+    for row in rows.values():
         if row["answer"]:
             row["answer"] += text
             row["citations"][0] |= {"source": f"docs/{text}", "around": {"text": f"{text}Ann", "start": 0, "end": 3}}
-    made = page(analysed(questions, found))
-    assert elements(made) <= elements(plain)
-    for name in ("script", "style", "title", "body"):
-        assert made.count(f"<{name}") == plain.count(f"<{name}")
+    hostile = page(analysed(questions, rows))
+    assert elements(hostile) <= elements(plain)
+    for element in ("script", "style", "title", "body"):
+        assert hostile.count(f"<{element}") == plain.count(f"<{element}")
 
 
 def elements(text: str) -> set[tuple[str, str]]:
-    """Each kind of element with each attribute that it has: no text may add one."""
+    """Each kind of element with each of its attributes: no text may add one."""
     return {
         (str(element.tag), str(name)) for element in parser.fromstring(text).iter() for name in ("", *element.attrib)
     }
 
 
-def test_a_line_of_ten_megabytes(tmp_path: Path) -> None:
+def test_answer_and_passage_from_a_line_of_ten_megabytes(tmp_path: Path) -> None:
     line = "".join(f"The {number}th boat brought tea to the harbour. " for number in range(230_000))
     assert len(line) > 10_000_000
     cut = line.index("The ", 5_000_000)
     text = f"{line[:cut]}{FACT} {line[cut:]}"
-    begun = time.perf_counter()
     with corpus_of(tmp_path, {"a.txt": text}) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
-        answer = run_pipeline(ChunkRag(2000), QUESTION, corpus, ranking, EmbeddedBackend(None), nobody)
+        answer = run_pipeline(ChunkRag(2000), QUESTION, corpus, ranking, EmbeddedBackend(None), ignore)
     [citation] = [one for one in answer.citations if "Brandt" in one.quote]
     assert (citation.line, citation.quote) == (1, FACT)
     shown = passage(show(Place(tmp_path / "documents/a.txt", 1), FACT), colour=False)
     assert f"»{FACT}«" in shown
     assert len(shown) < 20_000
-    assert time.perf_counter() - begun < 120

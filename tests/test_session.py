@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 
 import pytest
-from support.fakes import nobody
 from support.faulty_server import faulty_server
 
+from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
 from lcrag.index import folder_of, index_clear, index_status
 from lcrag.session import Session
-from lcrag.types import SURE, Answer, Event, Policy, Settings, Step, Usage
+from lcrag.text.prompts import NOT_FOUND
+from lcrag.types import SURE, Answer, Completion, Event, OnToken, Policy, Settings, Step, Task, Usage, ignore
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CORPUS = EXAMPLES / "saltmarsh"
@@ -36,9 +38,9 @@ def questions() -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("pipeline", ["chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"])
-def test_every_quote_of_every_format_is_in_its_place(pipeline: str) -> None:
+def test_session_quotes_of_every_format_are_in_place(pipeline: str) -> None:
     formats = set()
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         for question in questions():
             answer = session.ask(str(question["question"]), Policy(pipeline=pipeline))
             for citation in answer.citations:
@@ -54,11 +56,11 @@ def test_every_quote_of_every_format_is_in_its_place(pipeline: str) -> None:
     assert len(formats) >= 5
 
 
-def test_the_example_questions_are_what_they_say() -> None:
+def test_examples_questions_match_their_documents() -> None:
     asked = questions()
     assert len(asked) == 36
     assert sum(bool(question["unanswerable"]) for question in asked) == 6
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         texts = {
             Path(source).name: session.corpus.document(document).text
             for document, source, _ in session.corpus.documents()
@@ -71,7 +73,7 @@ def test_the_example_questions_are_what_they_say() -> None:
             assert held.split() == words.split()
 
 
-def test_a_plan_calls_no_model_and_an_answer_follows_it(tmp_path: Path) -> None:
+def test_session_plan_calls_no_model_and_ask_follows_it(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("The lighthouse keeper Anna Holm kept a tame raven called Brandt.\n")
     events: list[Event] = []
     with Session.open(settings(tmp_path / "a.md"), events.append) as session:
@@ -83,9 +85,9 @@ def test_a_plan_calls_no_model_and_an_answer_follows_it(tmp_path: Path) -> None:
     assert [event.kind for event in events if event.kind in ("estimate", "plan")] == ["estimate", "plan"] * 2
 
 
-def test_what_found_nothing_in_a_part_reads_on_unless_told_not_to() -> None:
+def test_session_reads_more_after_finding_nothing() -> None:
     unheard = "Which enzyme breaks down lactose in yoghurt?"
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         alone = session.ask(unheard, Policy(pipeline="chunk_rag", max_tokens=1500), escalate=False)
         further = session.ask(unheard, Policy(max_tokens=30_000), escalate=True)
         everything = session.ask(unheard, Policy("quality"), escalate=True)
@@ -96,8 +98,8 @@ def test_what_found_nothing_in_a_part_reads_on_unless_told_not_to() -> None:
     assert everything.tokens_read == session.index_info["tokens"]
 
 
-def test_budgets(tmp_path: Path) -> None:
-    with Session.open(settings(CORPUS), nobody) as session:
+def test_session_refuses_impossible_budgets_and_names(tmp_path: Path) -> None:
+    with Session.open(settings(CORPUS), ignore) as session:
         with pytest.raises(OverBudget, match="more than the limit"):
             session.plan("Who?", Policy(max_tokens=10))
         with pytest.raises(InputError, match="no pipeline 'nonsense'") as refused:
@@ -107,9 +109,9 @@ def test_budgets(tmp_path: Path) -> None:
             session.ask("   ", Policy())
 
 
-def test_a_document_from_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_session_over_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
     with Session.open(
-        Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), nobody
+        Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), ignore
     ) as session:
         folder = session.corpus.folder
         answer = session.ask("Who kept the light?", Policy())
@@ -117,7 +119,7 @@ def test_a_document_from_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_the_index_is_that_of_its_paths(tmp_path: Path) -> None:
+def test_index_folder_follows_the_paths(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     (tmp_path / "b.md").write_text("Ben rang the bell.")
     both = settings(tmp_path / "a.md", tmp_path / "b.md")
@@ -125,16 +127,57 @@ def test_the_index_is_that_of_its_paths(tmp_path: Path) -> None:
     assert folder_of(both.paths) != folder_of(settings(tmp_path / "a.md").paths)
     with pytest.raises(NoSuchPath, match="no index"):
         index_status(both.paths)
-    Session.open(both, nobody).__exit__(None, None, None)
+    Session.open(both, ignore).__exit__(None, None, None)
     assert index_status(both.paths).documents == 2
     assert index_clear(both.paths)
     assert not index_clear(both.paths)
 
 
-def test_broken_files_are_named_and_stop_nothing(tmp_path: Path) -> None:
+def test_session_coverage_is_that_of_what_was_read(tmp_path: Path) -> None:
+    """A ranking may hold far fewer tokens than the budget allows: what was not read is not covered."""
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.\n" + "The sea was calm that day.\n" * 3000)
+    backend = ScriptedBackend(lambda task: NOT_FOUND)
+    with Session.open(settings(tmp_path), backend=backend) as session:
+        answer = session.ask("Zeppelin Anna?", Policy(pipeline="chunk_rag"), escalate=False)
+        assert answer.plan is not None
+        read = answer.plan.estimate.covered(answer.tokens_read * session.scale.ratio)
+    assert answer.status == "not_retrieved"
+    assert answer.tokens_read < 1000
+    assert answer.coverage == min(read, answer.plan.chosen.evidence) < 0.9
+
+
+def test_session_trace_and_shadow_stream_only_the_answer(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.\n\n" + "The sea was calm.\n\n" * 300)
+    written: list[str] = []
+    events: list[Event] = []
+
+    class Streaming(ScriptedBackend):
+        def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
+            completions = super().run(tasks, max_tokens=max_tokens)
+            if on_token is not None:
+                on_token(completions[0].text)
+            return completions
+
+    backend = Streaming(lambda task: "Anna Holm kept the light [1].")
+    logged = replace(settings(tmp_path), log=True, shadow=1.0)
+    with Session.open(logged, events.append, backend=backend) as session:
+        session.ask("Who kept the light?", Policy(pipeline="chunk_rag"), trace=True, on_token=written.append)
+    assert len(backend.tasks) > 2
+    assert written == ["Anna Holm kept the light [1]."]
+    assert [event.kind for event in events].count("token") == 1
+    assert [event.kind for event in events].count("retrieve") == 1
+
+
+def test_index_of_a_home_folder_is_that_of_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "docs").mkdir()
+    assert folder_of(["~/docs"]) == folder_of([str(tmp_path / "docs")])
+
+
+def test_session_names_broken_files_and_goes_on(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     (tmp_path / "b.pdf").write_bytes(b"no pdf")
-    with Session.open(settings(tmp_path), nobody) as session:
+    with Session.open(settings(tmp_path), ignore) as session:
         [(source, reason)] = session.unreadable_files
         assert source.endswith("b.pdf")
         assert "pdf" in reason
@@ -142,35 +185,33 @@ def test_broken_files_are_named_and_stop_nothing(tmp_path: Path) -> None:
         assert session.index_info["skipped"] == 1
 
 
-def test_nothing_readable_says_what_was_there(tmp_path: Path) -> None:
+def test_session_without_readable_files_says_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\0")
     with pytest.raises(NoReadableDocument, match="1 binary"):
-        Session.open(settings(tmp_path), nobody)
+        Session.open(settings(tmp_path), ignore)
     with pytest.raises(InputError, match="no path"):
-        Session.open(settings(), nobody)
+        Session.open(settings(), ignore)
 
 
-def test_an_embedder_that_is_not_here(tmp_path: Path) -> None:
+def test_session_with_a_missing_embedder_raises(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     missing = Settings((str(tmp_path),), embedder=str(tmp_path / "no-model"))
-    with Session.open(missing, nobody) as session, pytest.raises(NotInstalled):
+    with Session.open(missing, ignore) as session, pytest.raises(NotInstalled):
         session.plan("Who kept the light?", Policy())
 
 
-def test_a_window_too_small_is_said_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_small_window_raises_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lcrag.backends.embedded.EmbeddedBackend.window", 600)
-    with Session.open(settings(CORPUS), nobody) as session, pytest.raises(DoesNotFit) as refused:
+    with Session.open(settings(CORPUS), ignore) as session, pytest.raises(DoesNotFit) as refused:
         session.plan("Who?", Policy(pipeline="full_context"))
     assert refused.value.window == 600
 
 
-def test_auto_takes_a_server_that_answers_and_extracts_without_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_backend_auto_takes_a_server_that_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", 1)  # nothing listens there
-    with Session.open(settings(tmp_path / "a.md"), nobody) as session:
+    with Session.open(settings(tmp_path / "a.md"), ignore) as session:
         assert session.backend.name == "embedded"
     events: list[Event] = []
     with faulty_server(reply="Anna Holm kept the light. [1]") as fake:
@@ -183,7 +224,7 @@ def test_auto_takes_a_server_that_answers_and_extracts_without_one(
     assert "".join(event.data["text"] for event in events if event.kind == "token") == "Anna Holm kept the light. [1]"
 
 
-def test_something_else_on_that_port_is_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backend_auto_ignores_another_service_on_the_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
     events: list[Event] = []
@@ -197,7 +238,7 @@ def test_something_else_on_that_port_is_no_server(tmp_path: Path, monkeypatch: p
     assert any("without a model" in str(event.data.get("message")) for event in events)
 
 
-def test_finding_nothing_in_nearly_all_that_could_answer_is_finding_that_nothing_is_there() -> None:
+def test_answer_certified_not_found_needs_high_coverage() -> None:
     steps = (Step("chunk_rag", "answered", Usage()), Step("chunk_rag", "not_retrieved", Usage()))
     nothing = Answer("", "not_retrieved", (), Usage(), 900, steps)
     sure = nothing.certified(SURE)

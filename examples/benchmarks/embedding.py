@@ -18,7 +18,8 @@ from clock import print_result
 
 from lcrag import ingest
 from lcrag.index.split import split
-from lcrag.retrieve.embedder import MiniLM, SentenceTransformerEmbedder, weights_folder
+from lcrag.retrieve.embedder import MiniLM, SentenceTransformerEmbedder
+from lcrag.retrieve.encoder import weights_folder
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)

@@ -24,23 +24,24 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).parents[1]))
 
 import numpy as np
-from gold import by_documents, document_key, evidence_places
+from gold import by_documents, evidence_places
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from lcrag import ingest
-from lcrag.backends import embedded
+from lcrag.backends import extract
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.evidence.cite import cite
 from lcrag.index.corpus import Corpus
+from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.rank import retrieve
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.text.passages import passages, within
 from lcrag.types import Embedder, Reranker, Task, ignore
 
-WEIGHTS = Path(embedded.__file__).with_name("answerable.json")
+WEIGHTS = Path(extract.__file__).with_name("answerable.json")
 RIDGE = 0.01
 SIGNS = {
     "another_speaks": -1,
@@ -81,19 +82,18 @@ def in_fit(question: Question) -> bool:
 
 
 def cases(folder: Path, embedder: Embedder, reranker: Reranker, tokens: int, indexes: Path) -> Iterator[Case]:
-    by_words, by_cosine = EmbeddedBackend(None), EmbeddedBackend(embedder)
     backend = EmbeddedBackend(embedder, reranker)
     for docs, group in by_documents(load(folder)).items():
-        with Corpus.open(indexes / document_key(docs)) as corpus:
+        with Corpus.open(indexes / key_of(docs)) as corpus:
             scan = ingest.discover(docs)
             corpus.refresh(scan, ignore)
-            documents = {file.path.resolve(): ingest.read(file) for file in scan.files}
+            documents = {Path(file.path).resolve(): ingest.read(file) for file in scan.files}
             for question in group:
                 ranking = retrieve(corpus, question.question, embedder=embedder)
                 read = tuple(passages(within([hit.chunk for hit in ranking.hits], tokens)))
                 task = Task("answer", question.question, read)
-                reading = backend.read(task)
-                text = backend._joined(embedded._chosen(task, reading), 1024)
+                scored = extract.score(task, embedder, reranker)
+                text = backend._join(extract.choose(task, scored), 1024)
                 citations = cite(text, read, corpus.document).citations
                 spans = evidence_places(question.evidence or (), documents)
                 quoted = any(
@@ -106,9 +106,9 @@ def cases(folder: Path, embedder: Embedder, reranker: Reranker, tokens: int, ind
                     in_fit(question),
                     not question.unanswerable,
                     {
-                        "reader": reading.features,
-                        "dense": by_cosine.read(task).features,
-                        "lexical": by_words.read(task).features,
+                        "reader": scored.features,
+                        "dense": extract.score(task, embedder, None).features,
+                        "lexical": extract.score(task, None, None).features,
                     },
                     quoted if spans and not question.unanswerable else None,
                 )

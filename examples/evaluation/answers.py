@@ -22,20 +22,16 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parents[1]))
-
-from gold import document_key
-
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.errors import DoesNotFit
+from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
@@ -75,7 +71,7 @@ def rows(
     backend = EmbeddedBackend(embedder, reranker)
     questions = sorted(sample(load(folder), limit), key=lambda question: question.docs)
     for docs, group in groupby(questions, key=lambda question: question.docs):
-        settings = Settings(tuple(map(str, docs)), index=indexes / document_key(docs))
+        settings = Settings(tuple(map(str, docs)), index=indexes / key_of(docs))
         with Session.open(settings, backend=backend) as session:
             session.embedder, session.reranker = embedder, reranker
             for question in group:

@@ -19,12 +19,13 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from gold import by_documents, document_key, evidence_places, merge_spans, tokens_until
+from gold import by_documents, evidence_places, tokens_until
 
 from lcrag import ingest
 from lcrag.comparison.dataset import Question, load
 from lcrag.errors import LcragError
 from lcrag.index.corpus import Corpus
+from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.types import Embedder, Hit, Ranking, ignore
@@ -87,15 +88,15 @@ def measure(questions: Iterable[Question], embedder: Embedder | None, indexes: P
     needs: Needs = {}
     with_evidence = (question for question in questions if question.evidence)
     for docs, group in by_documents(with_evidence).items():
-        with Corpus.open(indexes / document_key(docs)) as corpus:
+        with Corpus.open(indexes / key_of(docs)) as corpus:
             scan = ingest.discover(docs)
             corpus.refresh(scan, ignore)
             if fill and embedder is not None:
                 fill_vectors(corpus, embedder, ignore)
-            documents = {file.path.resolve(): ingest.read(file) for file in scan.files}
+            documents = {Path(file.path).resolve(): ingest.read(file) for file in scan.files}
             for question in group:
                 ranking = retrieve(corpus, question.question, embedder=embedder, depth_tokens=corpus.size.tokens)
-                spans = evidence_places(merge_spans(question.evidence or ()), documents)
+                spans = evidence_places(question.evidence or (), documents)
                 for name, hits in rankings(ranking).items():
                     needs.setdefault(name, []).append(tokens_until(hits, spans))
     return needs

@@ -12,7 +12,7 @@ of questions that each is over:
     1k             all the evidence within 1,000 tokens: as ranked, and as reranked
     pruned         of the evidence (characters) in the first 32 chunks, what pruning keeps in a fifth of the tokens
     hits, corpus   all the evidence kept by compression at 2,000 tokens, as a share of how often as many tokens of whole
-                   chunks hold it: KEPT and KEPT_RERANKED in pipelines/compression.py are means over datasets
+                   chunks hold it: RETAINED and RETAINED_RERANKED in pipelines/compression.py are means over datasets
     here           the area under the ROC curve of the best "the answer is here" over the first 32 chunks
 
 ``--reader off`` prints what can be measured without a reader; ``--fp32`` reads with the model before its conversion to
@@ -26,6 +26,7 @@ import argparse
 import collections
 import gzip
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,15 +36,16 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1]))
 
 import numpy as np
-from gold import evidence_places, merge_spans, rank_questions, tokens_until
+from gold import evidence_places, rank_questions, tokens_until
 
 from lcrag import ingest
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
-from lcrag.comparison.scoring import SHORT_WORDS, contained, token_f1, words
+from lcrag.comparison.measures import SHORT_WORDS, contained, token_f1, words
 from lcrag.evidence.cite import cite
 from lcrag.retrieve import onnx_export
-from lcrag.retrieve.embedder import load_embedder, weights_folder
+from lcrag.retrieve.embedder import load_embedder
+from lcrag.retrieve.encoder import NO_TELEMETRY, weights_folder
 from lcrag.retrieve.reranker import ADAPTER, MiniLMReranker
 from lcrag.text.passages import passages, within
 from lcrag.types import Document, Embedder, Passage, Ranking, Reranker, Task
@@ -108,7 +110,7 @@ def measure(questions: list[Question], indexes: Path, embedder: Embedder, rerank
     for question, ranking, gold in rank_questions(questions, embedder, indexes):
         for doc in question.docs:
             if doc not in documents:
-                documents |= {file.path.resolve(): ingest.read(file) for file in ingest.discover([doc]).files}
+                documents |= {Path(file.path).resolve(): ingest.read(file) for file in ingest.discover([doc]).files}
         by_id = {document.id: document for document in documents.values()}
         hits = ranking.hits
         order = list(range(len(hits)))
@@ -122,7 +124,7 @@ def measure(questions: list[Question], indexes: Path, embedder: Embedder, rerank
         reranked = [hits[place] for place in order]
         read = passages(within([hit.chunk for hit in reranked], BUDGET))
         [completion] = backend.run([Task("answer", question.question, tuple(read))], max_tokens=1024)
-        spans = evidence_places(merge_spans(question.evidence or ()), documents)
+        spans = evidence_places(question.evidence or (), documents)
         quotes = [by_id[document].text[start:end] for document, start, end in spans]
         verbatim = [answer for answer in question.answers if any(contained(quote, answer) == 1 for quote in quotes)]
         if reranker is not None and verbatim and min(len(words(answer)) for answer in verbatim) <= SHORT_WORDS:
@@ -191,6 +193,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         reranker = None if options.reader == "off" else MiniLMReranker()
         if options.fp32:
+            os.environ.update(NO_TELEMETRY)
             onnx_export.export_reader(weights_folder(), Path(scratch, "reader"), ADAPTER)
             reranker = MiniLMReranker(Path(scratch, "reader.fp32"))
         embedder = load_embedder()

@@ -24,12 +24,13 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 import numpy as np
 import numpy.typing as npt
-from gold import by_documents, document_key
+from gold import by_documents
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
-from lcrag.calibrate.outcomes import falling
+from lcrag.calibrate.outcomes import falling_curve
 from lcrag.comparison.dataset import Question, load
+from lcrag.paths import key_of
 from lcrag.planning.estimate import estimate
 from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile
@@ -70,7 +71,7 @@ def asked(folder: Path, limit: int, indexes: Path | None, done: set[str]) -> Ite
         if question.id not in done and (question.evidence or question.unanswerable) and not question.options
     ]
     for docs, group in by_documents(sample).items():
-        key = document_key(docs)
+        key = key_of(docs)
         settings = Settings(tuple(map(str, docs)), index=indexes / key if indexes else None, backend="embedded")
         with Session.open(settings) as session:
             sources = {document: source for document, source, _ in session.corpus.documents()}
@@ -119,8 +120,8 @@ def fit(rows: Sequence[dict[str, Any]]) -> Profile:
                     tokens = int(np.median([row["routes"][place][1] for row in gone]))
                     hits = sum(row["routes"][place][0] for row in gone)
                     nothing.append((tokens, (hits + 1) / (len(gone) + 2), float(len(gone))))
-        use[surroundings] = falling(distinct(points))
-        absent[surroundings] = falling(distinct(nothing)) if nothing else ()
+        use[surroundings] = falling_curve(distinct(points))
+        absent[surroundings] = falling_curve(distinct(nothing)) if nothing else ()
     kinds = {"absent": {place: curve for place, curve in absent.items() if curve}}
     return replace(base, name="fitted on the other half", use=use, kinds=kinds, measured=True)
 

@@ -32,8 +32,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold
 
 from lcrag.planning.estimate import estimate
-from lcrag.planning.profile import builtin_profile, shifted, used
+from lcrag.planning.profile import builtin_profile
 from lcrag.planning.router import choose
+from lcrag.planning.use import shifted, used
 from lcrag.session import Session
 from lcrag.types import Estimate, Forecast, Policy, Prefer, Profile, Settings, Surroundings
 

@@ -1,25 +1,27 @@
-"""The vLLM server that ``lcrag up`` started on this machine, as it was written down in the user's state folder."""
+"""The vLLM server that ``lcrag up`` started on this machine, as recorded in the user's state folder."""
 
 from __future__ import annotations
 
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from lcrag.paths import state_folder
+from lcrag.paths import state_folder, write_whole
 
 HOST: Final = "127.0.0.1"
 USUAL_PORT: Final = 8000
+CLOCK_TOLERANCE: Final = 2.0
+"""Seconds by which a process's start may differ when it is read again: the system's clock may have been set since."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that ``up`` started. ``began``: the process's start time as the kernel counts it."""
+    """A server that ``up`` started. ``began``: when its process started, in seconds since the epoch."""
 
     pid: int
-    began: int
+    began: float
     port: int
     model: str
     name: str
@@ -31,16 +33,23 @@ class Server:
 
     @property
     def alive(self) -> bool:
-        return start_time(self.pid) == self.began
+        """False also for a pid that meanwhile belongs to another process."""
+        began = start_time(self.pid)
+        return began is not None and abs(began - self.began) <= CLOCK_TOLERANCE
 
 
 def remembered() -> Server | None:
     """The server that ``up`` started, if its process still runs."""
     try:
-        server = Server(**json.loads(memory_file().read_text(encoding="utf-8")))
+        server = Server(**json.loads(server_file().read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return server if server.alive else None
+
+
+def remember(server: Server) -> None:
+    """Record it."""
+    write_whole(server_file(), json.dumps(asdict(server)))
 
 
 def may_answer() -> bool:
@@ -52,15 +61,17 @@ def may_answer() -> bool:
         return probe.connect_ex((HOST, USUAL_PORT)) == 0
 
 
-def memory_file() -> Path:
-    """Where ``lcrag up`` writes down the server that it started."""
+def server_file() -> Path:
+    """Where ``lcrag up`` records the server that it started."""
     return state_folder() / "server.json"
 
 
-def start_time(pid: int) -> int | None:
-    """When the process started, in the kernel's ticks; None when it does not run."""
+def start_time(pid: int) -> float | None:
+    """When the process started, in seconds since the epoch; None when it does not run."""
+    import psutil
+
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.NoSuchProcess:
         return None
-    return None if fields[0] == "Z" else int(fields[19])

@@ -1,63 +1,68 @@
-"""A long prompt as token ids, so that its documents are tokenised once and not twice at every question.
+"""A long prompt as token ids, so that its documents are tokenised once and not twice for every question.
 
-A server that is sent text tokenises it before it finds that its cache holds the work: at 128k tokens that takes as
-long as the cached answer itself, and the check whether the prompt fits takes it once more. So the ids that the check
-gets are kept for the documents, and of the next question on them only what is around them is tokenised.
+A server that is sent text tokenises it before it can look into its prefix cache: at 128k tokens that takes as long as
+the cached answer itself, and the check whether the prompt fits takes it once more. So the ids from that check are
+cached by documents, and for the next question about them only the text around them is tokenised.
 """
 
 from __future__ import annotations
 
 import hashlib
+import threading
 from array import array
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from lcrag.text import prompts
 from lcrag.types import Task
 
-KEPT: Final = 2_000_000
-"""Ids that are kept at most, four bytes each: sixteen corpora of 128k tokens, or the pieces of as many workers."""
+MAX_CACHED: Final = 2_000_000
+"""Ids in the cache at most, four bytes each: sixteen corpora of 128k tokens, or the parts of as many workers."""
 
-Tokenize = Callable[[list[dict[str, str]]], Awaitable[list[int]]]
+Tokenize = Callable[[list[dict[str, str]]], list[int]]
 
 
 class PromptIds:
-    """The ids of prompts; ``tokenize`` gives those of chat messages, the model's template included."""
+    """The ids of prompts. Threads may share it."""
 
     def __init__(self) -> None:
-        self._known: dict[bytes, tuple[list[int], array[int]]] = {}
-        self._kept = 0
+        self._cache: dict[bytes, tuple[list[int], array[int]]] = {}
+        self._cached = 0
+        self._lock = threading.Lock()
 
-    async def of(self, task: Task, tokenize: Tokenize) -> list[int]:
-        """The ids of ``prompts.messages(task)``, put together where the documents are known.
+    def of(self, task: Task, tokenize: Tokenize) -> list[int]:
+        """The ids of ``prompts.messages(task)``, put together where the documents are in the cache.
 
-        That the ids around the documents do not depend on them is checked with the first prompt of each set: what
-        comes before and after must be the same with and without. Else every prompt is tokenised whole.
+        ``tokenize`` gives the ids of chat messages in the model's template. That the ids around the documents do not
+        depend on them is checked with the first prompt of each set: what comes before and after must be the same with
+        and without. Otherwise every prompt is tokenised whole.
         """
         key = hashlib.blake2b(prompts.prefix(task.passages).encode("utf-8", "replace"), digest_size=16).digest()
-        bare = await tokenize(prompts.messages(replace(task, passages=())))
-        if key in self._known:
-            before, documents = self._known[key]
+        bare = tokenize(prompts.messages(replace(task, passages=())))
+        if cached := self._cache.get(key):
+            before, documents = cached
             if bare[: len(before)] == before:
                 return before + documents.tolist() + bare[len(before) :]
-        whole = await tokenize(prompts.messages(task))
-        same = _alike(bare, whole)
+        whole = tokenize(prompts.messages(task))
+        same = _common_prefix(bare, whole)
         after = len(bare) - same
         if len(whole) >= len(bare) and whole[len(whole) - after :] == bare[same:]:
-            self._keep(key, whole[:same], array("I", whole[same : len(whole) - after]))
+            self._store(key, whole[:same], array("I", whole[same : len(whole) - after]))
         return whole
 
-    def _keep(self, key: bytes, before: list[int], documents: array[int]) -> None:
-        """Let the oldest go until there is room. Workers of a batch may come with the same documents at once."""
-        if key in self._known or len(documents) > KEPT:
-            return
-        while self._kept + len(documents) > KEPT:
-            self._kept -= len(self._known.pop(next(iter(self._known)))[1])
-        self._known[key] = (before, documents)
-        self._kept += len(documents)
+    def _store(self, key: bytes, before: list[int], documents: array[int]) -> None:
+        """Drop the oldest until there is room."""
+        with self._lock:
+            if key in self._cache or len(documents) > MAX_CACHED:
+                return
+            while self._cached + len(documents) > MAX_CACHED:
+                self._cached -= len(self._cache.pop(next(iter(self._cache)))[1])
+            self._cache[key] = (before, documents)
+            self._cached += len(documents)
 
 
-def _alike(one: list[int], other: list[int]) -> int:
-    """How many ids two lists have in common at their beginning."""
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+def _common_prefix(left: list[int], right: list[int]) -> int:
+    """How many ids two lists share at their beginning."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(left), len(right)))

@@ -14,8 +14,9 @@ from lcrag.cli import options as opt
 from lcrag.cli.output import Output, width
 from lcrag.cli.progress import Progress
 from lcrag.errors import InputError, LcragError, NoRoute
-from lcrag.report import text
+from lcrag.report import plans, text
 from lcrag.report.objects import answer_object, event_data
+from lcrag.report.terminal import printable
 from lcrag.types import Answer, Emit, Event, Plan, Policy, Status, Usage
 
 if TYPE_CHECKING:
@@ -182,11 +183,11 @@ class _Listener:
             if event.kind == "plan" and self._explain:
                 self.progress.clear()
                 plan: Plan = event.data["plan"]
-                report = text.plan_report(plan, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
+                report = plans.plan_report(plan, width=width(), colour=self.output.colour(sys.stderr))
                 self.output.report(report)
             if event.kind == "token" and self._streams:
                 self.progress.clear()
-                self.output.write(text.printable(event.data["text"]))
+                self.output.write(printable(event.data["text"]))
                 self.streamed += event.data["text"]
 
     def explain(self, answer: Answer) -> None:
@@ -194,7 +195,7 @@ class _Listener:
         if self._explain and answer.plan is not None:
             self.progress.clear()
             self.output.report(
-                text.outcome_report(answer.plan, answer, width=width(sys.stderr), colour=self.output.colour(sys.stderr))
+                plans.outcome_report(answer.plan, answer, width=width(), colour=self.output.colour(sys.stderr))
             )
         if answer.trace is not None and self.output.form == "text":
             self.progress.clear()
@@ -247,7 +248,7 @@ def _print(answer: Answer, listener: _Listener, *, sources: bool) -> None:
         listener.output.write("\n\n")
         listener.streamed = ""
     found = text.sources(answer, links=listener.output.links(sys.stdout)) if sources else ""
-    rest = text.printable(said[len(listener.streamed) :].rstrip())
+    rest = printable(said[len(listener.streamed) :].rstrip())
     listener.output.write(f"{rest}\n" + (f"\n{found}" if found else ""))
 
 

@@ -24,7 +24,7 @@ COMMANDS: Final = {
     "up": ("server", "up", "Start a vLLM server on a model, with prefix caching."),
     "down": ("server", "down", "Stop the server that lcrag up started, and nothing else."),
     "status": ("server", "status", "Show the server: model, window, cache, how often it was hit."),
-    "doctor": ("doctor", "doctor", "Tell what this machine can do, and what it lacks."),
+    "doctor": ("doctor", "doctor", "Show what this machine can do, and what it lacks."),
 }
 """Name → module of this package, its function, what it does in a line."""
 

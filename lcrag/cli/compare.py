@@ -141,7 +141,7 @@ def _told(value: dict[str, Any], output: Output, html: Path | None, csv: Path | 
     if output.form == "json":
         output.line(value)
     else:
-        output.write(comparison.report(value, width=width(sys.stdout), colour=output.colour(sys.stdout)))
+        output.write(comparison.report(value, width=width(), colour=output.colour(sys.stdout)))
     for file in (html, csv):
         if file is not None:
             output.note(f"written: {file}")

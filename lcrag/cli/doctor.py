@@ -6,9 +6,8 @@ import typer
 
 from lcrag.cli import options as opt
 from lcrag.cli.output import Output
-from lcrag.report.text import doctor_report
-
-DOCTOR = "lcrag.doctor/1"
+from lcrag.report.status import doctor_report
+from lcrag.schemas import DOCTOR
 
 
 def doctor(
@@ -22,11 +21,11 @@ def doctor(
     quiet: opt.Quiet = False,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Tell what this machine can do: GPU, vLLM, server, embedding model, index.
+    """Show what this machine can do: GPU, vLLM, server, embedding model, index.
 
     Example: lcrag doctor
 
-    Each line that fails has the line to type; then comes where each option that is set has its value from.
+    Under each part that is missing is the line to type; then comes the origin of each option that is set.
     Exits with 3 when something is missing that every answer needs.
     """
     from dataclasses import asdict

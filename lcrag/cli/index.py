@@ -12,7 +12,7 @@ from lcrag.cli.ask import describe
 from lcrag.cli.output import Output
 from lcrag.cli.progress import Progress
 from lcrag.errors import InputError
-from lcrag.report.text import index_report, status_report
+from lcrag.report.status import index_report, status_report
 
 Paths = Annotated[
     list[str] | None,

@@ -1,4 +1,4 @@
-"""What is asked, and of which documents: words of the command line, standard input, files of questions."""
+"""The questions and their documents: from the command line, standard input, and files of questions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lcrag.errors import BadQuestions, InputError
-from lcrag.report.objects import ANSWER, ERROR
+from lcrag.schemas import ANSWER, ERROR
 
 STDIN = "-"
 
@@ -27,7 +27,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What an earlier run left: the ids in its output, and whether its last line has no end."""
+    """The output of an earlier run: the ids in it, and whether its last line was cut off."""
 
     ids: frozenset[str]
     torn: bool
@@ -36,7 +36,7 @@ class Done:
 def paths_and_question(words: Sequence[str], command: str) -> tuple[tuple[str, ...], str]:
     """Split ``PATH... QUESTION``; a question ``-`` is read from standard input.
 
-    Raises InputError when either is missing, the question is blank, or standard input should be both.
+    Raises InputError when either is missing, the question is blank, or both are standard input.
     """
     if not words:
         raise InputError("say what to read and what to ask", hint=f'lcrag {command} docs/ "your question"')
@@ -63,70 +63,32 @@ def _is_path(word: str) -> bool:
 
 
 def document_text(paths: Sequence[str]) -> str | None:
-    """The text of the document that the path ``-`` stands for, None without such a path."""
+    """The text of the document ``-``, which is standard input; None if it is not one of the paths."""
     return stdin_text() if STDIN in paths else None
 
 
 def stdin_text() -> str:
-    """All of standard input as text, whatever its encoding. Raises InputError when it is not text."""
-    from lcrag.ingest.text import decoded
+    """All of standard input as text, in any encoding. Raises InputError when it is not text."""
+    from lcrag.ingest.text import decode
 
     data = sys.stdin.buffer.read()
-    text = decoded(data)
+    text = decode(data)
     if data.startswith((b"%PDF-", b"PK\x03\x04")) or ("\N{REPLACEMENT CHARACTER}" in text[:1000] and b"\0" in data):
         raise InputError("standard input is not text", hint="give the file's name instead of -")
     return text
 
 
 def read_questions(path: Path) -> list[Asked]:
-    """The questions of a file: one a line, or JSONL when it is called so or begins with "{".
+    """The questions of a file in any format of ``lcrag.comparison.questions``. Raises BadQuestions, with the line."""
+    from lcrag.comparison.questions import read_entries
 
-    The id is the line's number as text, unless the line has one. Raises BadQuestions, with the line's number.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise BadQuestions(f"{path}: {error.strerror}", hint="lcrag ask docs/ --questions FILE") from error
-    except UnicodeDecodeError as error:
-        raise BadQuestions(f"{path} is not UTF-8: {error.reason} at byte {error.start}") from error
-    lines = [(number, line.strip()) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if not lines:
-        raise BadQuestions(f"{path} holds no question")
-    if path.suffix.lower() not in (".jsonl", ".ndjson") and not lines[0][1].startswith("{"):
-        return [Asked(str(number), line) for number, line in lines]
-    asked = [_record(line, number, path) for number, line in lines]
-    seen: set[str] = set()
-    for (number, _), one in zip(lines, asked, strict=True):
-        if str(one.id) in seen:
-            raise BadQuestions(f"{path}, line {number}: the id {one.id!r} comes twice")
-        seen.add(str(one.id))
-    return asked
-
-
-def _record(line: str, number: int, path: Path) -> Asked:
-    where = f"{path}, line {number}"
-    hint = '{"id": "q1", "question": "your question"}'
-    try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise BadQuestions(f"{where} is not JSON: {error}", hint=hint) from error
-    match record:
-        case {"question": str(question)} if question.strip():
-            pass
-        case _:
-            raise BadQuestions(f"{where} is not an object with a question", hint=hint)
-    id = record.get("id")
-    if id is None:
-        id = str(number)
-    if isinstance(id, bool) or not isinstance(id, (str, int)):
-        raise BadQuestions(f"{where}: the id is neither a text nor a whole number", hint=hint)
-    return Asked(id, question)
+    return [Asked(entry.id, entry.question) for entry in read_entries(path)]
 
 
 def read_done(path: Path) -> Done:
-    """What is in an output already. A file that is not there is an empty one; a line that was cut is not done.
+    """What an output file already has. A missing file counts as empty; a line that was cut off is not done.
 
-    Raises BadQuestions when the file is something else than an output of lcrag.
+    Raises BadQuestions when the file is not an output of lcrag.
     """
     try:
         data = path.read_bytes()
@@ -150,12 +112,12 @@ def _records(data: bytes) -> Iterator[tuple[int, Any]]:
         try:
             yield number, json.loads(line)
         except ValueError:
-            continue  # cut when the earlier run was killed
+            continue  # cut off when the earlier run was killed
 
 
 def writes_to(path: Path) -> bool:
-    """Whether standard output is this file, as with ``--resume out.ndjson >> out.ndjson``."""
+    """Whether standard output is this file, as in ``--resume out.ndjson >> out.ndjson``."""
     try:
         return os.path.samestat(os.fstat(sys.stdout.fileno()), path.stat())
-    except OSError:  # no such file, or a standard output that is no file
+    except OSError:  # no such file, or standard output is not a file
         return False

@@ -163,7 +163,7 @@ Questions = Annotated[
     Path | None,
     _option(
         "questions",
-        "Ask every question of FILE: one a line, or JSONL objects with question and id.",
+        "Ask every question of FILE: text (one a line), CSV, JSONL (question and id), or SQuAD's JSON.",
         show_default=False,
         metavar="FILE",
     ),

@@ -1,8 +1,9 @@
-"""``lcrag plan``: what ``ask`` would do, without doing it."""
+"""``lcrag plan``: what ``lcrag ask`` would do, without doing it."""
 
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -13,10 +14,11 @@ from lcrag.cli.output import Output, width
 from lcrag.cli.progress import Progress
 from lcrag.errors import InputError
 from lcrag.report.objects import plan_object
-from lcrag.report.text import history_report, plan_report
+from lcrag.report.plans import history_report, plan_report
+from lcrag.schemas import HISTORY
 from lcrag.types import Policy
 
-HISTORY = "lcrag.history/1"
+ShowAll = Annotated[bool, typer.Option("--all", help="Show the other routes too, which are no better in any way.")]
 
 
 def plan(
@@ -27,6 +29,7 @@ def plan(
     max_tokens: opt.MaxTokens = None,
     max_seconds: opt.MaxSeconds = None,
     min_quality: opt.MinQuality = None,
+    show_all: ShowAll = False,
     history: opt.History = False,
     json: opt.Json = False,
     dense: opt.Dense = "auto",
@@ -42,11 +45,12 @@ def plan(
     quiet: opt.Quiet = False,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Show every route with its tokens, seconds and P(correct), and the one that ask would take.
+    """Show every route worth taking with its tokens, seconds and P(correct), and the one that ask would take.
 
     Example: lcrag plan docs/ "Who signed the contract?"
 
-    No model is called. The chosen route is marked with a star. With --history: how far the forecasts were off so far.
+    No model is called. The chosen route is marked with a star. A route is left out if another that fits takes no more
+    tokens and no more seconds, and its P(correct) is no lower. With --history: how far past forecasts were off.
     """
     output: Output = ctx.obj
     output.configure("json" if json else "text", verbose=verbose, quiet=quiet, no_color=no_color)
@@ -68,17 +72,17 @@ def plan(
         embedder=embedder,
         reader=reader,
         stdin_text=inputs.document_text(paths),
-        log=True,  # read, to know what a server has cached; a plan writes nothing
+        log=True,  # read only, to know what a server has cached
     )
     policy = Policy(prefer, max_tokens, max_seconds, min_quality, pipeline)
     with Progress(output) as progress, Session.open(settings, progress) as session:
         describe(session, settings.backend, output, progress)
-        found = session.plan(question, policy)
+        planned = session.plan(question, policy)
         progress.clear()
     if json:
-        output.line(plan_object(found))
+        output.line(plan_object(planned))
     else:
-        output.write(plan_report(found, width=width(sys.stdout), colour=output.colour(sys.stdout)))
+        output.write(plan_report(planned, width=width(), colour=output.colour(sys.stdout), show_all=show_all))
     return 0
 
 
@@ -93,7 +97,7 @@ def _history(output: Output, words: list[str], *, json: bool) -> int:
     if json:
         output.line({"schema": HISTORY, **({} if record is None else asdict(record))})
     elif record is None:
-        output.note("no route was logged yet")
+        output.note("no route has been logged yet")
     else:
         output.write(history_report(record))
     return 0

@@ -1,14 +1,13 @@
-"""What happens on the way, for a person: a bar while standard error is a terminal, lines with ``--verbose``."""
+"""Progress for a person: a bar while standard error is a terminal, lines with ``--verbose``."""
 
 from __future__ import annotations
 
 import sys
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from lcrag.cli.output import Output
 from lcrag.report.objects import event_data
-from lcrag.report.text import index_size
+from lcrag.report.status import index_size
 from lcrag.types import Event, Plan
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Takes events; a context manager that leaves no bar behind."""
+    """Shows events; a context manager that removes its bar at the end."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -27,9 +26,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.clear()
 
     def __call__(self, event: Event) -> None:
@@ -54,17 +51,17 @@ class Progress:
             case ("estimate" | "retrieve" | "escalate" | "shadow" | "usage") as kind, _:
                 self._detail(f"{kind}: " + _facts(event))
 
-    def show(self, what: str, done: int, total: int | None) -> None:
-        """Put the bar to ``done`` of ``total``; None where nobody knows how many there will be."""
+    def show(self, task: str, done: int, total: int | None) -> None:
+        """Set the bar to ``done`` of ``total``, None if unknown."""
         if not self._shows:
             return
         if self._bar is None:
             self._bar = _bar(colour=self._output.colour(sys.stderr))
-        bar, task = self._bar
-        bar.update(task, description=what, completed=done, total=total)
+        bar, id = self._bar
+        bar.update(id, description=task, completed=done, total=total)
 
     def clear(self) -> None:
-        """Take the bar away, before anything else is printed."""
+        """Remove the bar, so that something else can be printed."""
         if self._bar is not None:
             self._bar[0].stop()
             self._bar = None
@@ -83,7 +80,7 @@ def _facts(event: Event) -> str:
 
 
 def _bar(*, colour: bool) -> tuple[Bar, TaskID]:
-    """What is done, how much of it, how many a second, how long it will take."""
+    """The task, a bar, how many are done, how many a second, the time left."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

@@ -1,4 +1,4 @@
-"""``lcrag up``, ``down`` and ``status``: a local vLLM server, started, stopped and looked at."""
+"""``lcrag up``, ``down`` and ``status``: start, stop and show a local vLLM server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from lcrag.cli import options as opt
 from lcrag.cli.output import Output
-from lcrag.report.text import server_report
+from lcrag.report.status import server_report
 
 ModelName = Annotated[
     str, typer.Argument(help="A model's folder, or its name if it was downloaded before.", metavar="MODEL")
@@ -36,16 +36,16 @@ def up(
 
     Example: lcrag up ./qwen2.5-7b-instruct
 
-    It listens on this machine alone, and lcrag ask uses it from then on. Prints its address.
+    It listens on this machine alone, and lcrag ask uses it while it runs. Prints its address.
     """
     import sys
 
-    from lcrag.serve import process as server
+    from lcrag.serve.process import up as start
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
     opt.announce(ctx, output)
-    started = server.up(
+    server = start(
         model,
         python=str(python) if python else sys.executable,
         port=port,
@@ -54,7 +54,7 @@ def up(
         flags=flags or (),
         say=output.note,
     )
-    output.write(f"{started.url}\n")
+    output.write(f"{server.url}\n")
     return 0
 
 
@@ -70,12 +70,12 @@ def down(
 
     Example: lcrag down
     """
-    from lcrag.serve import process as server
+    from lcrag.serve.process import down as stop
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
     opt.announce(ctx, output)
-    stopped = server.down()
+    stopped = stop()
     output.note(f"{stopped.name} at {stopped.url} is stopped" if stopped else "nothing to stop")
     return 0
 
@@ -89,14 +89,14 @@ def status(
     quiet: opt.Quiet = False,
     no_color: opt.NoColor = False,
 ) -> int:
-    """Show the server: model, window, size of its cache, how often it was hit.
+    """Show the server: model, window, size and hit rate of its cache.
 
     Example: lcrag status
     """
-    from lcrag.serve import process as server
+    from lcrag.serve.look import look
 
     output: Output = ctx.obj
     output.configure("text", verbose=verbose, quiet=quiet, no_color=no_color)
     opt.announce(ctx, output)
-    output.write(server_report(server.look(base_url)))
+    output.write(server_report(look(base_url)))
     return 0

@@ -1,10 +1,10 @@
-"""What the answers of all routes to the same questions say: ``lcrag.compare/1``, made from stored results alone.
+"""Compares the answers of all routes to the same questions: ``lcrag.compare/1``, computed from stored results alone.
 
-Pure, and the same for the same seed: seconds are those that were measured when the answers came. Questions that some
-route has no answer to, for a fault of the backend, are left out of everything, so that all routes are compared on the
-same ones. With no gold at all, the backend's own verdict takes the place of a score, and is named so.
+Pure, and the same for the same seed: seconds are those measured when the answers came. A question that some route could
+not answer because the backend failed is left out everywhere, so that all routes are compared on the same questions.
+If no question has a gold answer, the backend's own verdict is the score, and the report says so.
 
-    random         a route drawn at random for each question: the mean over the constant routes, exactly
+    random         a route drawn at random for each question: exactly the mean over the constant routes
     oracle         for each question the cheapest of the constant routes that score best on it
     constant_best  the constant route with the best accuracy, chosen in hindsight on these same questions
     regret         what the router loses to the oracle, and to the best constant route
@@ -12,23 +12,26 @@ same ones. With no gold at all, the backend's own verdict takes the place of a s
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from lcrag.comparison import significance as statistics
+from lcrag.comparison import significance
 from lcrag.comparison.breakdown import agreement, breakdown, grid, reliability
 from lcrag.comparison.dataset import Question
-from lcrag.comparison.results import Key
+from lcrag.comparison.results import ROUTER, Key
 from lcrag.comparison.scoring import ABSTAINED, METRICS, Score, score
+from lcrag.errors import BackendFailed, OverBudget
+from lcrag.schemas import COMPARE as SCHEMA
 
 if TYPE_CHECKING:
     from lcrag.comparison.significance import Scores
 
-SCHEMA: Final = "lcrag.compare/1"
-ROUTER: Final = "router"
+REFUSED: Final = "refused_by_budget"
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 DIGITS: Final = 6
+"""Decimal places: more than a reader can use, few enough to be the same on every machine."""
 
 Row = Mapping[str, Any]
 
@@ -41,73 +44,83 @@ def analyse(
     seed: int,
     header: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """``lcrag.compare/1`` of these questions and constant ``routes``, and of the router.
+    """``lcrag.compare/1`` of these questions, the constant ``routes`` and the router.
 
-    A route that could be taken for no question (``left_out``) is not compared. ``header``: what the results were made
-    with. Questions without a gold answer are among the items, but not scored unless there is no gold at all.
+    A route that the budgets refuse for every question (``left_out``) is not compared. ``header``: the settings that the
+    results were made with. Questions without a gold answer are among the items, but are only scored if no question has
+    one.
+
+    Raises OverBudget if the budgets refuse every constant route for every question, and BackendFailed if no question
+    was answered by all routes.
     """
     names = [*routes, ROUTER]
-    complete = [
-        question
-        for question in questions
-        if all((row := rows.get((question.id, name))) is not None and not row["error"] for name in names)
-    ]
-    failed = [question.id for question in questions if question not in complete]
-    left_out = [
-        name
-        for name in routes
-        if complete and all(rows[question.id, name]["status"] == "refused_by_budget" for question in complete)
-    ]
+    complete = [question for question in questions if all(_is_answered(rows, question, name) for name in names)]
+    if not complete:
+        errors = [row["error"]["message"] for row in rows.values() if row["error"]]
+        detail = f": {errors[0]}" if errors else ""
+        raise BackendFailed(f"no question has an answer by every route{detail}", hint="lcrag doctor")
+    answered = {question.id for question in complete}
+    left_out = [name for name in routes if all(rows[question.id, name]["status"] == REFUSED for question in complete)]
+    if len(left_out) == len(routes):
+        reasons = "; ".join(f"{name}: {rows[complete[0].id, name]['reason']}" for name in left_out)
+        raise OverBudget(
+            f"the budgets refuse every route for every question; for the first one: {reasons}",
+            hint="raise the limit, or leave it out",
+        )
     names = [name for name in names if name not in left_out]
     items = [_item(question, {name: rows[question.id, name] for name in names}) for question in complete]
     judged = all(item["metric"] is None for item in items)
-    for item in items:
-        _settle(item, judged)
+    if judged:
+        _score_by_verdict(items)
     scored = [item for item in items if item["metric"] is not None]
-    value: dict[str, Any] = {
+    report = {
         "schema": SCHEMA,
         "questions": len(scored),
         "scoring": _scoring(scored, judged),
         "made_with": {
             **{key: header[key] for key in header if key != "schema"},
-            "at_once": max((row["at_once"] for row in rows.values()), default=1),
+            "at_once": max(row["at_once"] for row in rows.values()),
             "statistics_seed": seed,
         },
         "left_out": left_out,
-        "failed": failed,
+        "failed": [question.id for question in questions if question.id not in answered],
         "unscored": len(items) - len(scored),
+        **_compare_routes(names, scored, seed),
+        "agreement": agreement(names, items),
+        "items": items,
     }
-    value |= _compared(names, scored, seed)
-    value["agreement"] = agreement(names, items)
-    value["items"] = items
-    return {key: rounded(part) for key, part in value.items()}
+    return {key: _round(part) for key, part in report.items()}
 
 
-def _compared(names: Sequence[str], items: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
+def _is_answered(rows: Mapping[Key, Row], question: Question, name: str) -> bool:
+    row = rows.get((question.id, name))
+    return row is not None and not row["error"]
+
+
+def _compare_routes(names: Sequence[str], items: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
     import numpy as np
 
     constants = names[:-1]
-    shape = (len(items), len(names))
-    scores = np.array([[item["routes"][name]["score"] for name in names] for item in items], dtype=float).reshape(shape)
-    made = {name: _route(name, items, scores[:, at], seed) for at, name in enumerate(names)}
+    scores = np.array([[item["routes"][name]["score"] for name in names] for item in items], dtype=float)
+    table = {name: _route_row(name, items, scores[:, column], seed) for column, name in enumerate(names)}
     for cost, key in (("input_tokens", "pareto"), ("seconds", "pareto_seconds")):
-        front = statistics.pareto([(made[name][cost], made[name]["accuracy"]) for name in names])
-        for name, on in zip(names, front, strict=True):
-            made[name][key] = on
-    chosen = _oracle(items, constants)
-    oracle = np.array([item["routes"][name]["score"] for item, name in zip(items, chosen, strict=True)], dtype=float)
-    best = max(constants, key=lambda name: (made[name]["accuracy"], -made[name]["input_tokens"]))
+        front = significance.pareto([(table[name][cost], table[name]["accuracy"]) for name in names])
+        for name, on_front in zip(names, front, strict=True):
+            table[name][key] = on_front
+    oracle_answers = [item["routes"][_oracle_route(item, constants)] for item in items]
+    oracle_scores = np.array([answer["score"] for answer in oracle_answers], dtype=float)
+    best = max(constants, key=lambda name: (table[name]["accuracy"], -table[name]["input_tokens"]))
     return {
-        "routes": [made[name] for name in constants],
-        "router": made[ROUTER],
-        "random": _mean(items, constants, scores[:, :-1].mean(axis=1), seed),
-        "oracle": _of([item["routes"][name] for item, name in zip(items, chosen, strict=True)], "oracle", oracle, seed),
-        "constant_best": made[best],
+        "routes": [table[name] for name in constants],
+        "router": table[ROUTER],
+        "random": _random_row(items, constants, scores[:, :-1].mean(axis=1), seed),
+        "oracle": _common_row("oracle", oracle_answers, oracle_scores, seed),
+        "constant_best": table[best],
         "regret": {
-            "oracle": _difference(oracle - scores[:, -1], seed),
+            "oracle": _difference(oracle_scores - scores[:, -1], seed),
             "constant_best": _difference(scores[:, constants.index(best)] - scores[:, -1], seed),
         },
-        "pairs": [asdict(pair) for pair in statistics.pairs(names, scores, seed)],
+        "pairs": [asdict(pair) for pair in significance.pairs(names, scores, seed)],
         "breakdown": breakdown(names, items),
         "grid": grid(names, items),
         "reliability": reliability(constants, items),
@@ -115,48 +128,42 @@ def _compared(names: Sequence[str], items: Sequence[dict[str, Any]], seed: int) 
 
 
 def _item(question: Question, rows: Mapping[str, Row]) -> dict[str, Any]:
-    """A question with all its answers; scores still to be settled."""
-    given = {name: score(question, row["answer"], row["short"], row["status"]) for name, row in rows.items()}
-    metric = next((one.metric for one in given.values() if one), None)
+    """A question with all its answers, scored where it has a gold answer."""
+    scores = {name: score(question, row["answer"], row["short"], row["status"]) for name, row in rows.items()}
+    first = next(iter(rows.values()))
     planned = next((row for row in rows.values() if row["estimate"]), None)
-    estimate = planned["estimate"] if planned else {"diffusion": None, "scope_tokens": None}
     return {
         "id": question.id,
         "question": question.question,
         "dataset": question.dataset,
         "task_type": question.task_type,
-        "metric": metric,
+        "metric": next((value.metric for value in scores.values() if value), None),
         "answers": list(question.answers),
         "unanswerable": question.unanswerable,
-        "documents": next(iter(rows.values()))["corpus"]["documents"],
-        "tokens": next(iter(rows.values()))["corpus"]["tokens"],
-        **estimate,
-        "routes": {name: _said(row, given[name]) for name, row in rows.items()},
+        "documents": first["corpus"]["documents"],
+        "tokens": first["corpus"]["tokens"],
+        **(planned["estimate"] if planned else {"diffusion": None, "scope_tokens": None}),
+        "routes": {name: _answer(row, scores[name]) for name, row in rows.items()},
     }
 
 
-def _said(row: Row, given: Score | None) -> dict[str, Any]:
-    quality = row["forecast"]["quality"] if row["forecast"] else None
+def _answer(row: Row, value: Score | None) -> dict[str, Any]:
     return {
         "status": row["status"],
         "answer": row["answer"],
         "short": row["short"],
-        "score": given.value if given else None,
-        "exact": given.exact if given else None,
-        "f1": given.f1 if given else None,
-        "rouge_l": given.rouge_l if given else None,
+        "score": value.value if value else None,
+        "exact": value.exact if value else None,
+        "f1": value.f1 if value else None,
+        "rouge_l": value.rouge_l if value else None,
         "evidence": row["evidence"],
         "verdict": row["verdict"],
-        "predicted": quality,
+        "predicted": row["forecast"]["quality"] if row["forecast"] else None,
         "pipeline": row["pipeline"],
         "options": row["options"],
         "steps": row["steps"],
         "same_as": row["same_as"],
-        "input_tokens": row["usage"]["input_tokens"],
-        "cached_tokens": row["usage"]["cached_tokens"],
-        "output_tokens": row["usage"]["output_tokens"],
-        "calls": row["usage"]["calls"],
-        "seconds": row["usage"]["seconds"],
+        **{key: row["usage"][key] for key in ("input_tokens", "cached_tokens", "output_tokens", "calls", "seconds")},
         "read": row["read"],
         "citations": [
             {key: citation[key] for key in ("marker", "source", "start", "end", "line", "page", "quote", "around")}
@@ -165,115 +172,112 @@ def _said(row: Row, given: Score | None) -> dict[str, Any]:
     }
 
 
-def _settle(item: dict[str, Any], judged: bool) -> None:
-    """Without any gold the verdict is the score: 1 where the backend said yes of its own answer's passages."""
-    if judged:
+def _score_by_verdict(items: Sequence[dict[str, Any]]) -> None:
+    """Score 1 where the backend said that the passages cited by its own answer suffice."""
+    for item in items:
         item["metric"] = "judge"
-        for said in item["routes"].values():
-            said["score"] = float(said["verdict"] == "yes")
+        for answer in item["routes"].values():
+            answer["score"] = float(answer["verdict"] == "yes")
 
 
 def _scoring(items: Sequence[Mapping[str, Any]], judged: bool) -> dict[str, Any]:
     if judged:
         text = "the backend's own verdict: do the passages that an answer cites suffice to answer the question?"
         return {"judged": True, "metrics": [{"metric": "judge", "meaning": text, "n": len(items)}]}
-    counts = {metric: sum(item["metric"] == metric for item in items) for metric in METRICS}
-    listed = [{"metric": metric, "meaning": METRICS[metric], "n": n} for metric, n in counts.items() if n]
-    return {"judged": False, "metrics": listed}
+    counts = Counter(item["metric"] for item in items)
+    metrics = [
+        {"metric": metric, "meaning": meaning, "n": counts[metric]}
+        for metric, meaning in METRICS.items()
+        if counts[metric]
+    ]
+    return {"judged": False, "metrics": metrics}
 
 
-def _route(name: str, items: Sequence[Mapping[str, Any]], scores: Scores, seed: int) -> dict[str, Any]:
-    said = [item["routes"][name] for item in items]
-    row = _of(said, name, scores, seed)
-    answerable = [one for one, item in zip(said, items, strict=True) if not item["unanswerable"]]
-    absent = [one for one, item in zip(said, items, strict=True) if item["unanswerable"]]
-    predicted = [(one["predicted"], one["score"]) for one in said if one["predicted"] is not None]
-    row |= {
-        "exact": _share([one["exact"] for one in said]),
-        "f1": _share([one["f1"] for one in said]),
-        "rouge_l": _share([one["rouge_l"] for one in said]),
-        "answer_words": _share([len(one["answer"].split()) for one in said if one["answer"]]),
-        "false_found": _share([one["status"] not in (*ABSTAINED, "refused_by_budget") for one in absent]),
-        "false_refused": _share([one["status"] in ABSTAINED for one in answerable]),
-        "refused": _share([one["status"] == "refused_by_budget" for one in said]),
-        "evidence_read": _share([one["evidence"]["read"] for one in answerable if one["evidence"]]),
-        "citation_recall": _share([one["evidence"]["recall"] for one in answerable if one["evidence"]]),
-        "citation_precision": _share([one["evidence"]["precision"] for one in answerable if one["evidence"]]),
-        "predicted": _share([quality for quality, _ in predicted]),
-        "brier": _share([(quality - value) ** 2 for quality, value in predicted]),
-        "same_as": _counts([one["same_as"] for one in said]),
-        "took": _counts([one["pipeline"] for one in said]),
+def _route_row(name: str, items: Sequence[Mapping[str, Any]], scores: Scores, seed: int) -> dict[str, Any]:
+    """The row of a constant route, or of the router."""
+    answers = [item["routes"][name] for item in items]
+    answerable = [item["routes"][name] for item in items if not item["unanswerable"]]
+    unanswerable = [item["routes"][name] for item in items if item["unanswerable"]]
+    evidence = [answer["evidence"] for answer in answerable if answer["evidence"]]
+    predicted = [(answer["predicted"], answer["score"]) for answer in answers if answer["predicted"] is not None]
+    return _common_row(name, answers, scores, seed) | {
+        "exact": _mean([answer["exact"] for answer in answers]),
+        "f1": _mean([answer["f1"] for answer in answers]),
+        "rouge_l": _mean([answer["rouge_l"] for answer in answers]),
+        "answer_words": _mean([len(answer["answer"].split()) for answer in answers if answer["answer"]]),
+        "false_found": _mean([answer["status"] not in (*ABSTAINED, REFUSED) for answer in unanswerable]),
+        "false_refused": _mean([answer["status"] in ABSTAINED for answer in answerable]),
+        "refused": _mean([answer["status"] == REFUSED for answer in answers]),
+        "evidence_read": _mean([spans["read"] for spans in evidence]),
+        "citation_recall": _mean([spans["recall"] for spans in evidence]),
+        "citation_precision": _mean([spans["precision"] for spans in evidence]),
+        "predicted": _mean([quality for quality, _ in predicted]),
+        "brier": _mean([(quality - value) ** 2 for quality, value in predicted]),
+        "same_as": _counts([answer["same_as"] for answer in answers]),
+        "took": _counts([answer["pipeline"] for answer in answers]),
     }
-    return row
 
 
-def _of(said: Sequence[Mapping[str, Any]], name: str, scores: Scores, seed: int) -> dict[str, Any]:
-    """What every row of the table has: the accuracy of these answers, and what they cost."""
+def _common_row(name: str, answers: Sequence[Mapping[str, Any]], scores: Scores, seed: int) -> dict[str, Any]:
+    """What every row of the table has: the accuracy of these answers, and what they cost on average."""
     import numpy as np
 
-    seconds = np.array([one["seconds"] for one in said])
-    tokens = sum(one["input_tokens"] + one["output_tokens"] for one in said)
-    right = float(scores.sum())
+    seconds = np.array([answer["seconds"] for answer in answers])
+    correct = float(scores.mean()) * len(answers)
+    tokens = sum(answer["input_tokens"] + answer["output_tokens"] for answer in answers)
     return {
         "pipeline": name,
-        "n": len(said),
+        "n": len(scores),
         "accuracy": float(scores.mean()),
-        "ci95": list(statistics.interval(scores, seed)),
-        "input_tokens": _share([one["input_tokens"] for one in said]),
-        "cached_tokens": _share([one["cached_tokens"] for one in said]),
-        "output_tokens": _share([one["output_tokens"] for one in said]),
-        "calls": _share([one["calls"] for one in said]),
+        "ci95": list(significance.interval(scores, seed)),
+        "input_tokens": _mean([answer["input_tokens"] for answer in answers]),
+        "cached_tokens": _mean([answer["cached_tokens"] for answer in answers]),
+        "output_tokens": _mean([answer["output_tokens"] for answer in answers]),
+        "calls": _mean([answer["calls"] for answer in answers]),
         "seconds": float(seconds.mean()),
         "seconds_quantiles": [float(value) for value in np.quantile(seconds, QUANTILES)],
-        "not_found": _share([one["status"] in ABSTAINED for one in said]),
-        "tokens_per_correct": tokens / right if right else None,
-        "seconds_per_correct": float(seconds.sum()) / right if right else None,
+        "not_found": _mean([answer["status"] in ABSTAINED for answer in answers]),
+        "tokens_per_correct": tokens / correct if correct else None,
+        "seconds_per_correct": float(seconds.sum()) / correct if correct else None,
     }
 
 
-def _mean(items: Sequence[Mapping[str, Any]], constants: Sequence[str], scores: Scores, seed: int) -> dict[str, Any]:
-    """The row of a route drawn at random: every answer of every constant route counts the same."""
-    said = [item["routes"][name] for item in items for name in constants]
-    right = float(scores.sum()) * len(constants)
-    row = _of(said, "random", scores, seed) | {"n": len(items)}
-    tokens = sum(one["input_tokens"] + one["output_tokens"] for one in said)
-    return row | {
-        "tokens_per_correct": tokens / right if right else None,
-        "seconds_per_correct": sum(one["seconds"] for one in said) / right if right else None,
-    }
+def _random_row(
+    items: Sequence[Mapping[str, Any]], constants: Sequence[str], scores: Scores, seed: int
+) -> dict[str, Any]:
+    """The row of a route drawn at random: all answers of all constant routes have the same weight.
+
+    ``scores``: each question's mean over the constant routes.
+    """
+    return _common_row("random", [item["routes"][name] for item in items for name in constants], scores, seed)
 
 
-def _oracle(items: Sequence[Mapping[str, Any]], constants: Sequence[str]) -> list[str]:
-    """For each question the cheapest of the routes that score best."""
-
-    def rank(item: Mapping[str, Any], name: str) -> tuple[float, float]:
-        said = item["routes"][name]
-        return said["score"], -said["input_tokens"]
-
-    return [max(constants, key=lambda name, item=item: rank(item, name)) for item in items]  # type: ignore[misc]
+def _oracle_route(item: Mapping[str, Any], constants: Sequence[str]) -> str:
+    """The cheapest of the routes that score best on this question."""
+    answers = item["routes"]
+    return max(constants, key=lambda name: (answers[name]["score"], -answers[name]["input_tokens"]))
 
 
 def _difference(values: Scores, seed: int) -> dict[str, Any]:
-    return {"difference": float(values.mean()), "ci95": list(statistics.bootstrap(values, seed))}
+    return {"difference": float(values.mean()), "ci95": list(significance.bootstrap(values, seed))}
 
 
-def _share(values: Sequence[float | None]) -> float | None:
-    """The mean of those that are there, None without any."""
-    found = [value for value in values if value is not None]
-    return sum(found) / len(found) if found else None
+def _mean(values: Sequence[float | None]) -> float | None:
+    """The mean of the values that are not None; None if there are none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _counts(values: Sequence[str | None]) -> dict[str, int]:
-    found = [value for value in values if value is not None]
-    return {value: found.count(value) for value in sorted(set(found))}
+    return dict(sorted(Counter(value for value in values if value is not None).items()))
 
 
-def rounded(value: Any) -> Any:
-    """The same with every fraction to DIGITS places: what a reader can use, and the same on every machine."""
+def _round(value: Any) -> Any:
+    """The same value with every fraction rounded to DIGITS places."""
     if isinstance(value, float):
         return round(value, DIGITS)
     if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
+        return {key: _round(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [rounded(inner) for inner in value]
+        return [_round(inner) for inner in value]
     return value

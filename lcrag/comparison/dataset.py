@@ -1,9 +1,9 @@
-"""Questions with known answers and evidence, read from a folder: for measuring, never for answering.
+"""Reads questions with known answers and evidence from a folder: for measuring, never for answering.
 
-A dataset is a folder with ``questions.jsonl``, one object a line, and the documents that it names. Keys read here:
-``id``, ``question``, ``docs`` (paths relative to the folder); and, where the source has them, ``dataset``, ``answers``
+A dataset is a folder with ``questions.jsonl``, one object a line, and the documents that it names. Keys that are read:
+``id``, ``question``, ``docs`` (paths relative to the folder); and, if the source has them, ``dataset``, ``answers``
 (alternatives), ``evidence_spans`` (``{doc, start, end}``, characters, or null), ``unanswerable``, ``options``,
-``task_type``, ``scope``, ``diffusion``. Further keys are left alone. Other formats: ``lcrag.comparison.formats``.
+``task_type``, ``scope``, ``diffusion``. Other keys are ignored. Other formats: ``lcrag.comparison.formats``.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question. Any of ``answers`` is right. ``evidence`` is None where the source does not mark it.
+    """One question. Any of ``answers`` is right. ``evidence`` is None if the source does not mark it.
 
-    ``docs``: what it is asked of, absolute; () when the source does not say. ``options``: of a multiple choice, or ().
+    ``docs``: absolute paths of the documents it is about; () if the source does not say. ``options``: the choices of a
+    multiple choice question, else ().
     """
 
     id: str
@@ -49,8 +50,8 @@ class Question:
 def load(folder: Path | str) -> list[Question]:
     """The questions of ``folder/questions.jsonl``, in file order.
 
-    Raises NoSuchPath when the folder, the file or a document is missing, BadQuestions (with the line's number) when a
-    line is not such an object, an id comes twice, or the file holds no question.
+    Raises NoSuchPath if the folder, the file or a document is missing; BadQuestions (with the line number) if a line is
+    not such an object, an id comes twice, or the file has no question.
     """
     folder = Path(folder).resolve()
     path = folder / "questions.jsonl"
@@ -63,7 +64,7 @@ def load(folder: Path | str) -> list[Question]:
 
 
 def checked(questions: list[Question], path: Path) -> list[Question]:
-    """The questions, which must be some, with different ids and documents that are there."""
+    """The same questions. Raises BadQuestions without any or with an id twice, NoSuchPath for a missing document."""
     if not questions:
         raise BadQuestions(f"{path} holds no question")
     seen: set[str] = set()
@@ -78,7 +79,7 @@ def checked(questions: list[Question], path: Path) -> list[Question]:
 
 
 def records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each line's place, for messages, and object."""
+    """Each line's position (for messages) and object. Raises NoSuchPath and BadQuestions."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:
@@ -99,7 +100,7 @@ def records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def question_of(record: Mapping[str, Any], folder: Path, where: str) -> Question:
-    """The question that a record describes; ``where`` is its place, for messages. ``docs`` may be missing."""
+    """The question that a record describes. ``where``: its position, for messages. ``docs`` may be missing."""
     docs = tuple(folder / doc for doc in _texts(record, "docs", where))
     return Question(
         id=_text(record, "id", where),

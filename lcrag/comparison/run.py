@@ -34,7 +34,8 @@ from lcrag.comparison.rows import (
 )
 from lcrag.comparison.scoring import asked as question_text
 from lcrag.comparison.scoring import evidence_score, metric_of
-from lcrag.errors import BackendFailed, InputError, NoRoute
+from lcrag.errors import BackendFailed, InputError, NoRoute, UnreadableFile
+from lcrag.paths import key_of
 from lcrag.session import Prepared, Session
 from lcrag.types import (
     Answer,
@@ -291,8 +292,7 @@ def _settings(settings: Settings, paths: tuple[str, ...]) -> Settings:
     """The settings for one set of documents, each with a folder of its own under ``--index``."""
     if settings.index is None or settings.paths:
         return replace(settings, paths=paths)
-    key = hashlib.sha256("\0".join(sorted(paths)).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return replace(settings, paths=paths, index=settings.index / key)
+    return replace(settings, paths=paths, index=settings.index / key_of(paths))
 
 
 class _Rankings:
@@ -326,6 +326,6 @@ class _Places:
             [file] = ingest.discover([path]).files
             try:
                 self._ids[path] = ingest.read(file).id
-            except ingest.UnreadableFile as error:
+            except UnreadableFile as error:
                 raise InputError(f"{path} cannot be read as a document: {error}") from error
         return self._ids[path]

@@ -1,59 +1,65 @@
-"""What an answer is worth, by the measure that its gold offers. Pure: texts and spans in, numbers out.
+"""What an answer is worth, by the measure that suits its gold answers. Pure: texts and spans in, numbers out.
 
-A question's gold decides how its answers are scored, the same way for every route:
+The gold answers of a question decide how its answers are scored, the same way for every route:
 
-    abstention   unanswerable            1 when the route said so
-    choice       options                 1 when the option meant is the right one
-    number       the answer is a number  1 when one in the answer is equal at the gold's precision
-    rouge_l      a summary               ROUGE-L (Lin 2004), F of the longest common subsequence of words
-    contains     a short answer          the share of its items that stand in the answer, word for word (RULER, HELMET)
-    f1           any other               F of the words in common (SQuAD; Rajpurkar et al. 2016)
+    abstention   unanswerable            1 if the route said so
+    choice       options                 1 if it names the right option
+    number       the gold is a number    1 if a number in the answer equals it at the gold's precision
+    rouge_l      a summary               ROUGE-L (Lin 2004)
+    contains     a short answer          the share of its items that the answer has, word for word (RULER, HELMET)
+    f1           any other               F1 of the words in common (SQuAD)
 
-Exact match, F1 and ROUGE-L are told besides. Of several gold answers the best one counts. ``contains`` and ``number``
-look at the bare answer where the backend gives one, else at the whole text, so that a sentence which holds the answer
-is right: a route that says much has it easier, which is why the length of its answers is told too.
+Exact match, F1 and ROUGE-L are reported as well. Of several gold answers the best one counts. ``contains`` and
+``number`` look at the short answer if the backend gives one, else at the whole text, so that a sentence which contains
+the answer is right. That favours routes with long answers, which is why the length of answers is reported too.
 """
 
 from __future__ import annotations
 
 import re
 import string
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from typing import Final, Literal
+from pathlib import Path
+from typing import Final, Literal, TypeVar
 
 from lcrag.comparison.dataset import Question
-from lcrag.text.words import spaced
+from lcrag.comparison.measures import (
+    MOST_OPTIONS,
+    SHORT_WORDS,
+    contained,
+    gold_number,
+    is_right_choice,
+    list_items,
+    rouge_l,
+    same_number,
+    token_f1,
+    without_labels,
+    words,
+)
 from lcrag.types import Status
 
 Metric = Literal["abstention", "choice", "number", "rouge_l", "contains", "f1"]
 
+METRICS: Final[Mapping[Metric, str]] = {
+    "abstention": "says that there is no answer (unanswerable questions)",
+    "choice": "picks the right option",
+    "number": "holds the number, at the gold's precision",
+    "rouge_l": "ROUGE-L against the gold summary",
+    "contains": "holds the gold answer word for word (of a list: the share of its items)",
+    "f1": "token F1 against the gold answer (SQuAD)",
+}
+"""Each measure in words, for reports."""
 ABSTAINED: Final[frozenset[Status]] = frozenset({"not_found", "not_retrieved"})
-SHORT_WORDS: Final = 10
-"""A longer gold answer is seldom repeated word for word."""
 SUMMARY_WORDS: Final = 60
 """A longer gold answer is a summary, whatever its task is called."""
 SUMMARY: Final = re.compile(r"summar|overview|aggregation", re.IGNORECASE)
-ITEMS: Final = re.compile(r"[,;]\s+(?:and\s+)?|\n+|\s+and\s+")
-
-_NUMBER: Final = re.compile(r"(?<![\w.,])[-−]?\s?(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?")
-_SCALES: Final = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "m": 6, "mn": 6, "bn": 9, "k": 3}
-_SCALE: Final = re.compile(r"\s?(thousand|million|billion|trillion|mn|bn|m|k)\b", re.IGNORECASE)
-_MONEY: Final = re.compile(r"[$€£¥]\s?$")
 _MARKERS: Final = re.compile(r"\s*\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\]")
-_LABEL: Final = re.compile(r"\(?([A-Z])\)?[.):]\s+")
-_LETTERS: Final = re.compile(r"\W*([A-Z](?:\s*(?:,|and|&)?\s*[A-Z])*)\W*", re.DOTALL)
-_CHOSEN: Final = re.compile(r"(?i:answers?|options?|choices?)\s+(?i:(?:is|are)\s+)?:?\s*\(?([A-Z])\b(?![\w'’])")
-_ARTICLES: Final = frozenset({"a", "an", "the"})
-_MOST_OPTIONS: Final = 26
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """``value`` in [0, 1] by ``metric``. ``exact``, ``f1`` and ``rouge_l`` are None where there is no gold text."""
+    """``value`` in [0, 1] by ``metric``. ``exact``, ``f1`` and ``rouge_l`` are None if there is no gold text."""
 
     metric: Metric
     value: float
@@ -67,7 +73,7 @@ class EvidenceScore:
     """Against gold evidence, each in [0, 1]. ``read``: the share of its characters that reached a model.
 
     ``recall``: the share of its spans that some citation overlaps; ``precision``: the share of citations that overlap
-    some span; None without a citation. (L-CiteEval and LongBench-Cite ask a model whether a citation entails the
+    some span, None without a citation. (L-CiteEval and LongBench-Cite ask a model whether a citation entails the
     statement; here gold spans decide.)
     """
 
@@ -77,29 +83,31 @@ class EvidenceScore:
 
 
 Place = tuple[str, int, int]
-"""A document's id, and characters of it."""
+"""A document's id, and characters ``start`` to ``end`` (half-open) of it."""
+
+DocumentKey = TypeVar("DocumentKey", str, Path)
 
 
 def metric_of(question: Question) -> Metric | None:
-    """How this question's answers are scored; None when it has no gold."""
+    """How this question's answers are scored; None if it has no gold answer."""
     if question.unanswerable:
         return "abstention"
     if not question.answers:
         return None
-    if 2 <= len(question.options) <= _MOST_OPTIONS:
+    if _has_options(question):
         return "choice"
-    if all(_gold_number(answer) is not None for answer in question.answers):
+    if all(gold_number(answer) is not None for answer in question.answers):
         return "number"
     shortest = min(len(words(answer)) for answer in question.answers)
     if shortest > SUMMARY_WORDS or (question.task_type and SUMMARY.search(question.task_type)):
         return "rouge_l"
-    return "contains" if shortest <= SHORT_WORDS or _all_lists(question.answers) else "f1"
+    return "contains" if shortest <= SHORT_WORDS or all(map(list_items, question.answers)) else "f1"
 
 
 def score(question: Question, text: str, short: str | None, status: Status) -> Score | None:
-    """The score of an answer; None when the question has no gold.
+    """The score of an answer; None if the question has no gold answer.
 
-    Of an answerable question, one that was refused or not found scores 0.
+    Abstaining and refusing score 0 on a question that has an answer.
     """
     metric = metric_of(question)
     if metric is None:
@@ -107,20 +115,20 @@ def score(question: Question, text: str, short: str | None, status: Status) -> S
     if metric == "abstention":
         return Score(metric, float(status in ABSTAINED))
     whole = _MARKERS.sub("", text).strip()
-    bare = _MARKERS.sub("", short).strip() if short else whole
+    answer = _MARKERS.sub("", short).strip() if short else whole
     if status in ABSTAINED or not whole:
         return Score(metric, 0.0, 0.0, 0.0, 0.0)
     golds = question.answers
-    exact = max(float(words(gold) == words(bare)) for gold in golds)
-    f1 = max(token_f1(bare, gold) for gold in golds)
+    exact = max(float(words(gold) == words(answer)) for gold in golds)
+    f1 = max(token_f1(answer, gold) for gold in golds)
     rouge = max(rouge_l(whole, gold) for gold in golds)
     match metric:
         case "choice":
-            value = float(chosen(question.options, bare) in _right(question.options, golds))
+            value = float(is_right_choice(question.options, answer, golds))
         case "number":
-            value = float(any(same_number(bare, gold) for gold in golds))
+            value = float(any(same_number(answer, gold) for gold in golds))
         case "contains":
-            value = max(contained(bare, gold) for gold in golds)
+            value = max(contained(answer, gold) for gold in golds)
         case "rouge_l":
             value = rouge
         case _:
@@ -129,179 +137,40 @@ def score(question: Question, text: str, short: str | None, status: Status) -> S
 
 
 def asked(question: Question) -> str:
-    """The question as a route is asked it: with its options under their letters, where it has any."""
-    if not 2 <= len(question.options) <= _MOST_OPTIONS:
+    """The question as a route is asked it: followed by its options with their letters, if it has any."""
+    if not _has_options(question):
         return question.question
-    lines = (
-        f"{letter}. {option}" for letter, option in zip(string.ascii_uppercase, _bare(question.options), strict=False)
-    )
-    return "\n".join((question.question, *lines))
+    options = zip(string.ascii_uppercase, without_labels(question.options), strict=False)
+    return "\n".join((question.question, *(f"{letter}. {option}" for letter, option in options)))
 
 
-def words(text: str) -> list[str]:
-    """Words as SQuAD compares them: lower case, without punctuation and articles; Chinese and Japanese by characters.
-
-    SQuAD's script removes ASCII's punctuation; this one all of Unicode's, and symbols.
-    """
-    lowered = spaced(text.lower())
-    kept = "".join(character for character in lowered if unicodedata.category(character)[0] not in "PS")
-    return [word for word in kept.split() if word not in _ARTICLES]
-
-
-def token_f1(text: str, gold: str) -> float:
-    """F of the words in common, counted as often as they stand in both; 1 for two empty texts."""
-    ours, theirs = words(text), words(gold)
-    if not ours or not theirs:
-        return float(ours == theirs)
-    common = (Counter(ours) & Counter(theirs)).total()
-    return 2 * common / (len(ours) + len(theirs))
-
-
-def rouge_l(text: str, gold: str) -> float:
-    """F of the longest common subsequence of lower-case words (Lin 2004), one to one with recall and precision."""
-    from rapidfuzz.distance import LCSseq
-
-    ours, theirs = (re.findall(r"[^\W_]+", spaced(side.lower())) for side in (text, gold))
-    if not ours or not theirs:
-        return 0.0
-    return 2 * int(LCSseq.similarity(ours, theirs)) / (len(ours) + len(theirs))
-
-
-def contained(text: str, gold: str) -> float:
-    """The share of the gold's items, or 1 for all of it in one piece, that stand in the text word for word."""
-    ours = words(text)
-    if _holds(ours, words(gold)):
-        return 1.0
-    listed = _items(gold)
-    return sum(_holds(ours, item) for item in listed) / len(listed) if listed else 0.0
-
-
-def _holds(ours: Sequence[str], theirs: Sequence[str]) -> bool:
-    size = len(theirs)
-    return size > 0 and any(ours[at : at + size] == theirs for at in range(len(ours) - size + 1))
-
-
-def _items(gold: str) -> list[list[str]]:
-    """The words of each item when the gold is a list of short ones, else []."""
-    listed = [found for part in ITEMS.split(gold) if (found := words(part))]
-    return listed if len(listed) > 1 and all(len(item) <= SHORT_WORDS // 2 for item in listed) else []
-
-
-def _all_lists(golds: Iterable[str]) -> bool:
-    return all(_items(gold) for gold in golds)
-
-
-def same_number(text: str, gold: str) -> bool:
-    """Whether some number in the text, rounded as the gold is, equals it: 2.13 is 2.1, and 1742 is not 1743."""
-    wanted = _gold_number(gold)
-    if wanted is None:
-        return False
-    value, unit = wanted
-    return any(abs(found - value) * 2 <= unit if found != value else True for found, _ in _numbers(text))
-
-
-def _gold_number(gold: str) -> tuple[Decimal, Decimal] | None:
-    """The number and the unit of its last place, of a gold answer that is one number with at most two words besides."""
-    found = _numbers(gold)
-    if len(found) != 1:
-        return None
-    beside = re.findall(r"[^\W\d_]+", gold)
-    return found[0] if len([word for word in beside if word.lower() not in _SCALES]) <= 2 else None
-
-
-def _numbers(text: str) -> list[tuple[Decimal, Decimal]]:
-    """Each number in the text and the unit of its last place, "3.2 million" as 3,200,000 by 100,000."""
-    found = []
-    for match in _NUMBER.finditer(text):
-        digits = re.sub(r"[,\u202f\u00a0\s]", "", match[0]).replace("−", "-")
-        try:
-            value = Decimal(digits)
-        except InvalidOperation:
-            continue
-        unit = Decimal(1).scaleb(int(value.as_tuple().exponent))
-        scale = _SCALE.match(text, match.end())
-        if scale and (len(scale[1]) > 2 or _MONEY.search(text, 0, match.start())):  # "5 m" is five metres, "£5m" is not
-            power = _SCALES[scale[1].lower()]
-            value, unit = value.scaleb(power), unit.scaleb(power)
-        found.append((value, unit))
-    return found
-
-
-def chosen(options: Sequence[str], text: str) -> frozenset[int]:
-    """The places of the options that the text means: by letter, by their words in it, else by the likest words."""
-    letters = string.ascii_uppercase[: len(options)]
-    for found in (_LETTERS.fullmatch(text), _LABEL.match(text), _CHOSEN.search(text)):
-        if found:
-            named = [letter for letter in re.findall(r"[A-Z]", found[1]) if letter in letters]
-            if named:
-                return frozenset(letters.index(letter) for letter in named)
-    said = words(text)
-    texts = [words(option) for option in _bare(options)]
-    held = [place for place, option in enumerate(texts) if _holds(said, option)]
-    held = [place for place in held if not any(len(texts[place]) < len(texts[other]) for other in held)]
-    if held:
-        return frozenset(held)
-    shares = [token_f1(text, option) for option in _bare(options)]
-    best = max(shares)
-    likest = [place for place, share in enumerate(shares) if share == best]
-    return frozenset(likest) if best > 0 and len(likest) == 1 else frozenset()
-
-
-def _right(options: Sequence[str], golds: Sequence[str]) -> list[frozenset[int]]:
-    """The places of right options, one set a gold answer: it is letters, or an option's text."""
-    texts = [words(option) for option in _bare(options)]
-    right = []
-    for gold in golds:
-        same = [place for place, option in enumerate(texts) if option == words(gold)]
-        right.append(frozenset(same) if same else chosen(options, gold))
-    return [places for places in right if places]
-
-
-def _bare(options: Sequence[str]) -> list[str]:
-    """The options without letters of their own, where all have them."""
-    if all(_LABEL.match(option) for option in options):
-        return [option[found.end() :] for option in options if (found := _LABEL.match(option))]
-    return list(options)
+def _has_options(question: Question) -> bool:
+    return 2 <= len(question.options) <= MOST_OPTIONS
 
 
 def evidence_score(gold: Sequence[Place], read: Iterable[Place], cited: Sequence[Place]) -> EvidenceScore:
     """How much of the gold evidence was read, and how well the citations meet it. ``gold`` is not empty."""
-    by_document: dict[str, list[tuple[int, int]]] = {}
-    for document, start, end in read:
-        by_document.setdefault(document, []).append((start, end))
-    merged = {document: _merged(spans) for document, spans in by_document.items()}
     size = sum(end - start for _, start, end in gold)
-    seen = sum(
-        max(0, min(end, stop) - max(start, begin))
-        for document, start, end in gold
-        for begin, stop in merged.get(document, ())
-    )
-    met = [any(_overlap(span, place) for place in cited) for span in gold]
-    right = [any(_overlap(span, place) for span in gold) for place in cited]
-    return EvidenceScore(seen / size, sum(met) / len(met), sum(right) / len(right) if right else None)
+    read_spans = merge_spans(read)
+    seen = sum(_common_characters(span, read_span) for span in gold for read_span in read_spans)
+    recalled = [any(_common_characters(span, place) for place in cited) for span in gold]
+    precise = [any(_common_characters(span, place) for span in gold) for place in cited]
+    return EvidenceScore(seen / size, sum(recalled) / len(recalled), sum(precise) / len(precise) if precise else None)
 
 
-def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same characters in spans that do not overlap."""
-    out: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if out and start <= out[-1][1]:
-            out[-1] = (out[-1][0], max(end, out[-1][1]))
+def merge_spans(spans: Iterable[tuple[DocumentKey, int, int]]) -> list[tuple[DocumentKey, int, int]]:
+    """The same characters in spans that neither overlap nor touch, by document and start.
+
+    A span is a document's id or path, and the characters ``start`` to ``end`` (half-open) of it.
+    """
+    merged: list[tuple[DocumentKey, int, int]] = []
+    for document, start, end in sorted(spans):
+        if merged and merged[-1][0] == document and start <= merged[-1][2]:
+            merged[-1] = (document, merged[-1][1], max(end, merged[-1][2]))
         else:
-            out.append((start, end))
-    return out
+            merged.append((document, start, end))
+    return merged
 
 
-def _overlap(one: Place, other: Place) -> bool:
-    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
-
-
-METRICS: Final[Mapping[Metric, str]] = {
-    "abstention": "says that there is no answer (unanswerable questions)",
-    "choice": "picks the right option",
-    "number": "holds the number, at the gold's precision",
-    "rouge_l": "ROUGE-L against the gold summary",
-    "contains": "holds the gold answer word for word (of a list: the share of its items)",
-    "f1": "token F1 against the gold answer (SQuAD)",
-}
-"""Each measure in words, for reports."""
+def _common_characters(a: Place, b: Place) -> int:
+    return max(0, min(a[2], b[2]) - max(a[1], b[1])) if a[0] == b[0] else 0

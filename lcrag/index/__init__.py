@@ -1,14 +1,13 @@
-"""Documents to an index on disk: one folder for a set of paths, found again by them."""
+"""Documents to an index on disk: one folder for a set of paths."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lcrag.errors import NoSuchPath
-from lcrag.paths import cache_folder
+from lcrag.paths import cache_folder, key_of
 
 if TYPE_CHECKING:
     from lcrag.index.corpus import IndexStatus
@@ -18,9 +17,7 @@ def folder_of(paths: Iterable[str], named: Path | None = None) -> Path:
     """The folder of the index of these paths, whatever their order; ``named`` is another."""
     if named is not None:
         return named
-    resolved = sorted({str(Path(path).expanduser().resolve()) for path in paths if path != "-"})
-    key = hashlib.sha256("\0".join(resolved).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return cache_folder() / "index" / key
+    return cache_folder() / "index" / key_of(path for path in paths if path != "-")
 
 
 def index_status(paths: Iterable[str], named: Path | None = None) -> IndexStatus:

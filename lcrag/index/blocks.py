@@ -1,8 +1,8 @@
-"""The texts of chunks as an index keeps them: some that follow each other together, compressed.
+"""The texts of chunks as the index stores them: eight consecutive ones in a block, compressed.
 
-More chunks in a block shrink little further and fill SQLite's pages worse: of blocks larger than 4 kB a page of 8 kB
-holds only one. Measured as stored, over the text, for eight, 16 and 32 chunks: .52, .55, .55 on manuals and source
-code, .62, .80, .80 on the benchmark's files of 10 kB. Opening one of eight takes 20 µs.
+More chunks in a block compress hardly better and fill SQLite's pages worse: a page of 8 kB holds only one block larger
+than 4 kB. Measured, stored size over text size, for 8, 16 and 32 chunks: .52, .55, .55 on manuals and source code,
+.62, .80, .80 on the benchmark's files of 10 kB. Unpacking a block of eight takes 20 µs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 CHUNKS: Final = 8
-_LEVEL: Final = 3  # 6 takes half as long again for 3% less
+_LEVEL: Final = 3  # level 6 takes 1.5 times as long for 3% less
 
 
 def pack(contexts: Sequence[str], texts: Sequence[str]) -> list[bytes]:
@@ -33,9 +33,9 @@ def unpack(block: bytes) -> list[tuple[str, str]]:
     """The context and text of each chunk."""
     head, _, text = zlib.decompress(block).decode().partition("\n")
     contexts, lengths = json.loads(head)
-    found = []
+    passages = []
     start = 0
     for context, length in zip(contexts, lengths, strict=True):
-        found.append((context, text[start : start + length]))
+        passages.append((context, text[start : start + length]))
         start += length
-    return found
+    return passages

@@ -1,10 +1,10 @@
-"""BM25 over the chunks: SQLite's FTS5, which shares the file and the transaction with everything else.
+"""BM25 over the chunks with SQLite's FTS5, which shares the file and the transaction with everything else.
 
 Measured on 100,000 chunks (98 MB), 102 questions, 200 hits, two busy cores: FTS5 builds in 5 to 10 s to 71 MB and
 answers in 134 ms (427 at most) with every word, in 22 to 36 ms with ``MAX_POSTINGS``; on a million chunks in 75 ms.
-tantivy builds in 7 s to 34 MB and answers in 1.6 ms, but it is a second store without a common transaction, and 36 ms
-are not what a question waits for.
-FTS5 tokenises and stems (Porter) on both sides, also the question, so nothing here has to imitate it.
+tantivy builds in 7 s to 34 MB and answers in 1.6 ms, but it is a second store without a common transaction, and a
+question waits for other things than these 36 ms.
+FTS5 also tokenises and stems (Porter) the question, so nothing here has to imitate it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from lcrag.text.words import STOP_WORDS, spaced, spaced_pairs
 from lcrag.types import Term
 
 MAX_POSTINGS = 50_000
-"""Frequent words are left out of a query once the rarer ones occur in this many chunks together."""
+"""Frequent words are dropped from a query once the rarer ones occur in this many chunks together."""
 
 MAX_PHRASES = 128
-"""Of a pasted page of text as the question, the rarest words."""
+"""The rarest words of a question that is a pasted page of text."""
 
 TEXT_WEIGHT, CONTEXT_WEIGHT, SOURCE_WEIGHT = 1.0, 1.0, 1.0
 
 _TOKENIZE = "tokenize = \"porter unicode61 remove_diacritics 2 categories 'L* N* Co M*'\""
 SCHEMA = f"""CREATE VIRTUAL TABLE lexical USING fts5(text, context, source, content = '', {_TOKENIZE});
 INSERT INTO lexical (lexical, rank) VALUES ('hashsize', {1 << 26})"""
-"""The text comes first, for FTS5 marks each posting of any other column: .63 of the text, as the last column .88.
-Postings gather in 64 MB of memory before they are written: 3.2 s for 100 MB of text, with FTS5's own 1 MB 4.7 s.
+"""The text is the first column because FTS5 marks each posting of any other: .63 of the text size, .88 as the last.
+Postings are collected in 64 MB before they are written: 3.2 s for 100 MB of text, 4.7 s with FTS5's default of 1 MB.
 """
 _QUESTION_SCHEMA = (
     f"CREATE VIRTUAL TABLE temp.question USING fts5(word, {_TOKENIZE})",
@@ -50,7 +50,7 @@ def add(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) -> No
 
 
 def remove(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) -> None:
-    """Take rows out again; they must be just what was added, for FTS5 keeps no copy."""
+    """Remove rows; they must be exactly what was added, because FTS5 has no copy."""
     db.executemany(
         "INSERT INTO lexical (lexical, rowid, source, context, text) VALUES ('delete', ?, ?, ?, ?)",
         ((chunk, spaced(source), spaced(context), spaced(text)) for chunk, source, context, text in rows),
@@ -58,23 +58,22 @@ def remove(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) ->
 
 
 def search(db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:
-    """Chunk ids with their BM25 scores (positive), best first, ties by id. A question without words finds nothing."""
-    phrases = _phrases(db, question)
-    spent = 0
+    """Chunk ids with their BM25 scores (positive), best first, ties by id. [] for a question without words."""
+    postings = 0
     chosen: list[str] = []
-    for chunks, phrase in sorted(phrases)[:MAX_PHRASES]:
-        spent += chunks
-        if chosen and spent > MAX_POSTINGS:
+    for chunks, phrase in sorted(_phrases(db, question))[:MAX_PHRASES]:
+        postings += chunks
+        if chosen and postings > MAX_POSTINGS:
             break
         chosen.append('"{}"'.format(phrase.replace('"', '""')))
     if not chosen:
         return []
-    found = db.execute(
+    rows = db.execute(
         "SELECT rowid, -bm25(lexical, ?, ?, ?) AS score FROM lexical WHERE lexical MATCH ?"
         " ORDER BY score DESC, rowid LIMIT ?",
         (TEXT_WEIGHT, CONTEXT_WEIGHT, SOURCE_WEIGHT, " OR ".join(chosen), limit),
     )
-    return [(chunk, score) for chunk, score in found]
+    return [(chunk, score) for chunk, score in rows]
 
 
 def terms(db: sqlite3.Connection, question: str, size: int) -> tuple[Term, ...]:
@@ -91,21 +90,19 @@ def terms(db: sqlite3.Connection, question: str, size: int) -> tuple[Term, ...]:
 
 
 def _phrases(db: sqlite3.Connection, question: str) -> list[tuple[int, str]]:
-    """What to look for: ``(chunks that may hold it, phrase)``.
+    """The phrases to search for, each as ``(chunks that may contain it, phrase)``.
 
-    A word that FTS5 takes apart (``foo_bar-12``, a UUID) is looked for as a phrase, its parts side by side, and also
-    part by part.
+    A word that FTS5 takes apart (``foo_bar-12``, a UUID) is searched for as a phrase of its parts, and also part by
+    part.
     """
     words = _words(db, question)
     chunks = _frequencies(db, (stem for _, word in words for stem in word))
-    found = {}
-    for text, stems in words:
-        found[text] = min(chunks[stem] for stem in stems)
-    return [(held, text) for text, held in found.items() if held]
+    most = {text: min(chunks[stem] for stem in stems) for text, stems in words}
+    return [(number, text) for text, number in most.items() if number]
 
 
 def _words(db: sqlite3.Connection, question: str) -> list[tuple[str, tuple[str, ...]]]:
-    """The question's words, each with the terms that FTS5 makes of it; compound ones are followed by their parts."""
+    """The question's words, each with its terms in FTS5; compound words are followed by their parts."""
     texts: list[str] = []
     for text in _BETWEEN_WORDS.split(spaced_pairs(question)):
         parts = [part for part in _JOINERS.split(text) if part]
@@ -117,22 +114,22 @@ def _words(db: sqlite3.Connection, question: str) -> list[tuple[str, tuple[str, 
 
 
 def _stems(db: sqlite3.Connection, texts: list[str]) -> dict[str, tuple[str, ...]]:
-    """FTS5's own terms of each text that has any."""
+    """FTS5's terms of each text that has any."""
     if not db.execute("SELECT 1 FROM sqlite_temp_master WHERE name = 'question'").fetchone():
         for statement in _QUESTION_SCHEMA:
             db.execute(statement)
     db.execute("DELETE FROM question")
     db.executemany("INSERT INTO question (rowid, word) VALUES (?, ?)", enumerate(texts))
-    found: dict[str, tuple[str, ...]] = {}
+    stems: dict[str, tuple[str, ...]] = {}
     for row, term in db.execute("SELECT doc, term FROM question_terms ORDER BY doc, offset"):
-        found[texts[row]] = (*found.get(texts[row], ()), term)
-    return found
+        stems[texts[row]] = (*stems.get(texts[row], ()), term)
+    return stems
 
 
 def _frequencies(db: sqlite3.Connection, stems: Iterable[str]) -> dict[str, int]:
     """In how many chunks each term occurs."""
-    found = {}
+    chunks = {}
     for stem in set(stems):
         row = db.execute("SELECT doc FROM vocabulary WHERE term = ?", (stem,)).fetchone()
-        found[stem] = int(row[0]) if row else 0
-    return found
+        chunks[stem] = int(row[0]) if row else 0
+    return chunks

@@ -1,7 +1,6 @@
-"""The index's SQLite file: made, opened, checked for its format, locked for writing, and replaced when it is damaged.
+"""The index's SQLite file: creates it, opens it, checks its format, locks it for writing, replaces it when damaged.
 
-WAL lets any number of processes read a snapshot while one writes. What SQLite reports as an error leaves here as an
-error with a line to type.
+WAL lets any number of processes read a snapshot while one writes. SQLite's errors become lcrag's, with a line to type.
 """
 
 from __future__ import annotations
@@ -13,25 +12,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from lcrag.errors import NotAvailable
-from lcrag.index import fulltext as lexical
+from lcrag.errors import Busy, Damaged, IndexUnavailable
+from lcrag.index import fulltext
 
 FILE = "index.sqlite"
 FORMAT = "5"
-"""Of the tables below and of what chunks and contexts look like; another number in the file means: build it anew."""
+"""Of the tables below, of chunks and of contexts. An index with another number is rebuilt."""
 
 WAIT_SECONDS = 600.0
 """How long a process waits for another one to finish indexing."""
 
-_STEP_SECONDS = 0.5  # SQLite's own wait; short, so that Ctrl-C is heard between two of them
+_STEP_SECONDS = 0.5  # SQLite's own wait; short, so that Ctrl-C works between two of them
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 # files: one row per source, whether read, a copy of another one, or failed (document NULL, error says why). documents:
-# one row per text. chunks never change once written and their ids are never given again, so that an id means the same
-# text in every process; those of a document follow each other from its first on. texts holds their blocks
-# (lcrag.index.blocks) by the first chunk of each. vectors belong to contents; they are kept in the order in which they
-# come, since their keys are random and each would have a page of its own rewritten.
+# one row per text. chunks never change once written and their ids are never reused, so that an id means the same text
+# in every process; those of a document are consecutive from its first. texts holds their blocks (lcrag.index.blocks)
+# under the first chunk of each. vectors belong to contents; they are stored in the order in which they arrive, since
+# their keys are random and each would rewrite another page.
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB,
@@ -52,25 +51,13 @@ CREATE TABLE vectors (embedder INTEGER NOT NULL REFERENCES embedders, content BL
 T = TypeVar("T")
 
 
-class IndexUnavailable(NotAvailable):
-    """The index cannot be opened, read or written: locked for too long, damaged, no space, no permission."""
-
-
-class Busy(IndexUnavailable):
-    """Another process has been writing for longer than one waits."""
-
-
-class Damaged(IndexUnavailable):
-    """The file is not a database, or its pages contradict each other. It only holds what can be read again."""
-
-
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit to the file at ``path``, which need not exist yet."""
-    with translated(path):
+    with translate_errors(path):
         db = sqlite3.connect(path, timeout=_STEP_SECONDS, isolation_level=None)
         try:
             db.execute("PRAGMA page_size = 8192")  # float16 vectors of 1,000 dimensions stay within their page
-            patiently(lambda: db.execute("PRAGMA journal_mode = WAL").fetchone(), path)
+            retry_while_locked(lambda: db.execute("PRAGMA journal_mode = WAL").fetchone(), path)
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
             db.execute("PRAGMA journal_size_limit = 67108864")
@@ -81,15 +68,15 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def prepare(db: sqlite3.Connection, path: Path, form: str) -> str:
-    """Make the tables unless they are there with format ``form``; returns why they were made anew, "" if they were not.
+    """Create the tables unless they have the format ``form``; returns why they were rebuilt, "" if they were not.
 
-    Another format's tables are dropped; nothing is lost with them that the documents do not hold.
+    Tables of another format are dropped: everything in them can be read from the documents again.
     """
     if _form(db) == form:
         return ""
     with writing(db, path):
-        found = _form(db)  # another process may have been faster
-        if found == form:
+        old = _form(db)  # another process may have been faster
+        if old == form:
             return ""
         for pattern in ("CREATE VIRTUAL %", "CREATE TABLE %"):
             rows = db.execute(
@@ -98,10 +85,10 @@ def prepare(db: sqlite3.Connection, path: Path, form: str) -> str:
             for (name,) in rows.fetchall():
                 quoted = name.replace('"', '""')
                 db.execute(f'DROP TABLE "{quoted}"')
-        for statement in (_SCHEMA + lexical.SCHEMA).split(";"):
+        for statement in (_SCHEMA + fulltext.SCHEMA).split(";"):
             db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('form', ?)", (form,))
-    return f"index is of another format ({found}, not {form}): built anew" if found else ""
+    return f"index has another format ({old}, not {form}): rebuilt" if old else ""
 
 
 def _form(db: sqlite3.Connection) -> str:
@@ -112,7 +99,7 @@ def _form(db: sqlite3.Connection) -> str:
 
 
 def inode(path: Path) -> int:
-    """Tells one file at ``path`` from the next; 0 when there is none."""
+    """The identity of the file at ``path``, which changes when it is replaced; 0 if there is none."""
     try:
         return path.stat().st_ino
     except FileNotFoundError:
@@ -129,19 +116,19 @@ def set_aside(path: Path, damaged: int) -> str:
         for ending in ("-wal", "-shm"):
             path.with_name(path.name + ending).unlink(missing_ok=True)
         path.replace(aside)
-    return f"index was damaged: moved to {aside.name} and built anew"
+    return f"index was damaged: moved to {aside.name} and rebuilt"
 
 
 @contextmanager
 def writing(
     db: sqlite3.Connection, path: Path, wait: float = WAIT_SECONDS, waiting: Callable[[], None] | None = None
 ) -> Iterator[None]:
-    """One transaction that writes: all of the block or nothing of it. ``waiting`` is called once if another one writes.
+    """One transaction that writes all of the block or nothing. ``waiting`` is called once if another process writes.
 
     Raises:
         Busy: another process has been writing for ``wait`` seconds.
     """
-    patiently(lambda: db.execute("BEGIN IMMEDIATE"), path, wait, waiting)
+    retry_while_locked(lambda: db.execute("BEGIN IMMEDIATE"), path, wait, waiting)
     try:
         yield
         db.execute("COMMIT")
@@ -151,10 +138,10 @@ def writing(
         raise
 
 
-def patiently(
+def retry_while_locked(
     action: Callable[[], T], path: Path, wait: float = WAIT_SECONDS, waiting: Callable[[], None] | None = None
 ) -> T:
-    """The action's result, tried again while another process holds the lock, for at most ``wait`` seconds."""
+    """The action's result; retries while another process holds the lock, for at most ``wait`` seconds."""
     until = time.monotonic() + wait
     while True:
         try:
@@ -173,8 +160,8 @@ def patiently(
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """SQLite's errors as ``Damaged`` or ``IndexUnavailable``."""
+def translate_errors(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors as Damaged or IndexUnavailable."""
     try:
         yield
     except sqlite3.DatabaseError as error:

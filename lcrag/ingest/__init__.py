@@ -1,20 +1,20 @@
-"""Paths → Documents. One small file per family of formats; each is imported when the first such file is read."""
+"""Paths → Documents. One small file per family of formats, imported when the first such file is read."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import import_module
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Final
 
-from lcrag.errors import InputError
+from lcrag.errors import InputError, UnreadableFile
 from lcrag.ingest.discover import Scan, SourceFile, discover
 from lcrag.ingest.extracted import Extracted
-from lcrag.ingest.text import decoded, heading_of
+from lcrag.ingest.text import decode, first_heading
 from lcrag.types import Document
 
-__all__ = ["Scan", "SourceFile", "UnreadableFile", "discover", "from_text", "read"]
+__all__ = ["READABLE", "Scan", "SourceFile", "discover", "from_text", "nothing_readable", "read"]
 
 EXTRACTORS: Final = {
     ".html": "html",
@@ -27,25 +27,24 @@ EXTRACTORS: Final = {
     ".ipynb": "notebook",
     ".eml": "mail",
 }
-"""Suffix → module of this package with ``extract(data: bytes) -> Extracted``. Everything else is text as it stands."""
-
+"""Suffix → module of this package with ``extract(data: bytes) -> Extracted``. Everything else is read as text."""
 
 PROSE: Final = frozenset({"", ".md", ".markdown", ".mdx", ".rst", ".text", ".txt"})
 
-
-class UnreadableFile(InputError):
-    """One file that cannot be read; the others can. The message is the reason, without the file's name."""
+READABLE: Final = (
+    "lcrag reads text, Markdown, reStructuredText, HTML, PDF, DOCX, PPTX, EPUB, CSV, JSON, notebooks, mail, code"
+)
 
 
 def read(file: SourceFile) -> Document:
     """The file as a Document. Raises UnreadableFile with the reason."""
     try:
-        data = file.path.read_bytes()
+        data = Path(file.path).read_bytes()
     except OSError as error:
         raise UnreadableFile(error.strerror or str(error)) from error
-    name = EXTRACTORS.get(file.path.suffix.lower())
+    name = EXTRACTORS.get(PurePath(file.path).suffix.lower())
     if name is None:
-        return from_text(decoded(data), file.source)
+        return from_text(decode(data), file.source)
     try:
         extracted = import_module(f"lcrag.ingest.{name}").extract(data)
     except InputError as error:
@@ -56,26 +55,26 @@ def read(file: SourceFile) -> Document:
 
 
 def from_text(text: str, source: str) -> Document:
-    """Plain text, Markdown, code, tables: kept as it stands. Raises UnreadableFile when there is nothing in it."""
+    """Plain text, Markdown, code, tables: the text unchanged. Raises UnreadableFile when it is blank."""
     prose = PurePath(source).suffix.lower() in PROSE  # in code, "# " begins a comment
-    return _document(source, Extracted(text, heading_of(text) if prose else "", (), ((0, 1),)))
+    return _document(source, Extracted(text, first_heading(text) if prose else "", (), ((0, 1),)))
 
 
-def _document(source: str, found: Extracted) -> Document:
-    text = found.text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored: "?" stands for it
-    if not text.strip():
-        raise UnreadableFile("there is no text in it" + (" (scanned pages need OCR first)" if found.pages else ""))
-    digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
-    title = " ".join(found.title.split())[:200]
-    return Document(digest, source, text, found.pages, found.lines, title, found.cells)
+def nothing_readable(paths: Iterable[str], skipped: Mapping[str, int], failed: Iterable[tuple[str, str]]) -> str:
+    """The message for paths without a readable file, with the reasons.
 
-
-READABLE = "lcrag reads text, Markdown, reStructuredText, HTML, PDF, DOCX, PPTX, EPUB, CSV, JSON, notebooks, mail, code"
-
-
-def nothing_readable(paths: Sequence[str], skipped: Mapping[str, int], failed: Sequence[tuple[str, str]]) -> str:
-    """The message when these paths hold nothing that can be read, with what was skipped or failed."""
+    ``skipped``: entries left out, by reason, as in Scan; ``failed``: ``(source, reason)`` of files that cannot be read.
+    """
     reasons = [f"{count} {reason.replace('_', ' ')}" for reason, count in skipped.items() if count]
     reasons += [f"{source}: {reason}" for source, reason in failed]
     detail = f" ({'; '.join(reasons)})" if reasons else ""
     return f"nothing to read in {' '.join(paths)}{detail}"
+
+
+def _document(source: str, extracted: Extracted) -> Document:
+    text = extracted.text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored: "?"
+    if not text.strip():
+        raise UnreadableFile("there is no text in it" + (" (scanned pages need OCR first)" if extracted.pages else ""))
+    digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
+    title = " ".join(extracted.title.split())[:200]
+    return Document(digest, source, text, extracted.pages, extracted.lines, title, extracted.cells)

@@ -1,4 +1,4 @@
-"""Formats that are zip archives inside. A few kilobytes can unpack to gigabytes, so the size is looked at first."""
+"""Formats that are zip archives inside. A few kilobytes can unpack to gigabytes, so the size is checked first."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Final
 from lcrag.errors import InputError
 
 MAX_UNPACKED: Final = 1_000_000_000
+"""Bytes."""
 
 
-def opened(data: bytes) -> zipfile.ZipFile:
+def open_archive(data: bytes) -> zipfile.ZipFile:
     """The archive. Raises zipfile.BadZipFile, and InputError when it would unpack to more than ``MAX_UNPACKED``."""
     archive = zipfile.ZipFile(io.BytesIO(data))
     unpacked = sum(entry.file_size for entry in archive.infolist())

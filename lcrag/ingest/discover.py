@@ -1,4 +1,4 @@
-"""Which files there are to read: folders are walked, ignore files respected, everything left out is counted."""
+"""Finds the files to read: walks folders, respects ignore files, counts everything that is left out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 MAX_FILE_BYTES: Final = 256_000_000
-"""A larger file is left out of a walk: it is seldom text that someone wrote."""
+"""Larger files in a folder are skipped: they are seldom text that someone wrote."""
 
 IGNORE_FILES: Final = (".gitignore", ".lcragignore")
 SNIFFED: Final = 4096
@@ -42,24 +42,22 @@ TEXT: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file to read. ``source``: its path as the user would write it, with forward slashes."""
+    """A file to read. ``source``: its path as the user would write it, with forward slashes. ``size`` in bytes.
 
-    name: str
+    ``path`` is a string because a ``Path`` takes 3 µs to make, and few of many files have changed and are read.
+    """
+
+    path: str
     source: str
     size: int
     mtime_ns: int
 
-    @property
-    def path(self) -> Path:
-        """Where it is. Made when asked for: few of many files have changed and are read."""
-        return Path(self.name)
-
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """The files found, by source, and how many entries were left out for which reason.
+    """Files sorted by source, and the number of entries skipped for each reason.
 
-    Reasons: hidden, ignored, binary, too_large, outside_tree, empty. A folder that is left out counts once.
+    Reasons: hidden, ignored, binary, too_large, outside_tree, empty, unreadable_folder. A skipped folder counts once.
     """
 
     files: tuple[SourceFile, ...]
@@ -68,17 +66,17 @@ class Scan:
 
 @dataclass(slots=True)
 class _Rules:
-    """Ignore files from the outermost folder inwards: the last pattern that speaks of a path decides."""
+    """Ignore files from the outermost folder inwards: the last pattern that matches a path decides."""
 
     specs: list[tuple[str, GitIgnoreSpec]] = field(default_factory=list)
 
     def inside(self, folder: str, names: set[str]) -> _Rules:
-        found = [
-            (folder, _spec(Path(folder, name)))
+        specs = [
+            (folder, _read_spec(Path(folder, name)))
             for name in IGNORE_FILES
             if name in names and Path(folder, name).is_file()
         ]
-        return _Rules([*self.specs, *found]) if found else self
+        return _Rules([*self.specs, *specs]) if specs else self
 
     def ignore(self, path: str, *, is_folder: bool) -> bool:
         for folder, spec in reversed(self.specs):
@@ -89,7 +87,7 @@ class _Rules:
         return False
 
 
-def _spec(path: Path) -> GitIgnoreSpec:
+def _read_spec(path: Path) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec
 
     return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
@@ -98,14 +96,14 @@ def _spec(path: Path) -> GitIgnoreSpec:
 def discover(paths: Sequence[Path | str]) -> Scan:
     """The files under ``paths``: files, folders (walked), globs. Each file once, sorted by source.
 
-    Raises NoSuchPath for a path that is not there, InputError for a named file that is binary or too large.
+    Raises NoSuchPath for a path that does not exist, InputError for a named file that is binary or too large.
     """
-    found: dict[str, SourceFile] = {}
+    files: dict[str, SourceFile] = {}
     skipped: Counter[str] = Counter()
     for path in map(str, paths):
-        for place, file in _under(path, skipped):
-            found.setdefault(place, file)
-    return Scan(tuple(sorted(found.values(), key=lambda file: file.source)), dict(skipped))
+        for resolved, file in _under(path, skipped):
+            files.setdefault(resolved, file)
+    return Scan(tuple(sorted(files.values(), key=lambda file: file.source)), dict(skipped))
 
 
 def _under(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
@@ -131,15 +129,15 @@ def _under(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]
 
 
 def _matching(pattern: str) -> list[str]:
-    """Paths that match, sorted. ``**`` does not follow links, so a link to a folder above ends nothing in a loop."""
+    """Paths that match, sorted. ``**`` does not follow links, so a link to a folder above makes no loop."""
     parts = PurePath(pattern).parts
     fixed = next(number for number, part in enumerate(parts) if glob.has_magic(part))
-    found = Path(*parts[:fixed]).glob(str(PurePath(*parts[fixed:])))
-    return sorted(str(path) for path in found if not path.name.startswith("."))
+    matches = Path(*parts[:fixed]).glob(str(PurePath(*parts[fixed:])))
+    return sorted(str(path) for path in matches if not path.name.startswith("."))
 
 
 def _named(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
-    """A file that the user named: taken though hidden or ignored, refused aloud when it cannot be text."""
+    """A file that the user named: read even if hidden or ignored; an error if it cannot be text."""
     state = os.stat(path)
     if not os.path.isfile(path):
         raise InputError(f"{path} is neither a file nor a folder", hint="a pipe is read with - as the path")
@@ -164,7 +162,7 @@ def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Itera
         skipped["unreadable_folder"] += 1
         return
     rules = rules.inside(folder, {entry.name for entry in entries})
-    # Said once for all files of the folder: they are many thousands, and nothing else of them is looked at.
+    # Computed once per folder: there may be many thousands of files, and this is all that each of them needs.
     real = os.path.join(os.path.realpath(folder), "")
     shown = _shown(os.path.normpath(os.path.join(folder, "*")))[:-1]
     for entry in entries:
@@ -179,7 +177,7 @@ def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Itera
                 skipped["outside_tree"] += 1
                 continue
             if os.path.isdir(target):
-                continue  # what it leads to is walked at its own place
+                continue  # its target is walked in its own place
         is_folder = entry.is_dir(follow_symlinks=False)
         if rules.specs and rules.ignore(entry.path, is_folder=is_folder):
             skipped["ignored"] += 1
@@ -217,12 +215,12 @@ def _is_binary(path: str) -> bool:
         with open(path, "rb") as file:
             sample = file.read(SNIFFED)
     except OSError:
-        return False  # reading it will tell the reason
+        return False  # reading it will give the reason
     return b"\0" in sample and not sample.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def _outer_rules(folder: str) -> _Rules:
-    """The ignore files above ``folder``, when it lies inside a repository."""
+    """The ignore files above ``folder``, when it is inside a repository."""
     inner = Path(folder).resolve()
     above = list(inner.parents)
     top = next((number for number, parent in enumerate(above) if (parent / ".git").exists()), None)

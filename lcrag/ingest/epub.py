@@ -6,10 +6,10 @@ import posixpath
 from urllib.parse import unquote
 
 from lcrag.errors import InputError
-from lcrag.ingest.archive import opened
-from lcrag.ingest.extracted import Extracted, squeezed
+from lcrag.ingest.archive import open_archive
+from lcrag.ingest.extracted import Extracted, squeeze
 from lcrag.ingest.html import from_markup
-from lcrag.ingest.text import decoded
+from lcrag.ingest.text import decode
 
 CONTAINER = "{urn:oasis:names:tc:opendocument:xmlns:container}"
 OPF = "{http://www.idpf.org/2007/opf}"
@@ -20,7 +20,7 @@ def extract(data: bytes) -> Extracted:
     from lxml import etree
 
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True)
-    with opened(data) as book:
+    with open_archive(data) as book:
         container = etree.fromstring(book.read("META-INF/container.xml"), parser)
         root = container.find(f".//{CONTAINER}rootfile")
         if root is None:
@@ -33,6 +33,6 @@ def extract(data: bytes) -> Extracted:
         for entry in package.iter(f"{OPF}itemref"):
             name = posixpath.normpath(posixpath.join(folder, hrefs.get(entry.get("idref"), "")))
             if name in names:
-                chapters.append(from_markup(decoded(book.read(name))).text.strip())
+                chapters.append(from_markup(decode(book.read(name))).text.strip())
         text = "\n\n".join(chapter for chapter in chapters if chapter)
-        return Extracted(f"{text}\n" if text else "", squeezed(package.findtext(f".//{TITLE}") or ""))
+        return Extracted(f"{text}\n" if text else "", squeeze(package.findtext(f".//{TITLE}") or ""))

@@ -1,4 +1,4 @@
-"""What a reader of an extracted format hands back: text, and how its places lead back to the file."""
+"""What an extractor of a format returns: text, and how its offsets lead back to the file."""
 
 from __future__ import annotations
 
@@ -18,35 +18,34 @@ class Extracted:
     cells: tuple[int, ...] = ()
 
 
-def paged(pages: Iterable[str], title: str) -> Extracted:
-    """Pages one after another, a blank line between."""
+def join_pages(pages: Iterable[str], title: str) -> Extracted:
+    """The texts of pages, in order, with a blank line between them."""
     text = ""
-    begins = []
+    starts = []
     for page in pages:
-        begins.append(len(text))
+        starts.append(len(text))
         text += page.strip() + "\n\n"
-    return Extracted(text, title, tuple(begins))
+    return Extracted(text, title, tuple(starts))
 
 
-def found_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:
-    """``(offset, line of the file)`` of each line of ``text`` that stands in ``raw``, searched in order.
+def locate_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:
+    """``(offset, line of the file)`` of each line of ``text``, searched in order in ``raw``, the text of the file.
 
-    A line that is not found keeps to the one before it.
+    A line that is not in ``raw`` gets the number of the one before it.
     """
     pairs: list[tuple[int, int]] = []
-    position = searched = 0
-    line = 1
-    for part in text.splitlines(keepends=True):
-        wanted = part.strip()
-        at = raw.find(wanted, searched) if part.strip() else -1
-        if at >= 0:
-            line += raw.count("\n", searched, at)
-            searched = at
-        pairs.append((position, line))
-        position += len(part)
+    offset = searched = 0
+    number = 1
+    for line in text.splitlines(keepends=True):
+        place = raw.find(line.strip(), searched) if line.strip() else -1
+        if place >= 0:
+            number += raw.count("\n", searched, place)
+            searched = place
+        pairs.append((offset, number))
+        offset += len(line)
     return tuple(pairs)
 
 
-def squeezed(text: str) -> str:
+def squeeze(text: str) -> str:
     """Every run of white space as one space."""
     return re.sub(r"\s+", " ", text).strip()

@@ -1,7 +1,7 @@
-"""HTML as readable text: headings, lists and tables kept, scripts and navigation left out, each line known.
+"""HTML as readable text with line numbers: headings, lists and tables stay, scripts and navigation go.
 
-lxml parses (it takes what browsers take); the walk here is ours because a citation needs the line of the file, which
-extractors of main content do not give.
+lxml parses whatever browsers accept; the walk is our own because a citation needs the line of the file, which libraries
+for extracting main content do not give.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from lcrag.ingest.extracted import Extracted, squeezed
-from lcrag.ingest.text import decoded
+from lcrag.ingest.extracted import Extracted, squeeze
+from lcrag.ingest.text import decode
 
 LEFT_OUT: Final = frozenset(
     {"script", "style", "noscript", "template", "svg", "math", "nav", "iframe", "object", "canvas", "select", "button"}
@@ -26,11 +26,11 @@ CHARSET: Final = re.compile(rb"""<meta[^>]+charset\s*=\s*["']?\s*([\w-]+)""", re
 
 def extract(data: bytes) -> Extracted:
     declared = CHARSET.search(data[:4096])
-    return from_markup(decoded(data, declared[1].decode("ascii") if declared else None))
+    return from_markup(decode(data, declared[1].decode("ascii") if declared else None))
 
 
 def from_markup(markup: str) -> Extracted:
-    """The text of a page, and the line of the markup where each piece of it stands."""
+    """The text of a page, with the line of the markup for each piece of it."""
     from lxml import html
 
     parser = html.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
@@ -44,12 +44,12 @@ def from_markup(markup: str) -> Extracted:
         walk.element(body)
     first = root.find(".//h1")
     return Extracted(
-        walk.text, squeezed(title) or (squeezed(first.text_content()) if first is not None else ""), (), walk.lines
+        walk.text, squeeze(title) or (squeeze(first.text_content()) if first is not None else ""), (), walk.lines
     )
 
 
 class _Walk:
-    """Goes through the elements in order and writes text; remembers on which line of the markup it is."""
+    """Visits the elements in order and writes their text; keeps track of the line of the markup."""
 
     def __init__(self) -> None:
         self._out: list[str] = []
@@ -91,7 +91,7 @@ class _Walk:
             self._break("\n" if tag in ("li", "tr", "dt", "dd") else "\n\n")
 
     def _break(self, ends: str) -> None:
-        """Ask for at least these line ends before the next word."""
+        """Put at least these line ends before the next word."""
         if self._out and self._pending.count("\n") < len(ends):
             self._pending = ends
 
@@ -103,7 +103,7 @@ class _Walk:
                     self._pending += "\n"
                 elif not self._pending and self._out:
                     self._pending = " "
-            piece = line if exact else squeezed(line)
+            piece = line if exact else squeeze(line)
             if not piece:
                 if line and not self._pending and self._out:
                     self._pending = " "

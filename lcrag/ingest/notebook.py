@@ -1,4 +1,4 @@
-"""Jupyter notebooks: the cells' sources and their text outputs, each line known in the file."""
+"""Jupyter notebooks: the cells' sources and their text outputs, with the line of the file for each of their lines."""
 
 from __future__ import annotations
 
@@ -8,63 +8,63 @@ from typing import Any
 
 from lcrag.errors import InputError
 from lcrag.ingest.extracted import Extracted
-from lcrag.ingest.text import decoded, heading_of
+from lcrag.ingest.text import decode, first_heading
 
 
 def extract(data: bytes) -> Extracted:
-    raw = decoded(data)
+    raw = decode(data)
     notebook = json.loads(raw)
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise InputError("it has no cells")
     text, searched = "", 0
-    begins: list[int] = []
+    cells: list[int] = []
     lines: list[tuple[int, int]] = []
     for cell in notebook["cells"]:
         ends = [searched]
         for part in (part for part in _parts(cell) if part.strip()):
             text += "\n\n" if text else ""
-            begins += [len(text)] if len(ends) == 1 else []
-            found, end = _found(part, raw, searched)  # in the file, outputs may stand before their source
-            lines += [(len(text) + offset, line) for offset, line in found]
+            cells += [len(text)] if len(ends) == 1 else []
+            located, end = _locate(part, raw, searched)  # in the file, a cell's outputs may come before its source
+            lines += [(len(text) + offset, line) for offset, line in located]
             ends.append(end)
             text += part
-        begins += [len(text)] if len(ends) == 1 else []
+        cells += [len(text)] if len(ends) == 1 else []
         searched = max(ends)
     text = f"{text}\n" if text else ""
-    return Extracted(text, heading_of(text), (), tuple(lines), tuple(begins))
+    return Extracted(text, first_heading(text), (), tuple(lines), tuple(cells))
 
 
-def _found(part: str, raw: str, searched: int) -> tuple[list[tuple[int, int]], int]:
+def _locate(part: str, raw: str, searched: int) -> tuple[list[tuple[int, int]], int]:
     """``(offset in the part, line of the file)`` of its lines, and where in the file the last of them ends.
 
-    A line that is not found, such as a fence, keeps to the one after it, or before it at the end.
+    A line that is not in the file, such as a fence, gets the number of the next one, or at the end of the last one.
     """
-    found: list[tuple[int, int]] = []
-    position = 0
-    line, counted = raw.count("\n", 0, searched) + 1, searched
+    located: list[tuple[int, int]] = []
+    offset = 0
+    number = raw.count("\n", 0, searched) + 1
     waiting: list[int] = []
-    for one in part.splitlines(keepends=True):
-        waiting.append(position)
-        at = _place(one.rstrip("\n"), raw, counted) if one.strip() else -1
-        if at >= 0:
-            line += raw.count("\n", counted, at)
-            counted = at
-            found += [(place, line) for place in waiting]
+    for line in part.splitlines(keepends=True):
+        waiting.append(offset)
+        place = _find(line.rstrip("\n"), raw, searched) if line.strip() else -1
+        if place >= 0:
+            number += raw.count("\n", searched, place)
+            searched = place
+            located += [(start, number) for start in waiting]
             waiting = []
-        position += len(one)
-    return found + [(place, line) for place in waiting], counted
+        offset += len(line)
+    return located + [(start, number) for start in waiting], searched
 
 
-def _place(line: str, raw: str, searched: int) -> int:
-    """Where a line of a cell begins in the file, at ``searched`` or after; -1 where it does not.
+def _find(line: str, raw: str, searched: int) -> int:
+    """Where a line of a cell begins in the file, at ``searched`` or after; -1 if it is not there.
 
-    A string of its own, as notebooks are mostly written, or within a longer one; letters as they are or as escapes.
+    It is a string of its own, as in most notebooks, or part of a longer one; its letters are plain or escaped.
     """
     for escaped in (json.dumps(line, ensure_ascii=False)[1:-1], json.dumps(line)[1:-1]):
-        for begin in ('"', "\\n"):
-            at = raw.find(begin + escaped, searched)
-            if at >= 0:
-                return at
+        for start in ('"', "\\n"):
+            place = raw.find(start + escaped, searched)
+            if place >= 0:
+                return place
     return -1
 
 

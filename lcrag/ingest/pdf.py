@@ -1,4 +1,4 @@
-"""PDF text by page, through pypdfium2 (Chromium's own reader, Apache-2.0 / BSD-3-Clause)."""
+"""PDF text by page, through pypdfium2 (Chromium's PDF library, Apache-2.0 / BSD-3-Clause)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from lcrag.ingest.extracted import Extracted, paged
+from lcrag.ingest.extracted import Extracted, join_pages
 
 HYPHEN: Final = re.compile("[\ufffe\u0002\u00ad]\\s*\n?")
-"""What pdfium writes for a hyphen that only the line's end called for."""
+"""What pdfium writes for a hyphen that is there only because the line ended."""
 
 
 def extract(data: bytes) -> Extracted:
-    """Raises pypdfium2.PdfiumError for what is no PDF or needs a password."""
+    """Raises pypdfium2.PdfiumError for a file that is not a PDF or needs a password."""
     import pypdfium2
 
     document = pypdfium2.PdfDocument(data)
     try:
-        return paged(_pages(document), document.get_metadata_dict().get("Title", ""))
+        return join_pages(_pages(document), document.get_metadata_dict().get("Title", ""))
     finally:
         document.close()
 

@@ -6,18 +6,18 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
-from lcrag.ingest.archive import opened
-from lcrag.ingest.extracted import Extracted, paged, squeezed
+from lcrag.ingest.archive import open_archive
+from lcrag.ingest.extracted import Extracted, join_pages, squeeze
 
 
 def extract(data: bytes) -> Extracted:
     import pptx
 
-    opened(data)
+    open_archive(data).close()
     show = pptx.Presentation(io.BytesIO(data))
     slides = ["\n\n".join(_slide(slide)) for slide in show.slides]
     first = next((slide.shapes.title for slide in show.slides if slide.shapes.title is not None), None)
-    return paged(slides, show.core_properties.title or (first.text if first is not None else ""))
+    return join_pages(slides, show.core_properties.title or (first.text if first is not None else ""))
 
 
 def _slide(slide: Any) -> Iterator[str]:
@@ -33,6 +33,6 @@ def _shape(shape: Any, *, is_title: bool = False) -> Iterator[str]:
         for inner in shape.shapes:
             yield from _shape(inner)
     elif getattr(shape, "has_table", False):
-        yield "\n".join(" | ".join(squeezed(cell.text) for cell in row.cells) for row in shape.table.rows)
+        yield "\n".join(" | ".join(squeeze(cell.text) for cell in row.cells) for row in shape.table.rows)
     elif shape.has_text_frame and shape.text_frame.text.strip():
-        yield f"# {squeezed(shape.text_frame.text)}" if is_title else shape.text_frame.text.strip()
+        yield f"# {squeeze(shape.text_frame.text)}" if is_title else shape.text_frame.text.strip()

@@ -1,4 +1,4 @@
-"""Bytes as text: the encoding is found, and the text is kept as the file has it."""
+"""Bytes to text: detects the encoding and changes nothing but line ends."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 SAMPLE: Final = 64_000
-"""Bytes by which an unmarked encoding is judged: enough to be sure, and no longer for a large file than a small one."""
+"""Bytes from which an undeclared encoding is guessed: enough to be sure, and a large file takes no longer."""
 HEADING: Final = re.compile(r"^#{1,2}[ \t]+(.+?)[ \t]*#*$", re.MULTILINE)
 
 
-def decoded(data: bytes, declared: str | None = None) -> str:
-    """The text of a file: by its byte order mark, else as UTF-8, else as ``declared``, else as it looks.
+def decode(data: bytes, declared: str | None = None) -> str:
+    """The text of a file: by its byte order mark, else as UTF-8, else as ``declared``, else by a guess.
 
-    Line ends become "\\n", so that lines can be counted. Bytes that mean nothing become U+FFFD.
+    Line ends become "\\n", so that lines can be counted. Undecodable bytes become U+FFFD.
     """
-    return _decoded(data, declared).replace("\r\n", "\n").replace("\r", "\n").replace("\0", "�")
+    return _decode(data, declared).replace("\r\n", "\n").replace("\r", "\n").replace("\0", "�")
 
 
-def _decoded(data: bytes, declared: str | None) -> str:
+def _decode(data: bytes, declared: str | None) -> str:
     for bom, encoding in BOMS:
         if data.startswith(bom):
             return data.decode(encoding, "replace")
@@ -43,11 +43,11 @@ def _decoded(data: bytes, declared: str | None) -> str:
         try:
             return data.decode(declared)
         except (LookupError, UnicodeDecodeError):
-            pass  # the file says what it is not: judge by its looks
-    return _by_looks(data, data[at : at + SAMPLE])
+            pass  # the declaration is wrong
+    return _decode_by_guess(data, data[at : at + SAMPLE])
 
 
-def _by_looks(data: bytes, sample: bytes) -> str:
+def _decode_by_guess(data: bytes, sample: bytes) -> str:
     try:
         text = data.decode("cp1252")
     except UnicodeDecodeError:
@@ -62,7 +62,7 @@ def _by_looks(data: bytes, sample: bytes) -> str:
 
 
 def _unmarked_utf16(data: bytes) -> str | None:
-    """UTF-16 without a mark shows as a zero byte beside nearly every Latin letter."""
+    """UTF-16 without a byte order mark has a zero byte next to nearly every Latin letter."""
     sample = data[:2000]
     if len(sample) < 4 or b"\0" not in sample:
         return None
@@ -74,7 +74,7 @@ def _unmarked_utf16(data: bytes) -> str | None:
     return None
 
 
-def heading_of(text: str) -> str:
+def first_heading(text: str) -> str:
     """The first Markdown heading near the top, or ""."""
-    found = HEADING.search(text[:4000])
-    return found[1] if found else ""
+    match = HEADING.search(text[:4000])
+    return match[1] if match else ""

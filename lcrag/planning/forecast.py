@@ -19,8 +19,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Final
 
-from lcrag.planning.profile import at, kept, shifted, used
 from lcrag.planning.scale import PLAIN
+from lcrag.planning.use import at, retained, shifted, used
 from lcrag.types import CorpusSize, Estimate, Forecast, Kind, Option, Profile, Route, Surroundings, Workload
 
 PARTS: Final[Mapping[Kind, int]] = {"fact": 1, "paraphrase": 1, "hops": 2, "list": 3, "count": 3}
@@ -90,10 +90,10 @@ def quality(work: Workload, estimate: Estimate, profile: Profile) -> float:
     if work.reads == "answer":
         survives = used(profile, work.surroundings, work.read_tokens, kinds, estimate.scope_tokens)
     else:
-        once = kept(profile, work.reads, work.read_tokens)
+        once = retained(profile, work.reads, work.read_tokens)
         survives = sum(weight * once ** PARTS[kind] for kind, weight in kinds.items())
     for role, tokens in work.handovers:
-        survives *= kept(profile, role, tokens)
+        survives *= retained(profile, role, tokens)
     p = work.evidence * survives
     absent = profile.kinds.get("absent", {}).get(work.surroundings)
     if absent is not None:

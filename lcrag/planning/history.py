@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Final
 
 from lcrag.paths import state_folder
+from lcrag.planning.explain import label
 from lcrag.planning.forecast import route_key
-from lcrag.planning.router import label, utility
+from lcrag.planning.router import utility
 from lcrag.text.words import stems
 from lcrag.types import Answer, Backend, CacheState, Event, Forecast, Plan
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import re
-from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from itertools import pairwise
@@ -19,10 +17,10 @@ from pathlib import Path
 from typing import Any, Final, get_args
 
 from lcrag.errors import BadConfig
-from lcrag.paths import config_folder
-from lcrag.types import BackendIdentity, CostModel, Curve, Estimate, Kind, Profile, Role, Surroundings
+from lcrag.paths import config_folder, write_whole
+from lcrag.schemas import PROFILE as SCHEMA
+from lcrag.types import BackendIdentity, CostModel, Curve, Profile, Surroundings
 
-SCHEMA: Final = "lcrag.profile/2"
 _FIRST_SCHEMA: Final = "lcrag.profile/1"
 _FIRST_NAMES: Final = {"handed": "retention", "brevity": "output_ratio"}
 _FIRST_COSTS: Final = {
@@ -69,8 +67,6 @@ _EMBEDDED_MAKES_UP: Final = 0.6
 .44 and .89 since whose turn it is counts (README)."""
 _EMBEDDED_COST: Final = CostModel(per_batch=0.1, per_token=1.5e-5, per_pair=0.0, per_step=0.0, per_call=0.1)
 
-MOST_SPREAD: Final = 2.0
-
 
 def builtin_profile(backend: str, model: str, window: int) -> Profile:
     """The Profile of a backend that nobody has calibrated."""
@@ -86,72 +82,6 @@ def builtin_profile(backend: str, model: str, window: int) -> Profile:
     kept = tuple((k, p * _HANDED) for k, p in use["consecutive"])
     retention = {"note": kept, "summarise": kept, "synthesise": use["consecutive"]}
     return Profile(name, backend, model, window, use, cost, retention=retention, false_found=made_up)
-
-
-def at(curve: Curve, tokens: float) -> float:
-    """The curve's value at ``tokens``, linear between the points, flat outside them."""
-    place = bisect_right(curve, tokens, key=lambda point: point[0])
-    if place == 0:
-        return curve[0][1]
-    if place == len(curve):
-        return curve[-1][1]
-    (low, p), (high, q) = curve[place - 1], curve[place]
-    return p + (q - p) * (tokens - low) / (high - low)
-
-
-def used(
-    profile: Profile,
-    surroundings: Surroundings,
-    tokens: float,
-    kinds: Mapping[Kind, float] | None = None,
-    scope: float | None = None,
-) -> float:
-    """P(the model uses the evidence | it reads this many tokens), for a question of these kinds and scope.
-
-    Kinds that were not measured are left out; where none was, the curve over all questions counts. A list or a count
-    is right when every item is used: with twice the evidence of the questions measured, the probability squared.
-    """
-    found = {
-        kind: weight
-        for kind, weight in (kinds or {}).items()
-        if weight > 0 and surroundings in profile.kinds.get(kind, {})
-    }
-    if not found:
-        return at(profile.use[surroundings], tokens)
-    total = 0.0
-    for kind, weight in found.items():
-        total += weight * math.pow(at(profile.kinds[kind][surroundings], tokens), _spread(profile, kind, scope))
-    return total / sum(found.values())
-
-
-def _spread(profile: Profile, kind: Kind, scope: float | None) -> float:
-    """How many times as much evidence as in the questions measured, within bounds."""
-    if scope is None or kind not in ("list", "count") or not profile.scopes.get(kind):
-        return 1.0
-    return min(MOST_SPREAD, max(1 / MOST_SPREAD, scope / profile.scopes[kind]))
-
-
-def kept(profile: Profile, role: Role, tokens: float) -> float:
-    """P(the evidence is in what ``role`` writes | it reads this many tokens)."""
-    return at(profile.retention.get(role) or profile.use["consecutive"], tokens)
-
-
-def shifted(profile: Profile, surroundings: Surroundings, estimate: Estimate) -> float:
-    """What outcomes have taught to add to P(correct) for a question with these features."""
-    learned = profile.shift.get(surroundings, {})
-    return sum(weight * estimate.features.get(name, 1.0 if name == "bias" else 0.0) for name, weight in learned.items())
-
-
-def effective_window(curve: Curve, share: float) -> int:
-    """The longest measured length where the use is still ``share`` of its best, everything shorter included (MECW)."""
-    floor = share * max(p for _, p in curve)
-    longest = 0
-    for tokens, p in curve:
-        if p < floor and longest:
-            break
-        if p >= floor:
-            longest = tokens
-    return longest
 
 
 def profile_path(identity: BackendIdentity) -> Path:
@@ -180,10 +110,7 @@ def load_profile(identity: BackendIdentity) -> Profile:
 def save_profile(profile: Profile) -> Path:
     """Write the Profile to its place, whole or not at all. Raises OSError."""
     path = profile_path(BackendIdentity(profile.backend, profile.model, profile.window, profile.dtype, profile.device))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    beside.replace(path)
+    write_whole(path, json.dumps(to_object(profile), indent=1, ensure_ascii=False) + "\n")
     return path
 
 

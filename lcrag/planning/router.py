@@ -13,17 +13,17 @@ So the choice is the best, by P(correct), of what would be chosen under each tig
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Final
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
+from lcrag.planning.forecast import route_key
 from lcrag.types import Estimate, Forecast, Plan, Policy, Prefer, Profile, Usage
 
 PRICE: Final[Mapping[Prefer, float]] = {"quality": 0.001, "balanced": 0.02, "speed": 0.06}
 UNIT: Final = 500
-MOST_COUNTERFACTUALS: Final = 3
 
 
 def utility(option: Forecast, prefer: Prefer) -> float:
@@ -42,13 +42,15 @@ def route(
 
     Raises DoesNotFit when no prompt fits the window, OverBudget when the budgets leave nothing; both say by how much.
     """
+    from lcrag.planning.explain import counterfactuals, reason
+
     best = choose(forecasts, policy, profile.window)
     return Plan(
         question=question,
         pipeline=best.pipeline,
         options=best.options,
-        reason=_reason(best, forecasts, estimate, policy),
-        counterfactuals=tuple(_counterfactuals(best, forecasts, policy, profile.window)),
+        reason=reason(best, forecasts, policy),
+        counterfactuals=tuple(counterfactuals(best, forecasts, policy, profile.window)),
         estimate=estimate,
         forecasts=tuple(forecasts),
         profile=profile,
@@ -73,9 +75,9 @@ def choose(forecasts: Sequence[Forecast], policy: Policy, window: int) -> Foreca
             window=window,
             hint="leave --pipeline to the router" if policy.pipeline else "use a model with a longer window",
         )
-    within = [option for option in fit if _allowed(option, policy)]
+    within = [option for option in fit if is_within(option, policy)]
     if not within:
-        raise OverBudget(_by_how_much(fit, policy), hint="raise the limit, or leave it out")
+        raise OverBudget(_shortfall(fit, policy), hint="raise the limit, or leave it out")
     best: Forecast | None = None
     for champion in _champions(within, policy.prefer):
         if best is None or champion.quality >= best.quality:
@@ -105,13 +107,13 @@ def further(
     policy: Policy,
     made_up: float = 0.0,
 ) -> Forecast | None:
-    """The route to take after those tried found nothing that holds; None when none is worth its price any more.
+    """The route to take after those in ``tried`` found nothing supported; None when none is worth its price any more.
 
     ``used``: what they cost. A route that would read no more than they did, or exceeds what is left of the budgets, is
-    out. Of P(correct) counts what remains given that they failed: see ``remaining``; less what going on may spoil:
+    left out. Of P(correct) counts what remains given that they failed (``remaining``), less what another try may spoil:
     "not here" is right where nothing is, and ``made_up`` is P(an answer is made up then).
     """
-    done = {label(option) for option in tried}
+    done = {route_key(option.pipeline, option.options) for option in tried}
     rest = replace(
         policy,
         pipeline=None,
@@ -121,12 +123,12 @@ def further(
     )
     before = max(tried, key=lambda option: option.quality)
     spoiled = made_up * (1 - estimate.answerable) / _failed(before, estimate.answerable)
-    left = [
-        (replace(option, quality=remaining(before, option, estimate.answerable) - spoiled), option)
-        for option in forecasts
-        if option.fits and option.calls and label(option) not in done and option.input_tokens > used.input_tokens
-    ]
-    worth = [pair for pair in left if _allowed(pair[0], rest) and utility(pair[0], policy.prefer) > 0]
+    left = []
+    for option in forecasts:
+        is_new = route_key(option.pipeline, option.options) not in done and option.input_tokens > used.input_tokens
+        if option.fits and option.calls and is_new:
+            left.append((replace(option, quality=remaining(before, option, estimate.answerable) - spoiled), option))
+    worth = [pair for pair in left if is_within(pair[0], rest) and utility(pair[0], policy.prefer) > 0]
     return max(worth, key=lambda pair: _rank(pair[0], policy.prefer))[1] if worth else None
 
 
@@ -147,7 +149,8 @@ def _failed(option: Forecast, answerable: float) -> float:
     return max(1e-9, answerable * (1 - option.quality) + 1 - answerable)
 
 
-def _allowed(option: Forecast, policy: Policy) -> bool:
+def is_within(option: Forecast, policy: Policy) -> bool:
+    """Whether a route keeps the limits of the policy."""
     return (
         (policy.max_tokens is None or option.input_tokens <= policy.max_tokens)
         and (policy.max_seconds is None or option.seconds <= policy.max_seconds)
@@ -155,90 +158,26 @@ def _allowed(option: Forecast, policy: Policy) -> bool:
     )
 
 
-def _by_how_much(fit: Sequence[Forecast], policy: Policy) -> str:
+def _shortfall(fit: Sequence[Forecast], policy: Policy) -> str:
     """Each limit that alone leaves nothing, with how far the nearest route misses it."""
-    said = []
+    misses = []
     fewest = min(fit, key=lambda option: option.input_tokens)
     if policy.max_tokens is not None and fewest.input_tokens > policy.max_tokens:
         over = fewest.input_tokens - policy.max_tokens
-        said.append(
+        misses.append(
             f"the cheapest route ({fewest.pipeline}) needs {fewest.input_tokens:,} tokens, {over:,} more than the "
             f"limit of {policy.max_tokens:,}"
         )
     fastest = min(fit, key=lambda option: option.seconds)
     if policy.max_seconds is not None and fastest.seconds > policy.max_seconds:
-        said.append(
+        misses.append(
             f"the fastest route ({fastest.pipeline}) takes about {fastest.seconds:.2g} s, "
             f"{fastest.seconds - policy.max_seconds:.2g} s more than the limit of {policy.max_seconds:g} s"
         )
     best = max(fit, key=lambda option: option.quality)
     if policy.min_quality is not None and best.quality < policy.min_quality:
-        said.append(
+        misses.append(
             f"the best route ({best.pipeline}) has P(correct) {best.quality:.2f}, "
             f"{policy.min_quality - best.quality:.2f} less than the {policy.min_quality:.2f} asked for"
         )
-    return "; ".join(said) or "no route keeps all the limits at once, though each alone can be kept"
-
-
-def label(option: Forecast) -> str:
-    """A route as a person writes it: "chunk_rag (tokens 2000)"."""
-    options = ", ".join(f"{name} {value}" for name, value in option.options.items())
-    return f"{option.pipeline} ({options})" if options else option.pipeline
-
-
-def _reason(best: Forecast, forecasts: Sequence[Forecast], estimate: Estimate, policy: Policy) -> str:
-    if policy.pipeline is not None:
-        return f"{label(best)}: asked for by name; P(correct) about {best.quality:.2f}"
-    better = [option for option in forecasts if option.fits and option.quality > best.quality + 0.005]
-    said = f"{label(best)}: P(correct) about {best.quality:.2f} for {best.input_tokens:,} tokens"
-    if not better:
-        return f"{said}, the best of all that fit"
-    next_best = min(better, key=lambda option: option.input_tokens)
-    times = next_best.input_tokens / max(1, best.input_tokens)
-    return (
-        f"{said}; {label(next_best)} would reach {next_best.quality:.2f} for {next_best.input_tokens:,}"
-        + (f", {times:.1f} times as many" if times >= 1.1 else "")
-        + ("" if _allowed(next_best, policy) else ", beyond the limits set")
-    )
-
-
-def _counterfactuals(best: Forecast, forecasts: Sequence[Forecast], policy: Policy, window: int) -> Iterator[str]:
-    """What would have changed the choice, found by choosing again with one input changed."""
-    if policy.pipeline is not None:
-        policy = replace(policy, pipeline=None)
-    seen = {label(best)}
-    for condition, again in _changes(best, forecasts, policy, window):
-        try:
-            other = label(again())
-        except NoRoute:
-            continue
-        if other not in seen:
-            seen.add(other)
-            yield f"{other} {condition}"
-        if len(seen) > MOST_COUNTERFACTUALS:
-            return
-
-
-def _changes(
-    best: Forecast, forecasts: Sequence[Forecast], policy: Policy, window: int
-) -> Iterator[tuple[str, Callable[[], Forecast]]]:
-    def under(other: Policy, wide: int = window) -> Callable[[], Forecast]:
-        return lambda: choose(forecasts, other, wide)
-
-    if policy.max_tokens is not None:
-        yield "without the limit on tokens", under(replace(policy, max_tokens=None))
-    if policy.max_seconds is not None:
-        yield "without the limit on seconds", under(replace(policy, max_seconds=None))
-    if policy.min_quality is not None:
-        yield "without the floor on P(correct)", under(replace(policy, min_quality=None))
-    prefers: tuple[Prefer, ...] = ("quality", "balanced", "speed")
-    for prefer in prefers:
-        if prefer != policy.prefer:
-            yield f"with --prefer {prefer}", under(replace(policy, prefer=prefer))
-    faster = sorted({option.seconds for option in forecasts if option.seconds < best.seconds}, reverse=True)
-    if faster:
-        seconds = float(f"{best.seconds:.2g}")
-        limit = seconds if seconds < best.seconds else float(f"{0.8 * best.seconds:.2g}")
-        yield f"under {limit:g} s", under(replace(policy, max_seconds=limit))
-    for wider in sorted({option.longest_prompt for option in forecasts if option.longest_prompt > window}):
-        yield f"if the window were {wider:,} tokens", under(policy, wider)
+    return "; ".join(misses) or "no route keeps all the limits at once, though each alone can be kept"

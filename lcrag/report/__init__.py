@@ -1,1 +1,1 @@
-"""Answers and plans as people and programs read them."""
+"""Answers, plans and comparisons as text, JSON, HTML and CSV."""

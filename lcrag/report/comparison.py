@@ -2,57 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from lcrag.report.text import printable
+from lcrag.report.figures import fixed, interval, number, p_value, percent, quantity, signed, span
+from lcrag.report.terminal import printable, render
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 BAR: Final = 16
 LEVEL: Final = 0.05
+"""Of significance."""
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 Value = Mapping[str, Any]
+"""``lcrag.compare/1``."""
 
 
 def report(value: Value, *, width: int, colour: bool) -> str:
-    """The table of routes with bars of accuracy, what it says, and the pairs that differ. ``width`` in columns."""
-    from io import StringIO
+    """The table of routes with bars of accuracy, the conclusions, and the pairs that differ. ``width`` in columns."""
+    from rich.text import Text
 
-    from rich.console import Console
-
-    buffer = StringIO()
-    console = Console(
-        file=buffer, width=width, force_terminal=colour, no_color=not colour, highlight=False, markup=False, emoji=False
+    return render(
+        Text(printable(headline(value)), style="bold"),
+        f"{scored_by(value)}\n",
+        _table(value, bars=width >= 110),
+        "* no other route reads fewer tokens and scores at least as high\n",
+        *map(printable, verdicts(value)),
+        width=width,
+        colour=colour,
     )
-    console.print(printable(headline(value)), style="bold")
-    console.print(scored_by(value) + "\n")
-    console.print(_table(value, bars=width >= 110))
-    console.print("* nothing reads less and scores at least as much\n")
-    for sentence in verdicts(value):
-        console.print(printable(sentence))
-    return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
 
 
 def headline(value: Value) -> str:
-    """How much was compared, and on what."""
-    made = value["made_with"]
-    routes = len(value["routes"])
-    return f"{count(value['questions'], 'question')}, {count(routes, 'route')} and the router, on {backend(made)}"
-
-
-def backend(made: Mapping[str, Any]) -> str:
-    return f"{made['backend']} ({made['model']})"
-
-
-def count(n: int, name: str) -> str:
-    return f"{n:,} {name}{'' if n == 1 else 's'}"
+    """How much was compared, and on which backend."""
+    setup = value["made_with"]
+    asked, compared = quantity(value["questions"], "question"), quantity(len(value["routes"]), "route")
+    return f"{asked}, {compared} and the router, on {setup['backend']} ({setup['model']})"
 
 
 def scored_by(value: Value) -> str:
-    """Which measures were used on how many questions."""
-    listed = ", ".join(f"{one['metric']} {one['n']:,}" for one in value["scoring"]["metrics"])
-    judged = "judged by the backend itself, for want of gold answers" if value["scoring"]["judged"] else "scored by"
-    return judged if value["scoring"]["judged"] else f"{judged} {listed}"
+    """Which metrics were used, and on how many questions."""
+    if value["scoring"]["judged"]:
+        return "judged by the backend itself, for want of gold answers"
+    return "scored by " + ", ".join(f"{metric['metric']} {metric['n']:,}" for metric in value["scoring"]["metrics"])
 
 
 def rows(value: Value) -> list[tuple[str, Mapping[str, Any]]]:
@@ -62,7 +56,7 @@ def rows(value: Value) -> list[tuple[str, Mapping[str, Any]]]:
     return [("router", value["router"]), *(("constant", row) for row in constants), *references]
 
 
-def _table(value: Value, *, bars: bool) -> object:
+def _table(value: Value, *, bars: bool) -> Table:
     from rich import box
     from rich.table import Table
 
@@ -74,12 +68,15 @@ def _table(value: Value, *, bars: bool) -> object:
         table.add_column(name, justify="right", no_wrap=True)
     kinds = [kind for kind, _ in rows(value)]
     for place, (kind, row) in enumerate(rows(value)):
-        cells = [f"{row['accuracy']:.3f}", interval(row["ci95"]), number(row["input_tokens"])]
-        cells += [f"{row['seconds']:.2f}", percent(row["not_found"]), number(row["tokens_per_correct"])]
         table.add_row(
             f"{'*' if row.get('pareto') else ' '} {row['pipeline']}",
             *([bar(row["accuracy"])] if bars else []),
-            *cells,
+            fixed(row["accuracy"], 3),
+            interval(row["ci95"]),
+            number(row["input_tokens"]),
+            fixed(row["seconds"]),
+            percent(row["not_found"]),
+            number(row["tokens_per_correct"]),
             style={"router": "bold green", "reference": "dim"}.get(kind, ""),
             end_section=place + 1 < len(kinds) and kinds[place + 1] != kind,
         )
@@ -87,84 +84,62 @@ def _table(value: Value, *, bars: bool) -> object:
 
 
 def bar(share: float) -> str:
-    """A bar of BAR columns, filled to an eighth of one."""
-    eighths = round(share * BAR * 8)
-    full, rest = divmod(eighths, 8)
-    return ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(BAR, "·")
-
-
-def number(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.0f}"
-
-
-def percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
-
-
-def interval(ci95: Sequence[float]) -> str:
-    return f"{ci95[0]:.2f}–{ci95[1]:.2f}"
-
-
-def signed(value: float, digits: int = 3) -> str:
-    """With its sign, a true minus, and no sign at nothing."""
-    text = f"{value:+.{digits}f}"
-    return text[1:] if float(text) == 0 else text.replace("-", "−")
-
-
-def span(ci95: Sequence[float]) -> str:
-    return f"{signed(ci95[0])} to {signed(ci95[1])}"
-
-
-def p_value(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def pair_of(value: Value, a: str, b: str) -> Mapping[str, Any] | None:
-    return next((pair for pair in value["pairs"] if {pair["a"], pair["b"]} == {a, b}), None)
+    """A bar BAR columns wide, filled to the nearest eighth of a column."""
+    full, eighths = divmod(round(share * BAR * 8), 8)
+    return ("█" * full + (_EIGHTHS[eighths] if eighths else "")).ljust(BAR, "·")
 
 
 def verdicts(value: Value) -> list[str]:
-    """What the numbers say, in sentences that claim no more than the tests do."""
+    """The conclusions, in sentences that claim no more than the tests do."""
+    sentences = [*_router_verdict(value), _regret(value), _differences(value)]
+    dominated = [row["pipeline"] for row in (*value["routes"], value["router"]) if not row["pareto"]]
+    if dominated:
+        sentences.append(f"Dominated (another reads no more and scores no lower): {', '.join(dominated)}.")
+    if value["left_out"]:
+        sentences.append(f"Left out, because no question here could use them: {', '.join(value['left_out'])}.")
+    if value["unscored"]:
+        sentences.append(f"{quantity(value['unscored'], 'question')} without a gold answer, not scored.")
+    return sentences
+
+
+def _router_verdict(value: Value) -> list[str]:
+    """How the router compares with the best constant route; nothing where that pair was not tested."""
     best, router = value["constant_best"], value["router"]
-    pair = pair_of(value, best["pipeline"], "router")
-    said = []
-    if pair is not None:
-        lead = router["accuracy"] - best["accuracy"]
-        ci95 = sorted((-bound if pair["b"] == "router" else bound) for bound in pair["ci95"])
-        verdict = (
-            "no difference is shown" if pair["p_holm"] > LEVEL else f"the router is {'better' if lead > 0 else 'worse'}"
-        )
-        said.append(
-            f"Router against the best constant route, {best['pipeline']}: {signed(lead)} (95% {span(ci95)}), "
-            f"{pair['test']} p {p_value(pair['p'])}, after Holm {p_value(pair['p_holm'])}: {verdict}. "
-            f"It reads {_times(router['input_tokens'], best['input_tokens'])} as many tokens."
-        )
+    wanted = {best["pipeline"], "router"}
+    pair = next((pair for pair in value["pairs"] if {pair["a"], pair["b"]} == wanted), None)
+    if pair is None:
+        return []
+    lead = router["accuracy"] - best["accuracy"]
+    ci95 = sorted((-bound if pair["b"] == "router" else bound) for bound in pair["ci95"])
+    verdict = f"the router is {'better' if lead > 0 else 'worse'}"
+    if pair["p_holm"] > LEVEL:
+        verdict = "no difference is shown"
+    times = ""
+    if best["input_tokens"]:
+        times = f" It reads {router['input_tokens'] / best['input_tokens']:.2f} times as many tokens."
+    return [
+        f"Router against the best constant route, {best['pipeline']}: {signed(lead)} (95% {span(ci95)}), "
+        f"{pair['test']} p {p_value(pair['p'])}, after Holm {p_value(pair['p_holm'])}: {verdict}.{times}"
+    ]
+
+
+def _regret(value: Value) -> str:
     regret = value["regret"]["oracle"]
-    said.append(
+    return (
         f"Regret against the oracle, which knows the best route for each question: {regret['difference']:.3f} "
         f"(95% {interval(regret['ci95'])})."
     )
-    differ = [one for one in value["pairs"] if one["p_holm"] <= LEVEL]
-    if differ:
-        listed = "; ".join(_better(one) for one in sorted(differ, key=lambda one: one["p_holm"])[:6])
-        more = f"; and {len(differ) - 6} more" if len(differ) > 6 else ""
-        said.append(f"Of {count(len(value['pairs']), 'pair')}, {len(differ)} differ after Holm: {listed}{more}.")
-    else:
-        said.append(f"Of {count(len(value['pairs']), 'pair')} of routes none differs after Holm's correction.")
-    dominated = [row["pipeline"] for row in (*value["routes"], router) if not row["pareto"]]
-    if dominated:
-        said.append(f"Dominated, another reads no more and scores no less: {', '.join(dominated)}.")
-    if value["left_out"]:
-        said.append(f"Left out, for no question can be asked of them here: {', '.join(value['left_out'])}.")
-    if value["unscored"]:
-        said.append(f"{count(value['unscored'], 'question')} without a gold answer, not scored.")
-    return said
+
+
+def _differences(value: Value) -> str:
+    pairs = quantity(len(value["pairs"]), "pair")
+    differing = sorted((pair for pair in value["pairs"] if pair["p_holm"] <= LEVEL), key=lambda pair: pair["p_holm"])
+    if not differing:
+        return f"Of {pairs} of routes none differs after Holm's correction."
+    more = f"; and {len(differing) - 6} more" if len(differing) > 6 else ""
+    return f"Of {pairs}, {len(differing)} differ after Holm: {'; '.join(map(_better, differing[:6]))}{more}."
 
 
 def _better(pair: Mapping[str, Any]) -> str:
     winner, loser = (pair["a"], pair["b"]) if pair["difference"] > 0 else (pair["b"], pair["a"])
     return f"{winner} over {loser} by {abs(pair['difference']):.3f} (p {p_value(pair['p_holm'])})"
-
-
-def _times(one: float, other: float) -> str:
-    return f"{one / other:.2f} times" if other else "incomparably"

@@ -1,4 +1,4 @@
-"""Answers, plans, errors and events as the JSON that scripts rely on: ``lcrag/schemas`` holds the shapes."""
+"""Answers, plans, errors and events as the JSON that scripts rely on; ``lcrag/schemas`` holds the shapes."""
 
 from __future__ import annotations
 
@@ -8,22 +8,19 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from lcrag.schemas import ANSWER, ERROR, PLAN
 from lcrag.types import Answer, Citation, Event, Forecast, Plan, Trace, Usage
-
-ANSWER: Final = "lcrag.answer/1"
-PLAN: Final = "lcrag.plan/1"
-ERROR: Final = "lcrag.error/1"
 
 COVERAGE_TOKENS: Final = (1000, 2000, 4000, 8000, 16000)
 
-# Lone surrogates (file names that are not UTF-8) have no UTF-8 form; the others end lines or steer terminals.
+# Lone surrogates (from file names that are not UTF-8) have no UTF-8 form; the others end lines or steer terminals.
 _ESCAPED: Final = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def dumps(value: Mapping[str, Any]) -> str:
-    """One line of JSON, readable in every language, and one line for every reader of lines."""
+    """One line of JSON, whatever a reader takes for the end of a line. Raises ValueError for infinity and NaN."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def answer_object(
@@ -38,7 +35,7 @@ def answer_object(
 ) -> dict[str, Any]:
     """``lcrag.answer/1``. ``index`` has ``documents``, ``chunks``, ``tokens`` and ``skipped``.
 
-    ``plan`` is None only where no route was left (status ``refused_by_budget``).
+    ``plan`` is None only if no route fits the budget (status ``refused_by_budget``).
     """
     return {
         "schema": ANSWER,
@@ -50,18 +47,18 @@ def answer_object(
         "citations": [citation_object(citation) for citation in answer.citations],
         "statements": [
             {
-                "text": answer.text[one.start : one.end],
-                "start": one.start,
-                "end": one.end,
-                "supported": one.supported,
-                "citations": list(one.citations),
+                "text": answer.text[statement.start : statement.end],
+                "start": statement.start,
+                "end": statement.end,
+                "supported": statement.supported,
+                "citations": list(statement.citations),
             }
-            for one in answer.statements
+            for statement in answer.statements
         ],
         "dropped_markers": answer.dropped,
         "conflicts": [
-            {"markers": list(one.markers), "dates": list(one.dates), "values": list(one.values)}
-            for one in answer.conflicts
+            {"markers": list(conflict.markers), "dates": list(conflict.dates), "values": list(conflict.values)}
+            for conflict in answer.conflicts
         ],
         "plan": None if plan is None else plan_object(plan),
         "usage": usage_object(answer.usage),
@@ -107,23 +104,19 @@ def plan_object(plan: Plan) -> dict[str, Any]:
         "options": dict(plan.options),
         "reason": plan.reason,
         "counterfactuals": list(plan.counterfactuals),
+        "tokenizer": plan.tokenizer,
         "estimate": {
             "diffusion": plan.estimate.diffusion,
             "scope_tokens": plan.estimate.scope_tokens,
             "coverage": {str(tokens): plan.estimate.covered(tokens) for tokens in COVERAGE_TOKENS},
             "features": dict(plan.estimate.features),
         },
-        "forecasts": [_forecast(forecast, plan) for forecast in plan.forecasts],
+        "forecasts": [_forecast_object(forecast, chosen=forecast is plan.chosen) for forecast in plan.forecasts],
         "profile": {"name": plan.profile.name, "measured": plan.profile.measured},
     }
 
 
-def chosen(forecast: Forecast, plan: Plan) -> bool:
-    """Whether this is the route that the plan takes."""
-    return forecast.pipeline == plan.pipeline and dict(forecast.options) == dict(plan.options)
-
-
-def _forecast(forecast: Forecast, plan: Plan) -> dict[str, Any]:
+def _forecast_object(forecast: Forecast, *, chosen: bool) -> dict[str, Any]:
     return {
         "pipeline": forecast.pipeline,
         "options": dict(forecast.options),
@@ -136,7 +129,7 @@ def _forecast(forecast: Forecast, plan: Plan) -> dict[str, Any]:
         "cached_tokens": forecast.cached_tokens,
         "kv_tokens": forecast.kv_tokens,
         "evidence": forecast.evidence,
-        "chosen": chosen(forecast, plan),
+        "chosen": chosen,
     }
 
 
@@ -146,7 +139,7 @@ def error_object(code: int, kind: str, message: str, hint: str) -> dict[str, Any
 
 
 def event_data(event: Event) -> dict[str, Any]:
-    """What an event tells, ready for JSON: a plan or a usage in it is laid out in place."""
+    """An event's data, ready for JSON; the fields of a plan or a usage take the place of its key."""
     data: dict[str, Any] = {}
     for key, value in event.data.items():
         if isinstance(value, Plan):

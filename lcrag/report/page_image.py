@@ -1,4 +1,4 @@
-"""A page of a PDF as a PNG, with the quote marked where its letters stand."""
+"""A page of a PDF as a PNG, with the quote marked."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any, Final
 
 SCALE: Final = 2.0
-"""Pixels for a point: 144 dots an inch."""
+"""Pixels per point: 144 dots per inch."""
 MARK: Final = (255, 225, 70)
 LEFT_OUT: Final = frozenset("\x00\x02\u00ad\ufffe-\u2010")
-"""Characters that stand at the end of a line or not at all in the text as it is read."""
+"""Characters at which the page and the extracted text may differ: hyphens at the ends of lines, control characters."""
 
 Box = tuple[float, float, float, float]
 """Left, bottom, right, top, in points from the page's lower left corner."""
 
 
 def quote_boxes(page: Any, quote: str) -> list[Box]:
-    """A box for each line of the quote on a pypdfium2 page; [] where the page does not hold it."""
+    """A box for each line of the quote on a pypdfium2 page; [] if the quote is not on it."""
     import pypdfium2.raw as pdfium
 
     text = page.get_textpage()
@@ -40,22 +40,22 @@ def _counts(letter: str) -> bool:
 
 
 def _lines(boxes: list[Box]) -> list[Box]:
-    made: list[Box] = []
+    lines: list[Box] = []
     for left, bottom, right, top in boxes:
         if right <= left or top <= bottom:
             continue
-        if made and bottom < made[-1][3] and top > made[-1][1] and left >= made[-1][0]:
-            box = made[-1]
-            made[-1] = min(box[0], left), min(box[1], bottom), max(box[2], right), max(box[3], top)
+        if lines and bottom < lines[-1][3] and top > lines[-1][1] and left >= lines[-1][0]:
+            box = lines[-1]
+            lines[-1] = min(box[0], left), min(box[1], bottom), max(box[2], right), max(box[3], top)
         else:
-            made.append((left, bottom, right, top))
-    return made
+            lines.append((left, bottom, right, top))
+    return lines
 
 
 def write_page(source: Path, number: int, quote: str, target: Path) -> int:
     """Write page ``number`` (from 1) of the PDF; returns how many lines of it are marked.
 
-    Raises pypdfium2.PdfiumError for what is no PDF, OSError when the target cannot be written.
+    Raises pypdfium2.PdfiumError if the source is not a PDF, OSError if the target cannot be written.
     """
     import pypdfium2
     from PIL import Image, ImageChops, ImageDraw

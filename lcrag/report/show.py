@@ -1,6 +1,6 @@
-"""A place in a file as a reader would look at it: the quote, and what stands around it.
+"""A place in a file as a reader would look at it: the quote and the lines around it.
 
-The file is read anew, not taken from an index, so that what is shown is what is there now.
+The file itself is read, not an index, so that its present text is shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lcrag import ingest
-from lcrag.errors import InputError, NoSuchPath
+from lcrag.errors import InputError, NoSuchPath, UnreadableFile
 from lcrag.evidence import support
 from lcrag.text.places import line_of, page_of
 from lcrag.text.sentences import sentences
@@ -20,7 +20,7 @@ from lcrag.types import Document
 AROUND: Final = 3
 """Lines shown before and after the quote."""
 LONGEST: Final = 400
-"""Characters of a line shown before and after the quote."""
+"""Characters shown of a line before or after the quote."""
 PLACE: Final = re.compile(
     r"(?P<file>.+?)(?::(?P<start>\d+)-(?P<end>\d+)|:p(?P<page>\d+)| p\. ?(?P<p>\d+)|:(?P<line>\d+))", re.DOTALL
 )
@@ -28,7 +28,7 @@ PLACE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file and where in it: a line or a page, from 1, or characters as lcrag reads it; all None: anywhere."""
+    """A file and where in it: a line or a page, from 1, or a span of characters of its text; all None: anywhere."""
 
     file: Path
     line: int | None = None
@@ -38,7 +38,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The quote is ``document.text[start:end]``, what is shown ``document.text[first:last]``."""
+    """The quote is ``document.text[start:end]``; ``document.text[first:last]`` is shown."""
 
     document: Document
     start: int
@@ -52,20 +52,20 @@ class Shown:
 
 
 def place_of(text: str) -> Place:
-    """``FILE:LINE``, ``FILE:pPAGE`` (or ``FILE p. PAGE``, as it is printed), ``FILE:START-END`` or ``FILE``.
+    """``FILE:LINE``, ``FILE:pPAGE`` (or ``FILE p. PAGE``, as citations are printed), ``FILE:START-END`` or ``FILE``.
 
-    Raises NoSuchPath when there is no such file.
+    Raises NoSuchPath if there is no such file.
     """
-    found = PLACE.fullmatch(text)
-    if found is None or Path(text).is_file():
+    match = PLACE.fullmatch(text)
+    if match is None or Path(text).is_file():
         place = Place(Path(text))
     else:
-        page = found["page"] or found["p"]
+        page = match["page"] or match["p"]
         place = Place(
-            Path(found["file"]),
-            int(found["line"]) if found["line"] else None,
+            Path(match["file"]),
+            int(match["line"]) if match["line"] else None,
             int(page) if page else None,
-            (int(found["start"]), int(found["end"])) if found["start"] else None,
+            (int(match["start"]), int(match["end"])) if match["start"] else None,
         )
     if not place.file.is_file():
         raise NoSuchPath(f"no such file: {place.file}", hint="lcrag show FILE:LINE")
@@ -73,20 +73,20 @@ def place_of(text: str) -> Place:
 
 
 def show(place: Place, quote: str | None = None) -> Shown:
-    """The passage at a place: with a quote, where it stands from there on, or else anywhere in the file; without one,
-    the sentence that begins there, or all of a page.
+    """The passage at a place.
 
-    Raises InputError when the file cannot be read, has no such place, or does not hold the quote.
+    With a quote: its first occurrence from the place on, or else in the file. Without: the sentence that begins at the
+    place, or the whole page. Raises InputError if the file cannot be read, has no such place, or lacks the quote.
     """
     [file] = ingest.discover([str(place.file)]).files
     try:
         document = ingest.read(file)
-    except ingest.UnreadableFile as error:
+    except UnreadableFile as error:
         raise InputError(f"cannot read {place.file}: {error}") from error
     start, end = _span(document, place)
     if quote is not None:
         start, end = _quoted(document, quote, start)
-    elif place.page is not None:  # all of it, and no part of it more than another
+    elif place.page is not None:  # the whole page, nothing marked
         return Shown(document, start, start, start, end)
     elif place.span is None:
         start, end = _sentence(document.text, start)
@@ -111,21 +111,22 @@ def _span(document: Document, place: Place) -> tuple[int, int]:
         raise InputError(f"{place.file} has no lines", hint=f"lcrag show {place.file} --quote 'its words'")
     begin = _line_start(document, place.line)
     if begin is None:
-        raise InputError(f"{place.file} has nothing to read in line {place.line:,}")
+        raise InputError(f"{place.file} has no text in line {place.line:,}")
     return begin, length
 
 
 def _line_start(document: Document, line: int) -> int | None:
-    """Where the text of the file's line begins; None where the line gave none. A line that its extractor joined to
-    one before it counts as that one's.
+    """Where the text of a line of the file begins; None if the line has none.
+
+    A line that the extractor joined to an earlier line counts as part of that line.
     """
     position = 0
     best: tuple[int, int] | None = None
-    for part in document.text.splitlines(keepends=True):
-        at = line_of(document, position)
-        if at is not None and at <= line and part.strip() and (best is None or at > best[0]):
-            best = at, position
-        position += len(part)
+    for text in document.text.splitlines(keepends=True):
+        number = line_of(document, position)
+        if number is not None and number <= line and text.strip() and (best is None or number > best[0]):
+            best = number, position
+        position += len(text)
     if best is None or (line > best[0] and len(document.lines) == 1):
         return None
     return best[1]
@@ -136,10 +137,10 @@ def _quoted(document: Document, quote: str, near: int) -> tuple[int, int]:
     words = quote.split()
     if words:
         for at in (near, 0):
-            span = support.in_a_row(words, text[at:])
+            span = support.find_words(words, text[at:])
             if span is not None:
                 return at + span[0], at + span[1]
-    raise InputError(f"{document.source} does not hold these words in a row", hint="lcrag show FILE:LINE")
+    raise InputError(f"{document.source} does not contain these words in a row", hint="lcrag show FILE:LINE")
 
 
 def _sentence(text: str, start: int) -> tuple[int, int]:
@@ -153,17 +154,17 @@ def _sentence(text: str, start: int) -> tuple[int, int]:
 
 
 def _around(text: str, start: int, end: int) -> tuple[int, int]:
-    """AROUND lines on both sides that are not empty, no side longer than LONGEST for each of them."""
+    """AROUND lines that are not empty on both sides, each side LONGEST characters per line at most."""
     first = text.rfind("\n", 0, start) + 1
     lines = 0
     while first > 0 and lines < AROUND:
         before = text.rfind("\n", 0, first - 1) + 1
         lines += bool(text[before:first].strip())
         first = before
-    last = len(text) if (found := text.find("\n", end)) < 0 else found
+    last = len(text) if (newline := text.find("\n", end)) < 0 else newline
     lines = 0
     while last < len(text) and lines < AROUND:
-        after = len(text) if (found := text.find("\n", last + 1)) < 0 else found
+        after = len(text) if (newline := text.find("\n", last + 1)) < 0 else newline
         lines += bool(text[last:after].strip())
         last = after
     return max(first, start - LONGEST * (AROUND + 1)), min(last, end + LONGEST * (AROUND + 1))

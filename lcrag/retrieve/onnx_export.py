@@ -1,10 +1,9 @@
-"""Turns a folder with a sentence-transformers BERT into one int8 ONNX file; a program that lcrag.retrieve.embedder runs
-once.
+"""Exports a sentence-transformers BERT to one int8 ONNX file; a program that lcrag.retrieve.encoder runs once.
 
-A process of its own, because it needs torch and transformers (seconds to import, 1 GB of memory), which neither the
-embedder nor the reader needs again, and because their chatter then stays in its pipes. It imports nothing of lcrag and
-is started by its path, so that it runs wherever lcrag was imported from: ``python -P onnx_export.py FOLDER TARGET
-[ADAPTER]``; with an adapter it makes the reader, else the embedder.
+It is a process of its own because it needs torch and transformers (seconds to import, 1 GB of memory), which neither
+the embedder nor the reranker needs again, and so that their messages stay in its pipes. It imports nothing of lcrag
+and is started by its path, so that it runs wherever lcrag was imported from: ``python -P onnx_export.py FOLDER TARGET
+[ADAPTER]``; with an adapter it exports the reranker, else the embedder.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ OPSET = 14
 def export_embedder(folder: Path, target: Path) -> None:
     """Write ``target``: input_ids, attention_mask (int64, batch x length) to embedding (float32, batch x dimensions).
 
-    Mean pooling over the mask and L2 normalisation are part of the graph.
+    Mean pooling over the mask and L2 normalisation are in the graph.
     """
     import torch
     from transformers import AutoModel
@@ -86,15 +85,16 @@ def _write(model: torch.nn.Module, inputs: list[str], outputs: dict[str, dict[in
 
     With one scale per matrix the mean cosine of embeddings to fp32 was 0.946, with one per column 0.992.
     ``reduce_range`` (7 bits) costs nothing measurable and keeps processors without VNNI from saturating their 16-bit
-    sums. onnxruntime writes it fused, as far as holds for any processor: it loads in half the time and gives the same
-    numbers. What it was made of stays beside it as ``TARGET.fp32`` and ``TARGET.int8``; the caller owns the folder.
+    sums. onnxruntime writes it with those fusions that hold for any processor: it loads in half the time and gives the
+    same numbers. The intermediate files stay next to it as ``TARGET.fp32`` and ``TARGET.int8``.
     """
     import torch
     from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     whole, small = (target.with_name(f"{target.name}.{kind}") for kind in ("fp32", "int8"))
-    ids = torch.tensor([[101, 7592, 102, 2088, 102], [101, 7592, 102, 102, 0]])  # one padded row: the mask takes part
+    # The second row is padded, so that the mask matters.
+    ids = torch.tensor([[101, 7592, 102, 2088, 102], [101, 7592, 102, 102, 0]])
     given = {"input_ids": ids, "attention_mask": (ids > 0).long(), "token_type_ids": torch.zeros_like(ids)}
     axes = {name: {0: "batch", 1: "length"} for name in inputs}
     torch.onnx.export(

@@ -1,13 +1,13 @@
-"""A corpus and a question to ranked hits: words (BM25) and meaning (vectors) together, and what stands next to them.
+"""A corpus and a question to ranked hits: words (BM25) and meaning (vectors) together, and the chunks next to them.
 
     own   = BM25 / best BM25  +  1.5 * cosine
     score = own  +  0.2 * each neighbour's  +  0.1 * that of the next ones
 
 and over six neighbours on either side where the question asks for a discussion or the whole (``lcrag.text.questions``),
 because the evidence then is a stretch of text. The scores are fused, not the ranks. Ranks forget by how much the first
-is first, so chunks that merely sound alike push an exact match (a key, a part number) down; Bruch, Gai and Ingber
-(2023, An Analysis of Fusion Functions for Hybrid Retrieval) find the same. Measured over ten sources, 874 questions,
-the mean over sources of the share whose evidence lies wholly in the first k tokens:
+is ahead, so chunks of similar meaning push an exact match (a key, a part number) down; Bruch, Gai and Ingber (2023, An
+Analysis of Fusion Functions for Hybrid Retrieval) found the same. Measured over ten sources, 874 questions, the mean
+over sources of the share whose evidence is wholly in the first k tokens:
 
     k                                                     1,000   4,000  16,000
     256-token chunks: reciprocal ranks, constant 60        .522    .759
@@ -16,12 +16,12 @@ the mean over sources of the share whose evidence lies wholly in the first k tok
         no neighbours, broad questions apart               .563    .773    .930
         as here                                            .561    .792    .946
 
-Small chunks carry short evidence in fewer tokens (two-hop questions at 1,000 tokens: .57 for .38); the neighbours put
-long evidence together again (meetings at 4,000: .56 for .29). The constants were chosen on these same questions, so
-small differences are not sure: a cosine of 1 to 2 gives .784 to .792 at 4,000. Left out: feedback from the first hits
-by their vectors (.003 at most), the question's sentences embedded one by one (nothing).
+Small chunks carry short evidence in fewer tokens (two-hop questions at 1,000 tokens: .57 for .38); the neighbours join
+long evidence again (meetings at 4,000: .56 for .29). The constants were chosen on these same questions, so small
+differences are uncertain: a cosine weight of 1 to 2 gives .784 to .792 at 4,000. Left out: feedback from the vectors of
+the first hits (.003 at most), embedding the question's sentences one by one (nothing).
 
-Vectors are made lazily, for two cores embed a hundred and more chunks a second: see ``EMBED_ALL``.
+Vectors are made lazily, because two cores embed only a hundred or so chunks a second: see ``EMBED_ALL``.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ if TYPE_CHECKING:
 
 COSINE_WEIGHT: Final = 1.5
 
-BESIDE: Final = (0.2, 0.1)
-"""What the first and second neighbours on either side add to a chunk's score."""
+NEIGHBOURS: Final = (0.2, 0.1)
+"""Weights of the first and second neighbours on either side in a chunk's score."""
 
-BESIDE_BROAD: Final = (0.75, 0.6, 0.5, 0.4, 0.3, 0.2)
-"""The same for a question about a discussion or the whole, whose evidence is a stretch of text and not a sentence."""
+NEIGHBOURS_BROAD: Final = (0.75, 0.6, 0.5, 0.4, 0.3, 0.2)
+"""The same for a question about a discussion or the whole, whose evidence is a stretch of text, not a sentence."""
 
 EMBED_ALL: Final = 512
-"""At most this many missing vectors are made at a question, once: 3 to 5 s on two idle cores."""
+"""A question makes all missing vectors if there are no more than this: 3 to 5 s on two idle cores, once."""
 
 EMBED_CANDIDATES: Final = 128
-"""Of a larger corpus, this many of the best by words."""
+"""If more are missing, it makes those of this many of the best chunks by words."""
 
 POOL: Final = 1000
-"""How many of the best by words are looked at, at least; more for a great depth, counting on 32 tokens a chunk."""
+"""Hits by words that are considered, at least; more for a great depth, at 32 tokens a chunk."""
 
 _BATCH = 256
-_ORDERED = 2048
+_SORTED_FIRST = 2048
 _STEPS = 64
 
 _log = logging.getLogger("lcrag")
@@ -66,9 +66,9 @@ _log = logging.getLogger("lcrag")
 def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_tokens: int = 32000) -> Ranking:
     """Rank the chunks for ``question``, best first, until they hold ``depth_tokens`` tokens; at least one if any.
 
-    With ``embedder`` None by words alone. Otherwise by all vectors that are stored, after making those still missing:
-    all if they are few, else those of the best candidates by words, which are then stored for the next question. Ties
-    go to what comes first in reading order.
+    With ``embedder`` None by words alone. Otherwise also by all stored vectors, after making the missing ones: all if
+    they are few, else those of the best candidates by words, which are stored for the next question. Ties go to the
+    chunk that comes first in reading order.
     """
     import numpy as np
 
@@ -78,21 +78,23 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
     def places(chunks: Sequence[int]) -> npt.NDArray[np.intp]:
         return by_id[np.searchsorted(ids, np.asarray(chunks, np.int64), sorter=by_id)]
 
-    found = corpus.lexical(question, max(POOL, depth_tokens // 32))
-    best = places([chunk_id for chunk_id, _ in found])
+    by_words = corpus.lexical(question, max(POOL, depth_tokens // 32))
+    best = places([chunk_id for chunk_id, _ in by_words])
     words = np.zeros(len(ids))
-    words[best] = [score for _, score in found]
+    words[best] = [score for _, score in by_words]
     cosines = np.full(len(ids), np.nan)
     if embedder is not None and len(ids):
         cosines = _cosines(corpus, question, embedder, ids, best)
     embedded = ~np.isnan(cosines)
 
     own = words / max(words.max(initial=0.0), 1e-9) + COSINE_WEIGHT * np.nan_to_num(cosines)
-    fused = beside(own, counts, neighbours(question))
+    fused = add_neighbours(own, counts, neighbours(question))
     known = (words > 0) | embedded | (fused > 0)
 
     lexical_ranks = {place: rank for rank, place in enumerate(best.tolist())}
-    falling = np.sort(-cosines[embedded].astype(np.float32))  # what they are; a million sort in half the time
+    falling = np.sort(
+        -cosines[embedded].astype(np.float32)
+    )  # float32 as they are stored: a million sort in half the time
     hits = tuple(
         Hit(
             chunk,
@@ -102,14 +104,14 @@ def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_
             lexical_score=float(words[index]) if index in lexical_ranks else None,
             dense_score=float(cosines[index]) if embedded[index] else None,
         )
-        for index, chunk in _first(corpus, ids, _order(fused, known), depth_tokens)
+        for index, chunk in _first(corpus, ids, order(fused, known), depth_tokens)
     )
     rest = _rest(-np.sort(-fused[known].astype(np.float32))[len(hits) :])
     return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.any()), rest)
 
 
 def _rank(cosines: npt.NDArray[np.float64], falling: npt.NDArray[np.float32], index: int) -> int:
-    """How many vectors are nearer than this one; of equally near ones, those that come first."""
+    """The number of vectors that are nearer than this one, or as near and earlier."""
     import numpy as np
 
     cosine = np.float32(cosines[index])
@@ -117,12 +119,15 @@ def _rank(cosines: npt.NDArray[np.float64], falling: npt.NDArray[np.float32], in
     return int(first) + (int(np.count_nonzero(cosines[:index] == cosine)) if after - first > 1 else 0)
 
 
-def _order(scores: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> Iterator[npt.NDArray[np.intp]]:
-    """Places of the known scores, falling, ties in order, in batches: most callers want the first few of a million."""
+def order(
+    scores: npt.NDArray[np.float64], known: npt.NDArray[np.bool_], first: int = _SORTED_FIRST
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Places of the known scores, falling, ties in order, in batches. Sorts the ``first`` best before all the others:
+    most callers want a few of a million."""
     import numpy as np
 
     left = np.flatnonzero(known)
-    for many in (_ORDERED, len(left)):
+    for many in (first, len(left)):
         if len(left) > many:
             least = np.partition(scores[left], len(left) - many)[len(left) - many]
             taken = scores[left] >= least
@@ -135,17 +140,17 @@ def _order(scores: npt.NDArray[np.float64], known: npt.NDArray[np.bool_]) -> Ite
 
 
 def neighbours(question: str) -> tuple[float, ...]:
-    """The weights with which this question's chunks count for those beside them, nearest first."""
-    return BESIDE_BROAD if is_broad(question) else BESIDE
+    """The weights of a chunk's neighbours for this question, nearest first."""
+    return NEIGHBOURS_BROAD if is_broad(question) else NEIGHBOURS
 
 
-def beside(
+def add_neighbours(
     scores: npt.NDArray[np.float64], counts: Sequence[int] | npt.NDArray[np.int64], weights: Sequence[float]
 ) -> npt.NDArray[np.float64]:
-    """Each chunk's score, not below 0, and those of the chunks beside it in the same document by ``weights``.
+    """Each chunk's score, at least 0, plus those of its neighbours in the same document times ``weights``.
 
     ``counts``: chunks of each document, in the order of ``scores``; ``weights[i]`` is for the neighbours i + 1 away.
-    Evidence that runs over a border, or an answer that follows the passage which speaks of it, comes up with it.
+    So evidence that crosses a border, or an answer that follows the passage that matches, ranks higher.
     """
     import numpy as np
 
@@ -160,7 +165,7 @@ def beside(
 
 
 def _rest(falling: npt.NDArray[np.float32]) -> tuple[tuple[float, int], ...]:
-    """Falling scores in at most ``_STEPS`` pairs of a mean score and the number of chunks that have about it."""
+    """Falling scores in at most ``_STEPS`` groups, each as its mean score and its number of chunks."""
     import numpy as np
 
     groups = np.array_split(falling, min(_STEPS, len(falling))) if len(falling) else []
@@ -170,7 +175,7 @@ def _rest(falling: npt.NDArray[np.float32]) -> tuple[tuple[float, int], ...]:
 def _first(
     corpus: Corpus, ids: npt.NDArray[np.int64], order: Iterator[npt.NDArray[np.intp]], depth_tokens: int
 ) -> Iterator[tuple[int, Chunk]]:
-    """The places in ``order`` with their chunks, until these hold ``depth_tokens`` tokens; one in any case."""
+    """The places in ``order`` with their chunks, until these have ``depth_tokens`` tokens; at least one."""
     left = depth_tokens
     first = True
     for batch in order:
@@ -183,9 +188,9 @@ def _first(
 
 
 def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit) -> int:
-    """Make the vectors of all chunks that have none yet; returns how many that were.
+    """Make the vectors of all chunks that have none yet; returns their number.
 
-    Stored batch by batch, so that it goes on where it was interrupted. ``emit`` gets ``index`` events
+    Stored batch by batch, so that the next call resumes an interrupted one. ``emit`` gets ``index`` events
     ``{embedded, total}``.
     """
     missing = corpus.missing_vectors(corpus.chunk_ids(), embedder.name)
@@ -199,7 +204,7 @@ def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit) -> int:
 
 
 def _texts(corpus: Corpus, ids: list[int]) -> list[str]:
-    """What is embedded of a chunk: where it stands, then what it says."""
+    """What is embedded of a chunk: its headings, then its text."""
     chunks = corpus.get(ids)
     contexts = corpus.context(ids)
     return [f"{line}\n{chunk.text}" if line else chunk.text for line, chunk in zip(contexts, chunks, strict=True)]
@@ -225,8 +230,8 @@ def _cosines(
         missing: list[int] = ids[wanted].tolist()
         _log.info("embedding %d chunks", len(missing))
         fresh = embedder.embed(_texts(corpus, missing))
-        # If another process is writing they are not kept, and the next question makes them again.
+        # If another process is writing, they are not stored, and the next question makes them again.
         corpus.store_vectors(missing, embedder.name, fresh)
-        # Stored vectors are rounded to 16 bits; rounding these too makes the first ranking the same as the next.
+        # Stored vectors are rounded to 16 bits; rounding these makes the first ranking the same as the next.
         cosines[wanted] = np.vecdot(fresh.astype(np.float16).astype(np.float32), query)
     return cosines

@@ -1,10 +1,10 @@
-"""One small encoder that reads a question beside a text: four outputs in the time of one embedding.
+"""A small cross-encoder that reads a question together with a text: four outputs in the time of one embedding.
 
-The idea is Provence's (Chirkova et al. 2025): pruning as labelling of tokens, and reranking, in one pass; with the
-answer as a span (BERT; Devlin et al. 2019) and whether it is there at all. The encoder is all-MiniLM-L6-v2, which
-embeds already, with the low-rank changes (Hu et al. 2021) of ``adapter.safetensors``, 2.7 MB, which
-``examples/reader/train.py`` makes. The first use merges both into one int8 ONNX file in the cache folder; after that
-neither torch nor transformers is loaded.
+The idea is Provence's (Chirkova et al. 2025): pruning as labelling of tokens, and reranking, in one pass; here also the
+answer as a span (BERT; Devlin et al. 2019) and whether there is one. The encoder is the embedder's all-MiniLM-L6-v2
+with the low-rank changes (Hu et al. 2021) of ``adapter.safetensors``, 2.7 MB, trained by ``examples/reader/train.py``.
+The first use merges both into one int8 ONNX file in the cache folder; after that neither torch nor transformers is
+loaded.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lcrag.paths import cache_folder
-from lcrag.retrieve.embedder import (
+from lcrag.retrieve.encoder import (
     TO_EXPORT,
     TO_RUN,
     WEIGHTS,
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
 
 ADAPTER: Final = Path(__file__).with_name("adapter.safetensors")
 QUESTION, LENGTH = 48, 384
-"""Word pieces of a question, and of a question with its text: what is beyond is not read."""
+"""Word pieces that are read of a question, and of a question with its text."""
 LONGEST_ANSWER: Final = 30
 _CLS, _SEP = 101, 102
 
 
 class MiniLMReranker:
-    """Made in a millisecond: the model is loaded, and the first time ever made (12 s), when something is to be read.
+    """Created in a millisecond: the first ``read`` loads the model, the first one ever exports it (12 s).
 
-    What it has read beside the last question it remembers. Raises NotInstalled when a package is missing, and, at the
-    first reading, NotAvailable when the export fails. ``model``: an ONNX file instead of the adapter's.
+    Remembers what it has read with the last question. Raises NotInstalled if a package is missing and, at the first
+    ``read``, NotAvailable if the export fails. ``model``: an ONNX file instead of the adapter's.
     """
 
     def __init__(self, model: Path | None = None) -> None:
@@ -65,7 +65,7 @@ class MiniLMReranker:
         return onnx_session(exported(self._model, "reader", "--reader off", ADAPTER))
 
     def read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
-        """One Relevance a text, in their order."""
+        """One Relevance per text, in their order."""
         last, known = self._last
         if last != question:
             known = {}
@@ -75,14 +75,14 @@ class MiniLMReranker:
         return [known[text] for text in texts]
 
     def _read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
-        """The same, run in batches of like length."""
+        """The same without the memory, in batches of similar length."""
         tokenizer = word_pieces()
         asked = tokenizer.encode(question, add_special_tokens=False).ids[:QUESTION]
         room = LENGTH - len(asked) - 3
         encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        pieces = [np.array(one.ids[:room], np.int64) for one in encoded]
-        places = [np.array(one.offsets[:room], np.int32).reshape(-1, 2) for one in encoded]
-        found: dict[int, Relevance] = {}
+        pieces = [np.array(encoding.ids[:room], np.int64) for encoding in encoded]
+        places = [np.array(encoding.offsets[:room], np.int32).reshape(-1, 2) for encoding in encoded]
+        results: dict[int, Relevance] = {}
         lengths = [len(own) + len(asked) + 3 for own in pieces]
         for batch in batches(lengths):
             ids = np.zeros((len(batch), max(lengths[at] for at in batch)), np.int64)
@@ -91,15 +91,15 @@ class MiniLMReranker:
                 line = [_CLS, *asked, _SEP, *pieces[at].tolist(), _SEP]
                 ids[row, : len(line)] = line
                 segments[row, len(asked) + 2 : len(line)] = 1
-            fed = {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int64), "token_type_ids": segments}
-            tokens, first = self._session.run(None, fed)
+            inputs = {"input_ids": ids, "attention_mask": (ids > 0).astype(np.int64), "token_type_ids": segments}
+            tokens, first = self._session.run(None, inputs)
             for row, at in enumerate(batch):
                 own = tokens[row, len(asked) + 2 : len(asked) + 2 + len(pieces[at])]
-                found[at] = _reading(own, tokens[row, 0], first[row], places[at])
-        return [found[at] for at in range(len(pieces))]
+                results[at] = _relevance(own, tokens[row, 0], first[row], places[at])
+        return [results[at] for at in range(len(pieces))]
 
 
-def _reading(
+def _relevance(
     own: npt.NDArray[np.float32],
     none: npt.NDArray[np.float32],
     first: npt.NDArray[np.float32],

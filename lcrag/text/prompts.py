@@ -1,6 +1,6 @@
 """The tasks as text for a chat model, in prefix-stable order.
 
-A server keeps the work of reading a prompt for the next prompt that begins the same (prefix cache), so what changes
+A server reuses the work of reading a prompt for the next prompt that starts the same (prefix cache), so what changes
 comes last: one system line for every role, then the passages in document order, then notes, then the question. Nothing
 here depends on a date, a random number or the question before the passages end. The same passages therefore begin
 every prompt with the same bytes, whatever is asked of them and by whichever route.
@@ -52,7 +52,7 @@ _FENCE = re.compile(r"<(?=\s*/?\s*(?:documents|passage|notes|question)\b)", re.I
 
 
 def answer_tokens(scope_tokens: float) -> int:
-    """Tokens that an answer takes, as workloads reckon before it is measured: half of its evidence, and a frame."""
+    """Tokens forecast for an answer before calibration: 64 and half of its evidence, at most ANSWER_TOKENS."""
     return min(ANSWER_TOKENS, 64 + round(scope_tokens) // 2)
 
 
@@ -72,7 +72,7 @@ def prefix(passages: Sequence[Passage]) -> str:
 
 
 def fence(passage: Passage) -> str:
-    """What stands around a passage's text in a prompt."""
+    """What surrounds a passage's text in a prompt."""
     return _fenced(passage, "")
 
 
@@ -92,7 +92,7 @@ def _tail(task: Task) -> str:
 
 
 def defused(text: str) -> str:
-    """``text`` with every fence of ours in it made harmless: its "<" becomes "‹", one character for one."""
+    """``text`` with the "<" of every fence of ours in it replaced by "‹", so that its length stays the same."""
     return _FENCE.sub("‹", text)
 
 
@@ -103,5 +103,5 @@ def says_nothing(text: str) -> bool:
 
 def parse_verdict(text: str) -> Literal["yes", "no"]:
     """A judge's reply as "yes" or "no", whatever was written: JSON of JUDGE_SCHEMA, a bare word, or noise ("no")."""
-    found = re.search(r"\b(yes|no)\b", text, re.IGNORECASE)
-    return "yes" if found and found[1].lower() == "yes" else "no"
+    verdict = re.search(r"\b(?:yes|no)\b", text, re.IGNORECASE)
+    return "yes" if verdict and verdict[0].lower() == "yes" else "no"

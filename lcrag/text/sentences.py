@@ -1,13 +1,14 @@
-"""Sentences with their places: what is quoted, ranked and compressed.
+"""Spans of sentences: the unit that is quoted, ranked and compressed.
 
-sentencex (MIT, Rust, 77 MB/s, knows abbreviations) finds the ends of sentences within running text. Lines that are
-units of their own, such as list items, table rows, headings and turns of a dialogue, it would run together, so text is
-cut at those lines first.
+sentencex (MIT, Rust, 77 MB/s, knows abbreviations) finds the ends of sentences in running text. It would join lines
+that are units of their own, such as list items, table rows, headings and turns of a dialogue, so text is cut at those
+lines first.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,12 +16,12 @@ LONGEST: Final = 1000
 """Characters after which a sentence is cut at a space: a page of unpunctuated text is no sentence."""
 
 WRAPPED: Final = 45
-"""A shorter line is not one of a wrapped paragraph: what follows it begins anew, unless in lower case."""
+"""Characters. A shorter line is not part of a wrapped paragraph: the next one starts a unit, unless in lower case."""
 
 ROW: Final = re.compile(r"\s*(?:#{1,6}\s|[|{}\[\]]|\"[^\"]*\"\s*[:,])|.*(?:\t| \| )|(?:[^,]*,(?! |\d{3}\b)){2}")
-"""A line that is a unit and never goes on: heading, row of a table, JSON, comma-separated values."""
+"""A line that is a whole unit: heading, row of a table, JSON, comma-separated values."""
 ITEM: Final = re.compile(r"\s*(?:[-*•+>]\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|[A-Z][\w .'-]{0,30}:\s)")
-"""A line that begins a unit, which may go on in the next line: list item, numbered clause, turn of a dialogue."""
+"""A line that starts a unit, which the next line may continue: list item, numbered clause, turn of a dialogue."""
 ENDED: Final = re.compile(r"[.!?:;][\"'”’)\]*_]*\s*$")
 CJK_END: Final = re.compile(r"(?<=[。！？])(?=.)")
 SPACE: Final = re.compile(r"\s")
@@ -37,14 +38,11 @@ def sentences(text: str) -> list[tuple[int, int]]:
     return spans
 
 
-def last_begins(text: str) -> int:
-    """Where the last of ``sentences(text)`` begins, without looking for the others; 0 where there is one or none."""
-    last = None
-    for last in _blocks(text):  # noqa: B007  the last one is what is wanted
-        pass
+def last_start(text: str) -> int:
+    """Where the last of ``sentences(text)`` starts, without finding the others; 0 if there is one or none."""
     spans: list[tuple[int, int]] = []
-    if last is not None:
-        _add(text, last, spans)
+    for block in deque(_blocks(text), maxlen=1):
+        _add(text, block, spans)
     return spans[-1][0] if spans else 0
 
 
@@ -63,7 +61,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
     start = position = 0
     previous = ""
     for line in text.splitlines(keepends=True):
-        if position > start and line.strip() and _begins_anew(previous, line):
+        if position > start and line.strip() and _starts_unit(previous, line):
             yield start, position
             start = position
         previous = line
@@ -72,7 +70,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int]]:
         yield start, position
 
 
-def _begins_anew(previous: str, line: str) -> bool:
+def _starts_unit(previous: str, line: str) -> bool:
     if not previous.strip() or ROW.match(line) or ROW.match(previous) or ITEM.match(line):
         return True
     if ITEM.match(previous) and ENDED.search(previous):

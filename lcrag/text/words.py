@@ -1,4 +1,4 @@
-"""Words as they are compared outside the index: lower case, stemmed, without the small words of questions."""
+"""Words as they are compared outside the index: lower case, stemmed, without stop words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
     r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]+"
 )
-_MAY_BE_UNSPACED = re.compile("[^\0-\u0dff\u2000-\u3004]")  # three times as fast to find nothing with
+_MAY_BE_UNSPACED = re.compile("[^\0-\u0dff\u2000-\u3004]")  # three times as fast where there is none
 
 STOP_WORDS: Final = frozenset(
     word
@@ -29,14 +29,14 @@ STOP_WORDS: Final = frozenset(
 
 
 def spaced(text: str) -> str:
-    """Runs of scripts without spaces as their characters and pairs of characters, which FTS5 then takes for words."""
+    """Separate the characters, and the pairs of characters, of scripts without spaces, so that FTS5 sees words."""
     if text.isascii() or not _MAY_BE_UNSPACED.search(text):
         return text
     return _UNSPACED.sub(lambda run: f" {' '.join(run[0])} {' '.join(_pairs(run[0]))} ", text)
 
 
 def spaced_pairs(question: str) -> str:
-    """The same with pairs alone, which find less by chance; a single character stays as it is."""
+    """The same with pairs only, which match less by chance; a single character stays as it is."""
     return _UNSPACED.sub(lambda run: f" {' '.join(_pairs(run[0]) or run[0])} ", question)
 
 

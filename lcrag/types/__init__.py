@@ -28,6 +28,7 @@ from lcrag.types.documents import (
     Ranking,
     Term,
 )
+from lcrag.types.machine import Finding, Look
 from lcrag.types.planning import (
     BackendIdentity,
     CostModel,
@@ -79,9 +80,11 @@ __all__ = [
     "Emit",
     "Estimate",
     "Event",
+    "Finding",
     "Forecast",
     "Hit",
     "Kind",
+    "Look",
     "OnToken",
     "Option",
     "Passage",

@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +17,15 @@ from support.faulty_server import faulty_server
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lcrag.backends import local_tokenizer
-from lcrag.backends.openai_server import OpenAIServer, Sampling, metric, without_thinking
+from lcrag.backends.local_server import Server
+from lcrag.backends.openai_server import OpenAIServer, Sampling
+from lcrag.backends.served import metric
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
 from lcrag.text import prompts
 from lcrag.text.prompts import parse_verdict
-from lcrag.types import Passage, Role, Task
+from lcrag.types import BackendIdentity, Passage, Role, Task
+
+REPLY = "Ann is here [1]."
 
 
 def task(role: Role = "answer", text: str = "Ann is here.") -> Task:
@@ -31,25 +36,32 @@ def backend(url: str, **options: Any) -> OpenAIServer:
     return OpenAIServer(url, backoff=0.001, **options)
 
 
-def test_a_reply_its_usage_and_what_was_sent() -> None:
+def wait_until(condition: Any, seconds: float = 10.0) -> bool:
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+    return bool(condition())
+
+
+def test_run_returns_reply_and_usage_and_sends_the_sampling() -> None:
     with faulty_server() as server:
         [done] = backend(server.url, sampling=Sampling(seed=7)).run([task()], max_tokens=50)
-    assert done.text == "Ann is here [1]."
+    assert done.text == REPLY
     assert (done.usage.input_tokens, done.usage.cached_tokens, done.usage.output_tokens) == (20, 16, 5)
     [body] = server.seen
     assert (body["temperature"], body["seed"], body["max_tokens"], body["model"]) == (0.0, 7, 50, "faulty")
 
 
-@pytest.mark.parametrize("fault", ["500", "503", "429", "drop", "garbage", "array", "half", "error"])
-def test_a_passing_fault_is_retried(fault: str) -> None:
+@pytest.mark.parametrize("fault", ["500", "503", "429", "drop", "cut", "garbage", "array", "half", "error"])
+def test_run_retries_a_passing_fault(fault: str) -> None:
     with faulty_server(script=[fault, fault]) as server:
         [done] = backend(server.url).run([task()], max_tokens=50)
-    assert done.text == "Ann is here [1]."
+    assert done.text == REPLY
     assert len(server.seen) == 3
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "drop", "garbage", "half"])
-def test_a_lasting_fault_fails_after_the_tries_with_the_place_of_the_log(fault: str) -> None:
+def test_run_fails_after_the_tries_with_the_path_of_the_log(fault: str) -> None:
     with faulty_server(script=[fault] * 99) as server, pytest.raises(BackendFailed) as failed:
         backend(server.url, log="/var/log/vllm.log").run([task()], max_tokens=50)
     assert len(server.seen) == 5
@@ -57,184 +69,368 @@ def test_a_lasting_fault_fails_after_the_tries_with_the_place_of_the_log(fault: 
 
 
 @pytest.mark.parametrize(("fault", "error"), [("400", BackendFailed), ("404", BackendFailed), ("401", NotAvailable)])
-def test_what_the_caller_did_wrong_is_not_retried(fault: str, error: type[Exception]) -> None:
+def test_run_does_not_retry_what_the_caller_did_wrong(fault: str, error: type[Exception]) -> None:
     with faulty_server(script=[fault]) as server, pytest.raises(error, match=fault):
         backend(server.url).run([task()], max_tokens=50)
     assert len(server.seen) == 1
 
 
-def test_a_time_out_is_retried_and_then_fails() -> None:
-    with faulty_server(script=["silence"] * 99) as server, pytest.raises(BackendFailed, match="Timeout"):
-        backend(server.url, timeout=0.05).run([task()], max_tokens=50)
-    assert len(server.seen) == 5
+@pytest.mark.parametrize("fault", ["no headers", "silence", "stall", "trickle"])
+def test_run_fails_at_the_deadline_and_says_how_long_it_waited(fault: str) -> None:
+    begun = time.monotonic()
+    with faulty_server(script=[fault] * 9, reply="word " * 40) as server:
+        with pytest.raises(BackendFailed, match=r"no whole reply within 0\.5 s") as failed:
+            backend(server.url, deadline=0.5).run([task()], max_tokens=50)
+        assert time.monotonic() - begun < 3
+        assert server.url in failed.value.hint
+        assert len(server.seen) == 1
+        assert fault == "trickle" or wait_until(lambda: server.hang_ups == 1)
 
 
-def test_a_stream_that_broke_after_words_were_shown_is_not_begun_again() -> None:
+def test_run_does_not_wait_beyond_the_deadline_for_another_try() -> None:
+    begun = time.monotonic()
+    with faulty_server(script=["later"] * 9) as server, pytest.raises(BackendFailed, match="last fault: HTTP 503"):
+        backend(server.url).run([task()], max_tokens=50)
+    assert time.monotonic() - begun < 10
+    assert len(server.seen) == 1
+
+
+def test_run_holds_several_tasks_no_longer_than_the_deadline() -> None:
+    begun = time.monotonic()
+    with (
+        faulty_server(script=["ok", "no headers", "ok"]) as server,
+        pytest.raises(BackendFailed, match=r"within 0\.5 s"),
+    ):
+        backend(server.url, deadline=0.5).run([task() for _ in range(3)], max_tokens=50)
+    assert time.monotonic() - begun < 5
+
+
+@pytest.mark.parametrize("fault", ["half", "cut"])
+def test_run_does_not_begin_again_after_words_were_shown(fault: str) -> None:
     shown: list[str] = []
-    with faulty_server(script=["half"]) as server, pytest.raises(BackendFailed, match="broke off"):
-        backend(server.url, on_token=shown.append).run([task()], max_tokens=50)
+    with faulty_server(script=[fault]) as server, pytest.raises(BackendFailed):
+        backend(server.url).run([task()], max_tokens=50, on_token=shown.append)
     assert "".join(shown) == "Ann is h"
     assert len(server.seen) == 1
 
 
-def test_tokens_are_shown_for_a_single_answer_and_never_for_a_batch_or_a_note() -> None:
+def test_run_forgets_what_a_failed_try_held_back() -> None:
+    shown: list[str] = []
+    with faulty_server(reply="NOT FOUND in the passages.", script=["half", "cut"]) as server:
+        [done] = backend(server.url).run([task()], max_tokens=50, on_token=shown.append)
+    assert "".join(shown) == done.text == "NOT FOUND in the passages."
+    assert len(server.seen) == 3
+
+
+def test_run_shows_tokens_of_a_single_task_and_never_of_a_batch() -> None:
     shown: list[str] = []
     with faulty_server() as server:
-        speaking = backend(server.url, on_token=shown.append)
-        speaking.run([task(), task()], max_tokens=50)
-        speaking.run([task("note")], max_tokens=50)
+        asking = backend(server.url)
+        asking.run([task(), task()], max_tokens=50, on_token=shown.append)
+        asking.run([task()], max_tokens=50)
         assert shown == []
-        speaking.run([task()], max_tokens=50)
-    assert "".join(shown) == "Ann is here [1]."
+        asking.run([task()], max_tokens=50, on_token=shown.append)
+    assert len(shown) > 1
+    assert "".join(shown) == REPLY
 
 
-def test_a_batch_keeps_its_order_and_runs_side_by_side() -> None:
+@pytest.mark.parametrize("reply", ["No.", "Not", "<b>"])
+def test_run_shows_a_short_reply_that_begins_like_not_found(reply: str) -> None:
+    shown: list[str] = []
+    with faulty_server(reply=reply) as server:
+        [done] = backend(server.url).run([task()], max_tokens=50, on_token=shown.append)
+    assert "".join(shown) == done.text == reply
+
+
+def test_run_reads_line_separators_within_a_reply() -> None:
+    """U+2028 and U+0085 are letters of a JSON string, and do not end a line of an event stream."""
+    with faulty_server(reply="Ann\u2028is\x85here [1].") as server:
+        [done] = backend(server.url).run([task()], max_tokens=50)
+    assert done.text == "Ann\u2028is\x85here [1]."
+
+
+def test_run_sends_a_batch_concurrently_and_returns_it_in_order() -> None:
     with faulty_server(delay=0.1) as server:
         done = backend(server.url).run([task() for _ in range(40)], max_tokens=50)
     assert len(done) == 40
     assert server.most_running > 8  # the limit grew
 
 
-def test_a_busy_server_makes_the_batch_narrower() -> None:
+def test_run_keeps_connections_open() -> None:
+    with faulty_server() as server:
+        asking = backend(server.url)
+        for _ in range(5):
+            asking.run([task()], max_tokens=50)
+            asking.count_many([f"{time.monotonic()} s"])
+        assert server.connections == 1
+        for _ in range(3):
+            asking.run([task() for _ in range(4)], max_tokens=50)
+        assert server.connections <= 4
+
+
+def test_run_opens_a_connection_again_that_the_server_closed() -> None:
+    with faulty_server() as server:
+        asking = backend(server.url)
+        server.script = ["ok", "drop"]
+        for _ in range(3):
+            assert asking.run([task()], max_tokens=50)[0].text == REPLY
+        assert server.connections == 2
+
+
+def test_run_sends_one_request_for_a_question() -> None:
+    with faulty_server() as server:
+        asking = backend(server.url)
+        assert server.requests == ["GET /v1/models", "POST /tokenize"]
+        server.requests.clear()
+        for _ in range(3):
+            asking.run([task()], max_tokens=50)
+            assert asking.tokenizer == "server/faulty"
+        assert server.requests == ["POST /v1/chat/completions"] * 3
+
+
+def test_run_narrows_the_batch_for_a_busy_server() -> None:
     with faulty_server(script=["429"] * 24, delay=0.01) as server:
         done = backend(server.url).run([task() for _ in range(20)], max_tokens=50)
-    assert [one.text for one in done] == ["Ann is here [1]."] * 20
+    assert [completion.text for completion in done] == [REPLY] * 20
     assert server.most_running <= 20
 
 
-def test_one_failure_cancels_the_rest_of_the_batch() -> None:
-    with faulty_server(script=["400"] + ["silence"] * 5) as server, pytest.raises(BackendFailed):
-        backend(server.url).run([task() for _ in range(6)], max_tokens=50)
-    assert server.hung_up.wait(10)
+@pytest.mark.parametrize("fault", ["no headers", "silence"])
+def test_run_cancels_the_rest_of_the_batch_after_a_failure(fault: str) -> None:
+    with faulty_server(delay=0.2) as server:
+        asking = backend(server.url)
+        asking.run([task() for _ in range(6)], max_tokens=50)  # so that the next batch uses open connections
+        server.script = [fault] * 5 + ["400"]
+        with pytest.raises(BackendFailed, match="400"):
+            asking.run([task() for _ in range(6)], max_tokens=50)
+        assert wait_until(lambda: server.hang_ups == 5)
+        assert asking.run([task()], max_tokens=50)[0].text == REPLY
 
 
-def test_thinking_is_not_part_of_the_answer() -> None:
+def test_run_takes_thinking_out_of_the_answer() -> None:
     shown: list[str] = []
     with faulty_server(reply="<think>Hm, Ann or Ben?</think>\n\nAnn [1].") as server:
-        [done] = backend(server.url, on_token=shown.append).run([task()], max_tokens=50)
+        [done] = backend(server.url).run([task()], max_tokens=50, on_token=shown.append)
     assert done.text == "".join(shown) == "Ann [1]."
 
 
 @pytest.mark.parametrize("reply", ["NOT FOUND", "NOT FOUND.", "<think>Hm.</think>NOT FOUND"])
-def test_that_nothing_was_found_is_not_shown(reply: str) -> None:
+def test_run_does_not_show_that_nothing_was_found(reply: str) -> None:
     shown: list[str] = []
     with faulty_server(reply=reply) as server:
-        [done] = backend(server.url, on_token=shown.append).run([task()], max_tokens=50)
+        [done] = backend(server.url).run([task()], max_tokens=50, on_token=shown.append)
     assert done.text.startswith("NOT FOUND")
     assert shown == []
 
 
-def test_thinking_that_used_up_the_tokens_is_a_failure_not_an_answer() -> None:
+def test_run_fails_where_thinking_used_up_the_tokens() -> None:
     with faulty_server(reply="<think>Hm, Ann or Ben? Ann or") as server, pytest.raises(BackendFailed, match="thinking"):
         backend(server.url).run([task()], max_tokens=50)
-
-
-@pytest.mark.parametrize("text", ["<think>a</think>b", "b", "  <think>\n</think>b"])
-def test_without_thinking(text: str) -> None:
-    assert without_thinking(text) == "b"
 
 
 @pytest.mark.parametrize(
     ("reply", "verdict"),
     [('{"verdict": "yes"}', "yes"), ("No.", "no"), ("yes", "yes"), ("��{{", "no"), ("", "no"), ('{"verdict": 3', "no")],
 )
-def test_a_verdict_is_read_from_anything(reply: str, verdict: str) -> None:
+def test_parse_verdict_reads_anything(reply: str, verdict: str) -> None:
     assert parse_verdict(reply) == verdict
 
 
 @pytest.mark.parametrize("structured", [True, False])
-def test_a_judge_asks_for_a_shape_and_does_without_where_there_is_none(structured: bool) -> None:
+def test_run_asks_a_judge_for_a_schema_and_does_without_where_there_is_none(structured: bool) -> None:
     with faulty_server(structured=structured, reply='{"verdict": "yes"}') as server:
-        [done] = backend(server.url).run([task("judge")], max_tokens=50)
-    assert done.text == "yes"
-    assert ["response_format" in body for body in server.seen] == ([True] if structured else [True, False])
+        asking = OpenAIServer(server.url, backoff=60)  # no wait before the request without a schema
+        for _ in range(2):
+            assert asking.run([task("judge")], max_tokens=50)[0].text == "yes"
+    schemas = ["response_format" in body for body in server.seen]
+    assert schemas == ([True, True] if structured else [True, False, False])
 
 
-def test_tokens_come_from_the_server_and_are_asked_once() -> None:
+def test_count_many_asks_the_server_once_for_each_text() -> None:
     with faulty_server() as server:
         counting = backend(server.url)
-        before = server.tokenized
+        server.words.clear()
         assert counting.count_many(["a b c", "d", "a b c"]) == [3, 1, 3]
-        assert counting.count_many(["d"])[0] == 1
-        assert server.tokenized - before == 2
+        assert counting.count_many(["d"]) == [1]
+        assert sorted(server.words) == [1, 3]
         assert counting.tokenizer == "server/faulty"
 
 
-def by_words(folder: Path, *, pieces: bool = False) -> str:
+def save_tokenizer(folder: Path, *, letters: bool = False) -> str:
     """A model folder whose tokenizer counts words, as the faulty server does, or letters."""
     model = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
-    model.pre_tokenizer = pre_tokenizers.Split("", "isolated") if pieces else pre_tokenizers.WhitespaceSplit()
+    model.pre_tokenizer = pre_tokenizers.Split("", "isolated") if letters else pre_tokenizers.WhitespaceSplit()
     model.save(str(folder / "tokenizer.json"))
     return str(folder)
 
 
-def test_many_texts_are_counted_by_the_tokenizer_in_the_models_folder(tmp_path: Path) -> None:
-    texts = [f"{'word ' * number}é ☃" for number in range(local_tokenizer.FROM)]
-    with faulty_server(folder=by_words(tmp_path)) as server:
+def test_count_many_uses_the_tokenizer_in_the_models_folder_for_many_texts(tmp_path: Path) -> None:
+    texts = [f"{'word ' * number}é ☃" for number in range(local_tokenizer.MIN_TEXTS)]
+    with faulty_server(folder=save_tokenizer(tmp_path)) as server:
         counting = backend(server.url)
-        before = server.tokenized
-        assert counting.count_many(texts) == [number + 2 for number in range(local_tokenizer.FROM)]
-        assert server.tokenized - before == local_tokenizer.COMPARED
+        server.words.clear()
+        assert counting.count_many(texts) == [number + 2 for number in range(local_tokenizer.MIN_TEXTS)]
+        assert len(server.words) == local_tokenizer.COMPARED
         assert counting.count_many([f"{text} more" for text in texts])[:2] == [3, 4]
-        assert server.tokenized - before == local_tokenizer.COMPARED
+        assert len(server.words) == local_tokenizer.COMPARED
 
 
 @pytest.mark.parametrize("folder", ["other", "damaged", "none"])
-def test_a_tokenizer_that_is_not_the_servers_is_not_believed(tmp_path: Path, folder: str) -> None:
-    by_words(tmp_path, pieces=True)
+def test_count_many_does_not_trust_a_tokenizer_that_is_not_the_servers(tmp_path: Path, folder: str) -> None:
+    save_tokenizer(tmp_path, letters=True)
     if folder == "damaged":
         (tmp_path / "tokenizer.json").write_text("{}")
     with faulty_server(folder=str(tmp_path / "none" if folder == "none" else tmp_path)) as server:
-        texts = [f"{number} is told" for number in range(local_tokenizer.FROM)]
-        assert backend(server.url).count_many(texts) == [3] * local_tokenizer.FROM
+        texts = [f"{number} is told" for number in range(local_tokenizer.MIN_TEXTS)]
+        assert backend(server.url).count_many(texts) == [3] * local_tokenizer.MIN_TEXTS
 
 
-def test_a_server_without_a_tokenizer_gives_a_marked_estimate() -> None:
+def test_count_many_estimates_without_tokenize_and_names_it_so() -> None:
     with faulty_server(tokenizes=False) as server:
         counting = backend(server.url)
         assert counting.tokenizer.startswith("estimate")
         assert counting.count_many(["hello there"])[0] > 0
 
 
+def test_template_tokens_are_measured_once() -> None:
+    with faulty_server(opening="<|user|> <|end|> <|assistant|>") as server:
+        asking = backend(server.url)
+        assert asking.template_tokens == 3 + 2
+        server.requests.clear()
+        assert asking.template_tokens == 3 + 2
+        assert server.requests == []
+
+
+@pytest.mark.parametrize("given", [{"tokenizes": False}, {"dropped": {"/tokenize"}}, {"refused": {"/tokenize": 400}}])
+def test_template_tokens_are_32_where_they_cannot_be_measured(given: dict[str, Any]) -> None:
+    with faulty_server() as server:
+        asking = backend(server.url) if "tokenizes" not in given else None
+        for name, value in given.items():
+            setattr(server, name, value)
+        assert (asking or backend(server.url)).template_tokens == 32
+
+
+def test_concurrency_is_that_of_a_server() -> None:
+    with faulty_server() as server:
+        assert backend(server.url).concurrency == 8
+
+
+def test_identity_has_the_type_of_the_weights_and_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "config.json").write_text('{"dtype": "bfloat16"}')
+    monkeypatch.setattr("lcrag.backends.machine.device", lambda url: f"device of {url}")
+    with faulty_server(folder=str(tmp_path)) as server:
+        asking = backend(server.url)
+        expected = BackendIdentity("server", "faulty", 8192, "bfloat16", f"device of {server.url}")
+        assert asking.identity == expected
+        other = tmp_path / "other"
+        other.mkdir()
+        (other / "config.json").write_text('{"dtype": "float32"}')
+        ours = Server(1, 0.0, int(server.url.rpartition(":")[2]), str(other), "faulty", "log")
+        monkeypatch.setattr("lcrag.backends.local_server.remembered", lambda: ours)
+        assert asking.identity == replace(expected, dtype="float32")
+
+
+def test_cache_state_counts_and_is_another_after_a_restart() -> None:
+    with faulty_server() as server:
+        asking = backend(server.url)
+        before = asking.cache_state()
+        asking.run([task()], max_tokens=50)
+        after = asking.cache_state()
+        assert before is not None
+        assert after is not None
+        assert (before.queried_tokens, after.queried_tokens) == (0, 20)
+        assert before.capacity_tokens == 4096
+        assert before.server == after.server
+        assert before.server.startswith(server.url)
+        assert server.started is not None
+        server.started += 60
+        restarted = asking.cache_state()
+        assert restarted is not None
+        assert restarted.server != before.server
+
+
+@pytest.mark.parametrize("given", [{"dropped": {"/metrics"}}, {"refused": {"/metrics": 500}}, {"started": None}])
+def test_cache_state_is_none_where_the_server_does_not_say(given: dict[str, Any]) -> None:
+    with faulty_server() as server:
+        asking = backend(server.url)
+        for name, value in given.items():
+            setattr(server, name, value)
+        assert asking.cache_state() is None
+
+
+def test_cache_state_is_none_without_a_server() -> None:
+    with faulty_server() as server:
+        asking = backend(server.url)
+    assert asking.cache_state() is None
+
+
+def test_cache_state_sends_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCRAG_API_KEY", "s3cret")
+    with faulty_server() as server:
+        asking = backend(server.url)
+        assert asking.cache_state() is not None
+    assert set(server.keys) == {"Bearer s3cret"}
+
+
 LONG = "word number x " * 3000
 
 
-def test_the_documents_of_a_long_prompt_are_tokenised_once() -> None:
+def test_run_tokenises_the_documents_of_a_long_prompt_once() -> None:
     with faulty_server(window=100_000) as server:
         asking = backend(server.url)
-        one, other = task(text=LONG), replace(task(text=LONG), question="And when, by the way?")
-        assert [done.text for done in asking.run([one], max_tokens=50)] == ["Ann is here [1]."]
+        first, second = task(text=LONG), replace(task(text=LONG), question="And when, by the way?")
+        assert [done.text for done in asking.run([first], max_tokens=50)] == [REPLY]
         server.words.clear()
-        asking.run([other], max_tokens=50)
+        asking.run([second], max_tokens=50)
         assert sum(server.words) < 200
-        whole = f"{prompts.SYSTEM}\n{prompts.messages(other)[1]['content']} {server.opening}"
+        whole = f"{prompts.SYSTEM}\n{prompts.messages(second)[1]['content']} {server.opening}"
         assert server.seen[-1]["prompt"] == [zlib.crc32(word.encode()) for word in whole.split()]
         assert "messages" not in server.seen[-1]
 
 
-def test_only_so_many_ids_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lcrag.backends.prompt_ids.KEPT", 10_000)  # one of the two prompts below
+def test_run_drops_the_oldest_ids_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.prompt_ids.MAX_CACHED", 10_000)  # one of the two prompts below
     with faulty_server(window=100_000) as server:
         asking = backend(server.url)
         first, second = task(text=LONG), task(text=f"Another {LONG}")
-        for one, known in ((first, False), (first, True), (second, False), (first, False)):
+        for asked, is_cached in ((first, False), (first, True), (second, False), (first, False)):
             server.words.clear()
-            asking.run([one], max_tokens=50)
-            assert (sum(server.words) < 200) is known
+            asking.run([asked], max_tokens=50)
+            assert (sum(server.words) < 200) is is_cached
 
 
 @pytest.mark.parametrize("given", [{"takes_ids": False}, {"opening": "<|assistant|> <think>"}])
-def test_a_long_prompt_goes_as_messages_where_ids_would_not_do(given: dict[str, Any]) -> None:
+def test_run_sends_messages_where_ids_would_not_do(given: dict[str, Any]) -> None:
     with faulty_server(window=100_000, **given) as server:
-        asking = backend(server.url)
+        asking = OpenAIServer(server.url, backoff=60)  # no wait before the request with messages
         for _ in range(2):
             [done] = asking.run([task(text=LONG)], max_tokens=50)
-            assert done.text == "Ann is here [1]."
+            assert done.text == REPLY
             assert "messages" in server.seen[-1]
+    assert len(server.seen) == (3 if "takes_ids" in given else 2)
+
+
+@pytest.mark.parametrize("status", ["404", "405", "422 prompt: Input should be a valid string"])
+def test_run_sends_messages_after_a_refusal_of_ids(status: str) -> None:
+    with faulty_server(window=100_000, script=[status]) as server:
+        asking = backend(server.url)
+        for _ in range(2):
+            assert asking.run([task(text=LONG)], max_tokens=50)[0].text == REPLY
+    assert ["prompt" in body for body in server.seen] == [True, False, False]
+
+
+def test_run_keeps_sending_ids_after_a_refusal_for_the_length() -> None:
+    message = "400 The prompt has 9000 tokens, more than the model's context length of 8192 tokens."
+    with faulty_server(window=100_000, script=[message]) as server:
+        asking = backend(server.url)
+        with pytest.raises(BackendFailed, match="9000 tokens"):
+            asking.run([task(text=LONG)], max_tokens=50)
+        asking.run([task(text=LONG)], max_tokens=50)
+    assert ["prompt" in body for body in server.seen] == [True, True]
 
 
 @pytest.mark.parametrize("tokenizes", [True, False])
-def test_what_does_not_fit_is_refused_with_the_number_before_it_is_sent(tokenizes: bool) -> None:
+def test_run_refuses_what_does_not_fit_before_it_is_sent(tokenizes: bool) -> None:
     with faulty_server(tokenizes=tokenizes, window=1000) as server, pytest.raises(DoesNotFit) as refused:
         backend(server.url).run([task(text="word " * 2000)], max_tokens=50)
     assert refused.value.tokens > 2000
@@ -242,12 +438,12 @@ def test_what_does_not_fit_is_refused_with_the_number_before_it_is_sent(tokenize
     assert server.seen == []
 
 
-def test_the_window_is_cautious_where_the_server_does_not_tell() -> None:
+def test_window_is_cautious_where_the_server_does_not_report_it() -> None:
     with faulty_server(window=None) as server:
         assert backend(server.url).window == 4096
 
 
-def test_no_server_and_no_such_model() -> None:
+def test_server_without_that_model_and_without_a_server() -> None:
     with faulty_server() as server:
         url = server.url
         with pytest.raises(NotAvailable, match="does not serve 'other'"):
@@ -256,41 +452,69 @@ def test_no_server_and_no_such_model() -> None:
         backend(url)
 
 
-def test_the_key_comes_from_the_environment_and_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("fault", [{"dropped": {"/v1/models"}}, {"refused": {"/v1/models": 503}}])
+def test_server_that_fails_as_it_is_opened_is_not_running(fault: dict[str, Any]) -> None:
+    with faulty_server(**fault) as server, pytest.raises(NotRunning, match="no server answers"):
+        backend(server.url)
+
+
+def test_run_takes_the_key_from_the_environment_and_does_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCRAG_API_KEY", "s3cret")
     with faulty_server(script=["401"]) as server, pytest.raises(NotAvailable) as refused:
         backend(server.url).run([task()], max_tokens=50)
     assert "s3cret" not in f"{refused.value}{refused.value.hint}"
 
 
-def test_it_runs_inside_a_running_loop() -> None:
+def test_run_inside_a_running_loop() -> None:
     async def inside() -> str:
         with faulty_server() as server:
             return backend(server.url).run([task()], max_tokens=50)[0].text
 
-    assert asyncio.run(inside()) == "Ann is here [1]."
+    assert asyncio.run(inside()) == REPLY
 
 
-def test_an_interrupt_hangs_up_so_that_the_server_stops_working() -> None:
-    script = (
-        "import sys\n"
+SINGLE = "backend.run([Task('answer', 'Who?')], max_tokens=9, on_token=lambda piece: print(piece, flush=True))"
+BATCH = "print('running', flush=True)\nbackend.run([Task('note', 'Who?')] * 3, max_tokens=9)"
+IN_A_THREAD = (
+    "import threading, time\n"
+    "run = lambda: backend.run([Task('note', 'Who?')] * 3, max_tokens=9)\n"
+    "threading.Thread(target=run, daemon=True).start()\n"
+    "print('running', flush=True)\n"
+    "time.sleep(60)"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "script", "stalls"),
+    [(SINGLE, ["stall"], 1), (BATCH, ["no headers", "silence", "stall"], 3), (IN_A_THREAD, ["silence"] * 3, 3)],
+    ids=["single", "batch", "batch in a thread"],
+)
+def test_run_hangs_up_on_an_interrupt(code: str, script: list[str], stalls: int) -> None:
+    program = (
+        "import signal, sys\n"
         "from lcrag.backends.openai_server import OpenAIServer\n"
         "from lcrag.types import Task\n"
-        "speak = lambda piece: print(piece, flush=True)\n"
-        "OpenAIServer(sys.argv[1], on_token=speak).run([Task('answer', 'Who?')], max_tokens=9)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job inherits that it is ignored\n"
+        f"backend = OpenAIServer(sys.argv[1])\n{code}\n"
     )
-    with faulty_server(script=["stall"]) as server:
-        child = subprocess.Popen(
-            [sys.executable, "-c", script, server.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        assert child.stdout is not None
-        child.stdout.readline()
-        child.send_signal(signal.SIGINT)
-        child.communicate(timeout=20)
-        assert child.returncode != 0
-        assert server.hung_up.wait(10)
+    command = [sys.executable, "-c", program]
+    with (
+        faulty_server(script=script) as server,
+        subprocess.Popen([*command, server.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            process.stdout.readline()
+            assert wait_until(lambda: server.stalls == stalls)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=10)
+            assert process.returncode != 0
+            assert b"KeyboardInterrupt" in errors
+            assert wait_until(lambda: server.hang_ups == stalls)
+        finally:
+            process.kill()
 
 
-def test_a_metric_is_summed_over_its_labels() -> None:
+def test_metric_is_summed_over_its_labels() -> None:
     page = '# HELP a b\na{x="1"} 2.0\na{x="2"} 3\nab{x="1"} 9\nc 4\n'
     assert (metric(page, "a"), metric(page, "c"), metric(page, "d")) == (5.0, 4.0, None)

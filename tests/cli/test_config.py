@@ -163,6 +163,7 @@ def test_every_option_can_be_configured_and_shared_ones_stand_before_the_command
         "clear",
         "help",
         "history",
+        "show_all",
         "docs",
         "show",
         "chart",

@@ -43,6 +43,14 @@ def test_jsonl_is_seen_by_its_first_character_too(lcrag: Lcrag) -> None:
     assert [line["question"] for line in lcrag("ask", "docs", "--questions", file).lines] == ["who?"]
 
 
+def test_csv_header_is_not_asked(lcrag: Lcrag) -> None:
+    file = questions("question,answer", "who?,Ann", '"where, then?",', name="q.csv")
+    assert [(line["id"], line["question"]) for line in lcrag("ask", "docs", "--questions", file).lines] == [
+        ("2", "who?"),
+        ("3", "where, then?"),
+    ]
+
+
 def test_an_error_is_a_line_and_the_run_goes_on(lcrag: Lcrag) -> None:
     file = questions(*({"id": name, "question": name} for name in ("who?", "budget", "server", "nowhere", "why?")))
     result = lcrag("ask", "docs", "--questions", file)

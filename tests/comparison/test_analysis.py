@@ -1,4 +1,4 @@
-"""What is said of the answers: by hand for a few questions, by the schema, by properties of any answers."""
+"""The analysis of answers: by hand for a few questions, by the schema, by properties of any answers."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from support.results import ROUTES, analysed, question, row, rows, small
+from support.results import ROUTES, analysed, question, refused, rows, small
 
+from lcrag.comparison.dataset import Question
+from lcrag.errors import BackendFailed, OverBudget
 from lcrag.report import comparison
 from lcrag.report import tables as csv_table
 
 
-def accepted(value: dict[str, Any]) -> None:
+def check_schema(value: dict[str, Any]) -> None:
     schema = json.loads(files("lcrag").joinpath("schemas/compare-1.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     jsonschema.Draft202012Validator(schema).validate(json.loads(json.dumps(value, allow_nan=False)))
 
 
-def test_a_small_comparison_by_hand() -> None:
+def test_analyse_of_a_small_comparison_by_hand() -> None:
     value = analysed(*small())
-    accepted(value)
+    check_schema(value)
     chunk, full = value["routes"]
     assert (chunk["pipeline"], chunk["accuracy"], full["accuracy"]) == ("chunk_rag", 0.5, 0.75)
     assert (chunk["input_tokens"], chunk["tokens_per_correct"], full["tokens_per_correct"]) == (
@@ -56,10 +58,10 @@ def test_a_small_comparison_by_hand() -> None:
     ]
 
 
-def test_the_seed_decides_and_nothing_else() -> None:
-    questions, found = small()
-    backwards = dict(reversed(found.items()))
-    assert json.dumps(analysed(questions, found)) == json.dumps(analysed(questions, backwards))
+def test_analyse_depends_on_the_seed_alone() -> None:
+    questions, stored = small()
+    backwards = dict(reversed(stored.items()))
+    assert json.dumps(analysed(questions, stored)) == json.dumps(analysed(questions, backwards))
     gold = "some longer answer of so many more words that nobody ever repeats all of them"
     graded = [question(str(number), gold) for number in range(9)]
     words = gold.split()
@@ -71,81 +73,112 @@ def test_the_seed_decides_and_nothing_else() -> None:
     assert first["routes"][0]["ci95"] != other["routes"][0]["ci95"]
 
 
-def test_what_the_backend_failed_at_is_left_out_for_every_route() -> None:
-    questions, found = small()
-    found["2", "full_context"]["error"] = {"kind": "BackendFailed", "message": "gone", "hint": ""}
-    del found["3", "router"]
-    value = analysed(questions, found)
-    accepted(value)
+def test_analyse_leaves_out_questions_that_the_backend_failed_at_for_every_route() -> None:
+    questions, stored = small()
+    stored["2", "full_context"]["error"] = {"kind": "BackendFailed", "message": "gone", "hint": ""}
+    del stored["3", "router"]
+    value = analysed(questions, stored)
+    check_schema(value)
     assert value["failed"] == ["2", "3"]
     assert {row["n"] for row in (*value["routes"], value["router"], value["random"], value["oracle"])} == {2}
 
 
-def test_a_route_that_never_runs_is_left_out_and_one_that_seldom_does_scores_nothing_there() -> None:
-    questions, found = small()
+def test_analyse_leaves_out_a_route_that_never_runs_and_scores_0_where_one_is_refused() -> None:
+    questions, stored = small()
     for id in "1234":
-        refused = {"status": "refused_by_budget", "estimate": None, "forecast": None, "options": None, "pipeline": None}
-        found[id, "compression"] = row(id, "compression", **refused)
-    found["1", "full_context"] |= refused | {"answer": ""}
-    value = analysed(questions, found, (*ROUTES, "compression"))
-    accepted(value)
+        stored[id, "compression"] = refused(id, "compression")
+    stored["1", "full_context"] = refused("1", "full_context")
+    value = analysed(questions, stored, (*ROUTES, "compression"))
+    check_schema(value)
     assert value["left_out"] == ["compression"]
     assert [row["pipeline"] for row in value["routes"]] == list(ROUTES)
     assert (value["routes"][1]["accuracy"], value["routes"][1]["refused"]) == (0.5, 0.25)
     assert any("compression" in sentence for sentence in comparison.verdicts(value))
 
 
-def test_without_gold_the_backends_verdict_is_the_score_and_says_so() -> None:
+def test_analyse_raises_over_budget_with_the_numbers_if_every_route_is_refused() -> None:
+    questions, stored = small()
+    reason = "the cheapest route (chunk_rag) needs 512 tokens, 511 more than the limit of 1"
+    stored = {(id, route): refused(id, route, reason) for id, route in stored}
+    with pytest.raises(OverBudget, match=r"every route for every question.*needs 512 tokens, 511 more") as raised:
+        analysed(questions, stored)
+    assert raised.value.exit_code == 4
+
+
+def test_analyse_raises_backend_failed_if_no_question_is_complete() -> None:
+    questions, stored = small()
+    for one in stored.values():
+        one["error"] = {"kind": "BackendFailed", "message": "the engine died", "hint": ""}
+    with pytest.raises(BackendFailed, match="no question has an answer by every route: the engine died"):
+        analysed(questions, stored)
+
+
+def test_analyse_compares_questions_a_linear_number_of_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    comparisons = 0
+    equal = Question.__eq__
+
+    def counted(a: Question, b: object) -> bool:
+        nonlocal comparisons
+        comparisons += 1
+        return equal(a, b)
+
+    monkeypatch.setattr(Question, "__eq__", counted)
+    questions = [question(str(number), "Ann") for number in range(200)]
+    analysed(questions, rows({one.id: dict.fromkeys((*ROUTES, "router"), "Ann") for one in questions}))
+    assert comparisons <= len(questions)
+
+
+def test_analyse_without_gold_scores_by_the_verdict_of_the_backend() -> None:
     questions = [question("1"), question("2")]
-    found = rows({one.id: {"chunk_rag": "Ann", "full_context": "Ann", "router": "Ann"} for one in questions})
-    for (id, route), one in found.items():
+    stored = rows({one.id: {"chunk_rag": "Ann", "full_context": "Ann", "router": "Ann"} for one in questions})
+    for (id, route), one in stored.items():
         one["verdict"] = "yes" if id == "1" or route == "full_context" else "no"
-    value = analysed(questions, found)
-    accepted(value)
+    value = analysed(questions, stored)
+    check_schema(value)
     assert value["scoring"]["judged"]
     assert [row["accuracy"] for row in value["routes"]] == [0.5, 1.0]
     assert "judged by the backend itself" in comparison.report(value, width=120, colour=False)
-    mixed = analysed([question("1", "Ann"), question("2")], found)
+    mixed = analysed([question("1", "Ann"), question("2")], stored)
     assert (mixed["scoring"]["judged"], mixed["questions"], mixed["unscored"]) == (False, 1, 1)
     assert len(mixed["items"]) == 2
 
 
-def test_agreement_is_of_the_words_and_of_finding_nothing() -> None:
+def test_analyse_reports_agreement_of_words_and_of_abstaining() -> None:
     questions = [question("1", "x"), question("2", "x")]
-    found = rows(
+    stored = rows(
         {
             "1": {"chunk_rag": "red apple", "full_context": "red pear", "router": "red apple"},
             "2": {"chunk_rag": "", "full_context": "pear", "router": ""},
         }
     )
-    agreement = analysed(questions, found)["agreement"]
+    agreement = analysed(questions, stored)["agreement"]
     assert agreement["matrix"] == [[1.0, 0.25, 1.0], [0.25, 1.0, 0.25], [1.0, 0.25, 1.0]]
     assert agreement["consistency"]["chunk_rag"] == 0.25
 
 
-def test_groups_and_no_questions_of_a_kind() -> None:
-    questions, found = small()
+def test_analyse_breaks_accuracy_down_by_group() -> None:
+    questions, stored = small()
     questions[0] = question("1", "Ann", dataset="other", task_type=None)
-    value = analysed(questions, found)
+    value = analysed(questions, stored)
     groups = {(one["by"], one["group"]): one for one in value["breakdown"]}
     assert groups["source", "other"]["accuracy"] == {"chunk_rag": 1.0, "full_context": 1.0, "router": 1.0}
-    assert groups["task", "not told"]["n"] == 1
+    assert groups["task", "not stated"]["n"] == 1
     assert groups["length", "4,000–16,000 tokens"]["n"] == 4
     assert sum(one["n"] for key, one in groups.items() if key[0] == "measure") == 4
 
 
-def test_no_one_beats_the_oracle_and_random_is_between() -> None:
+def test_analyse_ranks_random_between_the_routes_and_the_oracle_above_all() -> None:
     draw = random.Random(3)
     questions = [question(str(number), "Ann") for number in range(60)]
     names = ("chunk_rag", "full_context", "router")
-    found = rows({one.id: {name: draw.choice(["Ann", "Ben", ""]) for name in names} for one in questions})
-    value = analysed(questions, found)
+    stored = rows({one.id: {name: draw.choice(["Ann", "Ben", ""]) for name in names} for one in questions})
+    value = analysed(questions, stored)
     accuracies = [row["accuracy"] for row in value["routes"]]
     assert min(accuracies) <= value["random"]["accuracy"] <= max(accuracies) <= value["oracle"]["accuracy"]
     assert value["random"]["accuracy"] == pytest.approx(np.mean(accuracies), abs=1e-6)
 
 
-def test_the_terminals_table() -> None:
+def test_report_fits_the_terminal() -> None:
     text = comparison.report(analysed(*small()), width=140, colour=False)
     lines = text.splitlines()
     assert lines[0] == "4 questions, 2 routes and the router, on embedded (m)"
@@ -157,7 +190,7 @@ def test_the_terminals_table() -> None:
     assert max(map(len, comparison.report(analysed(*small()), width=78, colour=False).splitlines())) <= 78
 
 
-def test_a_real_difference_is_said() -> None:
+def test_report_names_pairs_that_differ() -> None:
     questions = [question(str(number), "Ann") for number in range(40)]
     answers = {"chunk_rag": "Ben", "full_context": "Ann", "router": "Ann"}
     text = comparison.report(analysed(questions, rows({one.id: answers for one in questions})), width=300, colour=False)
@@ -165,11 +198,11 @@ def test_a_real_difference_is_said() -> None:
     assert "full_context over chunk_rag by 1.000 (p < 0.001)" in text
 
 
-def test_a_spreadsheet_runs_no_formula_of_a_document() -> None:
-    questions, found = small()
-    found["1", "chunk_rag"]["answer"] = '=HYPERLINK("http://x")'
-    found["2", "chunk_rag"]["answer"] = "two\nlines, with a comma"
-    text = csv_table.table(analysed(questions, found))
+def test_table_quotes_formulas_of_a_document() -> None:
+    questions, stored = small()
+    stored["1", "chunk_rag"]["answer"] = '=HYPERLINK("http://x")'
+    stored["2", "chunk_rag"]["answer"] = "two\nlines, with a comma"
+    text = csv_table.table(analysed(questions, stored))
     assert "\"'=HYPERLINK(" in text
     assert '"two\nlines, with a comma"' in text
     assert text.splitlines()[0].split(",")[:3] == ["id", "dataset", "task_type"]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fakes import nobody
 from support.faulty_server import faulty_server
 
 import pipelines
@@ -25,7 +24,7 @@ from lcrag.comparison.results import Results
 from lcrag.comparison.run import ComparisonRun, Setup, drawn
 from lcrag.errors import BackendFailed, InputError
 from lcrag.session import Session
-from lcrag.types import Policy, Settings, Task
+from lcrag.types import Policy, Settings, Task, ignore
 from pipelines import PIPELINES
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +69,7 @@ def run(
     policy = settings.pop("policy", Policy())
     options: dict[str, Any] = {"backend": "embedded", "dense": "off", "reader": "off", "paths": ()} | settings
     setup = Setup(Settings(**options), policy, routes, workers=4)
-    with ComparisonRun(questions, setup, nobody) as comparison, Results(file, comparison.header) as results:
+    with ComparisonRun(questions, setup, ignore) as comparison, Results(file, comparison.header) as results:
         comparison.run(results, lambda done, total: None)
     return results.rows, analyse(questions, results.rows, routes, seed=0, header=results.header)
 
@@ -164,7 +163,7 @@ def test_prompts_that_begin_the_same_go_together(tmp_path: Path, monkeypatch: py
     questions = load(dataset(tmp_path / "set", 8, sets=2))
     backend = scripted(monkeypatch, lambda task: "Brandt [1].")
     setup = Setup(Settings((), dense="off", reader="off"), Policy(), ROUTES, workers=1)
-    with ComparisonRun(questions, setup, nobody) as comparison, Results(tmp_path / "r", comparison.header) as results:
+    with ComparisonRun(questions, setup, ignore) as comparison, Results(tmp_path / "r", comparison.header) as results:
         comparison.run(results, lambda done, total: None)
     whole = [len(task.passages) > 1 or task.passages for task in backend.tasks]
     assert len(whole) >= 16

@@ -1,4 +1,4 @@
-"""The loader keeps what a dataset says, and names the line that says something else."""
+"""The loader reads everything that a dataset has, and names the line that is wrong."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write(folder: Path, *records: object) -> Path:
     return folder
 
 
-def test_a_question_with_everything(tmp_path: Path) -> None:
+def test_load_reads_a_question_with_everything(tmp_path: Path) -> None:
     (question,) = load(write(tmp_path, GOOD))
     assert question.answers == ("Ann", "Ann Lee")
     assert question.docs == (tmp_path / "docs/a.txt", tmp_path / "docs/b.txt")
@@ -41,7 +41,7 @@ def test_a_question_with_everything(tmp_path: Path) -> None:
     assert (question.scope, question.diffusion, question.options) == ("low", None, ())
 
 
-def test_a_question_with_the_least(tmp_path: Path) -> None:
+def test_load_reads_a_question_with_the_least(tmp_path: Path) -> None:
     write(tmp_path, "", {"id": "1", "question": "Who?", "docs": ["docs/a.txt"], "evidence_spans": None}, "  ")
     (question,) = load(str(tmp_path))
     assert question.dataset == tmp_path.name
@@ -50,7 +50,7 @@ def test_a_question_with_the_least(tmp_path: Path) -> None:
     assert not question.unanswerable
 
 
-def test_a_line_separator_inside_a_text_does_not_end_the_line(tmp_path: Path) -> None:
+def test_load_does_not_end_a_line_at_a_line_separator_inside_a_text(tmp_path: Path) -> None:
     record = json.dumps({**GOOD, "question": "Who\u2028keeps it?"}, ensure_ascii=False)
     assert load(write(tmp_path, record))[0].question == "Who\u2028keeps it?"
 
@@ -73,29 +73,29 @@ def test_a_line_separator_inside_a_text_does_not_end_the_line(tmp_path: Path) ->
         {**GOOD, "evidence_spans": [{"doc": "docs/b.txt", "start": "0", "end": 4}]},
     ],
 )
-def test_a_bad_line_is_named(tmp_path: Path, bad: object) -> None:
+def test_load_names_a_bad_line(tmp_path: Path, bad: object) -> None:
     with pytest.raises(BadQuestions, match="line 2"):
         load(write(tmp_path, {**GOOD, "id": "first"}, bad))
 
 
-def test_ids_are_unique(tmp_path: Path) -> None:
+def test_load_refuses_an_id_that_comes_twice(tmp_path: Path) -> None:
     with pytest.raises(BadQuestions, match="'a1' comes twice"):
         load(write(tmp_path, GOOD, GOOD))
 
 
-def test_a_file_without_questions(tmp_path: Path) -> None:
+def test_load_refuses_a_file_without_questions(tmp_path: Path) -> None:
     with pytest.raises(BadQuestions, match="no question"):
         load(write(tmp_path, ""))
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_load_names_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(NoSuchPath, match=r"questions\.jsonl"):
         load(tmp_path / "nowhere")
     with pytest.raises(NoSuchPath, match=r"missing\.txt"):
         load(write(tmp_path, {**GOOD, "docs": ["docs/missing.txt"], "evidence_spans": None}))
 
 
-def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+def test_load_refuses_bytes_that_are_not_text(tmp_path: Path) -> None:
     (tmp_path / "questions.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read"):
         load(tmp_path)

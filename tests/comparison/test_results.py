@@ -1,4 +1,4 @@
-"""Results outlive a kill at any byte, and refuse to be mixed with others."""
+"""Results survive a kill at any byte, and cannot be mixed with others."""
 
 from __future__ import annotations
 
@@ -21,23 +21,25 @@ def row(id: str, route: str = "chunk_rag", **more: Any) -> dict[str, Any]:
 
 
 @given(cut=st.integers(0, 10_000))
-def test_killed_at_any_byte_it_keeps_what_was_whole(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+def test_results_keep_complete_lines_after_a_kill_at_any_byte(
+    tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
     path = tmp_path_factory.mktemp("killed") / "deep" / "r.ndjson"
     with Results(path, HEADER) as results:
         for number in range(4):
             results.add(row(str(number)))
     data = path.read_bytes()
     path.write_bytes(data[: cut % (len(data) + 1)])
-    kept = max(0, path.read_bytes().count(b"\n") - 1)
+    complete = max(0, path.read_bytes().count(b"\n") - 1)
     with Results(path, HEADER) as results:
-        assert list(results.rows) == [(str(number), "chunk_rag") for number in range(kept)]
+        assert list(results.rows) == [(str(number), "chunk_rag") for number in range(complete)]
         for number in range(4):
             if not results.has(str(number), "chunk_rag"):
                 results.add(row(str(number)))
     assert path.read_bytes() == data
 
 
-def test_an_error_is_asked_again_and_an_answer_outlives_a_later_error(tmp_path: Path) -> None:
+def test_results_ask_an_error_again_and_keep_an_answer_after_a_later_error(tmp_path: Path) -> None:
     path = tmp_path / "r.ndjson"
     with Results(path, HEADER) as results:
         results.add(row("1", error={"kind": "BackendFailed"}))
@@ -63,7 +65,7 @@ def test_an_error_is_asked_again_and_an_answer_outlives_a_later_error(tmp_path: 
         (json.dumps({"schema": "lcrag.results/1", **HEADER, "model": "n"}) + "\n", "made with model 'n', not 'm'"),
     ],
 )
-def test_what_is_something_else_is_refused_and_left_alone(tmp_path: Path, content: str, message: str) -> None:
+def test_results_refuse_another_file_and_leave_it_alone(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "r.ndjson"
     path.write_text(content)
     with pytest.raises(InputError, match=message):

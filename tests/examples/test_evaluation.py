@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from gold import document_key
+
+from lcrag.paths import key_of
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -98,7 +99,7 @@ def test_places_finds_each_citation_at_its_place(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_routing_compares_the_router_with_every_route(tmp_path: Path) -> None:
     outcomes, folder = tmp_path / "outcomes.ndjson", (tmp_path / "set").resolve()
-    halves = {int(document_key([folder / "docs" / name]), 16) % 2: name for name in map("{}.txt".format, range(20))}
+    halves = {int(key_of([folder / "docs" / name]), 16) % 2: name for name in map("{}.txt".format, range(20))}
     arguments = ("routing/evaluate.py", str(dataset(folder, [*halves.values()])), "--outcomes", str(outcomes), "--json")
     first = json.loads(run(tmp_path, *arguments))
     assert first["questions"] == len(outcomes.read_text(encoding="utf-8").splitlines()) == 9

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from gold import Gold, evidence_places, merge_spans, rank_questions, tokens_until
+from gold import Gold, evidence_places, rank_questions, tokens_until
 
 from lcrag import ingest
 from lcrag.comparison.dataset import Span, load
@@ -23,12 +23,6 @@ def test_tokens_until_counts_until_all_evidence_is_seen() -> None:
     assert tokens_until(hits(3, 0, 1, 2), [("d", 31, 32)]) == 7
     assert tokens_until(hits(3, 0), [("d", 5, 15)]) is None
     assert tokens_until(hits(3, 0), [("another", 31, 32)]) is None
-
-
-def test_merge_spans_counts_overlapping_evidence_once() -> None:
-    a, b = Path("a"), Path("b")
-    spans = [Span(b, 0, 5), Span(a, 4, 9), Span(a, 0, 5), Span(a, 20, 30), Span(a, 21, 22)]
-    assert merge_spans(spans) == [Span(a, 0, 9), Span(a, 20, 30), Span(b, 0, 5)]
 
 
 def test_gold_diffusion_and_coverage_follow_from_reading() -> None:

@@ -1,4 +1,4 @@
-"""Chunks come out of their blocks as they went in, and out of an index as slices of their document."""
+"""Packed chunks are unpacked unchanged, and chunks of an index are slices of their document."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.corpora import silent
 
 from lcrag.index.blocks import CHUNKS, pack, unpack
 from lcrag.index.corpus import Corpus
 from lcrag.ingest import Scan
-from lcrag.types import Document
+from lcrag.types import Document, ignore
 
 PASSAGES = st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"))))
 TEXTS = st.lists(
@@ -29,7 +28,7 @@ TEXTS = st.lists(
 
 
 @given(PASSAGES)
-def test_what_is_packed_comes_out(passages: list[tuple[str, str]]) -> None:
+def test_unpack_reverses_pack(passages: list[tuple[str, str]]) -> None:
     packed = pack([context for context, _ in passages], [text for _, text in passages])
     assert [passage for block in packed for passage in unpack(block)] == passages
     assert [len(unpack(block)) for block in packed[:-1]] == [CHUNKS] * (len(packed) - 1)
@@ -37,15 +36,17 @@ def test_what_is_packed_comes_out(passages: list[tuple[str, str]]) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(TEXTS, st.randoms())
-def test_a_chunk_is_a_slice_of_its_document(texts: list[str], random: Random) -> None:
+def test_corpus_chunks_are_slices_of_their_document(texts: list[str], random: Random) -> None:
     documents = {str(n): Document(str(n), f"<{n}>", text) for n, text in enumerate(texts)}
     with tempfile.TemporaryDirectory() as folder, Corpus.open(Path(folder)) as corpus:
-        corpus.refresh(Scan((), {}), silent, list(documents.values()))
+        corpus.refresh(Scan((), {}), ignore, list(documents.values()))
         ids = corpus.chunk_ids()
         random.shuffle(ids)
-        for one in corpus.get(ids):
-            assert one.text == documents[one.document_id].text[one.start : one.end]
+        for chunk in corpus.get(ids):
+            assert chunk.text == documents[chunk.document_id].text[chunk.start : chunk.end]
         assert [chunk.id for chunk in corpus.get(ids[:3])] == ids[:3]
-        assert sorted(corpus.get(ids), key=lambda one: one.id) == sorted(corpus.chunks(), key=lambda one: one.id)
+        assert sorted(corpus.get(ids), key=lambda chunk: chunk.id) == sorted(
+            corpus.chunks(), key=lambda chunk: chunk.id
+        )
         for document in documents.values():
             assert corpus.document(document.id).text == document.text

@@ -1,4 +1,4 @@
-"""The index equals one built from scratch after any history, and vectors belong to texts."""
+"""After any history the index equals one built from scratch, and vectors belong to texts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from support.corpora import PROSE, content, found, refreshed, silent, touch, write, write_docs
+from support.corpora import PROSE, content, matches, refreshed, touch, write, write_docs
 
 import lcrag.ingest
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan, SourceFile, discover, from_text
-from lcrag.types import Document, Event
+from lcrag.types import Document, Event, ignore
 
 
 @pytest.fixture
@@ -28,8 +28,8 @@ def docs(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Iterator[Corpus]:
-    with Corpus.open(tmp_path / "index") as one:
-        yield one
+    with Corpus.open(tmp_path / "index") as corpus:
+        yield corpus
 
 
 NAMES = st.sampled_from(["a.txt", "b.md", "c/d.txt", "c/e.md", "f.csv"])
@@ -47,7 +47,7 @@ TEXTS = st.sampled_from(
 
 
 class History(RuleBasedStateMachine):
-    """Files come, change, move and go; now and then the index is refreshed or opened anew."""
+    """Files are created, changed, moved and deleted; now and then the index is refreshed or reopened."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,13 +91,13 @@ class History(RuleBasedStateMachine):
     @rule()
     def refresh(self) -> None:
         sources = {source for _, source, _ in self.corpus.documents()}
-        found = refreshed(self.corpus, self.docs, *self.extra)
-        assert found.duplicates == self.corpus.status().duplicates
-        assert found.failed == self.corpus.status().failed
-        if not (found.added or found.changed or found.removed or found.renamed):
+        result = refreshed(self.corpus, self.docs, *self.extra)
+        assert result.duplicates == self.corpus.status().duplicates
+        assert result.failed == self.corpus.status().failed
+        if not (result.added or result.changed or result.removed or result.renamed):
             assert {source for _, source, _ in self.corpus.documents()} == sources
-        assert found.added + found.changed + found.renamed + found.unchanged == (
-            self.corpus.size.documents + found.duplicates
+        assert result.added + result.changed + result.renamed + result.unchanged == (
+            self.corpus.size.documents + result.duplicates
         )
 
     @invariant()
@@ -119,7 +119,7 @@ TestHistory = History.TestCase
 TestHistory.settings = settings(max_examples=30, stateful_step_count=20)
 
 
-def test_counts_tell_what_happened(corpus: Corpus, docs: Path) -> None:
+def test_refresh_counts_changes(corpus: Corpus, docs: Path) -> None:
     assert refreshed(corpus, docs) == Refreshed(3, 0, 0, 0, 0, 0, ())
     write(docs / "d.txt", "new")
     write(docs / "b.txt", "changed")
@@ -133,12 +133,12 @@ def test_counts_tell_what_happened(corpus: Corpus, docs: Path) -> None:
     assert corpus.lexical("c", 5) == [], "no word of the old name is left"
 
 
-def test_files_are_read_no_more_than_needed(corpus: Corpus, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refresh_reads_only_new_bytes(corpus: Corpus, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     original = lcrag.ingest.read
 
     def counted(file: SourceFile) -> Document:
-        read.append(file.path.name)
+        read.append(Path(file.path).name)
         return original(file)
 
     monkeypatch.setattr(lcrag.ingest, "read", counted)
@@ -156,15 +156,15 @@ def test_files_are_read_no_more_than_needed(corpus: Corpus, docs: Path, monkeypa
     assert read == ["c.txt"]
 
 
-def test_the_same_bytes_under_another_kind_of_name_are_read_as_that_kind(corpus: Corpus, docs: Path) -> None:
+def test_refresh_reads_renamed_file_as_its_new_kind(corpus: Corpus, docs: Path) -> None:
     write(docs / "page.txt", "<html><body><p>The tide is high.</p></body></html>")
     refreshed(corpus, docs)
     (docs / "page.txt").rename(docs / "page.html")
     assert refreshed(corpus, docs).added == 1
-    assert "<p>" not in found(corpus, "tide")[0]
+    assert "<p>" not in matches(corpus, "tide")[0]
 
 
-def test_copies_are_indexed_once_under_the_first_source(corpus: Corpus, docs: Path) -> None:
+def test_refresh_indexes_copies_once_under_the_first_source(corpus: Corpus, docs: Path) -> None:
     shutil.copy(docs / "b.txt", docs / "z.txt")
     assert refreshed(corpus, docs).duplicates == 1
     before = [(chunk.id, chunk.text) for chunk in corpus.chunks() if chunk.source.endswith("b.txt")]
@@ -173,7 +173,7 @@ def test_copies_are_indexed_once_under_the_first_source(corpus: Corpus, docs: Pa
     assert [(chunk.id, chunk.text) for chunk in corpus.chunks() if chunk.source.endswith("z.txt")] == before
 
 
-def test_a_copy_of_another_kind_or_title_that_takes_over_is_indexed_as_itself(corpus: Corpus, tmp_path: Path) -> None:
+def test_refresh_rebuilds_document_moved_to_copy_of_another_kind_or_title(corpus: Corpus, tmp_path: Path) -> None:
     text = "# Harbour\n\n" + PROSE * 30
     scan = Scan((), {})
     first, second, third = (
@@ -184,29 +184,29 @@ def test_a_copy_of_another_kind_or_title_that_takes_over_is_indexed_as_itself(co
         ((second, third), (third,)),
         ((first,), (replace(first, title="C"),)),
     ):
-        corpus.refresh(scan, silent, before)
-        corpus.refresh(scan, silent, after)
+        corpus.refresh(scan, ignore, before)
+        corpus.refresh(scan, ignore, after)
         with Corpus.open(tmp_path / after[0].source) as fresh:
-            fresh.refresh(scan, silent, after)
+            fresh.refresh(scan, ignore, after)
             assert content(corpus) == content(fresh)
 
 
-def test_a_broken_file_is_named_and_stops_nothing(corpus: Corpus, docs: Path) -> None:
+def test_refresh_reports_broken_file_and_continues(corpus: Corpus, docs: Path) -> None:
     write(docs / "broken.pdf", b"%PDF-1.7 and no more")
     events: list[Event] = []
-    found = corpus.refresh(discover([docs]), events.append)
-    assert found.added == 3
-    [(source, reason)] = found.failed
+    result = corpus.refresh(discover([docs]), events.append)
+    assert result.added == 3
+    [(source, reason)] = result.failed
     assert source.endswith("broken.pdf")
     assert reason
     assert [event.data["failed"] for event in events if "failed" in event.data] == [source]
     assert [(e.data["done"], e.data["total"]) for e in events if "done" in e.data] == [(n, 4) for n in (1, 2, 3, 4)]
     events.clear()
-    assert corpus.refresh(discover([docs]), events.append).failed == found.failed
+    assert corpus.refresh(discover([docs]), events.append).failed == result.failed
     assert events == []
 
 
-def test_documents_without_a_file_are_replaced(corpus: Corpus, docs: Path) -> None:
+def test_refresh_replaces_documents_without_a_file(corpus: Corpus, docs: Path) -> None:
     assert refreshed(corpus, docs, from_text("Piped in: a whale.", "-")).added == 4
     assert refreshed(corpus, docs, from_text("Piped in: a walrus.", "-")).changed == 1
     assert corpus.lexical("whale", 5) == []
@@ -214,22 +214,22 @@ def test_documents_without_a_file_are_replaced(corpus: Corpus, docs: Path) -> No
     assert refreshed(corpus, docs).removed == 1
 
 
-def test_pages_lines_and_title_come_back(corpus: Corpus) -> None:
+def test_document_restores_pages_lines_and_title(corpus: Corpus) -> None:
     document = Document("x1", "-", "one two", pages=(0, 4), lines=((0, 1), (4, 7)), title="T")
-    corpus.refresh(Scan((), {}), silent, [document])
+    corpus.refresh(Scan((), {}), ignore, [document])
     assert corpus.document("x1") == document
     with pytest.raises(KeyError):
         corpus.document("x2")
 
 
 def embed(corpus: Corpus, name: str = "m") -> None:
-    """Give every chunk without a vector one that tells its length."""
+    """Give every chunk without a vector one with its length."""
     ids = corpus.missing_vectors(corpus.chunk_ids(), name)
     array = np.array([[len(chunk.text), 1.0] for chunk in corpus.get(ids)], dtype=np.float32).reshape(-1, 2)
     assert corpus.store_vectors(ids, name, array)
 
 
-def test_vectors_come_back_in_the_order_asked_for(corpus: Corpus, docs: Path) -> None:
+def test_vectors_have_the_order_of_the_ids(corpus: Corpus, docs: Path) -> None:
     refreshed(corpus, docs)
     ids = corpus.chunk_ids()
     assert corpus.vectors(ids, "m")[0] == []
@@ -244,7 +244,7 @@ def test_vectors_come_back_in_the_order_asked_for(corpus: Corpus, docs: Path) ->
     assert corpus.status().vectors == {"m": len(ids)}
 
 
-def test_vectors_survive_renames_and_edits_elsewhere_and_leave_with_their_text(corpus: Corpus, docs: Path) -> None:
+def test_vectors_survive_renames_and_edits_and_go_with_their_text(corpus: Corpus, docs: Path) -> None:
     refreshed(corpus, docs)
     embed(corpus)
     (docs / "b.txt").rename(docs / "renamed.txt")
@@ -252,13 +252,13 @@ def test_vectors_survive_renames_and_edits_elsewhere_and_leave_with_their_text(c
     refreshed(corpus, docs)
     [missing] = corpus.get(corpus.missing_vectors(corpus.chunk_ids(), "m"))
     assert missing.text.startswith("## New")
-    kept = corpus.status().vectors["m"]
+    before = corpus.status().vectors["m"]
     (docs / "c.txt").unlink()
     refreshed(corpus, docs)
-    assert corpus.status().vectors == {"m": kept - 1}
+    assert corpus.status().vectors == {"m": before - 1}
 
 
-def test_storing_a_vector_of_a_chunk_that_left_does_nothing(corpus: Corpus, docs: Path) -> None:
+def test_store_vectors_skips_removed_chunks(corpus: Corpus, docs: Path) -> None:
     refreshed(corpus, docs)
     ids = corpus.chunk_ids()
     with Corpus.open(corpus.folder) as other:

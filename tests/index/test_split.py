@@ -1,4 +1,4 @@
-"""Chunks tile their document, end where a reader would end them, and know where they stand."""
+"""Chunks tile their document, end where a reader would end them, and have their headings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def document(text: str, source: str = "a.md", title: str = "") -> Document:
     return Document("id", source, text, title=title)
 
 
-def pieces(one: Document) -> list[str]:
-    return [one.text[start:end] for start, end in split(one)]
+def pieces(doc: Document) -> list[str]:
+    return [doc.text[start:end] for start, end in split(doc)]
 
 
 PIECE = st.one_of(
@@ -34,34 +34,34 @@ PIECE = st.one_of(
 @example("", "a.md")
 @example(" \n" * 2000, "a.txt")
 @example("```\n" * 2000, "a.md")
-def test_chunks_tile_the_text(text: str, source: str) -> None:
-    one = document(text, source)
-    spans = split(one)
+def test_split_tiles_the_text(text: str, source: str) -> None:
+    doc = document(text, source)
+    spans = split(doc)
     assert "".join(text[start:end] for start, end in spans) == text
     assert all(start < end for start, end in spans)
     assert [start for start, _ in spans[1:]] == [end for _, end in spans[:-1]]
-    assert len(contexts(one, spans)) == len(spans)
+    assert len(contexts(doc, spans)) == len(spans)
 
 
-def test_empty_text_has_no_chunks() -> None:
+def test_split_of_empty_text_is_empty() -> None:
     assert split(document("")) == []
 
 
 @pytest.mark.parametrize(
     "text", [PROSE * 300, "该公司成立于一九三一年。" * 900, "8aa4abc9-3555-4fe3-8482: 01c4150c\n" * 400]
 )
-def test_chunks_have_about_the_target_in_every_kind_of_text(text: str) -> None:
+def test_split_meets_the_target_in_every_kind_of_text(text: str) -> None:
     sizes = [count(piece) for piece in pieces(document(text))]
     assert len(sizes) > 5
     assert all(TARGET_TOKENS * 0.5 <= size <= TARGET_TOKENS * 1.4 for size in sizes[:-1])
     assert sizes[-1] >= TARGET_TOKENS * 0.15
 
 
-def test_prose_ends_with_a_sentence() -> None:
+def test_split_ends_prose_at_a_sentence() -> None:
     assert all(piece.rstrip().endswith(("1931.", "feared.")) for piece in pieces(document(PROSE * 100)))
 
 
-def test_paragraphs_stay_whole_where_they_can() -> None:
+def test_split_keeps_paragraphs_whole() -> None:
     paragraph = PROSE * 2 + "\n\n"
     assert all(piece.endswith("\n\n") for piece in pieces(document(paragraph * 30)))
 
@@ -76,55 +76,55 @@ def test_paragraphs_stay_whole_where_they_can() -> None:
         ("a.txt", ' "8aa4abc9-3555": "A. Then. B",\n'),
     ],
 )
-def test_lines_of_data_code_and_dialogue_stay_whole(source: str, line: str) -> None:
+def test_split_keeps_lines_of_data_code_and_dialogue_whole(source: str, line: str) -> None:
     assert all(piece.endswith("\n") for piece in pieces(document(line * 300, source)))
 
 
-def test_hard_wrapped_prose_is_not_cut_at_its_line_ends() -> None:
+def test_split_ignores_line_ends_of_wrapped_prose() -> None:
     text = "The ship with the grain of the whole valley left\nthe quay at dawn. " * 60
     assert all(piece.endswith("dawn. ") for piece in pieces(document(text, "a.txt")))
 
 
-def test_a_heading_begins_a_chunk() -> None:
+def test_split_starts_a_chunk_at_a_heading() -> None:
     text = "# One\n\n" + PROSE * 4 + "\n\n## Two\n\n" + PROSE * 4 + "\n\n# Three\n\n" + PROSE * 4
     assert [piece.split("\n")[0] for piece in pieces(document(text))] == ["# One", "## Two", "# Three"]
 
 
-def test_small_sections_share_a_chunk() -> None:
+def test_split_joins_small_sections() -> None:
     assert len(pieces(document("# A\n\nshort.\n\n# B\n\nshort.\n\n# C\n\nshort.\n"))) == 1
 
 
-def test_contexts_are_title_and_headings_above() -> None:
+def test_contexts_are_title_and_headings() -> None:
     text = "# One\n\n" + PROSE * 30 + "\n\n## Two ##\n\n" + PROSE * 6 + "\n\n# Three\n\n" + PROSE * 6
-    one = document(text, title="The Harbour")
-    found = contexts(one, split(one))
-    assert list(dict.fromkeys(found)) == ["The Harbour > One", "The Harbour > One > Two", "The Harbour > Three"]
-    assert found.count("The Harbour > One") > 1
+    doc = document(text, title="The Harbour")
+    listed = contexts(doc, split(doc))
+    assert list(dict.fromkeys(listed)) == ["The Harbour > One", "The Harbour > One > Two", "The Harbour > Three"]
+    assert listed.count("The Harbour > One") > 1
 
 
-def test_a_title_that_is_the_first_heading_is_said_once() -> None:
-    one = document("# The   Harbour\n\ntext", title="The Harbour")
-    assert contexts(one, split(one)) == ["The Harbour"]
+def test_contexts_do_not_repeat_the_title() -> None:
+    doc = document("# The   Harbour\n\ntext", title="The Harbour")
+    assert contexts(doc, split(doc)) == ["The Harbour"]
 
 
-def test_a_table_repeats_its_header_line() -> None:
-    one = document("ship,port,tons\n" + "Elbe,Ostrava,1200\n" * 300, "ships.csv", "Ships")
-    found = contexts(one, split(one))
-    assert found[0] == "Ships"
-    assert set(found[1:]) == {"Ships > ship,port,tons"}
+def test_contexts_of_a_table_are_its_header_line() -> None:
+    doc = document("ship,port,tons\n" + "Elbe,Ostrava,1200\n" * 300, "ships.csv", "Ships")
+    listed = contexts(doc, split(doc))
+    assert listed[0] == "Ships"
+    assert set(listed[1:]) == {"Ships > ship,port,tons"}
 
 
-def test_fenced_code_and_source_code_have_no_headings() -> None:
+def test_headings_ignore_code() -> None:
     assert headings(document("```sh\n# not one\n```\n# One\n")) != []
-    assert [one.text for one in headings(document("```sh\n# not one\n```\n# One\n"))] == ["One"]
+    assert [doc.text for doc in headings(document("```sh\n# not one\n```\n# One\n"))] == ["One"]
     assert headings(document("# a comment\nx = 1\n", "a.py")) == []
 
 
-def test_underlined_headings_take_their_level_from_the_order_of_their_lines() -> None:
+def test_headings_rank_underlines_by_first_use() -> None:
     text = "=====\nGuide\n=====\n\nFirst\n-----\n\ntext\n\nPart\r\n~~~~\r\n\r\ntext\n\nSecond\n------\n"
-    found = [(one.level, one.text) for one in headings(document(text, "a.rst"))]
-    assert found == [(1, "Guide"), (2, "First"), (3, "Part"), (2, "Second")]
+    listed = [(doc.level, doc.text) for doc in headings(document(text, "a.rst"))]
+    assert listed == [(1, "Guide"), (2, "First"), (3, "Part"), (2, "Second")]
 
 
-def test_front_matter_is_no_heading() -> None:
+def test_headings_ignore_front_matter() -> None:
     assert headings(document("---\ntitle: x\n---\n\ntext\n")) == []

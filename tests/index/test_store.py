@@ -1,4 +1,4 @@
-"""The index's file survives being killed, damaged and outdated, and is shared by processes."""
+"""The index's file survives kills, damage and older formats, and processes share it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 from support.corpora import PROSE, content, refreshed, touch, write, write_docs
 
 import lcrag
+from lcrag.errors import Busy, Damaged, IndexUnavailable
 from lcrag.index import store
 from lcrag.index.corpus import Corpus, clear
 from lcrag.ingest import discover
@@ -32,7 +33,7 @@ def messages(corpus: Corpus, docs: Path) -> list[str]:
     return [event.data["message"] for event in events if "message" in event.data]
 
 
-def test_another_format_is_built_anew(tmp_path: Path, docs: Path) -> None:
+def test_open_rebuilds_another_format(tmp_path: Path, docs: Path) -> None:
     with Corpus.open(tmp_path / "index") as corpus:
         refreshed(corpus, docs)
         before = content(corpus)
@@ -47,7 +48,7 @@ def test_another_format_is_built_anew(tmp_path: Path, docs: Path) -> None:
         assert messages(corpus, docs) == []
 
 
-def test_a_foreign_database_is_built_anew(tmp_path: Path, docs: Path) -> None:
+def test_open_rebuilds_a_foreign_database(tmp_path: Path, docs: Path) -> None:
     (tmp_path / "index").mkdir()
     db = sqlite3.connect(tmp_path / "index" / store.FILE)
     db.execute('CREATE TABLE "of ""others" (x)')
@@ -57,7 +58,7 @@ def test_a_foreign_database_is_built_anew(tmp_path: Path, docs: Path) -> None:
         assert corpus.size.documents == 3
 
 
-def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, docs: Path) -> None:
+def test_open_sets_aside_a_file_that_is_not_a_database(tmp_path: Path, docs: Path) -> None:
     write(tmp_path / "index" / store.FILE, b"not a database at all" * 1000)
     with Corpus.open(tmp_path / "index") as corpus:
         assert ["damaged" in message for message in messages(corpus, docs)] == [True]
@@ -65,7 +66,7 @@ def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, docs: Path) -> 
     assert (tmp_path / "index" / f"{store.FILE}.damaged").read_bytes().startswith(b"not a database")
 
 
-def test_a_damaged_database_is_an_error_to_read_and_is_mended_by_a_refresh(tmp_path: Path, docs: Path) -> None:
+def test_refresh_repairs_a_damaged_database(tmp_path: Path, docs: Path) -> None:
     with Corpus.open(tmp_path / "index") as corpus:
         refreshed(corpus, docs)
         before = content(corpus)
@@ -73,7 +74,7 @@ def test_a_damaged_database_is_an_error_to_read_and_is_mended_by_a_refresh(tmp_p
     data = path.read_bytes()
     path.write_bytes(data[:8192] + b"\x5a" * (len(data) - 8192))
     touch(docs / "a.md")
-    with closing(sqlite3.connect(path)) as db, pytest.raises(store.Damaged) as raised, store.translated(path):
+    with closing(sqlite3.connect(path)) as db, pytest.raises(Damaged) as raised, store.translate_errors(path):
         db.execute("SELECT * FROM files").fetchall()
     assert raised.value.hint
     assert raised.value.exit_code == 3
@@ -82,15 +83,16 @@ def test_a_damaged_database_is_an_error_to_read_and_is_mended_by_a_refresh(tmp_p
         assert content(corpus) == before
 
 
-def test_a_folder_that_cannot_be_made_is_an_error_with_a_hint(tmp_path: Path) -> None:
+def test_open_gives_a_hint_if_the_folder_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(store.IndexUnavailable) as raised:
+    with pytest.raises(IndexUnavailable) as raised:
         Corpus.open(tmp_path / "file" / "index")
     assert "--index" in raised.value.hint
 
 
-def test_clear_deletes_the_index_and_nothing_else(tmp_path: Path, docs: Path) -> None:
+def test_clear_deletes_only_the_index(tmp_path: Path, docs: Path) -> None:
     write(tmp_path / "index" / "mine.txt", "mine")
+    write(tmp_path / "index" / f"{store.FILE}.killed" / "half", "left by a process that was killed")
     with Corpus.open(tmp_path / "index") as corpus:
         refreshed(corpus, docs)
     assert clear(tmp_path / "index")
@@ -124,7 +126,7 @@ def child(index: Path, docs: Path, stop_at: int) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
 
-def test_a_killed_refresh_leaves_the_old_index(tmp_path: Path, docs: Path) -> None:
+def test_refresh_killed_leaves_the_old_index(tmp_path: Path, docs: Path) -> None:
     with Corpus.open(tmp_path / "index") as corpus:
         refreshed(corpus, docs)
         before = content(corpus)
@@ -142,7 +144,9 @@ def test_a_killed_refresh_leaves_the_old_index(tmp_path: Path, docs: Path) -> No
         assert content(corpus) == content(fresh)
 
 
-def test_two_processes_index_while_a_third_reads(tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refresh_in_two_processes_while_a_third_reads(
+    tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lcrag.index.corpus._VECTOR_WAIT_SECONDS", 0)
     with Corpus.open(tmp_path / "index") as reader:
         refreshed(reader, docs)
@@ -169,13 +173,13 @@ def test_two_processes_index_while_a_third_reads(tmp_path: Path, docs: Path, mon
         assert content(reader) != before
 
 
-def test_waiting_for_too_long_is_an_error_with_a_hint(tmp_path: Path) -> None:
+def test_writing_gives_a_hint_after_waiting_too_long(tmp_path: Path) -> None:
     path = tmp_path / store.FILE
     first, second = store.connect(path), store.connect(path)
     waited = []
     with (
         store.writing(first, path),
-        pytest.raises(store.Busy, match="another process") as raised,
+        pytest.raises(Busy, match="another process") as raised,
         store.writing(second, path, wait=0, waiting=lambda: waited.append(1)),
     ):
         pass

@@ -1,4 +1,4 @@
-"""Files read by processes side by side: the same index, in the same order, whatever a file does to its reader."""
+"""Files parsed by parallel workers: the same index, in the same order, whatever a file does to its worker."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from support.corpora import content, refreshed, write, write_docs
 
-from lcrag.index import workers as readers
+from lcrag.index import workers
 from lcrag.index.corpus import Corpus
-from lcrag.index.prepare import ParsedFile
 from lcrag.index.workers import parse_files
 from lcrag.ingest import discover
 
@@ -17,7 +16,7 @@ CRASHING = (
     "import json, os, sys; sys.path[:] = json.loads(sys.argv[1])\n"
     "from lcrag import ingest\nfrom lcrag.index import workers\n"
     "read = ingest.read\n"
-    "ingest.read = lambda file: os._exit(9) if file.path.name == 'bad.txt' else read(file)\n"
+    "ingest.read = lambda file: os._exit(9) if file.path.endswith('bad.txt') else read(file)\n"
     "workers.serve()\n"
 )
 
@@ -33,20 +32,20 @@ def docs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "SIDE_BY_SIDE", 0)
-    monkeypatch.setattr(readers, "BATCH_FILES", 3)
-    monkeypatch.setattr(readers.os, "cpu_count", lambda: 3)
+def three_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PARALLEL_FROM", 0)
+    monkeypatch.setattr(workers, "BATCH_FILES", 3)
+    monkeypatch.setattr(workers.os, "cpu_count", lambda: 3)
 
 
-def test_the_index_is_the_same(docs: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_refresh_with_workers_builds_the_same_index(docs: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     with Corpus.open(tmp_path / "alone") as corpus:
-        told = refreshed(corpus, docs)
-        alone = content(corpus)
-    request.getfixturevalue("side_by_side")
+        alone = refreshed(corpus, docs)
+        expected = content(corpus)
+    request.getfixturevalue("three_workers")
     with Corpus.open(tmp_path / "together") as corpus:
-        assert refreshed(corpus, docs) == told
-        assert content(corpus) == alone
+        assert refreshed(corpus, docs) == alone
+        assert content(corpus) == expected
         write(docs / "05.md", "Another text altogether.")
         (docs / "06.md").rename(docs / "z.md")
         changed = refreshed(corpus, docs)
@@ -54,45 +53,46 @@ def test_the_index_is_the_same(docs: Path, tmp_path: Path, request: pytest.Fixtu
     assert [source for source, _ in changed.failed] == [str(docs / "empty.docx")]
 
 
-@pytest.mark.usefixtures("side_by_side")
-def test_they_come_in_order_and_known_bytes_are_not_parsed(docs: Path) -> None:
+@pytest.mark.usefixtures("three_workers")
+def test_parse_files_preserves_order_and_skips_known_bytes(docs: Path) -> None:
     files = discover([docs]).files
     first = dict(parse_files(files, set()))
     assert list(first) == list(files)
-    again = [found for _, found in parse_files(files, {one.digest for one in first.values() if not one.failed})]
-    assert [found.document is None for found in again] == [True] * len(files)
-    assert sum(bool(found.failed) for found in again) == 1
+    known = {parsed.digest for parsed in first.values() if not parsed.failed}
+    again = [parsed for _, parsed in parse_files(files, known)]
+    assert [parsed.document is None for parsed in again] == [True] * len(files)
+    assert sum(bool(parsed.failed) for parsed in again) == 1
 
 
-@pytest.mark.usefixtures("side_by_side")
-def test_a_file_that_ends_its_reader_fails_alone(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "_PROGRAM", CRASHING)
-    write(docs / "bad.txt", "It brings down whoever reads it.")
-    found: dict[str, ParsedFile] = {file.path.name: one for file, one in parse_files(discover([docs]).files, set())}
-    assert "code 9" in found["bad.txt"].failed
-    assert [name for name, one in found.items() if one.failed] == ["bad.txt", "empty.docx"]
+@pytest.mark.usefixtures("three_workers")
+def test_parse_files_survives_a_file_that_crashes_its_worker(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_PROGRAM", CRASHING)
+    write(docs / "bad.txt", "It crashes its worker.")
+    by_name = {Path(file.path).name: parsed for file, parsed in parse_files(discover([docs]).files, set())}
+    assert "code 9" in by_name["bad.txt"].failed
+    assert [name for name, parsed in by_name.items() if parsed.failed] == ["bad.txt", "empty.docx"]
 
 
-@pytest.mark.usefixtures("side_by_side")
-def test_whoever_stops_listening_leaves_no_process_behind(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[readers._Process] = []
-    start = readers._Process._start
+@pytest.mark.usefixtures("three_workers")
+def test_parse_files_closed_early_ends_all_workers(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[workers._Worker] = []
+    start = workers._Worker._start
 
-    def kept(self: readers._Process) -> None:
+    def start_and_record(self: workers._Worker) -> None:
         start(self)
         started.append(self)
 
-    monkeypatch.setattr(readers._Process, "_start", kept)
-    listening = parse_files(discover([docs]).files, set())
-    next(listening)
-    listening.close()  # type: ignore[attr-defined]
+    monkeypatch.setattr(workers._Worker, "_start", start_and_record)
+    results = parse_files(discover([docs]).files, set())
+    next(results)
+    results.close()  # type: ignore[attr-defined]
     assert len(started) == 3
-    assert all(one._running.poll() is not None for one in started)
+    assert all(worker._process.poll() is not None for worker in started)
 
 
-def test_a_large_refresh_is_heard_file_by_file(docs: Path, tmp_path: Path, side_by_side: None) -> None:
+def test_refresh_with_workers_emits_progress_per_file(docs: Path, tmp_path: Path, three_workers: None) -> None:
     with Corpus.open(tmp_path / "index") as corpus:
-        seen = []
-        corpus.refresh(discover([docs]), lambda event: seen.append(event.data.get("done")))
-    told = [done for done in seen if done is not None]
-    assert told == list(range(1, len(discover([docs]).files) + 1))
+        events = []
+        corpus.refresh(discover([docs]), lambda event: events.append(event.data.get("done")))
+    done = [number for number in events if number is not None]
+    assert done == list(range(1, len(discover([docs]).files) + 1))

@@ -1,4 +1,4 @@
-"""What is read and what is left out, and that everything left out is counted."""
+"""Which files are read, which are skipped, and that every skipped one is counted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def names(root: Path, *paths: Path | str) -> list[str]:
     return [os.path.relpath(file.path, root) for file in discover(paths or [root]).files]
 
 
-def test_a_folder_is_walked_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+def test_discover_walks_folders_and_counts_what_it_skips(tmp_path: Path) -> None:
     tree(
         tmp_path,
         {
@@ -37,11 +37,11 @@ def test_a_folder_is_walked_and_what_is_left_out_is_counted(tmp_path: Path) -> N
         },
     )
     scan = discover([tmp_path])
-    assert [file.path.name for file in scan.files] == ["a.md", "f.noext", "b.txt"]
+    assert [Path(file.path).name for file in scan.files] == ["a.md", "f.noext", "b.txt"]
     assert scan.skipped == {"hidden": 2, "binary": 2, "empty": 1}
 
 
-def test_ignore_files_nested_negated_and_of_lcrag(tmp_path: Path) -> None:
+def test_discover_respects_nested_and_negated_ignore_files(tmp_path: Path) -> None:
     tree(
         tmp_path,
         {
@@ -61,14 +61,14 @@ def test_ignore_files_nested_negated_and_of_lcrag(tmp_path: Path) -> None:
     assert discover([tmp_path]).skipped == {"ignored": 4}
 
 
-def test_ignore_files_above_count_inside_a_repository_only(tmp_path: Path) -> None:
+def test_discover_uses_outer_ignore_files_only_in_a_repository(tmp_path: Path) -> None:
     tree(tmp_path, {".gitignore": "*.tmp\n", "docs/a.md": "x", "docs/b.tmp": "x"})
     assert names(tmp_path, tmp_path / "docs") == ["docs/a.md", "docs/b.tmp"]
     (tmp_path / ".git").mkdir()
     assert names(tmp_path, tmp_path / "docs") == ["docs/a.md"]
 
 
-def test_links_out_of_the_tree_are_skipped_and_loops_end(tmp_path: Path) -> None:
+def test_discover_skips_links_out_of_the_tree_and_loops(tmp_path: Path) -> None:
     tree(tmp_path, {"inside/a.md": "x", "outside/b.md": "x"})
     (tmp_path / "inside/out").symlink_to(tmp_path / "outside")
     (tmp_path / "inside/out.md").symlink_to(tmp_path / "outside/b.md")
@@ -76,21 +76,21 @@ def test_links_out_of_the_tree_are_skipped_and_loops_end(tmp_path: Path) -> None
     (tmp_path / "inside/dead").symlink_to(tmp_path / "inside/nowhere")
     (tmp_path / "inside/same.md").symlink_to(tmp_path / "inside/a.md")
     scan = discover([tmp_path / "inside"])
-    assert [file.path.name for file in scan.files] == ["a.md"]
+    assert [Path(file.path).name for file in scan.files] == ["a.md"]
     assert scan.skipped == {"outside_tree": 3}
 
 
-def test_a_named_file_is_taken_though_hidden_or_ignored(tmp_path: Path) -> None:
+def test_discover_reads_a_named_file_even_if_hidden_or_ignored(tmp_path: Path) -> None:
     tree(tmp_path, {".gitignore": "*", ".notes.md": "x"})
     assert names(tmp_path, tmp_path / ".notes.md") == [".notes.md"]
 
 
-def test_a_file_reached_twice_counts_once(tmp_path: Path) -> None:
+def test_discover_lists_each_file_once(tmp_path: Path) -> None:
     tree(tmp_path, {"a.md": "x"})
     assert len(discover([tmp_path, tmp_path / "a.md", str(tmp_path) + "/"]).files) == 1
 
 
-def test_sources_are_as_the_user_wrote_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discover_writes_sources_as_the_user_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree(tmp_path, {"docs/sub/a.md": "x", "docs/b.md": "x"})
     monkeypatch.chdir(tmp_path)
     assert [file.source for file in discover(["docs/"]).files] == ["docs/b.md", "docs/sub/a.md"]
@@ -99,20 +99,20 @@ def test_sources_are_as_the_user_wrote_them(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("path", ["nowhere", "no*where", "", "a\0b"])
-def test_no_such_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+def test_discover_raises_no_such_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(NoSuchPath):
         discover([path])
 
 
-def test_a_named_binary_is_refused_with_advice(tmp_path: Path) -> None:
+def test_discover_refuses_a_named_binary_with_a_hint(tmp_path: Path) -> None:
     tree(tmp_path, {"a.png": b"\x89PNG\0"})
     with pytest.raises(InputError, match="binary") as refused:
         discover([tmp_path / "a.png"])
     assert "convert" in refused.value.hint
 
 
-def test_a_file_over_the_limit(tmp_path: Path) -> None:
+def test_discover_skips_or_refuses_a_large_file(tmp_path: Path) -> None:
     big = tmp_path / "big.txt"
     with big.open("wb") as file:
         file.truncate(256_000_001)
@@ -121,21 +121,21 @@ def test_a_file_over_the_limit(tmp_path: Path) -> None:
         discover([big])
 
 
-def test_a_glob_and_a_file_with_such_a_name(tmp_path: Path) -> None:
+def test_discover_tells_a_glob_from_a_file_with_such_a_name(tmp_path: Path) -> None:
     tree(tmp_path, {"a[1].md": "x", "b.md": "x", "c.txt": "x"})
     assert names(tmp_path, tmp_path / "a[1].md") == ["a[1].md"]
     assert names(tmp_path, f"{tmp_path}/*.md") == ["a[1].md", "b.md"]
 
 
-def test_a_glob_does_not_follow_links_round_in_circles(tmp_path: Path) -> None:
+def test_discover_glob_does_not_follow_links(tmp_path: Path) -> None:
     tree(tmp_path, {"a.md": "x", "sub/b.md": "x", "sub/.hidden.md": "x"})
     for number in range(3):
         (tmp_path / f"loop{number}").symlink_to(tmp_path)
     assert names(tmp_path, f"{tmp_path}/**/*.md") == ["a.md", "sub/b.md"]
 
 
-def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+def test_discover_accepts_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.txt")).write_text("x")
     [file] = discover([tmp_path]).files
     assert file.source.endswith("\ufffd.txt")
-    assert file.path.read_text() == "x"
+    assert Path(file.path).read_text() == "x"

@@ -1,4 +1,4 @@
-"""Every format read from real files: the text is there, and its places lead back to the file."""
+"""Every format is read from real files: the text is complete, and its offsets lead back to the file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.ingest import UnreadableFile, discover, from_text, read
-from lcrag.ingest.text import decoded
+from lcrag.errors import UnreadableFile
+from lcrag.ingest import discover, from_text, nothing_readable, read
+from lcrag.ingest.text import decode
 from lcrag.text.places import line_of, page_of
 from lcrag.types import Document
 
@@ -27,12 +28,12 @@ def document(tmp_path: Path, name: str, data: bytes | str) -> Document:
     return read(file)
 
 
-def line(found: Document, words: str) -> int | None:
-    return line_of(found, found.text.index(words))
+def line(parsed: Document, words: str) -> int | None:
+    return line_of(parsed, parsed.text.index(words))
 
 
-def page(found: Document, words: str) -> int | None:
-    return page_of(found, found.text.index(words))
+def page(parsed: Document, words: str) -> int | None:
+    return page_of(parsed, parsed.text.index(words))
 
 
 PDF_PAGE = (
@@ -65,49 +66,49 @@ def pdf(*pages: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.rst", "a.py", "a.csv", "a.tsv", "a.json", "a.jsonl", "a.xyz"])
-def test_text_is_kept_as_it_stands(tmp_path: Path, name: str) -> None:
+def test_read_text_unchanged(tmp_path: Path, name: str) -> None:
     text = "# Head\n\nfirst, second\r\n{third}\n"
-    found = document(tmp_path, name, text)
-    assert found.text == text.replace("\r\n", "\n")
-    assert line(found, "{third}") == 4
-    assert page_of(found, 0) is None
+    parsed = document(tmp_path, name, text)
+    assert parsed.text == text.replace("\r\n", "\n")
+    assert line(parsed, "{third}") == 4
+    assert page_of(parsed, 0) is None
 
 
 @pytest.mark.parametrize(
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1", "cp1252"]
 )
-def test_encodings(encoding: str) -> None:
+def test_decode_detects_the_encoding(encoding: str) -> None:
     text = "Der Bär saß an der Küste, 12 Tage lang, und wärmte sich."
-    assert decoded(text.encode(encoding)) == text
+    assert decode(text.encode(encoding)) == text
 
 
-def test_other_scripts_in_old_encodings() -> None:
+def test_decode_guesses_encodings_of_other_scripts() -> None:
     text = "Быстрая коричневая лиса перепрыгнула через ленивую собаку у реки. " * 5
-    assert decoded(text.encode("cp1251")) == text
+    assert decode(text.encode("cp1251")) == text
     text = "吾輩は猫である。名前はまだ無い。どこで生れたかとんと見当がつかぬ。" * 5
-    assert decoded(text.encode("shift_jis")) == text
+    assert decode(text.encode("shift_jis")) == text
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\0")))
-def test_utf8_comes_back_as_it_was(text: str) -> None:
-    assert decoded(text.encode()) == text.removeprefix("\ufeff")
+def test_decode_reverses_utf8(text: str) -> None:
+    assert decode(text.encode()) == text.removeprefix("\ufeff")
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_decode_to_something_storable(data: bytes) -> None:
-    text = decoded(data)
+def test_decode_returns_storable_text_for_any_bytes(data: bytes) -> None:
+    text = decode(data)
     assert "\r" not in text
     assert "\0" not in text
     if text.strip():
         from_text(text, "x").text.encode("utf-8")
 
 
-def test_a_lone_surrogate_does_not_stop_anything() -> None:
+def test_from_text_replaces_a_lone_surrogate() -> None:
     assert from_text("a\ud800b", "x").text == "a?b"
 
 
-def test_html_keeps_headings_lists_and_tables_and_knows_the_lines(tmp_path: Path) -> None:
-    found = document(
+def test_read_html_with_headings_lists_tables_and_lines(tmp_path: Path) -> None:
+    parsed = document(
         tmp_path,
         "a.html",
         "<html><head><title>The  Page</title><style>p {color: red}</style></head>\n<body><nav>menu</nav>\n"
@@ -115,8 +116,8 @@ def test_html_keeps_headings_lists_and_tables_and_knows_the_lines(tmp_path: Path
         "<ul><li>one</li>\n<li>two</li></ul>\n<table><tr><th>Name</th><th>Age</th></tr>\n<tr><td>Ann</td><td>7</td></tr>"
         "</table>\n<pre>  keep\n    this</pre>\n<div>a<br>b &amp; &#x4e2d;</div></body></html>\n",
     )
-    assert found.title == "The Page"
-    assert found.text.split("\n") == [
+    assert parsed.title == "The Page"
+    assert parsed.text.split("\n") == [
         "# Top",
         "",
         "First boldline and the second.",
@@ -135,14 +136,14 @@ def test_html_keeps_headings_lists_and_tables_and_knows_the_lines(tmp_path: Path
         "",
     ]
     lines = {
-        words: line(found, words) for words in ("# Top", "First", "and the", "- two", "Ann", "keep", "this", "b &")
+        words: line(parsed, words) for words in ("# Top", "First", "and the", "- two", "Ann", "keep", "this", "b &")
     }
     assert lines == {
         "# Top": 3, "First": 4, "and the": 5, "- two": 7, "Ann": 9, "keep": 10, "this": 11, "b &": 12
     }  # fmt: skip
 
 
-def test_html_in_its_declared_encoding(tmp_path: Path) -> None:
+def test_read_html_in_its_declared_encoding(tmp_path: Path) -> None:
     data = '<meta charset="windows-1251"><p>Привет, мир</p>'.encode("cp1251")
     assert "Привет, мир" in document(tmp_path, "a.html", data).text
 
@@ -150,40 +151,40 @@ def test_html_in_its_declared_encoding(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "data", ["<p>a", "plain words", "<div><p>a</div></p>", "<!-- x --><p>a", "<?xml version='1.0'?><p>a</p>"]
 )
-def test_html_as_people_write_it(tmp_path: Path, data: str) -> None:
+def test_read_html_that_is_malformed(tmp_path: Path, data: str) -> None:
     assert document(tmp_path, "a.html", data).text.strip() in ("a", "plain words")
 
 
-def test_pdf_pages(tmp_path: Path) -> None:
-    found = document(tmp_path, "a.pdf", pdf("The first page.", "The second page.", "The third."))
-    assert [page(found, words) for words in ("first", "second", "third")] == [1, 2, 3]
-    assert line_of(found, 0) is None
+def test_read_pdf_with_pages(tmp_path: Path) -> None:
+    parsed = document(tmp_path, "a.pdf", pdf("The first page.", "The second page.", "The third."))
+    assert [page(parsed, words) for words in ("first", "second", "third")] == [1, 2, 3]
+    assert line_of(parsed, 0) is None
 
 
-def test_a_scanned_pdf_says_so(tmp_path: Path) -> None:
+def test_read_scanned_pdf_mentions_ocr(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="OCR"):
         document(tmp_path, "a.pdf", pdf("", ""))
 
 
-def test_docx(tmp_path: Path) -> None:
-    made = docx.Document()
-    made.add_heading("The Title", 0)
-    made.add_heading("A Part", 1)
-    made.add_paragraph("Some words.")
-    made.add_paragraph("item", style="List Bullet")
-    table = made.add_table(rows=2, cols=2)
+def test_read_docx(tmp_path: Path) -> None:
+    written = docx.Document()
+    written.add_heading("The Title", 0)
+    written.add_heading("A Part", 1)
+    written.add_paragraph("Some words.")
+    written.add_paragraph("item", style="List Bullet")
+    table = written.add_table(rows=2, cols=2)
     for number, cell in enumerate(cell for row in table.rows for cell in row.cells):
         cell.text = f"c{number}"
-    made.add_paragraph("After.")
-    made.save(str(tmp_path / "a.docx"))
+    written.add_paragraph("After.")
+    written.save(str(tmp_path / "a.docx"))
     [file] = discover([tmp_path / "a.docx"]).files
-    found = read(file)
-    assert found.text == "# The Title\n\n# A Part\n\nSome words.\n\n- item\n\nc0 | c1\nc2 | c3\n\nAfter.\n"
-    assert found.title == "The Title"
-    assert line_of(found, 5) is None
+    parsed = read(file)
+    assert parsed.text == "# The Title\n\n# A Part\n\nSome words.\n\n- item\n\nc0 | c1\nc2 | c3\n\nAfter.\n"
+    assert parsed.title == "The Title"
+    assert line_of(parsed, 5) is None
 
 
-def test_pptx_slides_are_pages(tmp_path: Path) -> None:
+def test_read_pptx_with_slides_as_pages(tmp_path: Path) -> None:
     show = pptx.Presentation()
     for number in (1, 2):
         slide = show.slides.add_slide(show.slide_layouts[1])
@@ -192,9 +193,9 @@ def test_pptx_slides_are_pages(tmp_path: Path) -> None:
         slide.notes_slide.notes_text_frame.text = f"Say {number}"
     show.save(str(tmp_path / "a.pptx"))
     [file] = discover([tmp_path / "a.pptx"]).files
-    found = read(file)
-    assert "# Slide 2" in found.text
-    assert [page(found, words) for words in ("Body of 1", "Body of 2", "Say 2")] == [1, 2, 2]
+    parsed = read(file)
+    assert "# Slide 2" in parsed.text
+    assert [page(parsed, words) for words in ("Body of 1", "Body of 2", "Say 2")] == [1, 2, 2]
 
 
 def epub(chapters: dict[str, str]) -> bytes:
@@ -219,64 +220,64 @@ def epub(chapters: dict[str, str]) -> bytes:
     return out.getvalue()
 
 
-def test_epub_in_the_order_of_its_spine(tmp_path: Path) -> None:
-    found = document(tmp_path, "a.epub", epub({"two.xhtml": "<h2>Two</h2><p>Last.</p>", "one.xhtml": "<p>First.</p>"}))
-    assert found.text == "First.\n\n## Two\n\nLast.\n"
-    assert found.title == "A Book"
+def test_read_epub_in_the_order_of_its_spine(tmp_path: Path) -> None:
+    parsed = document(tmp_path, "a.epub", epub({"two.xhtml": "<h2>Two</h2><p>Last.</p>", "one.xhtml": "<p>First.</p>"}))
+    assert parsed.text == "First.\n\n## Two\n\nLast.\n"
+    assert parsed.title == "A Book"
 
 
-def test_notebook_lines(tmp_path: Path) -> None:
+def test_read_notebook_with_lines(tmp_path: Path) -> None:
     cells = [
         {"cell_type": "markdown", "source": ['# A "quoted" title\n', "Words."]},
         {"cell_type": "code", "source": "x = 1\ny = 'é'", "outputs": [{"text": ["out\n"]}]},
     ]
     raw = json.dumps({"cells": cells}, indent=1, ensure_ascii=False)
-    found = document(tmp_path, "a.ipynb", raw)
-    assert found.title == 'A "quoted" title'
+    parsed = document(tmp_path, "a.ipynb", raw)
+    assert parsed.title == 'A "quoted" title'
     for words in ("Words.", "x = 1", "out"):
-        assert words in raw.split("\n")[(line(found, words) or 0) - 1]
+        assert words in raw.split("\n")[(line(parsed, words) or 0) - 1]
 
 
-def test_mail(tmp_path: Path) -> None:
+def test_read_mail(tmp_path: Path) -> None:
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "Ann <a@x.org>", "b@x.org", "Grüße"
     mail.set_content("Dear Ben,\n\nthe boat leaves at nine.\n")
     mail.add_attachment(b"data", maintype="application", subtype="pdf", filename="plan.pdf")
-    found = document(tmp_path, "a.eml", mail.as_bytes())
-    assert found.title == "Grüße"
-    assert "the boat leaves at nine." in found.text
-    assert "Attached: plan.pdf" in found.text
+    parsed = document(tmp_path, "a.eml", mail.as_bytes())
+    assert parsed.title == "Grüße"
+    assert "the boat leaves at nine." in parsed.text
+    assert "Attached: plan.pdf" in parsed.text
     raw = mail.as_bytes().decode().split("\n")
-    assert raw[(line(found, "the boat") or 0) - 1] == "the boat leaves at nine."
+    assert raw[(line(parsed, "the boat") or 0) - 1] == "the boat leaves at nine."
 
 
 @pytest.mark.parametrize("suffix", [".pdf", ".docx", ".pptx", ".epub", ".ipynb"])
 @pytest.mark.parametrize("data", [b"not what it says", b"PK\x03\x04broken", b"%PDF-1.4\n%%EOF", b'{"cells": 3}'])
-def test_a_broken_file_says_why_and_raises_one_thing(tmp_path: Path, suffix: str, data: bytes) -> None:
+def test_read_broken_file_raises_unreadable_file(tmp_path: Path, suffix: str, data: bytes) -> None:
     with pytest.raises(UnreadableFile) as refused:
         document(tmp_path, f"a{suffix}", data)
     assert str(refused.value)
 
 
 @pytest.mark.parametrize("cut", [10, 100, 400])
-def test_a_truncated_archive(tmp_path: Path, cut: int) -> None:
+def test_read_truncated_archive_raises_unreadable_file(tmp_path: Path, cut: int) -> None:
     with pytest.raises(UnreadableFile):
         document(tmp_path, "a.epub", epub({"a.xhtml": "<p>x</p>"})[:-cut])
 
 
-def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_refuses_an_archive_that_unpacks_to_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lcrag.ingest.archive.MAX_UNPACKED", 1000)
     with pytest.raises(UnreadableFile, match="unpacks"):
         document(tmp_path, "a.epub", epub({"a.xhtml": "x" * 2000}))
 
 
 @pytest.mark.parametrize("data", ["   \n\n", "﻿"])
-def test_a_file_of_nothing_but_space(tmp_path: Path, data: str) -> None:
+def test_read_blank_file_raises_unreadable_file(tmp_path: Path, data: str) -> None:
     with pytest.raises(UnreadableFile, match="no text"):
         document(tmp_path, "a.txt", data)
 
 
-def test_a_file_that_vanished(tmp_path: Path) -> None:
+def test_read_vanished_file_raises_unreadable_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("x")
     [file] = discover([path]).files
@@ -285,7 +286,13 @@ def test_a_file_that_vanished(tmp_path: Path) -> None:
         read(file)
 
 
-def test_a_line_of_ten_megabytes(tmp_path: Path) -> None:
-    found = document(tmp_path, "a.txt", "word " * 2_000_000)
-    assert line(found, "word") == 1
-    assert len(found.text) == 10_000_000
+def test_read_a_line_of_ten_megabytes(tmp_path: Path) -> None:
+    parsed = document(tmp_path, "a.txt", "word " * 2_000_000)
+    assert line(parsed, "word") == 1
+    assert len(parsed.text) == 10_000_000
+
+
+def test_nothing_readable_lists_the_reasons() -> None:
+    message = nothing_readable(["docs", "a.pdf"], {"binary": 2, "too_large": 1, "empty": 0}, [("a.pdf", "no text")])
+    assert message == "nothing to read in docs a.pdf (2 binary; 1 too large; a.pdf: no text)"
+    assert nothing_readable(["docs"], {}, []) == "nothing to read in docs"

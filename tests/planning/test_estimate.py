@@ -32,7 +32,7 @@ TERMS = st.lists(st.builds(Term, st.text(max_size=5), st.integers(0, 10**6), st.
 
 
 @given(st.text(max_size=80), HITS, TERMS, st.integers(0, 10**9), st.booleans())
-def test_nothing_makes_it_fail_and_all_of_it_is_in_range(question, hits, terms, tokens, dense) -> None:  # type: ignore[no-untyped-def]
+def test_estimate_never_fails_and_stays_in_range(question, hits, terms, tokens, dense) -> None:  # type: ignore[no-untyped-def]
     made = tuple(hit(n, score, lexical=lexical, dense=cosine) for n, (score, lexical, cosine) in enumerate(hits))
     found = estimate(Ranking(question, made, tuple(terms), CorpusSize(3, 9, tokens), dense))
     assert 0 <= found.diffusion <= 1
@@ -51,17 +51,17 @@ RISES = st.lists(st.floats(-5, 5), min_size=4, max_size=4).map(sorted)
 
 
 @given(st.floats(-9, 9), RISES, st.integers(1, 10**7), st.floats(0, 10**7), st.floats(0, 10**7))
-def test_coverage_does_not_fall(ease: float, rise: list[float], size: int, one: float, other: float) -> None:
+def test_coverage_never_falls(ease: float, rise: list[float], size: int, one: float, other: float) -> None:
     less, more = sorted((one, other))
     assert coverage(less, ease, KNOTS, rise, size) <= coverage(more, ease, KNOTS, rise, size) + 1e-12
 
 
 @given(st.floats(-9, 9), RISES, st.integers(1, 10**7))
-def test_what_is_easier_is_less_diffuse(ease: float, rise: list[float], size: int) -> None:
+def test_diffusion_is_lower_for_easier_questions(ease: float, rise: list[float], size: int) -> None:
     assert diffusion(ease + 1, KNOTS, rise, size) <= diffusion(ease, KNOTS, rise, size) <= 1
 
 
-def test_coverage_at_a_knot_is_the_fitted_one() -> None:
+def test_coverage_at_a_knot_is_the_fitted_value() -> None:
     assert coverage(1000, 0.5, KNOTS, [-2, -0.5, 1, 2], 10**6) == pytest.approx(0.5)
 
 
@@ -76,12 +76,12 @@ def test_coverage_at_a_knot_is_the_fitted_one() -> None:
         ("Why did he leave?", "cue_reason"),
     ],
 )
-def test_cues(question: str, cue: str) -> None:
+def test_features_hold_the_cues_of_the_question(question: str, cue: str) -> None:
     assert CUES[cue].search(question)
     assert not CUES[cue].search("Whose dog bit the postman")
 
 
-def test_a_question_for_a_list_or_the_whole_needs_more_than_a_fact() -> None:
+def test_scope_is_larger_for_lists_and_the_whole() -> None:
     def scope(question: str) -> int:
         return estimate(Ranking(question, (), (), CorpusSize(9, 400, 100_000), False)).scope_tokens
 
@@ -89,7 +89,7 @@ def test_a_question_for_a_list_or_the_whole_needs_more_than_a_fact() -> None:
     assert scope("How many boats were lost?") >= 100
 
 
-def test_features_tell_a_clear_first_hit_from_a_flat_ranking() -> None:
+def test_features_separate_a_clear_first_hit_from_a_flat_ranking() -> None:
     def found(scores: list[float]) -> dict[str, float]:
         hits = tuple(hit(n, score, lexical=score, dense=score / 20) for n, score in enumerate(scores))
         return features(Ranking("q", hits, (Term("x", 2, 3.0),), CorpusSize(3, 100, 25_000), True))
@@ -101,7 +101,7 @@ def test_features_tell_a_clear_first_hit_from_a_flat_ranking() -> None:
     assert clear["covered_1"] == 1.0
 
 
-def test_what_is_below_the_hits_makes_the_ranking_flatter() -> None:
+def test_features_count_what_ranks_below_the_hits() -> None:
     hits = tuple(hit(n, 2 - n / 20, lexical=2.0, dense=0.5) for n in range(20))
     few = Ranking("q", hits, (), CorpusSize(3, 20, 5000), True)
     many = Ranking("q", hits, (), CorpusSize(3, 50_020, 12_500_000), True, ((1.0, 50_000),))
@@ -111,7 +111,7 @@ def test_what_is_below_the_hits_makes_the_ranking_flatter() -> None:
 
 @pytest.mark.parametrize("size", [CorpusSize(0, 0, 0), CorpusSize(1, 1, 90), CorpusSize(9000, 9000, 2_000_000)])
 @pytest.mark.parametrize("question", ["", "谁建造了灯塔？", "def f(x): return x[0]", "Wer baute den Leuchtturm?"])
-def test_where_nothing_was_found_the_estimate_is_cautious(question: str, size: CorpusSize) -> None:
+def test_estimate_without_hits_is_cautious(question: str, size: CorpusSize) -> None:
     found = estimate(Ranking(question, (), (), size, False))
     assert found.covered(4000) < 0.7 or size.tokens <= 4000
     assert found.diffusion > 0.5

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lcrag.planning.estimate import kinds_of
 from lcrag.planning.forecast import forecast, route_key, seconds
-from lcrag.planning.profile import builtin_profile, used
+from lcrag.planning.profile import builtin_profile
+from lcrag.planning.use import used
 from lcrag.types import (
     Answer,
     Backend,
@@ -57,13 +58,13 @@ class Fixed:
         raise NotImplementedError
 
 
-def test_quality_is_evidence_times_use() -> None:
+def test_forecast_quality_is_evidence_times_use() -> None:
     [one] = forecast([Fixed(Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved"))], ESTIMATE, SIZE, PROFILE)
     assert one.quality == pytest.approx(0.6 * 0.7)
     assert (one.pipeline, one.options["depth"], one.fits) == ("fixed", 3, True)
 
 
-def test_each_hand_over_counts() -> None:
+def test_forecast_quality_falls_with_each_handover() -> None:
     work = Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved", handovers=(("synthesise", 500),))
     profile = replace(PROFILE, retention={"synthesise": ((400, 0.8), (800, 0.6))})
     [one] = forecast([Fixed(work)], ESTIMATE, SIZE, profile)
@@ -71,14 +72,14 @@ def test_each_hand_over_counts() -> None:
 
 
 @pytest.mark.parametrize(("cue", "parts"), [("", 1), ("cue_compare", 2), ("cue_list", 3), ("cue_count", 3)])
-def test_evidence_in_several_pieces_must_survive_in_each(cue: str, parts: int) -> None:
+def test_forecast_evidence_in_several_pieces_must_survive_in_each(cue: str, parts: int) -> None:
     work = Workload(2000, 10, 3, 2, 9000, 1.0, 2000, "consecutive", reads="note", handovers=(("synthesise", 500),))
     profile = replace(PROFILE, retention={"note": ((2000, 0.9),), "synthesise": ((500, 0.8),)})
     [one] = forecast([Fixed(work)], replace(ESTIMATE, kinds=kinds_of({cue: 1.0})), SIZE, profile)
     assert one.quality == pytest.approx(0.9**parts * 0.8)
 
 
-def test_a_measured_kind_counts_instead_of_the_curve_over_all() -> None:
+def test_used_prefers_the_curve_of_a_measured_kind() -> None:
     profile = replace(PROFILE, kinds={"list": {"retrieved": ((1000, 0.4),)}, "fact": {"retrieved": ((1000, 0.8),)}})
     assert used(profile, "retrieved", 1000, {"list": 1.0}) == pytest.approx(0.4)
     assert used(profile, "retrieved", 1000, {"list": 0.5, "fact": 0.5}) == pytest.approx(0.6)
@@ -86,41 +87,41 @@ def test_a_measured_kind_counts_instead_of_the_curve_over_all() -> None:
     assert used(profile, "consecutive", 1000, {"list": 1.0}) == pytest.approx(0.9)
 
 
-def test_twice_the_items_of_a_list_are_all_found_with_the_square() -> None:
+def test_used_squares_for_twice_the_items_of_a_list() -> None:
     profile = replace(PROFILE, kinds={"list": {"retrieved": ((1000, 0.5),)}}, scopes={"list": 100})
     assert used(profile, "retrieved", 1000, {"list": 1.0}, 100) == pytest.approx(0.5)
     assert used(profile, "retrieved", 1000, {"list": 1.0}, 200) == pytest.approx(0.25)
     assert used(profile, "retrieved", 1000, {"list": 1.0}, 9000) == pytest.approx(0.25)  # no further than measured
 
 
-def test_what_is_not_there_counts_by_how_likely_that_is() -> None:
+def test_forecast_quality_weighs_unanswerable_questions() -> None:
     work = Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved")
     profile = replace(PROFILE, kinds={"absent": {"retrieved": ((1000, 0.9), (3000, 0.5))}})
     [one] = forecast([Fixed(work)], ESTIMATE, SIZE, profile)
     assert one.quality == pytest.approx(0.8 * 0.6 * 0.7 + 0.2 * 0.7)
 
 
-def test_what_outcomes_taught_is_added() -> None:
+def test_forecast_quality_adds_the_learned_shift() -> None:
     work = Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved")
     profile = replace(PROFILE, shift={"retrieved": {"bias": 0.1, "spread": -0.5}})
     [one] = forecast([Fixed(work)], replace(ESTIMATE, features={"spread": 0.4}), SIZE, profile)
     assert one.quality == pytest.approx(0.6 * 0.7 + 0.1 - 0.2)
 
 
-def test_a_question_is_of_the_kind_that_its_words_and_hits_tell() -> None:
+def test_kinds_of_follows_words_and_hits() -> None:
     assert kinds_of({"cue_list": 1.0}) == {"list": 1.0}
     assert kinds_of({"cue_count": 1.0, "cue_compare": 1.0}) == {"count": 0.5, "hops": 0.5}
     assert kinds_of({"covered_5": 0.75}) == {"fact": 0.75, "paraphrase": 0.25}
 
 
-def test_marks_count_by_the_surroundings_and_what_is_written_by_the_output_ratio() -> None:
+def test_forecast_tokens_count_marks_and_the_output_ratio() -> None:
     work = Workload(2000, 100, 3, 2, 3000, 1.0, 2000, "consecutive", reusable_tokens=1000, written=500)
     marks: dict[Surroundings, float] = {"consecutive": 1.1, "retrieved": 1.5}
     [one] = forecast([Fixed(work)], ESTIMATE, SIZE, replace(PROFILE, output_ratio=0.2), marks)
     assert (one.input_tokens, one.output_tokens, one.longest_prompt) == (1750, 20, 3300)
 
 
-def test_warm_tokens_cost_nothing_to_read() -> None:
+def test_forecast_cached_tokens_cost_nothing_to_read() -> None:
     work = Workload(2000, 10, 1, 1, 9000, 0.6, 2000, "retrieved", reusable_tokens=1800)
     key = route_key("fixed", {"depth": 3, "work": work})  # type: ignore[dict-item]
     [cold] = forecast([Fixed(work)], ESTIMATE, SIZE, PROFILE)
@@ -129,7 +130,7 @@ def test_warm_tokens_cost_nothing_to_read() -> None:
     assert cold.seconds - warm.seconds == pytest.approx(18.0)
 
 
-def test_a_batch_that_the_cache_cannot_hold_runs_in_waves() -> None:
+def test_seconds_of_a_batch_beyond_the_cache_are_in_waves() -> None:
     work = Workload(4000, 400, 4, 1, 1200, 1.0, 1000, "consecutive")
     alone = seconds(replace(work, input_tokens=2000, output_tokens=200, calls=2), PROFILE)
     assert seconds(work, replace(PROFILE, kv_tokens=2200)) == pytest.approx(2 * alone)
@@ -140,7 +141,7 @@ COSTS = st.builds(CostModel, *[st.floats(0, 1)] * 7)
 
 
 @given(COSTS, st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 64))
-def test_more_cache_never_makes_reading_dearer(
+def test_seconds_never_rise_with_more_cached_tokens(
     cost: CostModel, tokens: int, cached: int, more: int, calls: int
 ) -> None:
     first, then = min(tokens, cached), min(tokens, cached + more)
@@ -148,7 +149,7 @@ def test_more_cache_never_makes_reading_dearer(
     assert cost.seconds(tokens - then, then, 100, calls) <= cold * (1 + 1e-9)
 
 
-def test_what_exceeds_the_window_does_not_fit() -> None:
+def test_forecast_beyond_the_window_does_not_fit() -> None:
     [one] = forecast([Fixed(Workload(2000, 10, 1, 1, 10_001, 0.6, 2000, "retrieved"))], ESTIMATE, SIZE, PROFILE)
     assert not one.fits
 
@@ -163,18 +164,18 @@ def test_what_exceeds_the_window_does_not_fit() -> None:
         (0, 0, 0.0),
     ],
 )
-def test_seconds_by_rounds_and_side_by_side(calls: int, rounds: int, expected: float) -> None:
+def test_seconds_follow_rounds_and_parallel_calls(calls: int, rounds: int, expected: float) -> None:
     assert seconds(Workload(1000, 100, calls, rounds, 0, 1, 0, "retrieved"), PROFILE) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("tokens", "p"), [(0, 0.9), (1000, 0.9), (2000, 0.7), (3000, 0.5), (99_999, 0.5)])
-def test_use_between_and_beyond_the_points(tokens: int, p: float) -> None:
+def test_at_interpolates_and_is_flat_outside(tokens: int, p: float) -> None:
     assert used(PROFILE, "retrieved", tokens) == pytest.approx(p)
 
 
 @pytest.mark.parametrize("backend", ["embedded", "server"])
 @pytest.mark.parametrize("window", [512, 8192, 131_072])
-def test_built_in_profiles_are_cautious_and_say_so(backend: str, window: int) -> None:
+def test_builtin_profile_is_cautious_and_not_measured(backend: str, window: int) -> None:
     profile = builtin_profile(backend, "m", window)
     assert not profile.measured
     for points in profile.use.values():

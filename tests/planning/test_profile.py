@@ -14,13 +14,13 @@ from lcrag.backends.machine import device, dtype
 from lcrag.errors import BadConfig
 from lcrag.planning.profile import (
     builtin_profile,
-    effective_window,
     from_object,
     load_profile,
     profile_path,
     save_profile,
     to_object,
 )
+from lcrag.planning.use import effective_window
 from lcrag.types import BackendIdentity, CostModel, Curve, Profile
 
 CURVES: st.SearchStrategy[Curve] = st.lists(
@@ -49,11 +49,11 @@ PROFILES = st.builds(
 
 
 @given(PROFILES)
-def test_a_profile_comes_back_from_json(profile: Profile) -> None:
+def test_profile_survives_json(profile: Profile) -> None:
     assert from_object(json.loads(json.dumps(to_object(profile)))) == profile
 
 
-def test_a_saved_profile_is_found_by_what_it_was_measured_on_and_by_nothing_else() -> None:
+def test_profile_is_found_by_its_identity_only() -> None:
     profile = replace(builtin_profile("server", "/models/m", 8192), measured=True, dtype="bfloat16", device="H100")
     path = save_profile(profile)
     assert path.parent.name == "profiles"
@@ -92,7 +92,7 @@ def test_profile_of_the_first_schema_is_read_under_its_new_names() -> None:
         lambda value: value.update(unheard="of"),
     ],
 )
-def test_what_is_no_profile_is_refused_with_the_line_to_type(breaks: object) -> None:
+def test_profile_that_is_broken_is_refused_with_a_hint(breaks: object) -> None:
     value = to_object(builtin_profile("server", "m", 4096))
     breaks(value)  # type: ignore[operator]
     path = profile_path(BackendIdentity("server", "m", 4096))
@@ -113,11 +113,11 @@ def test_what_is_no_profile_is_refused_with_the_line_to_type(breaks: object) -> 
         (((512, 0.9), (1024, 0.4), (2048, 0.9)), 512),
     ],
 )
-def test_the_effective_window_ends_before_the_first_length_that_is_lost(curve: Curve, window: int) -> None:
+def test_effective_window_ends_before_the_first_lost_length(curve: Curve, window: int) -> None:
     assert effective_window(curve, 0.85) == window
 
 
-def test_the_device_of_a_server_elsewhere_is_its_host(tmp_path: Path) -> None:
+def test_device_of_a_remote_server_is_its_host(tmp_path: Path) -> None:
     assert device("http://gpu-box:8000") == "gpu-box"
     assert device("http://127.0.0.1:8000") == device() != ""
     assert dtype(str(tmp_path)) == ""

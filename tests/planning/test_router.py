@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
+from lcrag.planning.explain import label
 from lcrag.planning.profile import builtin_profile
-from lcrag.planning.router import choose, further, label, remaining, route, utility
+from lcrag.planning.router import choose, further, remaining, route, utility
 from lcrag.types import Estimate, Forecast, Policy, Prefer, Profile, Usage
 
 ESTIMATE = Estimate(0.4, 100, ((1000, 0.5), (4000, 0.8), (24000, 1.0)), 0.8)
@@ -83,7 +84,7 @@ CHAIN = option("chain_of_agents", 220_000, 0.8, 60.0, prompt=8_000)
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )  # fmt: skip
-def test_the_table(sentence: str, forecasts: list[Forecast], policy: Policy, expected: str) -> None:
+def test_choose_follows_the_table(sentence: str, forecasts: list[Forecast], policy: Policy, expected: str) -> None:
     assert label(choose(forecasts, policy, WINDOW)) == expected
 
 
@@ -99,7 +100,9 @@ def test_the_table(sentence: str, forecasts: list[Forecast], policy: Policy, exp
         ([LONG, rag(500, 1.0)], Policy(pipeline="full_context"), DoesNotFit, "full_context needs"),
     ],
 )
-def test_no_route_says_by_how_much(forecasts: list[Forecast], policy: Policy, error: type[NoRoute], said: str) -> None:
+def test_choose_without_a_route_says_by_how_much(
+    forecasts: list[Forecast], policy: Policy, error: type[NoRoute], said: str
+) -> None:
     with pytest.raises(error, match=said):
         choose(forecasts, policy, WINDOW)
 
@@ -113,7 +116,7 @@ def plan_of(forecasts: list[Forecast], policy: Policy) -> Mapping[str, object]:
     return {"reason": plan.reason, "counterfactuals": plan.counterfactuals, "pipeline": plan.pipeline}
 
 
-def test_the_reason_names_what_was_given_up() -> None:
+def test_reason_names_the_better_route_and_its_price() -> None:
     found = plan_of([rag(1000, 0.85), FULL], Policy())
     assert found["reason"] == (
         "chunk_rag (tokens 1000): P(correct) about 0.85 for 1,000 tokens; full_context would reach 0.90 for 24,000, "
@@ -121,7 +124,7 @@ def test_the_reason_names_what_was_given_up() -> None:
     )
 
 
-def test_counterfactuals_change_one_thing_each() -> None:
+def test_counterfactuals_change_one_input_each() -> None:
     found = plan_of([rag(1000, 0.5), FULL, LONG], Policy(max_tokens=2000))
     assert found["counterfactuals"] == ("full_context without the limit on tokens",)
     found = plan_of([rag(1000, 0.5), LONG], Policy())
@@ -144,7 +147,7 @@ PREFERS: list[Prefer] = ["quality", "balanced", "speed"]
 @given(
     st.lists(OPTIONS, min_size=1, max_size=8), st.sampled_from(PREFERS), st.integers(0, 200_000), st.integers(0, 99_999)
 )
-def test_more_tokens_never_make_it_worse(forecasts: list[Forecast], prefer: Prefer, limit: int, more: int) -> None:
+def test_choose_never_worse_with_more_tokens(forecasts: list[Forecast], prefer: Prefer, limit: int, more: int) -> None:
     try:
         first = choose(forecasts, Policy(prefer, max_tokens=limit), WINDOW)
     except NoRoute:
@@ -153,7 +156,7 @@ def test_more_tokens_never_make_it_worse(forecasts: list[Forecast], prefer: Pref
 
 
 @given(st.lists(OPTIONS, min_size=1, max_size=8), st.sampled_from(PREFERS))
-def test_the_choice_fits_and_is_not_dominated(forecasts: list[Forecast], prefer: Prefer) -> None:
+def test_choose_fits_and_is_not_dominated(forecasts: list[Forecast], prefer: Prefer) -> None:
     try:
         chosen = choose(forecasts, Policy(prefer), WINDOW)
     except DoesNotFit:
@@ -174,7 +177,7 @@ def test_the_choice_fits_and_is_not_dominated(forecasts: list[Forecast], prefer:
     st.floats(0, 100),
     st.none() | st.floats(0, 100),
 )
-def test_more_seconds_never_make_it_worse(
+def test_choose_never_worse_with_more_seconds(
     forecasts: list[Forecast], prefer: Prefer, tokens: int | None, limit: float, more: float | None
 ) -> None:
     try:
@@ -186,7 +189,7 @@ def test_more_seconds_never_make_it_worse(
 
 
 @given(st.lists(OPTIONS, min_size=1, max_size=8), st.sampled_from(PREFERS), st.integers(0, 10**6), st.floats(0, 1))
-def test_a_route_that_does_not_fit_or_was_tried_is_never_the_next(
+def test_further_skips_what_was_tried_or_does_not_fit(
     forecasts: list[Forecast], prefer: Prefer, spent: int, answerable: float
 ) -> None:
     tried = forecasts[0]
@@ -220,7 +223,7 @@ WHOLE = replace(FULL, evidence=1.0)
     ],
     ids=lambda value: value if isinstance(value, str) and " " in value else "",
 )  # fmt: skip
-def test_the_next_route(
+def test_further_takes_the_best_remaining_route(
     sentence: str,
     forecasts: list[Forecast],
     answerable: float,
@@ -232,27 +235,25 @@ def test_the_next_route(
 
 
 @pytest.mark.parametrize(("made_up", "expected"), [(0.0, MORE), (0.2, MORE), (0.9, None)])
-def test_a_refusal_stands_where_going_on_would_rather_make_something_up(
-    made_up: float, expected: Forecast | None
-) -> None:
+def test_further_stops_where_another_try_may_invent(made_up: float, expected: Forecast | None) -> None:
     estimate = replace(ESTIMATE, answerable=0.7)
     assert further([WEAK, MORE], [WEAK], Usage(1000), estimate, Policy(), made_up) == expected
 
 
-def test_what_remains_after_a_failure_by_hand() -> None:
+def test_remaining_matches_a_calculation_by_hand() -> None:
     """Half the evidence, four fifths of it used: .1 was read in vain, .3 unread, and .6 had failed."""
     assert remaining(WEAK, MORE, 1.0) == pytest.approx(0.75 * (0.8 - 0.4) / 0.6)
     assert remaining(MORE, WEAK, 1.0) == pytest.approx(0.8 * 0.5 * 0.25 / 0.4)
     assert remaining(WEAK, MORE, 0.5) == pytest.approx(0.5 * 0.75 * 0.4 / (0.5 * 0.6 + 0.5))
 
 
-def test_a_faster_route_is_named_with_the_limit_that_would_choose_it() -> None:
+def test_counterfactuals_name_the_limit_of_a_faster_route() -> None:
     plan = route("q?", [rag(1000, 0.2), FULL], ESTIMATE, profile(), Policy())
     assert "chunk_rag (tokens 1000) under 3.2 s" in plan.counterfactuals
 
 
 @given(st.lists(OPTIONS, min_size=1, max_size=8), st.sampled_from(PREFERS))
-def test_the_plan_says_something_a_person_can_read(forecasts: list[Forecast], prefer: Prefer) -> None:
+def test_route_gives_a_readable_reason(forecasts: list[Forecast], prefer: Prefer) -> None:
     try:
         plan = route("q?", forecasts, ESTIMATE, profile(), Policy(prefer))
     except DoesNotFit:

@@ -1,4 +1,4 @@
-"""The page in a real browser: no error, no overflow, sorted, filtered and opened by mouse and keyboard, quick."""
+"""The page in a real browser: no errors, no overflow; sorting, filters, opening, by mouse and keyboard; quick."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ DRIVER = shutil.which("chromedriver")
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(
-        not (CHROMIUM and DRIVER), reason="Chromium is not here: apt-get install chromium chromium-driver"
-    ),
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium: apt-get install chromium chromium-driver"),
 ]
 
 FLAGS = (
@@ -49,15 +47,15 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def value(number: int) -> dict[str, Any]:
-    """Questions whose answers differ from route to route, with text that would run if it were not text."""
+    """Questions whose answers differ from route to route, with text that would run if it were not escaped."""
     questions = [question(str(at), "Ann", dataset="ab"[at % 2]) for at in range(number)]
-    found = {}
-    for at, one in enumerate(questions):
+    rows = {}
+    for at, asked in enumerate(questions):
         for place, route in enumerate((*ROUTES, "router")):
             answer = f"{'Ann' if (at + place) % 3 else 'Ben'} said {at}. {EVIL} [1]" if (at + place) % 7 else ""
             text = f"{'Before it. ' * 20}{EVIL}Ann{' After it.' * 20}"
             start = text.index("Ann")
-            stored = row(one.id, route, answer, same_as=None)
+            stored = row(asked.id, route, answer, same_as=None)
             stored["forecast"]["quality"] = ((at * 7 + place * 3) % 10) / 10
             stored["estimate"] = {"diffusion": at % 10 / 10, "scope_tokens": 20 * (at % 60)}
             for citation in stored["citations"]:
@@ -66,8 +64,8 @@ def value(number: int) -> dict[str, Any]:
                     "start": start + len(f"{at} "),
                     "end": start + len(f"{at} ") + 3,
                 }
-            found[one.id, route] = stored
-    return analyse(questions, found, ROUTES, seed=0, header=HEADER)
+            rows[asked.id, route] = stored
+    return analyse(questions, rows, ROUTES, seed=0, header=HEADER)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +76,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def show(browser: Any, path: Path, width: int = 1280, dark: bool = False) -> float:
-    """Open the page at this width; returns the seconds until its table stands."""
+    """Open the page at this width; returns the seconds until its table is there."""
     from selenium.webdriver.support.ui import WebDriverWait
 
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
@@ -96,8 +94,8 @@ def show(browser: Any, path: Path, width: int = 1280, dark: bool = False) -> flo
 
 
 def find(browser: Any, css: str) -> list[Any]:
-    found: list[Any] = browser.find_elements("css selector", css)
-    return found
+    elements: list[Any] = browser.find_elements("css selector", css)
+    return elements
 
 
 def click(browser: Any, css: str) -> None:
@@ -110,7 +108,7 @@ def column(browser: Any, label: str) -> list[str]:
 
 @pytest.mark.parametrize("width", [1280, 768, 390])
 @pytest.mark.parametrize("dark", [False, True])
-def test_no_error_and_nothing_wider_than_the_page(browser: Any, small: Path, width: int, dark: bool) -> None:
+def test_page_has_no_error_and_nothing_wider_than_itself(browser: Any, small: Path, width: int, dark: bool) -> None:
     show(browser, small, width, dark)
     for button in find(browser, ".open")[:2]:
         browser.execute_script("arguments[0].click()", button)
@@ -121,30 +119,30 @@ def test_no_error_and_nothing_wider_than_the_page(browser: Any, small: Path, wid
     assert (background == "rgb(21, 23, 26)") == dark
 
 
-def test_text_of_documents_does_not_run(browser: Any, small: Path) -> None:
+def test_page_does_not_run_the_text_of_documents(browser: Any, small: Path) -> None:
     show(browser, small)
     for button in find(browser, ".open")[:5]:
         browser.execute_script("arguments[0].click()", button)
     assert browser.title.startswith("lcrag compare")
     assert find(browser, "img, iframe, object, main script") == []
-    assert EVIL in find(browser, ".said .answer")[0].text
-    assert EVIL in find(browser, ".said blockquote")[0].get_attribute("textContent")
+    assert EVIL in find(browser, ".route-answer .answer")[0].text
+    assert EVIL in find(browser, ".route-answer blockquote")[0].get_attribute("textContent")
 
 
-def test_a_question_opens_to_its_answers_with_what_they_cite_marked(browser: Any, small: Path) -> None:
+def test_question_opens_to_its_answers_and_marked_citations(browser: Any, small: Path) -> None:
     show(browser, small)
     [opened] = find(browser, ".open")[:1]
     opened.send_keys("\ue007")  # Enter
     assert opened.get_attribute("aria-expanded") == "true"
-    assert [head.text.split()[0] for head in find(browser, ".said h4")] == ["router", *ROUTES]
+    assert [head.text.split()[0] for head in find(browser, ".route-answer h4")] == ["router", *ROUTES]
     assert {mark.text for mark in find(browser, "blockquote mark")} == {"Ann"}
     assert find(browser, f"#{opened.get_attribute('aria-controls')}") != []
     opened.send_keys(" ")
     assert opened.get_attribute("aria-expanded") == "false"
-    assert find(browser, ".said") == []
+    assert find(browser, ".route-answer") == []
 
 
-def test_sorting(browser: Any, small: Path) -> None:
+def test_table_sorts_both_ways(browser: Any, small: Path) -> None:
     show(browser, small)
     head = '.questions th[data-key="diffusion"]'
     click(browser, f"{head} .sort")
@@ -157,7 +155,7 @@ def test_sorting(browser: Any, small: Path) -> None:
     assert find(browser, head)[0].get_attribute("aria-sort") == "descending"
 
 
-def test_searching_and_filtering(browser: Any, small: Path) -> None:
+def test_table_searches_and_filters(browser: Any, small: Path) -> None:
     show(browser, small)
     assert find(browser, "#count")[0].text == "1–25 of 60"
     click(browser, "#after")
@@ -192,7 +190,7 @@ def wait(condition: Any) -> None:
         time.sleep(0.05)
 
 
-def test_everything_is_reached_by_keyboard_and_has_a_name(browser: Any, small: Path) -> None:
+def test_page_is_reached_by_keyboard_and_every_control_has_a_name(browser: Any, small: Path) -> None:
     show(browser, small)
     for css in ("a", "button", "input", "select", '[tabindex="0"]'):
         for element in filter(lambda element: element.is_displayed(), find(browser, css)):
@@ -204,12 +202,11 @@ def test_everything_is_reached_by_keyboard_and_has_a_name(browser: Any, small: P
 
 
 @pytest.mark.slow
-def test_two_thousand_questions_by_six_routes_open_at_once(browser: Any, tmp_path: Path) -> None:
+def test_page_of_two_thousand_questions_opens_at_once(browser: Any, tmp_path: Path) -> None:
     path = tmp_path / "big.html"
     path.write_text(page(value(2000)), encoding="utf-8")
     assert path.stat().st_size > 5_000_000
-    took = min(show(browser, path) for _ in range(3))
+    seconds = min(show(browser, path) for _ in range(3))
     rows = find(browser, "#rows tr")
     assert len(rows) == 25
-    print(f"{path.stat().st_size / 1e6:.1f} MB opened in {took:.2f} s")
-    assert took < 20  # 0.6 s on an idle machine; a busy one is no reason to fail
+    assert seconds < 20  # 0.6 s on an idle machine

@@ -1,4 +1,4 @@
-"""JSON that any reader of lines takes, and that loses nothing."""
+"""JSON that any reader of lines takes and that loses nothing."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from lcrag.types import Event, Usage
 
 
 @given(st.text(st.characters(codec=None)))
-def test_any_text_comes_back_from_one_line(text: str) -> None:
+def test_dumps_writes_any_text_on_one_line(text: str) -> None:
     line = dumps({"text": text})
     line.encode("utf-8")
     assert len(line.splitlines()) == 1
     assert json.loads(line) == {"text": text}
 
 
-def test_what_is_not_a_number_is_not_written() -> None:
+def test_dumps_refuses_infinity() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         dumps({"seconds": float("inf")})
 
 
-def test_a_usage_is_laid_out_in_place() -> None:
+def test_event_data_puts_the_fields_of_a_usage_in_its_place() -> None:
     data = event_data(Event("usage", {"usage": Usage(1, 2, 3, 4, 5.0)}))
     assert data == {"input_tokens": 1, "cached_tokens": 2, "output_tokens": 3, "calls": 4, "seconds": 5.0}

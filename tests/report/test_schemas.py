@@ -1,4 +1,4 @@
-"""The shipped schemas accept what the command line prints, and nothing that breaks the contract."""
+"""The shipped schemas accept what the command line prints and refuse what breaks the contract."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from support import values
 
+from lcrag import schemas
 from lcrag.report.objects import answer_object, error_object, plan_object
 from lcrag.types import Answer, Usage
 
@@ -39,17 +40,17 @@ ERROR = error_object(3, "NotInstalled", "no model", "pip install x")
 
 
 @pytest.mark.parametrize("name", ["answer", "plan", "error"])
-def test_schemas_are_schemas(name: str) -> None:
+def test_schema_is_one_and_has_its_id(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema(name))
-    assert schema(name)["title"] == schema(name)["properties"]["schema"]["const"] == f"lcrag.{name}/1"
+    assert schema(name)["title"] == schema(name)["properties"]["schema"]["const"] == getattr(schemas, name.upper())
 
 
-def test_the_answer_holds_the_plan_as_it_stands_alone() -> None:
+def test_schema_of_an_answer_contains_that_of_a_plan() -> None:
     plan = {key: value for key, value in schema("plan").items() if key != "$schema"}
     assert schema("answer")["$defs"]["plan"] == plan
 
 
-def test_what_is_printed_is_accepted() -> None:
+def test_schemas_accept_what_is_printed() -> None:
     assert accepts("answer", FOUND)
     assert accepts("answer", answer(Answer("", "not_found", (), Usage(), 9)))
     assert accepts("answer", answer(Answer("", "not_retrieved", (), Usage(), 9), id="q1"))
@@ -61,25 +62,25 @@ def test_what_is_printed_is_accepted() -> None:
 
 
 def required(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """The path of every key, but for those that may be any: of options and features."""
+    """The path of every key, except those of options and features, which may be any."""
     if isinstance(value, dict):
         return [
-            found
+            inner_path
             for key, inner in value.items()
             if path[-1:] not in (("options",), ("features",))
-            for found in [(*path, key), *required(inner, (*path, key))]
+            for inner_path in [(*path, key), *required(inner, (*path, key))]
         ]
     return required(value[0], (*path, 0)) if isinstance(value, list) and value else []
 
 
 @pytest.mark.parametrize(("name", "value"), [("answer", FOUND), ("plan", PLAN), ("error", ERROR)])
-def test_every_key_is_required_and_typed(name: str, value: dict[str, Any]) -> None:
+def test_schemas_require_and_type_every_key(name: str, value: dict[str, Any]) -> None:
     paths = required(value)
     assert len(paths) > 4
     for path in paths:
         for change in (
             lambda parent, key: parent.pop(key),
-            lambda parent, key: parent.update({key: object_of_no_kind()}),
+            lambda parent, key: parent.update({key: value_of_no_type()}),
         ):
             broken = copy.deepcopy(value)
             parent: Any = broken
@@ -89,8 +90,8 @@ def test_every_key_is_required_and_typed(name: str, value: dict[str, Any]) -> No
             assert not accepts(name, broken), path
 
 
-def object_of_no_kind() -> list[list[int]]:
-    """Of a type that no key of the three has."""
+def value_of_no_type() -> list[list[int]]:
+    """A value that no key of the three may have."""
     return [[1]]
 
 
@@ -114,7 +115,7 @@ def object_of_no_kind() -> list[list[int]]:
         ("error", lambda value: value.update(code=1)),
     ],
 )
-def test_what_breaks_the_contract_is_not(name: str, break_it: Callable[[dict[str, Any]], None]) -> None:
+def test_schemas_refuse_what_breaks_the_contract(name: str, break_it: Callable[[dict[str, Any]], None]) -> None:
     broken = copy.deepcopy({"answer": FOUND, "plan": PLAN, "error": ERROR}[name])
     break_it(broken)
     assert not accepts(name, broken)

@@ -1,4 +1,4 @@
-"""The place that a citation names is found again in the file, of whatever kind."""
+"""The place that a citation names is shown, in a file of any format."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ QUOTE = "Report to Saltmarsh Town Council by Halloran & Pike, chartered engineer
         ("ida-quillan.docx", None, None, None),
     ],
 )
-def test_how_a_place_is_named(text: str, line: int | None, page: int | None, span: tuple[int, int] | None) -> None:
+def test_place_of_takes_every_form(text: str, line: int | None, page: int | None, span: tuple[int, int] | None) -> None:
     assert place_of(f"{SALTMARSH}/{text}") == Place(SALTMARSH / text.split(":")[0].split(" ")[0], line, page, span)
 
 
-def test_a_file_whose_name_looks_like_a_place_is_a_file(tmp_path: Path) -> None:
+def test_place_of_takes_a_file_whose_name_looks_like_a_place(tmp_path: Path) -> None:
     path = tmp_path / "minutes:7"
     path.write_text("All agreed.")
     assert place_of(str(path)) == Place(path)
@@ -47,7 +47,7 @@ def test_a_file_whose_name_looks_like_a_place_is_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", [path.name for path in sorted(SALTMARSH.iterdir()) if path.suffix in (".md", ".html", ".ipynb", ".csv")]
 )
-def test_every_line_that_is_cited_shows_what_was_cited(name: str) -> None:
+def test_show_finds_every_sentence_at_its_line(name: str) -> None:
     """The first words of each sentence that begins a line are shown at that line, whatever the format."""
     [file] = ingest.discover([str(SALTMARSH / name)]).files
     document = ingest.read(file)
@@ -59,14 +59,14 @@ def test_every_line_that_is_cited_shows_what_was_cited(name: str) -> None:
         if document.text[:at].rpartition("\n")[2].strip() or line in seen or line is None:
             continue
         seen.add(line)
-        shown = show(Place(file.path, line), quote)
+        shown = show(Place(Path(file.path), line), quote)
         assert line_of(document, shown.start) == line
         assert shown.quote == quote
         assert f"»{quote.splitlines()[0]}" in passage(shown, colour=False)
     assert len(seen) > 5
 
 
-def test_a_line_shows_its_sentence_and_the_lines_around_numbered() -> None:
+def test_show_prints_a_sentence_and_the_numbered_lines_around_it() -> None:
     shown = show(Place(SALTMARSH / "chronicle.md", 25))
     assert shown.quote.startswith("The tide mill on the Wend was built in 1742")
     text = passage(shown, colour=False)
@@ -76,7 +76,7 @@ def test_a_line_shows_its_sentence_and_the_lines_around_numbered() -> None:
     assert "\x1b[7mThe tide mill" in passage(shown, colour=True)
 
 
-def test_parts() -> None:
+def test_show_names_the_part_of_a_file() -> None:
     for name, words, part in (
         ("museum-inventory.csv", "Oar from the lifeboat", "row 12"),
         ("gannet-bar.ipynb", "2004: 3.1,", "cell 2"),
@@ -88,7 +88,7 @@ def test_parts() -> None:
         assert part_of(shown.document, shown.start) == part
 
 
-def test_the_cells_of_a_notebook_are_counted_as_the_notebook_has_them(tmp_path: Path) -> None:
+def test_show_counts_the_cells_of_a_notebook(tmp_path: Path) -> None:
     cells = [
         {"cell_type": "markdown", "source": ["# One"]},
         {"cell_type": "code", "source": "", "outputs": []},
@@ -102,9 +102,7 @@ def test_the_cells_of_a_notebook_are_counted_as_the_notebook_has_them(tmp_path: 
 
 
 @pytest.mark.parametrize(("indent", "ascii"), [(1, False), (None, True)])
-def test_a_notebooks_output_is_at_its_own_line_even_before_its_source(
-    tmp_path: Path, indent: int | None, ascii: bool
-) -> None:
+def test_show_finds_the_line_of_an_output_before_its_source(tmp_path: Path, indent: int | None, ascii: bool) -> None:
     outputs = [{"text": ["three größer\n", "four\n"]}]
     cell = {"cell_type": "code", "outputs": outputs, "source": ["for x in a:\n", "    print(x)\n"]}
     path = tmp_path / "a.ipynb"
@@ -116,14 +114,14 @@ def test_a_notebooks_output_is_at_its_own_line_even_before_its_source(
         assert words.split()[0] in path.read_text().split("\n")[line - 1]
 
 
-def test_rows_of_a_table_are_not_lines(tmp_path: Path) -> None:
+def test_show_tells_rows_of_a_table_from_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('name,note\nAnna,"kept\nthe ""light"""\nBerta,none\n')
     shown = show(Place(path), "Berta")
     assert (line_of(shown.document, shown.start), part_of(shown.document, shown.start)) == (4, "row 3")
 
 
-def test_a_page_and_its_image(tmp_path: Path) -> None:
+def test_write_page_marks_each_line_of_the_quote(tmp_path: Path) -> None:
     shown = show(Place(REPORT, page=1), QUOTE)
     assert page_of(shown.document, shown.start) == 1
     target = tmp_path / "page.png"
@@ -152,6 +150,6 @@ def test_a_page_and_its_image(tmp_path: Path) -> None:
         (Place(SALTMARSH / "chronicle.md", line=1), " "),
     ],
 )
-def test_what_is_not_there_is_said(place: Place, quote: str | None) -> None:
+def test_show_refuses_a_place_that_is_not_there(place: Place, quote: str | None) -> None:
     with pytest.raises(InputError):
         show(place, quote)

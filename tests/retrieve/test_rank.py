@@ -1,4 +1,4 @@
-"""Ranking: words and vectors together, neighbours, depth, ties; vectors made lazily and kept."""
+"""Ranking: words and vectors together, neighbours, depth, ties; vectors are made lazily and stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import lcrag.retrieve.rank
 from lcrag import ingest
 from lcrag.index.corpus import Corpus
-from lcrag.retrieve.rank import BESIDE, BESIDE_BROAD, beside, fill_vectors, retrieve
+from lcrag.retrieve.rank import NEIGHBOURS, NEIGHBOURS_BROAD, add_neighbours, fill_vectors, retrieve
 from lcrag.types import Document, Event
 
 MEANINGS = {"car": "vehicle", "automobile": "vehicle", "physician": "doctor"}
@@ -24,7 +24,7 @@ FILLER = "The lamps along the quay were lit at dusk and nobody spoke about the w
 
 
 class WordEmbedder:
-    """Texts whose words mean the same have the same vector; keeps what it was asked to embed."""
+    """Texts whose words mean the same have the same vector; ``seen`` records the texts."""
 
     name = "words"
     dimensions = 256
@@ -72,7 +72,7 @@ def sources(hits: Sequence[object]) -> list[str]:
     return [hit.chunk.source for hit in hits]  # type: ignore[attr-defined]
 
 
-def test_words_alone(town: Corpus) -> None:
+def test_retrieve_by_words_alone(town: Corpus) -> None:
     ranking = retrieve(town, "When does the harbour open?", embedder=None)
     assert sources(ranking.hits) == ["b.txt", "c.txt"]
     assert [hit.lexical_rank for hit in ranking.hits] == [0, 1]
@@ -83,7 +83,7 @@ def test_words_alone(town: Corpus) -> None:
     assert ranking.terms == town.terms("When does the harbour open?")
 
 
-def test_meaning_finds_what_words_do_not(town: Corpus) -> None:
+def test_retrieve_finds_by_meaning_what_words_miss(town: Corpus) -> None:
     assert retrieve(town, "Any car?", embedder=None).hits == ()
     ranking = retrieve(town, "Any car?", embedder=WordEmbedder())
     assert ranking.dense
@@ -95,22 +95,22 @@ def test_meaning_finds_what_words_do_not(town: Corpus) -> None:
     assert first.dense_score == max(hit.dense_score or 0 for hit in ranking.hits)
 
 
-def test_nothing_to_rank(tmp_path: Path) -> None:
+def test_retrieve_from_empty_corpus(tmp_path: Path) -> None:
     with corpus_of(tmp_path, {}) as corpus:
         assert retrieve(corpus, "Who?", embedder=None).hits == ()
         assert retrieve(corpus, "Who?", embedder=WordEmbedder()).hits == ()
         assert fill_vectors(corpus, WordEmbedder(), quiet) == 0
 
 
-def test_depth_cuts_in_rank_order(town: Corpus) -> None:
+def test_retrieve_cuts_at_the_depth(town: Corpus) -> None:
     whole = retrieve(town, "harbour car", embedder=WordEmbedder()).hits
-    for kept in range(1, len(whole) + 1):
-        tokens = sum(hit.chunk.tokens for hit in whole[:kept])
-        assert retrieve(town, "harbour car", embedder=WordEmbedder(), depth_tokens=tokens).hits == whole[:kept]
+    for depth in range(1, len(whole) + 1):
+        tokens = sum(hit.chunk.tokens for hit in whole[:depth])
+        assert retrieve(town, "harbour car", embedder=WordEmbedder(), depth_tokens=tokens).hits == whole[:depth]
     assert retrieve(town, "harbour car", embedder=WordEmbedder(), depth_tokens=1).hits == whole[:1]
 
 
-def test_an_exact_key_comes_first_whatever_it_sounds_like(tmp_path: Path) -> None:
+def test_retrieve_puts_an_exact_key_first(tmp_path: Path) -> None:
     question = "What is the value of the key 7f3a-99c2?"
     texts = {f"{number}.txt": f"House {number} has a key." for number in range(20)}
     with corpus_of(tmp_path, texts | {"z.txt": "7f3a-99c2: 41"}) as corpus:
@@ -119,24 +119,24 @@ def test_an_exact_key_comes_first_whatever_it_sounds_like(tmp_path: Path) -> Non
         assert ranking.hits[0].dense_rank == 20
 
 
-def test_ties_follow_reading_order(tmp_path: Path) -> None:
+def test_retrieve_breaks_ties_by_reading_order(tmp_path: Path) -> None:
     texts = {f"{name}.txt": f"The harbour is open, says {name}." for name in "hcafbdge"}
     with corpus_of(tmp_path, texts) as corpus:
         assert sources(retrieve(corpus, "harbour", embedder=None).hits) == sorted(texts)
 
 
-def test_neighbours_in_the_same_document_come_up(tmp_path: Path) -> None:
+def test_retrieve_raises_neighbours_in_the_same_document(tmp_path: Path) -> None:
     filler = "\n\n".join([FILLER * 7] * 9)
     texts = {"m.txt": f"Zinnober was bought by Ann. {filler}", "l.txt": filler, "n.txt": filler}
     with corpus_of(tmp_path, texts) as corpus:
         chunks = [chunk for chunk in corpus.chunks() if chunk.source == "m.txt"]
         assert "Zinnober" in chunks[0].text
         hits = retrieve(corpus, "Where is Zinnober?", embedder=None).hits
-        assert [hit.chunk for hit in hits] == chunks[: 1 + len(BESIDE)]
+        assert [hit.chunk for hit in hits] == chunks[: 1 + len(NEIGHBOURS)]
         assert hits[1].lexical_rank is None
-        assert [hit.score for hit in hits] == pytest.approx([1.0, *BESIDE])
+        assert [hit.score for hit in hits] == pytest.approx([1.0, *NEIGHBOURS])
         broad = retrieve(corpus, "What was said about Zinnober?", embedder=None).hits
-        assert [hit.chunk for hit in broad] == chunks[: 1 + len(BESIDE_BROAD)]
+        assert [hit.chunk for hit in broad] == chunks[: 1 + len(NEIGHBOURS_BROAD)]
 
 
 @given(
@@ -144,7 +144,7 @@ def test_neighbours_in_the_same_document_come_up(tmp_path: Path) -> None:
     st.lists(st.floats(0, 1), max_size=4),
     st.randoms(use_true_random=False),
 )
-def test_what_neighbours_add_is_counted_chunk_by_chunk(counts: list[int], weights: list[float], r: Random) -> None:
+def test_add_neighbours_equals_the_sum_per_chunk(counts: list[int], weights: list[float], r: Random) -> None:
     documents = [number for number, count in enumerate(counts) for _ in range(count)]
     scores = [r.uniform(-1, 2) for _ in documents]
 
@@ -157,11 +157,11 @@ def test_what_neighbours_add_is_counted_chunk_by_chunk(counts: list[int], weight
         ]
         return max(scores[place], 0) + sum(weights[away - 1] * max(scores[other], 0) for away, other in inside)
 
-    found = beside(np.array(scores), counts, weights)
-    assert found == pytest.approx([expected(place) for place in range(len(documents))])
+    total = add_neighbours(np.array(scores), counts, weights)
+    assert total == pytest.approx([expected(place) for place in range(len(documents))])
 
 
-def test_few_missing_vectors_are_made_once(town: Corpus) -> None:
+def test_retrieve_makes_few_missing_vectors_once(town: Corpus) -> None:
     embedder = WordEmbedder()
     first = retrieve(town, "harbour", embedder=embedder)
     assert len(embedder.seen) == 1 + 4
@@ -170,7 +170,7 @@ def test_few_missing_vectors_are_made_once(town: Corpus) -> None:
     assert again == first
 
 
-def test_of_many_only_candidates_are_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retrieve_embeds_only_candidates_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lcrag.retrieve.rank, "EMBED_ALL", 10)
     monkeypatch.setattr(lcrag.retrieve.rank, "EMBED_CANDIDATES", 5)
     texts = {f"{number:02}.txt": f"Boat {number} has a harbour." for number in range(20)}
@@ -188,7 +188,7 @@ def test_of_many_only_candidates_are_embedded(tmp_path: Path, monkeypatch: pytes
         assert len(corpus.missing_vectors(corpus.chunk_ids(), "words")) == 40 - 10
 
 
-def test_filling_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fill_vectors_resumes_after_an_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lcrag.retrieve.rank, "_BATCH", 4)
     texts = {f"{number}.txt": f"Boat {number}." for number in range(10)}
     events: list[Event] = []
@@ -201,7 +201,7 @@ def test_filling_goes_on_where_it_was_interrupted(tmp_path: Path, monkeypatch: p
         assert corpus.missing_vectors(corpus.chunk_ids(), "words") == []
 
 
-def test_filling_waits_for_another_writer(town: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fill_vectors_waits_for_another_writer(town: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
     store = town.store_vectors
     answers = iter([False, True])
     monkeypatch.setattr(town, "store_vectors", lambda *values: next(answers) and store(*values))
@@ -211,7 +211,7 @@ def test_filling_waits_for_another_writer(town: Corpus, monkeypatch: pytest.Monk
     assert town.missing_vectors(town.chunk_ids(), "words") == []
 
 
-def test_where_a_chunk_stands_is_embedded_with_it(tmp_path: Path) -> None:
+def test_fill_vectors_embeds_headings_with_the_text(tmp_path: Path) -> None:
     embedder = WordEmbedder()
     with corpus_of(tmp_path, {"a.md": "# Harbour\n\n## Hours\n\nOpen at six.\n"}) as corpus:
         fill_vectors(corpus, embedder, quiet)
@@ -221,20 +221,20 @@ def test_where_a_chunk_stands_is_embedded_with_it(tmp_path: Path) -> None:
         assert embedder.seen == [f"{line}\n{chunk.text}" for line, chunk in zip(lines, corpus.get(ids), strict=True)]
 
 
-def test_vectors_from_the_file_rank_as_those_from_the_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retrieve_ranks_the_same_with_the_vector_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     r = Random(7)
     words = [f"word{number}" for number in range(60)] + ["harbour", "boat", "flag"]
     texts = {f"{number}.txt": " ".join(r.choices(words, k=400)) + "." for number in range(12)}
     with corpus_of(tmp_path, texts) as corpus:
         fill_vectors(corpus, WordEmbedder(), quiet)
         plain = [retrieve(corpus, f"harbour {word}?", embedder=WordEmbedder()) for word in words]
-        monkeypatch.setattr("lcrag.index.corpus.FILE_FROM", 1)
+        monkeypatch.setattr("lcrag.index.vectors.FILE_FROM", 1)
         monkeypatch.setattr("lcrag.index.vectors.BLOCK_ROWS", 5)
         filed = [retrieve(corpus, f"harbour {word}?", embedder=WordEmbedder()) for word in words]
-        for one, other in zip(plain, filed, strict=True):
-            assert [hit.chunk for hit in one.hits] == [hit.chunk for hit in other.hits]
-            assert [hit.dense_rank for hit in one.hits] == [hit.dense_rank for hit in other.hits]
-            assert [hit.score for hit in one.hits] == [hit.score for hit in other.hits]
+        for plain_ranking, filed_ranking in zip(plain, filed, strict=True):
+            assert [hit.chunk for hit in plain_ranking.hits] == [hit.chunk for hit in filed_ranking.hits]
+            assert [hit.dense_rank for hit in plain_ranking.hits] == [hit.dense_rank for hit in filed_ranking.hits]
+            assert [hit.score for hit in plain_ranking.hits] == [hit.score for hit in filed_ranking.hits]
         [file] = tmp_path.glob("*.vectors")
         corpus.refresh(ingest.Scan((), {}), quiet, [ingest.from_text("harbour word3 boat.", "new.txt")])
         [hit] = retrieve(corpus, "harbour word3?", embedder=WordEmbedder()).hits
@@ -242,8 +242,8 @@ def test_vectors_from_the_file_rank_as_those_from_the_index(tmp_path: Path, monk
         assert list(tmp_path.glob("*.vectors")) == [file]
 
 
-def test_a_chunk_without_a_vector_has_none_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lcrag.index.corpus.FILE_FROM", 1)
+def test_retrieve_with_gaps_in_the_vector_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.index.vectors.FILE_FROM", 1)
     monkeypatch.setattr("lcrag.retrieve.rank.EMBED_ALL", 0)
     monkeypatch.setattr("lcrag.retrieve.rank.EMBED_CANDIDATES", 1)
     with corpus_of(tmp_path, {f"{number}.txt": f"Boat {number} is red." for number in range(9)}) as corpus:
@@ -254,13 +254,9 @@ def test_a_chunk_without_a_vector_has_none_in_the_file(tmp_path: Path, monkeypat
 
 
 @given(st.lists(st.integers(0, 6), max_size=60), st.integers(1, 20))
-def test_places_come_in_order_of_their_scores(scores: list[int], first: int) -> None:
+def test_order_sorts_by_falling_score(scores: list[int], first: int) -> None:
     values = np.array(scores, np.float64)
     known = values > 0
-    lcrag.retrieve.rank._ORDERED, before = first, lcrag.retrieve.rank._ORDERED
-    try:
-        batches = list(lcrag.retrieve.rank._order(values, known))
-    finally:
-        lcrag.retrieve.rank._ORDERED = before
+    batches = list(lcrag.retrieve.rank.order(values, known, first))
     expected = sorted(np.flatnonzero(known).tolist(), key=lambda place: -scores[place])
     assert [place for batch in batches for place in batch.tolist()] == expected

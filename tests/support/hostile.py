@@ -1,4 +1,4 @@
-"""Texts that try to break out: into the prompt, the citations, the terminal, the JSON, the page in a browser."""
+"""Texts that try to break out into the prompt, the citations, the terminal, the JSON or the page in a browser."""
 
 from __future__ import annotations
 

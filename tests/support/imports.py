@@ -13,11 +13,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-LANGUAGE: Final = "types errors"
+LANGUAGE: Final = "types errors schemas"
 BELOW_PIPELINES: Final = f"{LANGUAGE} paths text ingest index retrieve planning evidence"
 
 ARROWS: Final[dict[str, str]] = {
     "errors": "",
+    "schemas": "",
     "types": "",
     "paths": LANGUAGE,
     "batch": LANGUAGE,

@@ -1,4 +1,4 @@
-"""Folders of a test module's own in which lcrag starts a real vLLM server and asks it."""
+"""Private folders of a test module, in which lcrag starts a real vLLM server and asks it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEEDED = [
 
 @dataclass(frozen=True)
 class Machine:
-    """Folders of this module's own, and how lcrag is called in them."""
+    """Private folders, and how lcrag is called in them."""
 
     folder: Path
 
@@ -58,11 +58,11 @@ class Machine:
         return f"http://127.0.0.1:{self.server['port']}"
 
     def ask(self, *args: str) -> dict[str, Any]:
-        """Of the folder docs, by words alone."""
+        """The answer from the folder docs, ranked by words alone."""
         return self.answer("ask", "docs", "--dense", "off", "--reader", "off", "--json", "--backend", "server", *args)
 
     def answer(self, *args: str) -> dict[str, Any]:
-        """What an ask with --json answers."""
+        """The object that a command with --json prints."""
         done = self.lcrag(*args)
         assert done.returncode in (0, 1), done.stderr
         return dict(json.loads(done.stdout))

@@ -1,4 +1,4 @@
-"""Stored answers and what is made of them: a small comparison by hand."""
+"""Stored answers and their analysis: a small comparison by hand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def question(id: str, *answers: str, **more: Any) -> Question:
 
 
 def row(id: str, route: str, answer: str = "", **more: Any) -> dict[str, Any]:
-    """A stored answer; "" found nothing."""
+    """A stored answer; "" is one that abstains."""
     tokens = {"chunk_rag": 1000, "full_context": 9000, "router": 1000}.get(route, 500)
     citation = {
         **{"marker": 1, "document_id": "d", "source": "a.txt", "start": 0, "end": 3, "quote": "Ann", "line": 1},
@@ -50,8 +50,14 @@ def row(id: str, route: str, answer: str = "", **more: Any) -> dict[str, Any]:
     } | more
 
 
+def refused(id: str, route: str, reason: str = "too long") -> dict[str, Any]:
+    """The row of a route that the budgets refuse."""
+    nothing: dict[str, Any] = dict.fromkeys(("estimate", "forecast", "options", "pipeline", "same_as"))
+    return row(id, route, status="refused_by_budget", reason=reason, steps=[], **nothing)
+
+
 def rows(table: dict[str, dict[str, str]]) -> Rows:
-    return {(id, route): row(id, route, answer) for id, by in table.items() for route, answer in by.items()}
+    return {(id, route): row(id, route, answer) for id, answers in table.items() for route, answer in answers.items()}
 
 
 def small() -> tuple[list[Question], Rows]:
@@ -66,5 +72,7 @@ def small() -> tuple[list[Question], Rows]:
     )
 
 
-def analysed(questions: list[Question], found: Rows, routes: tuple[str, ...] = ROUTES, seed: int = 0) -> dict[str, Any]:
-    return analyse(questions, found, routes, seed=seed, header=HEADER)
+def analysed(
+    questions: list[Question], stored: Rows, routes: tuple[str, ...] = ROUTES, seed: int = 0
+) -> dict[str, Any]:
+    return analyse(questions, stored, routes, seed=seed, header=HEADER)

@@ -1,4 +1,4 @@
-"""A backend whose use curves and cost are known, so that what calibrate finds can be held against the truth."""
+"""A backend whose use curves and cost are known, so that what calibrate measures can be compared with the truth."""
 
 from __future__ import annotations
 
@@ -10,9 +10,24 @@ from lcrag.calibrate.probes import Probe
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Backend, Completion, CostModel, Kind, OnToken, Passage, Role, Surroundings, Task, Usage
 
+COST = CostModel(
+    per_batch=0.03,
+    per_token=1.5e-5,
+    per_pair=3.6e-10,
+    per_step=0.01,
+    per_call=0.004,
+    per_step_token=2e-8,
+    per_step_call=4e-4,
+)
+
+
+def use_that_fades(half: float, best: float = 0.95, steep: float = 2.0) -> Callable[[str, str, str, int], float]:
+    """Use that is ``best`` for short texts and half of it at ``half`` tokens."""
+    return lambda role, kind, surroundings, tokens: best / (1 + (tokens / half) ** steep)
+
 
 class SimulatedProbes:
-    """Probes that are nothing but their length and kind: the simulated backend reads those from the passage."""
+    """Probes with a length and a kind but no text: the simulated backend reads both from the passage."""
 
     kinds: tuple[Kind, ...] = ("fact", "list", "absent")
 
@@ -36,7 +51,7 @@ class SimulatedProbes:
 class SimulatedBackend(Backend):
     """Right with probability ``true(role, kind, surroundings, tokens)``; time passes as ``cost`` says, with noise.
 
-    ``clock`` is its own. A task that came before is cached but for 16 tokens.
+    ``clock`` is its own. A task that was run before is cached except for 16 tokens, if ``reports_cached``.
     """
 
     true: Callable[[str, str, str, int], float]
@@ -45,6 +60,7 @@ class SimulatedBackend(Backend):
     window: int = 131_072
     noise: float = 0.0
     writes: int = 64
+    reports_cached: bool = True
     name: str = "server"
     model: str = "simulated"
 
@@ -66,25 +82,23 @@ class SimulatedBackend(Backend):
 
     def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         self.asked += len(tasks)
-        done = [self._completion(task, max_tokens) for task in tasks]
-        usages = [one.usage for one in done]
+        completions = [self._completion(task, max_tokens) for task in tasks]
+        usages = [completion.usage for completion in completions]
         calls = len(tasks)
         seconds = self.cost.seconds(
-            sum(one.input_tokens - one.cached_tokens for one in usages) / calls,
-            sum(one.cached_tokens for one in usages) / calls,
-            sum(one.output_tokens for one in usages) / calls,
+            sum(usage.input_tokens - usage.cached_tokens for usage in usages) / calls,
+            sum(usage.cached_tokens for usage in usages) / calls,
+            sum(usage.output_tokens for usage in usages) / calls,
             calls,
         )
         self.now += seconds * max(0.1, self._random.gauss(1.0, self.noise))
-        return done
+        return completions
 
     def _completion(self, task: Task, max_tokens: int) -> Completion:
         [passage] = task.passages
         kind, surroundings = task.question.split()
-        cached = passage.tokens - 16 if task in self._seen and passage.text else 0
+        cached = passage.tokens - 16 if self.reports_cached and task in self._seen and passage.text else 0
         self._seen.add(task)
         right = self._random.random() < self.true(task.role, kind, surroundings, passage.tokens)
-        said = "right" if right else "wrong" if kind == "absent" else NOT_FOUND
-        if kind == "absent" and right:
-            said = "right"
-        return Completion(said, Usage(passage.tokens, max(0, cached), min(self.writes, max_tokens), 1, 0.0))
+        reply = "right" if right else "wrong" if kind == "absent" else NOT_FOUND
+        return Completion(reply, Usage(passage.tokens, max(0, cached), min(self.writes, max_tokens), 1, 0.0))

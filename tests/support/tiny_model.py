@@ -1,6 +1,6 @@
 """A Qwen2 of 220,000 random weights with a byte tokenizer: its words are noise, everything around them is real.
 
-It never ends a reply by itself, so that a reply can be broken off.
+It never ends a reply by itself, so that a reply can be interrupted.
 
 Run as ``python tiny_model.py FOLDER`` by an interpreter that has torch and transformers.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 
-def make(folder: str) -> None:
+def save_model(folder: str) -> None:
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -49,4 +49,4 @@ def make(folder: str) -> None:
 
 
 if __name__ == "__main__":
-    make(sys.argv[1])
+    save_model(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Whose turn a sentence is of, and whether the question is about somebody else."""
+"""Who says a sentence, and whether the question is about somebody else."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ ONE = ("[1]",) * len(TURNS)
         ("What was baked?", 0, False),
     ],
 )
-def test_a_turn_of_somebody_else_is_told(question: str, place: int, another: bool) -> None:
+def test_another_speaks_in_a_turn_of_somebody_else(question: str, place: int, another: bool) -> None:
     assert another_speaks(question, TURNS, ONE, place) is another
 
 
-def test_a_turn_ends_with_its_passage() -> None:
+def test_another_speaks_ends_a_turn_with_its_passage() -> None:
     assert not another_speaks("What did Ben bake?", TURNS, ("[1]", "[2]", "[2]", "[2]", "[2]"), 1)
 
 
-def test_prose_has_no_speakers() -> None:
+def test_another_speaks_is_false_in_prose() -> None:
     assert not another_speaks("What did Ben bake?", ("Ben baked.", "Ann ate."), ("[1]", "[1]"), 1)

@@ -1,4 +1,4 @@
-"""Sentences tile their text, and lines that are units of their own stay so."""
+"""Sentences tile their text, and lines that are units of their own are sentences of their own."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.text.sentences import LONGEST, last_begins, sentences
+from lcrag.text.sentences import LONGEST, last_start, sentences
 
 LETTERS = st.sampled_from("ab .\n\r。!?\u2028-A:,|1\t") | st.characters(codec="utf-8")
 
 
 @given(st.text(alphabet=LETTERS))
-def test_they_tile_the_text(text: str) -> None:
+def test_sentences_tile_the_text(text: str) -> None:
     spans = sentences(text)
     assert "".join(text[start:end] for start, end in spans) == text
     assert all(start < end for start, end in spans)
 
 
 @given(st.text(alphabet=LETTERS) | st.text(alphabet="ab \n.", max_size=3 * LONGEST))
-def test_the_last_one_is_found_alone(text: str) -> None:
-    assert last_begins(text) == (sentences(text) or [(0, 0)])[-1][0]
+def test_last_start_is_that_of_sentences(text: str) -> None:
+    assert last_start(text) == (sentences(text) or [(0, 0)])[-1][0]
 
 
 @given(st.text(alphabet="ab ", min_size=LONGEST, max_size=4 * LONGEST))
-def test_none_is_longer_than_the_longest(text: str) -> None:
+def test_sentences_are_at_most_the_longest(text: str) -> None:
     assert all(len(text[start:end].strip()) <= LONGEST for start, end in sentences(text))
 
 
@@ -64,5 +64,5 @@ def test_none_is_longer_than_the_longest(text: str) -> None:
         ("A title\n\nand a paragraph", ["A title", "and a paragraph"]),
     ],
 )
-def test_where_they_end(text: str, expected: list[str]) -> None:
+def test_sentences_end_where_a_reader_ends_them(text: str, expected: list[str]) -> None:
     assert [text[start:end].strip() for start, end in sentences(text)] == expected

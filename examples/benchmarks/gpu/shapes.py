@@ -77,11 +77,11 @@ def make(shape: str, folder: Path) -> None:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
     from transformers.convert_slow_tokenizer import TikTokenConverter
 
-    where = tokens.vocabulary_folder()
-    if where is None:
+    vocabulary = tokens.vocabulary_file()
+    if vocabulary is None:
         raise SystemExit("no cl100k_base here: install llama-index-core, or set TIKTOKEN_CACHE_DIR")
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    made = TikTokenConverter(vocab_file=str(where / tokens.CACHED_AS), extra_special_tokens=special).converted()
+    made = TikTokenConverter(vocab_file=str(vocabulary), extra_special_tokens=special).converted()
     made.add_special_tokens([f"<|spare_{number}|>" for number in range(VOCABULARY - made.get_vocab_size())])
     fast = PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|im_end|>", model_max_length=LONGEST)
     fast.chat_template = TEMPLATE

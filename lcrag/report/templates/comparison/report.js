@@ -1,9 +1,9 @@
-// The table of questions: searched, filtered, sorted, a page at a time. Text of documents only ever becomes text nodes.
+// The table of questions: search, filters, sorting, a page at a time. Text of documents only ever becomes text nodes.
 "use strict";
 (() => {
   const SIZE = 25;
   const { routes, items } = JSON.parse(document.getElementById("items").textContent);
-  let details = null; // the answers, parsed when first needed
+  let details = null; // the answers, parsed when they are first needed
   const answers = () => (details ??= JSON.parse(document.getElementById("details").textContent));
   const get = (id) => document.getElementById(id);
   const body = get("rows");
@@ -42,7 +42,7 @@
   routes.forEach((name, at) => (KEYS["route-" + at] = (item) => item.scores[at] ?? -1));
 
   const text = (item, place) =>
-    [item.id, item.question, item.gold.join(" "), ...answers()[place].routes.map((said) => said.answer || "")]
+    [item.id, item.question, item.gold.join(" "), ...answers()[place].routes.map((route) => route.answer || "")]
       .join("\n")
       .toLowerCase();
 
@@ -57,8 +57,8 @@
       .filter((place) => !wanted || text(items[place], place).includes(wanted));
     const sign = sorted.down ? -1 : 1;
     order.sort((a, b) => {
-      const one = key(items[a], a), other = key(items[b], b);
-      return one < other ? -sign : one > other ? sign : a - b;
+      const left = key(items[a], a), right = key(items[b], b);
+      return left < right ? -sign : left > right ? sign : a - b;
     });
     page = 0;
     show();
@@ -78,11 +78,11 @@
   }
 
   function mark(score, status) {
-    const found = status === "answered" || status === "contradictory";
-    if (score === null) return { sign: found ? "answered" : "nothing", word: "not scored", style: "sa" };
+    const answered = status === "answered" || status === "contradictory";
+    if (score === null) return { sign: answered ? "answered" : "nothing", word: "not scored", style: "sa" };
     const style = score >= 0.5 ? "s1" : "s0";
-    const sign = score === 1 ? "●" : score === 0 ? (found ? "○" : "–") : score.toFixed(2);
-    return { sign, word: score === 1 ? "right" : score === 0 ? (found ? "wrong" : "nothing found") : "", style };
+    const sign = score === 1 ? "●" : score === 0 ? (answered ? "○" : "–") : score.toFixed(2);
+    return { sign, word: score === 1 ? "right" : score === 0 ? (answered ? "wrong" : "nothing found") : "", style };
   }
 
   function row(place) {
@@ -113,38 +113,38 @@
 
   function detail(place, id) {
     const item = items[place];
-    const given = answers()[place];
+    const details = answers()[place];
     const gold = item.unanswerable ? "There is no answer in the documents." : item.gold.join("  ·  ") || "no gold answer";
     const box = make("td", { colSpan: routes.length + 3 });
     box.append(make("p", { className: "note" }, `${item.id} · scored by ${item.metric} · ${number(item.tokens)} tokens of documents`));
     box.append(make("p", {}, make("strong", {}, "Gold: "), gold));
-    routes.forEach((name, at) => box.append(said(name, at, item, given)));
+    routes.forEach((name, at) => box.append(routeAnswer(name, at, item, details)));
     return make("tr", { className: "detail", id }, box);
   }
 
-  function said(name, at, item, given) {
-    const one = given.routes[at];
+  function routeAnswer(name, at, item, details) {
+    const answer = details.routes[at];
     const { word, sign } = mark(item.scores[at], item.statuses[at]);
     const facts = [
       word || `score ${sign}`,
       item.statuses[at].replaceAll("_", " "),
-      one.took,
-      `${number(one.input_tokens)} tokens`,
-      `${one.seconds.toFixed(2)} s`,
-      one.predicted === null ? "" : `P(correct) ${one.predicted.toFixed(2)}`,
-      one.evidence ? `evidence read ${Math.round(one.evidence.read * 100)}%` : "",
-      one.verdict ? `judged ${one.verdict}` : "",
+      answer.plan,
+      `${number(answer.input_tokens)} tokens`,
+      `${answer.seconds.toFixed(2)} s`,
+      answer.predicted === null ? "" : `P(correct) ${answer.predicted.toFixed(2)}`,
+      answer.evidence ? `evidence read ${Math.round(answer.evidence.read * 100)}%` : "",
+      answer.verdict ? `judged ${answer.verdict}` : "",
     ].filter(Boolean);
     const head = make("h4", {}, name, ...facts.map((fact) => make("span", {}, fact)));
-    const box = make("div", { className: "said" }, head);
-    if (one.same_as) {
-      box.append(make("p", { className: "note" }, `The answer of ${one.same_as}, whose plan it is.`));
+    const box = make("div", { className: "route-answer" }, head);
+    if (answer.same_as) {
+      box.append(make("p", { className: "note" }, `The same plan as ${answer.same_as}, and so the same answer.`));
       return box;
     }
-    if (one.answer) box.append(make("p", { className: "answer" }, one.answer));
+    if (answer.answer) box.append(make("p", { className: "answer" }, answer.answer));
     const list = make("ol");
-    for (const citation of one.citations) {
-      const passage = given.passages[citation.passage];
+    for (const citation of answer.citations) {
+      const passage = details.passages[citation.passage];
       const where = citation.page !== null ? `p. ${citation.page}` : citation.line !== null ? `line ${citation.line}` : "";
       list.append(
         make("li", {},
@@ -155,7 +155,7 @@
             passage.text.slice(passage.end))),
       );
     }
-    if (one.citations.length) box.append(list);
+    if (answer.citations.length) box.append(list);
     return box;
   }
 

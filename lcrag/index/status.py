@@ -1,0 +1,64 @@
+"""What an index contains and how much space it takes; deleting its files."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lcrag.index import store
+from lcrag.types import CorpusSize
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStatus:
+    """The report of ``lcrag index --status``. ``vectors`` by embedder; ``updated``: seconds since 1970, None if never.
+
+    ``duplicates``: files whose text is indexed under another source; ``failed``: ``(source, reason)``; ``form``: the
+    format of the index.
+    """
+
+    documents: int
+    chunks: int
+    tokens: int
+    duplicates: int
+    failed: tuple[tuple[str, str], ...]
+    vectors: Mapping[str, int]
+    bytes: int
+    tokenizer: str
+    form: str
+    updated: int | None
+
+
+def clear(folder: Path) -> bool:
+    """Delete the index's files in ``folder``, and nothing else there. False if there were none."""
+    paths = list(folder.glob(f"{store.FILE}*"))
+    for path in paths:
+        if path.is_dir():  # left when a process was killed while it wrote vectors
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return bool(paths)
+
+
+def read_status(
+    db: sqlite3.Connection, folder: Path, size: CorpusSize, vectors: Mapping[str, int], tokenizer: str, form: str
+) -> IndexStatus:
+    """The status of the index in ``folder``, whose tables ``db`` reads."""
+    failed = db.execute("SELECT source, error FROM files WHERE error IS NOT NULL ORDER BY source").fetchall()
+    [(read,)] = db.execute("SELECT count(*) FROM files WHERE error IS NULL")
+    updated = db.execute("SELECT value FROM meta WHERE name = 'updated'").fetchone()
+    return IndexStatus(
+        documents=size.documents,
+        chunks=size.chunks,
+        tokens=size.tokens,
+        duplicates=read - size.documents,
+        failed=tuple(failed),
+        vectors=vectors,
+        bytes=sum(path.stat().st_size for path in folder.glob(f"{store.FILE}*")),
+        tokenizer=tokenizer,
+        form=form,
+        updated=updated[0] if updated else None,
+    )

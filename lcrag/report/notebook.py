@@ -1,0 +1,82 @@
+"""Answers, plans and comparisons as HTML for a notebook's output cell.
+
+Styles are inline and colours are inherited, so that they fit light and dark themes and touch nothing around them.
+There is no script.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lcrag.report import comparison
+from lcrag.report.plans import options_text, quality_text, unbeaten
+from lcrag.report.templating import render
+from lcrag.report.terminal import printable
+from lcrag.report.text import contradictions, stated
+from lcrag.types import Answer, Plan
+
+_MARKER: Final = re.compile(r"\[(\d+)\]")
+
+
+def answer_html(answer: Answer, plan: Plan | None) -> str:
+    """The answer, its markers linked to the list of its citations: source, line or page, quote.
+
+    ``plan`` is None if no route fits the budget.
+    """
+    pieces = _MARKER.split(printable(stated(answer)))
+    return render(
+        "notebook/answer.html",
+        answer=answer,
+        message=_message(answer),
+        texts=pieces[::2],
+        markers=pieces[1::2],
+        citations={str(citation.marker): citation for citation in answer.citations},
+        anchor=f"lcrag-{hashlib.sha256(repr(answer).encode()).hexdigest()[:8]}",
+        route=None if plan is None else f"{plan.pipeline} {options_text(plan.options)}".strip(),
+        reason=None if plan is None else printable(plan.reason),
+    )
+
+
+def _message(answer: Answer) -> str:
+    """What the status adds to the text."""
+    match answer.status:
+        case "answered":
+            return ""
+        case "contradictory":
+            return contradictions(answer)
+        case "not_found":
+            return "Not in these documents."
+        case "not_retrieved":
+            return f"Not in the {answer.tokens_read:,} tokens that were read."
+        case "refused_by_budget":
+            return "No route fits the budget."
+
+
+def plan_html(plan: Plan) -> str:
+    """The routes that no other beats, with the chosen one marked, and the reason for the choice."""
+    shown = unbeaten(plan)
+    return render(
+        "notebook/plan.html",
+        plan=plan,
+        question=printable(plan.question),
+        reasons=[printable(reason) for reason in (plan.reason, *plan.counterfactuals)],
+        rows=[
+            (forecast, options_text(forecast.options), quality_text(forecast, plan.profile), forecast is plan.chosen)
+            for forecast in shown
+        ],
+        hidden=len(plan.forecasts) - len(shown),
+    )
+
+
+def comparison_html(value: Mapping[str, Any]) -> str:
+    """``lcrag.compare/1``: the routes with accuracy, interval and tokens, then the conclusions."""
+    return render(
+        "notebook/comparison.html",
+        headline=printable(comparison.headline(value)),
+        scored_by=comparison.scored_by(value),
+        rows=comparison.rows(value),
+        verdicts=[printable(sentence) for sentence in comparison.verdicts(value)],
+    )

@@ -1,0 +1,155 @@
+"""Plans and what came of them, as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from lcrag.report.terminal import printable, render
+from lcrag.types import Answer, Forecast, Option, Plan, Profile, Usage
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lcrag.planning.history import Record
+
+
+def plan_report(plan: Plan, *, width: int, colour: bool, show_all: bool = False) -> str:
+    """The table of routes, why one was chosen, and what would have changed that. ``width`` in columns.
+
+    Without ``show_all``: only the routes that no other beats, and how many more there are.
+    """
+    from rich.text import Text
+
+    shown = plan.forecasts if show_all else unbeaten(plan)
+    hidden = len(plan.forecasts) - len(shown)
+    return render(
+        Text(printable(" ".join(plan.question.split())), style="bold"),
+        f"evidence: about {plan.estimate.scope_tokens:,} tokens, diffusion {plan.estimate.diffusion:.2f}",
+        f"profile: {plan.profile.name}, {'' if plan.profile.measured else 'not '}measured\n",
+        _routes(plan, shown),
+        *([f"  {hidden:,} more: lcrag plan --all"] if hidden else []),
+        f"\n* {printable(plan.reason)}",
+        *(f"  {printable(counterfactual)}" for counterfactual in plan.counterfactuals),
+        width=width,
+        colour=colour,
+    )
+
+
+def unbeaten(plan: Plan) -> list[Forecast]:
+    """The routes that no other beats, and the chosen one, in the plan's order.
+
+    A route beats another if it fits, takes no more tokens and no more seconds, and its P(correct) is no lower. Of
+    equal routes the first beats the others.
+    """
+    taken, routes = plan.chosen, list(enumerate(plan.forecasts))
+    return [
+        forecast
+        for place, forecast in routes
+        if forecast is taken
+        or not any(
+            _no_worse(other, forecast) and (at < place or not _no_worse(forecast, other))
+            for at, other in routes
+            if at != place
+        )
+    ]
+
+
+def _no_worse(one: Forecast, other: Forecast) -> bool:
+    return (
+        one.fits
+        and one.quality >= other.quality
+        and one.input_tokens <= other.input_tokens
+        and one.seconds <= other.seconds
+    )
+
+
+def _routes(plan: Plan, shown: Sequence[Forecast]) -> Table:
+    table = _table("  route", "tokens", "calls", "seconds", _quality_head(plan.profile))
+    table.add_column("fits")
+    for forecast in shown:
+        taken = forecast is plan.chosen
+        table.add_row(
+            f"{'*' if taken else ' '} {forecast.pipeline} {options_text(forecast.options)}",
+            f"{forecast.input_tokens:,}",
+            f"{forecast.calls:,}",
+            f"{forecast.seconds:,.1f}",
+            quality_text(forecast, plan.profile),
+            "yes" if forecast.fits else "no",
+            style="bold green" if taken else "" if forecast.fits else "dim",
+        )
+    return table
+
+
+def _table(first: str, *numbers: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(first, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _quality_head(profile: Profile) -> str:
+    return "P(correct)" if profile.measured else "P(correct),\nnot measured"
+
+
+def quality_text(forecast: Forecast, profile: Profile) -> str:
+    """P(correct), with ``~`` where the profile behind it was not measured."""
+    return f"{'' if profile.measured else '~'}{forecast.quality:.2f}"
+
+
+def options_text(options: Mapping[str, Option]) -> str:
+    return " ".join(
+        f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in options.items()
+    )
+
+
+def outcome_report(plan: Plan, answer: Answer, *, width: int, colour: bool) -> str:
+    """The forecast of the chosen route, below it what each step took, then their sum."""
+    forecast = plan.chosen
+    table = _table("", "tokens", "cached", "written", "calls", "seconds", _quality_head(plan.profile))
+    table.add_row(
+        f"forecast {forecast.pipeline}",
+        f"{forecast.input_tokens:,}",
+        f"{forecast.cached_tokens:,}",
+        f"{forecast.output_tokens:,}",
+        f"{forecast.calls:,}",
+        f"{forecast.seconds:,.2f}",
+        quality_text(forecast, plan.profile),
+    )
+    for step in answer.steps:
+        table.add_row(*_actual(f"actual {step.pipeline}", step.usage), step.status.replace("_", " "))
+    if len(answer.steps) > 1:
+        table.add_row(*_actual("total", answer.usage), answer.status.replace("_", " "))
+    return render(table, width=width, colour=colour)
+
+
+def _actual(name: str, usage: Usage) -> tuple[str, ...]:
+    return (
+        name,
+        f"{usage.input_tokens:,}",
+        f"{usage.cached_tokens:,}",
+        f"{usage.output_tokens:,}",
+        f"{usage.calls:,}",
+        f"{usage.seconds:,.2f}",
+    )
+
+
+def history_report(record: Record) -> str:
+    """One line a route, then how the second routes of ``--shadow`` compared."""
+    lines = [f"{'route':18}{'asked':>7}{'off by, tokens':>16}{'seconds':>9}{'P(correct)':>12}{'answered':>10}"]
+    lines += [
+        f"{route.pipeline:18}{route.asked:>7,}{route.tokens_error:>16.0%}{route.seconds_error:>9.0%}"
+        f"{route.quality:>12.2f}{route.answered:>10.0%}"
+        for route in record.routes
+    ]
+    if record.shadowed:
+        ratio = "" if record.tokens_ratio is None else f", for {record.tokens_ratio:.1f} times the tokens"
+        lines.append(
+            f"a second route ran on {record.shadowed:,} questions: it alone answered {record.missed:,}, both gave the "
+            f"same answer to {record.agreed:,}{ratio}"
+        )
+    return "\n".join(lines) + "\n"

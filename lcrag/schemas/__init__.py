@@ -1,0 +1,12 @@
+"""The ids of everything that lcrag writes as JSON; the files next to this one hold the shapes that scripts rely on."""
+
+from typing import Final
+
+ANSWER: Final = "lcrag.answer/1"
+COMPARE: Final = "lcrag.compare/1"
+DOCTOR: Final = "lcrag.doctor/1"
+ERROR: Final = "lcrag.error/1"
+HISTORY: Final = "lcrag.history/1"
+PLAN: Final = "lcrag.plan/1"
+PROFILE: Final = "lcrag.profile/2"
+RESULTS: Final = "lcrag.results/1"

