@@ -25,8 +25,9 @@ from lcrag.evidence.contradiction import find_contradictions
 from lcrag.planning.scale import count_chunks, frame_tokens, most_tokens, passage_tokens
 from lcrag.text.loops import without_loop
 from lcrag.text.passages import within
-from lcrag.text.prompts import ANSWER_TOKENS, says_nothing
+from lcrag.text.prompts import ANSWER_TOKENS, says_not_found
 from lcrag.text.questions import is_broad
+from lcrag.text.refusals import refuses
 from lcrag.types import (
     Answer,
     Backend,
@@ -186,11 +187,13 @@ class Run:
         if completion.finish == "length":
             cut = f"the answer was cut at {completion.usage.output_tokens:,} tokens"
             self.emit(Event("usage", {"message": cut}))
-        if says_nothing(completion.text):
+        if says_not_found(completion.text):
             return self.nothing(read)
         cited = cite(completion.text, read, self.corpus.document)
         if not cited.text:  # markers that lead nowhere, and no word otherwise
             return self.nothing(read)
+        if refuses(completion.text) and not all(statement.supported for statement in cited.statements):
+            return self.nothing(read)  # unless a document says just that: "It is not known who built it."
         cited, conflicts = find_contradictions(self.question, cited, read, self.corpus.document)
         for citation in cited.citations:
             self.emit(Event("citation", asdict(citation)))

@@ -106,7 +106,12 @@ def defused(text: str) -> str:
 
 def says_nothing(text: str) -> bool:
     """Whether a reply says, in whatever words, that its passages do not hold the answer, or says nothing at all."""
-    return text.strip().strip(".*").upper() in ("", NOT_FOUND) or refuses(text)
+    return says_not_found(text) or refuses(text)
+
+
+def says_not_found(text: str) -> bool:
+    """Whether a reply is the one that prompts ask for when the answer is not there, or empty."""
+    return text.strip().strip(".*").upper() in ("", NOT_FOUND)
 
 
 def parse_verdict(text: str) -> Literal["yes", "no"]:

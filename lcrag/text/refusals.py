@@ -43,7 +43,8 @@ FORMS: Final = (
     r"(no|not enough|insufficient) (\w+ ){0,2}KNOWLEDGE .*",
     r"(it|this|that|the answer|the information) (is|was) not (\w+ly )?(SAID|in (GIVEN )*TEXTS) .*",
     "(i|we) (can ?not|can.t|could not|couldn.t|am unable to|was unable to|do not|don.t|did not|didn.t) FIND .*",
-    "(the answer is )?not (SAID|in (GIVEN )*TEXTS) .*",
+    "(the answer is )?not (SAID( (in|by) (GIVEN )*TEXTS| anywhere| here| there)?|in (GIVEN )*TEXTS)",
+    "not enough KNOWLEDGE .*",
     "(unanswerable|unknown|n/?a|none)",
     # German
     r"((die|der|das|den|diesen|bereitgestellten|in) )+TEXTE .*(nicht|keine?n?|nichts).*",

@@ -478,3 +478,17 @@ def test_compression_forecasts_more_evidence_with_a_reranker(over: Literal["hits
     )
     assert plain.evidence < reranked.evidence <= 0.8
     assert replace(plain, evidence=reranked.evidence) == reranked
+
+
+def test_answer_that_a_document_denies_is_an_answer(tmp_path: Path) -> None:
+    """A refusal in other words is one only where no document says it."""
+    text = "It is not known who built the mill.\n\n" + "The sea was calm.\n\n" * 900
+    question = "Who built the mill?"
+    for reply, status in (
+        ("It is not known who built the mill.", "answered"),
+        ("The passages do not mention a builder.", "not_retrieved"),
+    ):
+        with corpus_of(tmp_path / status, {"a.md": text}) as corpus:
+            ranking = retrieve(corpus, question, embedder=None)
+            answer = run_pipeline(ChunkRag(100), question, corpus, ranking, ScriptedBackend([reply]))
+        assert answer.status == status

@@ -58,6 +58,7 @@ def test_refuses_knows_the_forms_of_models(text: str) -> None:
         "Nothing was found in the hold but salt.",
         "It was not until 1871 that the light was lit.",
         "They never found the bell.",
+        "Not found in the hold was the bell of the Old Margery.",
         "The source of the Wend is a spring above Tolland.",
     ],
 )
