@@ -113,7 +113,7 @@ class _Citer:
         for start, end in find_statements(self._text[group.begin : group.start]):
             start, end = group.begin + start, group.begin + end
             sentence = self._text[start:end]
-            places = exact or _find_support(sentence, named) or _find_support(sentence, self._candidates(sentence))
+            places = exact or _find_support(sentence, named) or self._find_elsewhere(sentence)
             supporting.update(passage.marker for passage, _ in places)
             markers = tuple(dict.fromkeys(self._marker(passage, place) for passage, place in places))
             begin = len(self._out) + start - position
@@ -132,14 +132,19 @@ class _Citer:
     def _named_by(self, numbers: Sequence[int]) -> list[Passage]:
         return [self._passages[number] for number in dict.fromkeys(numbers) if number in self._passages]
 
-    def _candidates(self, sentence: str) -> list[Passage]:
-        """The passages that the answer names; in an answer that names none, those that share most of its words."""
+    def _find_elsewhere(self, sentence: str) -> Places:
+        """Support in the passages that the answer names; for an answer that names none, in those that share most of the
+        sentence's words, one document at a time: parts of different documents make no support that nobody claimed.
+        """
         if self._named:
-            return self._named
+            return _find_support(sentence, self._named)
         words = {word for word in WORD.findall(sentence.lower()) if word not in STOP_WORDS}
         shared = [(sum(word in text for word in words), passage) for text, passage in self._lowered]
-        best = sorted((pair for pair in shared if pair[0]), key=lambda pair: (-pair[0], pair[1].marker))
-        return [passage for _, passage in best[:NEAREST]]
+        best = sorted((pair for pair in shared if pair[0]), key=lambda pair: (-pair[0], pair[1].marker))[:NEAREST]
+        by_document: dict[str, list[Passage]] = {}
+        for _, passage in best:
+            by_document.setdefault(passage.document_id, []).append(passage)
+        return next(filter(None, (_find_support(sentence, passages) for passages in by_document.values())), [])
 
     def _find_exact(self, group: Group, named: Sequence[Passage]) -> Places:
         """The places that quote all the words before the markers as they are."""
