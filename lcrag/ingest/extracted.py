@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+EXPONENT: Final = re.compile(r"[-+−–]?\d+(?:[.,/]\d+)?[-+−–]?|[-+−–]|n")
+"""What is raised as a number: "6", "-3", "2+" of an ion, "n"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,11 @@ def locate_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:
         pairs.append((offset, number))
         offset += len(line)
     return tuple(pairs)
+
+
+def raised(text: str) -> str:
+    """A superscript: "10" and "6" as "10^6", so that no other number is read. Letters ("1st") stay as they are."""
+    return f"^{text}" if EXPONENT.fullmatch(text) else text
 
 
 def squeeze(text: str) -> str:
