@@ -57,9 +57,7 @@ def test_extract_reads_forwarded_messages_and_attached_texts() -> None:
 
 @pytest.mark.parametrize("charset", ["undefined", "unknown-8bit", "base64", "x\0y", "", "utf-16", "cp1252"])
 def test_extract_survives_a_wrong_charset(charset: str) -> None:
-    body = HEAD + f'Content-Type: text/plain; charset="{charset}"
-
-'.encode()
+    body = HEAD + f'Content-Type: text/plain; charset="{charset}"\n\n'.encode()
     assert "Viele Grüße" in text(body + "Viele Grüße aus dem Hafen".encode("cp1252"))
 
 
@@ -94,9 +92,9 @@ def test_extract_is_quick_with_many_encoded_words_and_a_large_attachment() -> No
 
 MBOX = (
     b"From a@x Mon Jan  1 00:00:00 2024\nFrom: a@x\nSubject: =?utf-8?q?M=C3=A4rz?=\n"
-    b"Content-Transfer-Encoding: base64\n\nRGllIEthdXRpb24gYmV0csOkZ3QgODQ1Lg==\n\nFrom b@x Mon Jan  2 00:00:00 2024\nFrom: b@x\nSubject: Boat\n"
-    b"Content-Transfer-Encoding: quoted-printable\n\nThe boat is caulked by J=C3=B6rg Bl=\nom.\n\n"
-    b">From now on it floats.\n\nFrom here it sails.\n"
+    b"Content-Transfer-Encoding: base64\n\nRGllIEthdXRpb24gYmV0csOkZ3QgODQ1Lg==\n\n"
+    b"From b@x Mon Jan  2 00:00:00 2024\nFrom: b@x\nSubject: Boat\nContent-Transfer-Encoding: quoted-printable\n\n"
+    b"The boat is caulked by J=C3=B6rg Bl=\nom.\n\n>From now on it floats.\n\nFrom here it sails.\n"
 )
 
 
