@@ -10,8 +10,8 @@ from typing import Final
 
 NEAR: Final = 20_000
 """Characters."""
-EXPONENT: Final = re.compile(r"[-+−–]?\d+(?:[.,/]\d+)?[-+−–]?|[-+−–]|n")
-"""What is raised as a number: "6", "-3", "2+" of an ion, "n"."""
+EXPONENT: Final = re.compile(r"[-+−–]?\d+(?:[.,/]\d+)?[-+−–]?|[-+−–]|\d*[nxkmtij]")
+"""What is raised as a number: "6", "-3", "2+" of an ion, "n", "2x"; not the ends of ordinals ("th", "e", "o")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,4 +70,4 @@ def raised(text: str) -> str:
 
 def squeeze(text: str) -> str:
     """Every run of white space as one space."""
-    return re.sub(r"\s+", " ", text).strip()
+    return " ".join(text.split())

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def parse(data: bytes) -> Any:
-    """The root element. Entities are not resolved and nothing is fetched; raises lxml's XMLSyntaxError."""
+def parse(data: bytes, *, recover: bool = False) -> Any:
+    """The root element. Entities are not resolved and nothing is fetched; raises lxml's XMLSyntaxError.
+
+    ``recover``: read what is left of malformed XML.
+    """
     from lxml import etree
 
-    return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
+    return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, recover=recover))
 
 
 def local(element: Any) -> str:
