@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path, PurePath
+from shlex import quote
 from typing import Final
 
 from lcrag.errors import InputError, UnreadableFile
@@ -90,7 +91,14 @@ def nothing_readable(paths: Iterable[str], skipped: Mapping[str, int], failed: I
 def _document(source: str, extracted: Extracted) -> Document:
     text = extracted.text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored: "?"
     if not text.strip():
-        raise UnreadableFile("there is no text in it" + (" (scanned pages need OCR first)" if extracted.pages else ""))
+        raise UnreadableFile(
+            "there is no text in it"
+            + (
+                f" (scanned pages need OCR: ocrmypdf {quote(source)} out.pdf)"
+                if source.lower().endswith(".pdf")
+                else ""
+            )
+        )
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
     title = " ".join(extracted.title.split())[:200]
     return Document(digest, source, text, extracted.pages, extracted.lines, title, extracted.cells)
