@@ -228,9 +228,12 @@ def _is_binary(path: str, *, named: bool) -> bool:
             sample = file.read(SNIFFED)
     except OSError:
         return False  # reading it will give the reason
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")) or unmarked_utf16(sample):
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
         return False
-    return b"\0" in sample or (suffix in BINARY and len(CONTROL.findall(sample)) > len(sample) / 50)
+    if encoding := unmarked_utf16(sample):
+        sample = sample.decode(encoding, "replace").encode()
+    doubtful = suffix in BINARY or encoding is not None
+    return b"\0" in sample or (doubtful and len(CONTROL.findall(sample)) > len(sample) / 50)
 
 
 def _outer_rules(folder: str) -> _Rules:

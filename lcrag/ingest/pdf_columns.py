@@ -129,7 +129,7 @@ def _band(rows: list[list[_Piece]], start: int) -> tuple[int, list[Gap]]:
     while gaps and end < len(rows):
         row = rows[end]
         if len(row) == 1:
-            left = [gap for gap in gaps if row[0].right <= gap[1] or row[0].left >= gap[0]]
+            left = [gap for gap in gaps if not row[0].left < sum(gap) / 2 < row[0].right]
             kept = [(max(a, row[0].right), b) if row[0].left < a else (a, min(b, row[0].left)) for a, b in left]
             kept = [gap for gap in kept if gap[1] - gap[0] > 1] if len(left) == len(gaps) else []
         else:
