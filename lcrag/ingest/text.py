@@ -37,7 +37,7 @@ def _decode(data: bytes, declared: str | None) -> str:
     unmarked = unmarked_utf16(data)
     if unmarked is not None:
         return data.decode(unmarked, "replace")
-    if declared is None and ESCAPED_JAPANESE in data:
+    if declared is None and b"\x1b" in data and ESCAPED_JAPANESE in data:
         declared = "iso2022_jp"
     if declared is not None and SEVEN_BITS.match(declared):
         with suppress(LookupError, ValueError):
