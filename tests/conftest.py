@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lcrag.paths import cache_folder
 from lcrag.retrieve.reranker import MiniLMReranker
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,3 +31,13 @@ def _private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def reader() -> MiniLMReranker:
     """The reader itself, made once in the user's cache."""
     return MiniLMReranker()
+
+
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: MiniLMReranker) -> Path:
+    """A cache of its own for indexes; the exported models are those of the user's cache."""
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (cache / "models").symlink_to(cache_folder() / "models", target_is_directory=True)
+    monkeypatch.setenv("LCRAG_CACHE_DIR", str(cache))
+    return cache

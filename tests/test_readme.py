@@ -24,10 +24,9 @@ def shown(block: str, command: str) -> str:
 
 
 @pytest.fixture
-def at_root(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Lcrag:
+def at_root(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_cache: Path) -> Lcrag:
     """The real command line in the repository's folder, with an index of its own."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "160")
     return Lcrag(monkeypatch, capsys)
 
@@ -62,10 +61,9 @@ def test_readme_plan_is_as_shown(at_root: Lcrag) -> None:
 
 
 def test_readme_python_example_prints_what_it_says(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, own_cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
     [code] = [block for kind, block in BLOCKS if kind == "python"]
     exec(compile(code, "README.md", "exec"), {"lcrag": library})
     expected = code.rpartition("# ")[2].strip().replace("…", "examples/saltmarsh")
