@@ -16,8 +16,10 @@ from lcrag.errors import Busy, Damaged, IndexUnavailable
 from lcrag.index import fulltext
 
 FILE = "index.sqlite"
-FORMAT = "5"
-"""Of the tables below, of chunks and of contexts. An index with another number is rebuilt."""
+FORMAT = "6"
+"""Of the tables below, of chunks, of contexts, and of the words in the full-text index (``lcrag.text.words.fold``).
+
+An index with another number is rebuilt."""
 
 WAIT_SECONDS = 600.0
 """How long a process waits for another one to finish indexing."""
