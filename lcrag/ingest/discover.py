@@ -51,6 +51,13 @@ class SourceFile:
     source: str
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
+    inode: int = 0
+
+    @property
+    def stamp(self) -> tuple[int, int, int, int]:
+        """What differs when another file, or the same one after a change, is there."""
+        return self.size, self.mtime_ns, self.ctime_ns, self.inode
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +204,8 @@ def _file(path: str, source: str, state: os.stat_result, skipped: Counter[str]) 
     elif _is_binary(path):
         skipped["binary"] += 1
     else:
-        return SourceFile(path, source, state.st_size, state.st_mtime_ns)
+        inode = state.st_ino & 0x7FFF_FFFF_FFFF_FFFF  # as much as SQLite holds
+        return SourceFile(path, source, state.st_size, state.st_mtime_ns, state.st_ctime_ns, inode)
     return None
 
 
