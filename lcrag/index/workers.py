@@ -49,7 +49,7 @@ MEMORY_TIMES: Final = 30
 """What a worker may use for a file, and in addition for each of its bytes: decoded, split and packed, text takes
 several times its size."""
 CPU_SECONDS: Final = 60
-CPU_SECONDS_PER_MB: Final = 20
+CPU_SECONDS_PER_MB: Final = 10
 """Of the processor, so that a busy machine does not lose a file, and more for a large file, such as a PDF of 1,000
 pages."""
 
