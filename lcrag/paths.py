@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import glob
 import hashlib
 import os
+import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
+
+TEMPORARY: Final = re.compile(r"\.[0-9a-z_]{8}")
+"""What ``tempfile`` adds to a name."""
+
+LOCKED_AFTER_SECONDS: Final = 5.0
+"""A temporary folder is locked when it is this old."""
 
 
 def cache_folder() -> Path:
@@ -35,8 +47,18 @@ def config_folder() -> Path:
 
 def key_of(paths: Iterable[str | Path]) -> str:
     """16 hex digits that name a set of paths, in whatever order and form (``~``, relative, a link) they are given."""
-    resolved = sorted({str(Path(os.path.expanduser(path)).resolve()) for path in paths})
+    resolved = sorted({os.path.realpath(os.path.expanduser(path)) for path in paths})
     return hashlib.sha256("\0".join(resolved).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone; one that exists stays as it is.
+
+    Raises OSError.
+    """
+    for folder in reversed([path, *path.parents]):
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
 
 
 @contextmanager
@@ -44,13 +66,38 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary file to write, which replaces ``path`` when the block ends; makes the folder if need be.
 
     Readers of ``path`` see the old file or all of the new one. An exception leaves the old one; so does a kill, which
-    also leaves a temporary folder next to it. Raises OSError.
+    also leaves a temporary folder next to it, which the next call removes. Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*"):
+        if TEMPORARY.fullmatch(left.name[len(path.name) :]):
+            _remove_abandoned(left)
     with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as folder:
-        temporary_file = Path(folder, path.name)
-        yield temporary_file
-        temporary_file.replace(path)
+        lock = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            temporary_file = Path(folder, path.name)
+            yield temporary_file
+            temporary_file.replace(path)
+        finally:
+            os.close(lock)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove the temporary folder of a process that was killed: nobody holds its lock."""
+    try:
+        if not folder.is_dir() or time.time() - folder.stat().st_mtime < LOCKED_AFTER_SECONDS:
+            return
+        lock = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:  # its process has just finished
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    except BlockingIOError:
+        pass  # its process is writing
+    finally:
+        os.close(lock)
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

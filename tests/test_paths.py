@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import stat
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 
 import lcrag.paths
 from lcrag.index import folder_of
-from lcrag.paths import cache_folder, key_of, replacing, write_whole
+from lcrag.paths import cache_folder, key_of, private_folder, replacing, write_whole
 
 KILLED = """
 import os, signal, sys
@@ -54,8 +55,36 @@ def test_write_whole_killed_leaves_no_truncated_file(tmp_path: Path, before: str
     killed = subprocess.run([sys.executable, "-c", KILLED, str(path)], cwd=root)
     assert killed.returncode == -signal.SIGKILL
     assert (path.read_text() if path.exists() else None) == before
+    [left] = (entry for entry in tmp_path.iterdir() if entry != path)
+    os.utime(left, (0, 0))
     write_whole(path, "new text")
     assert path.read_text() == "new text"
+    assert list(tmp_path.iterdir()) == [path], "what the killed process left is removed"
+
+
+def test_replacing_leaves_temporary_folders_of_living_processes_and_of_others(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    (tmp_path / "a.txt.backup.d").mkdir()
+    with replacing(path) as first:
+        os.utime(first.parent, (0, 0))
+        first.write_text("first")
+        write_whole(path, "second")
+        assert first.read_text() == "first"
+    assert path.read_text() == "first"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.txt", "a.txt.backup.d"]
+
+
+def test_private_folder_is_for_the_user_alone_and_leaves_others_as_they_are(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    private_folder(tmp_path / "a" / "b")
+    private_folder(tmp_path / "a" / "b")
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path, tmp_path / "a", tmp_path / "a" / "b")]
+    assert modes == [0o755, 0o700, 0o700]
+
+
+def test_key_of_accepts_a_loop_of_links(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert len(key_of([tmp_path / "loop"])) == 16
 
 
 def test_replacing_leaves_the_old_file_after_an_exception(tmp_path: Path) -> None:

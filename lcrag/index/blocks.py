@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Sequence
 from typing import Final
 
+from lcrag.errors import Damaged
+
 CHUNKS: Final = 8
 _LEVEL: Final = 3  # level 6 takes 1.5 times as long for 3% less
 
@@ -30,8 +32,11 @@ def _block(contexts: Sequence[str], texts: Sequence[str]) -> bytes:
 
 
 def unpack(block: bytes) -> list[tuple[str, str]]:
-    """The context and text of each chunk."""
-    head, _, text = zlib.decompress(block).decode().partition("\n")
+    """The context and text of each chunk. Raises Damaged when the block is not as it was packed."""
+    try:
+        head, _, text = zlib.decompress(block).decode().partition("\n")
+    except (zlib.error, TypeError) as error:
+        raise Damaged(f"the index is damaged: {error}") from error
     contexts, lengths = json.loads(head)
     passages = []
     start = 0

@@ -7,8 +7,9 @@ belong to texts that never change, are read and written live.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,7 @@ from lcrag.index import blocks, fulltext, store, vectors
 from lcrag.index.refresh import Refreshed, refresh, up_to_date
 from lcrag.index.split import TARGET_TOKENS
 from lcrag.index.status import IndexStatus, clear, read_status
+from lcrag.paths import private_folder
 from lcrag.text.tokens import tokenizer_name
 from lcrag.types import Chunk, CorpusSize, Document, Emit, Event, Term
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from lcrag.ingest import Scan
 
 __all__ = ["Corpus", "IndexStatus", "Refreshed", "clear"]
+
+_log = logging.getLogger("lcrag")
 
 _VECTOR_WAIT_SECONDS = 2.0  # vectors are a cache: an answer does not wait for another process to finish indexing
 
@@ -48,18 +52,29 @@ class Corpus:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Open the index in ``folder``; creates both if need be, and rebuilds a damaged or outdated index."""
+        """Open the index in ``folder``; creates both if need be, and rebuilds a damaged or outdated index.
+
+        One that cannot be written is opened for reading. Raises IndexUnavailable also for a file there that is not an
+        index of lcrag.
+        """
         corpus = cls(folder)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            private_folder(folder)
         except OSError as error:
             raise IndexUnavailable(
                 f"cannot make the index folder {folder}: {error.strerror}", hint="use another folder with --index DIR"
             ) from error
+        store.check_owner(corpus._path)
         try:
             corpus._connect()
         except Damaged:
             corpus._replace()
+        except Busy:
+            raise
+        except IndexUnavailable:
+            if not corpus._path.exists():
+                raise
+            corpus._connect(read_only=True)
         return corpus
 
     def close(self) -> None:
@@ -101,12 +116,12 @@ class Corpus:
 
     def lexical(self, question: str, limit: int) -> list[tuple[int, float]]:
         """At most ``limit`` chunk ids with their BM25 scores (positive), best first, ties by id."""
-        with store.translate_errors(self._path):
+        with self._reading():
             return fulltext.search(self._snapshot, question, limit)
 
     def terms(self, question: str) -> tuple[Term, ...]:
         """The question's stemmed terms, each with the number of chunks that contain it and its idf."""
-        with store.translate_errors(self._path):
+        with self._reading():
             return fulltext.terms(self._snapshot, question, self._size.chunks)
 
     def get(self, ids: Sequence[int]) -> list[Chunk]:
@@ -140,7 +155,10 @@ class Corpus:
             blocks.CHUNKS,
             json.dumps(list(ids)),
         )
-        return {chunk: passage for first, block in rows for chunk, passage in enumerate(blocks.unpack(block), first)}
+        with self._reading():
+            return {
+                chunk: passage for first, block in rows for chunk, passage in enumerate(blocks.unpack(block), first)
+            }
 
     def chunks(self) -> Iterator[Chunk]:
         """All chunks: documents by source, chunks in reading order. One document is in memory at a time."""
@@ -158,7 +176,9 @@ class Corpus:
         for (block,) in self._rows(
             "SELECT block FROM texts WHERE chunk >= ? AND chunk < ? ORDER BY chunk", first, first + count
         ):
-            yield from (text for _, text in blocks.unpack(block))
+            with self._reading():
+                passages = blocks.unpack(block)
+            yield from (text for _, text in passages)
 
     def layout(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The ids of ``chunks()`` in its order, and how many of them each document has."""
@@ -203,7 +223,7 @@ class Corpus:
 
     def vectors(self, ids: Sequence[int], embedder_name: str) -> tuple[list[int], npt.NDArray[np.float32]]:
         """The ids that have a vector, in the order of ``ids``, and those vectors, float32, ``(number, dimensions)``."""
-        with store.translate_errors(self._path):
+        with self._reading():
             return vectors.read(self._live, ids, embedder_name)
 
     def cosines(
@@ -213,12 +233,12 @@ class Corpus:
 
         Many vectors are read from a file next to the index, which is written when it is not up to date.
         """
-        with store.translate_errors(self._path):
+        with self._reading():
             return vectors.cosines(self._live, self._path, self._generation, query, embedder_name, ids)
 
     def missing_vectors(self, ids: Sequence[int], embedder_name: str) -> list[int]:
         """The ids that have no vector yet, in the order of ``ids``."""
-        with store.translate_errors(self._path):
+        with self._reading():
             return vectors.missing(self._live, ids, embedder_name)
 
     def store_vectors(self, ids: Sequence[int], embedder_name: str, array: npt.NDArray[np.float32]) -> bool:
@@ -236,21 +256,29 @@ class Corpus:
             return False
         return True
 
+    def keep_vectors(self, ids: Sequence[int], embedder_name: str, array: npt.NDArray[np.float32]) -> None:
+        """Store vectors if that can be done now; without them the next question makes them again."""
+        try:
+            self.store_vectors(ids, embedder_name, array)
+        except IndexUnavailable as error:
+            _log.warning("vectors are not stored: %s", error)
+
     def status(self) -> IndexStatus:
         """Contents and size of the index."""
-        with store.translate_errors(self._path):
+        with self._reading():
             stored = vectors.count(self._live)
             return read_status(self._snapshot, self.folder, self._size, stored, self.tokenizer, self._form)
 
-    def _connect(self) -> None:
+    def _connect(self, read_only: bool = False) -> None:
         self._inode = store.inode(self._path)
+        self._read_only = read_only
+        connect = store.connect_read_only if read_only else store.connect
         with ExitStack() as opened, store.translate_errors(self._path):
-            self._live = store.connect(self._path)
+            self._live = connect(self._path)
             opened.callback(self._live.close)
-            self._snapshot = store.connect(self._path)
+            self._snapshot = connect(self._path)
             opened.callback(self._snapshot.close)
-            if notice := store.prepare(self._live, self._path, self._form):
-                self._notices.append(notice)
+            store.prepare(self._live, self._path, self._form)
             self._begin()
             self._inode = store.inode(self._path)
             self._open = opened.pop_all()
@@ -276,6 +304,11 @@ class Corpus:
             self._snapshot.execute("COMMIT")
             try:
                 result = up_to_date(self._live, scan, extra)
+                if result is None and self._read_only:
+                    raise IndexUnavailable(
+                        f"the index at {self.folder} is not up to date and cannot be written",
+                        hint="use another folder with --index DIR",
+                    )
                 if result is None:
                     waiting = Event("index", {"message": "waiting for another process that is indexing"})
                     with store.writing(self._live, self._path, waiting=lambda: emit(waiting)):
@@ -285,5 +318,17 @@ class Corpus:
         return result
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
-        with store.translate_errors(self._path):
+        with self._reading():
             return self._snapshot.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Move a damaged index out of the way, so that the next call rebuilds it: the ids of this one are worthless."""
+        try:
+            with store.translate_errors(self._path):
+                yield
+        except Damaged as error:
+            if self._read_only:
+                raise
+            store.set_aside(self._path, self._inode)
+            raise Damaged(f"the index at {self.folder} is damaged", hint="try again: it will be rebuilt") from error

@@ -17,6 +17,7 @@ from lcrag.types import Document
 
 if TYPE_CHECKING:
     from lcrag.index.prepare import IndexedText
+    from lcrag.ingest import SourceFile
 
 _POSTINGS_CHARACTERS = 16_000_000
 
@@ -49,9 +50,7 @@ class Postings:
 def store_file(
     db: sqlite3.Connection,
     postings: Postings,
-    source: str,
-    size: int,
-    mtime_ns: int,
+    file: SourceFile,
     digest: bytes | None,
     document: Document,
     indexed: IndexedText | None = None,
@@ -65,15 +64,14 @@ def store_file(
     else:
         number = db.execute(
             "INSERT INTO documents (hash, source, title, first, chunks, tokens) VALUES (?, ?, ?, 0, 0, 0) RETURNING id",
-            (document.id, source, document.title),
+            (document.id, file.source, document.title),
         ).fetchone()[0]
         _add_chunks(db, postings, number, document, indexed or index_text(document))
     db.execute(
-        "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+        "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
         (
-            source,
-            size,
-            mtime_ns,
+            file.source,
+            *file.stamp,
             digest,
             number,
             document.title,

@@ -14,7 +14,7 @@ import re
 import sqlite3
 from collections.abc import Iterable
 
-from lcrag.text.words import STOP_WORDS, spaced, spaced_pairs
+from lcrag.text.words import STOP_WORDS, fold, spaced, spaced_pairs
 from lcrag.types import Term
 
 MAX_POSTINGS = 50_000
@@ -45,7 +45,7 @@ def add(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) -> No
     """Index ``(chunk id, source, context, text)`` rows."""
     db.executemany(
         "INSERT INTO lexical (rowid, source, context, text) VALUES (?, ?, ?, ?)",
-        ((chunk, spaced(source), spaced(context), spaced(text)) for chunk, source, context, text in rows),
+        (_folded(row) for row in rows),
     )
 
 
@@ -53,8 +53,13 @@ def remove(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) ->
     """Remove rows; they must be exactly what was added, because FTS5 has no copy."""
     db.executemany(
         "INSERT INTO lexical (lexical, rowid, source, context, text) VALUES ('delete', ?, ?, ?, ?)",
-        ((chunk, spaced(source), spaced(context), spaced(text)) for chunk, source, context, text in rows),
+        (_folded(row) for row in rows),
     )
+
+
+def _folded(row: tuple[int, str, str, str]) -> tuple[int, str, str, str]:
+    chunk, source, context, text = row
+    return chunk, spaced(fold(source)), spaced(fold(context)), spaced(fold(text))
 
 
 def search(db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:
@@ -104,7 +109,7 @@ def _phrases(db: sqlite3.Connection, question: str) -> list[tuple[int, str]]:
 def _words(db: sqlite3.Connection, question: str) -> list[tuple[str, tuple[str, ...]]]:
     """The question's words, each with its terms in FTS5; compound words are followed by their parts."""
     texts: list[str] = []
-    for text in _BETWEEN_WORDS.split(spaced_pairs(question)):
+    for text in _BETWEEN_WORDS.split(spaced_pairs(fold(question))):
         parts = [part for part in _JOINERS.split(text) if part]
         texts.extend((text, *parts) if len(parts) > 1 else parts)
     texts = list(dict.fromkeys(texts))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container
 from dataclasses import dataclass
+from pathlib import Path
 
 from lcrag import ingest
-from lcrag.errors import UnreadableFile
+from lcrag.errors import NotAvailable, UnreadableFile
 from lcrag.index.blocks import pack
 from lcrag.index.split import contexts, headings, split
 from lcrag.text.tokens import count_many
@@ -30,7 +31,10 @@ class IndexedText:
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """The result of reading a file: a document and its chunks; neither if its bytes are known; or ``failed``, why."""
+    """The result of reading a file: a document and its chunks; neither if its bytes are known; or ``failed``, why.
+
+    A failure without a ``digest`` is not that of the content: the file is read again the next time.
+    """
 
     digest: bytes = b""
     document: Document | None = None
@@ -39,16 +43,44 @@ class ParsedFile:
 
 
 def parse(file: ingest.SourceFile, known: Container[bytes] = ()) -> ParsedFile:
-    """Read a file; one whose digest is ``known`` is not parsed."""
+    """Read a file; one whose digest is ``known`` is not parsed. The bytes that are hashed are those that are parsed.
+
+    Whatever goes wrong is this file's failure, a panic in a library too.
+    """
+    digest = b""
     try:
-        with open(file.path, "rb") as opened:
-            digest = hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=16)).digest()
+        data = Path(file.path).read_bytes()
+        digest = digest_of(data)
         if digest in known:
             return ParsedFile(digest)
-        document = ingest.read(file)
-    except (UnreadableFile, OSError) as error:
-        return ParsedFile(failed=(error.strerror if isinstance(error, OSError) else None) or str(error))
-    return ParsedFile(digest, document, index_text(document))
+        document = ingest.read(file, data)
+        return ParsedFile(digest, document, index_text(document))
+    except (KeyboardInterrupt, SystemExit, NotAvailable):
+        raise
+    except BaseException as error:  # noqa: BLE001  a panic in Rust is no Exception
+        return ParsedFile(digest if _is_of_content(error) else b"", failed=_reason(error))
+
+
+def digest_of(data: bytes) -> bytes:
+    """The key of a file's bytes."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _is_of_content(error: BaseException | None) -> bool:
+    """Whether reading the same bytes again would fail again: no package is missing, and the system refused nothing."""
+    while error is not None:
+        if isinstance(error, ImportError) or (isinstance(error, OSError) and error.errno is not None):
+            return False
+        error = error.__cause__
+    return True
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error.__cause__ or error, MemoryError):
+        return "reading it takes too much memory"
+    if isinstance(error, UnreadableFile):
+        return str(error)
+    return (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def index_text(document: Document) -> IndexedText:

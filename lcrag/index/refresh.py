@@ -1,16 +1,18 @@
 """Brings the index up to date with the files, within the one transaction of its caller.
 
-A file is read only when its size or time differ from the stored ones and no indexed file has its bytes.
+A file is read only when its stamp (size, times and inode) differs from the stored one, and parsed only when no indexed
+file has its bytes. One that could not be read is tried again unless its content was the reason.
 """
 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lcrag.index.documents import Postings, reconcile, store_file
 from lcrag.types import Document, Emit, Event
@@ -18,6 +20,10 @@ from lcrag.types import Document, Emit, Event
 if TYPE_CHECKING:
     from lcrag.index.prepare import ParsedFile
     from lcrag.ingest import Scan, SourceFile
+
+
+TICK_NS: Final = 20_000_000
+"""Within a tick of the system's clock (4 or 10 ms) two writes give a file the same times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +44,10 @@ class Refreshed:
 
 
 class _Known(NamedTuple):
-    """A row of ``files``; ``document`` is the text's hash, None for a file that failed."""
+    """A row of ``files``; ``document`` is the text's hash, None for a file that failed, for its content if it has a
+    ``digest``."""
 
-    size: int
-    mtime_ns: int
+    stamp: tuple[int, int, int, int]
     digest: bytes | None
     document: str | None
     title: str | None
@@ -69,17 +75,21 @@ def refresh(db: sqlite3.Connection, scan: Scan, extra: Sequence[Document], emit:
     ``reason`` for each that cannot be read.
     """
     from lcrag.index.workers import parse_files
+    from lcrag.ingest import SourceFile
 
     before = _read_known(db)
     sources = {file.source for file in scan.files} | {document.source for document in extra}
     stale = [file for file in scan.files if not _is_same(before.get(file.source), file)]
-    digests = {row.digest for row in before.values() if row.digest is not None}
+    digests = {row.digest for row in before.values() if row.digest is not None and row.document is not None}
     total = len(scan.files) + len(extra)
     done = total - len(stale) - len(extra)
     postings = Postings(db)
     for document in extra:
-        store_file(db, postings, document.source, -1, -1, None, document)
+        store_file(db, postings, SourceFile("", document.source, -1, -1), None, document)
         done += 1
+    if stale:
+        since_written = time.time_ns() - max(file.ctime_ns for file in stale)
+        time.sleep(min(max(TICK_NS - since_written, 0), TICK_NS) / 1e9)  # a later write has a later time
     for file, parsed in parse_files(stale, digests):
         _update_file(db, postings, file, before.get(file.source), parsed, emit)
         done += 1
@@ -92,14 +102,24 @@ def refresh(db: sqlite3.Connection, scan: Scan, extra: Sequence[Document], emit:
 
 def _read_known(db: sqlite3.Connection) -> dict[str, _Known]:
     rows = db.execute(
-        "SELECT files.source, size, mtime_ns, digest, hash, files.title, error"
+        "SELECT files.source, size, mtime_ns, ctime_ns, inode, digest, hash, files.title, error"
         " FROM files LEFT JOIN documents ON documents.id = document"
     )
-    return {source: _Known(*row) for source, *row in rows}
+    return {source: _Known((size, mtime, ctime, inode), *row) for source, size, mtime, ctime, inode, *row in rows}
 
 
 def _is_same(known: _Known | None, file: SourceFile) -> bool:
-    return known is not None and (known.size, known.mtime_ns) == (file.size, file.mtime_ns)
+    if known is None or known.stamp != file.stamp:
+        return False
+    return known.document is not None or known.digest is not None or not _opens(file)
+
+
+def _opens(file: SourceFile) -> bool:
+    try:
+        with open(file.path, "rb"):
+            return True
+    except OSError:
+        return False
 
 
 def _compare(before: Mapping[str, _Known], after: Mapping[str, _Known]) -> Refreshed:
@@ -129,7 +149,8 @@ def _update_file(
     if not parsed.failed:
         if known and known.document is not None and known.digest == parsed.digest:
             db.execute(
-                "UPDATE files SET size = ?, mtime_ns = ? WHERE source = ?", (file.size, file.mtime_ns, file.source)
+                "UPDATE files SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ? WHERE source = ?",
+                (*file.stamp, file.source),
             )
             return
         if _copy_file(db, file, parsed.digest):
@@ -138,23 +159,24 @@ def _update_file(
             parsed = parse(file)
     if parsed.document is None:
         db.execute(
-            "REPLACE INTO files (source, size, mtime_ns, error) VALUES (?, ?, ?, ?)",
-            (file.source, file.size, file.mtime_ns, parsed.failed),
+            "REPLACE INTO files (source, size, mtime_ns, ctime_ns, inode, digest, error) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (file.source, *file.stamp, parsed.digest or None, parsed.failed),
         )
         emit(Event("index", {"failed": file.source, "reason": parsed.failed}))
         return
-    store_file(db, postings, file.source, file.size, file.mtime_ns, parsed.digest, parsed.document, parsed.indexed)
+    store_file(db, postings, file, parsed.digest, parsed.document, parsed.indexed)
 
 
 def _copy_file(db: sqlite3.Connection, file: SourceFile, digest: bytes) -> bool:
     """Reuse what reading a file of the same bytes and the same kind gave: the file was renamed or copied."""
     for source, document, title, pages, lines, cells in db.execute(
-        "SELECT source, document, title, pages, lines, cells FROM files WHERE digest = ?", (digest,)
+        "SELECT source, document, title, pages, lines, cells FROM files WHERE digest = ? AND document IS NOT NULL",
+        (digest,),
     ).fetchall():
         if PurePath(source).suffix == PurePath(file.source).suffix:
             db.execute(
-                "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                (file.source, file.size, file.mtime_ns, digest, document, title, pages, lines, cells),
+                "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+                (file.source, *file.stamp, digest, document, title, pages, lines, cells),
             )
             return True
     return False

@@ -21,6 +21,9 @@ from lcrag.types import Document
 TARGET_TOKENS = 128
 """The aim for a chunk. Its size in characters follows from the characters per token in this document."""
 
+LONGEST_HEADING = 200
+"""Characters of a heading that stand in a context, which every chunk under it has."""
+
 _LOW, _HIGH, _LEAST = 0.7, 1.3, 0.25  # a chunk ends between these shares of the target; a heading may end it earlier
 _SAMPLE = 1000  # characters, at each of three places, from which the characters per token are measured
 
@@ -29,13 +32,21 @@ _PROSE = re.compile(
 )
 _TABLES = frozenset((".csv", ".tsv"))
 
+UNDERLINES = "=-~*#^\"'`+.:_"
+
+
+def _rule(characters: str) -> str:
+    """Three or more of one of the characters. A group that refers to itself would take 100 bytes for each."""
+    return "(?:" + "|".join(f"{re.escape(character)}{{3,}}" for character in characters) + ")"
+
+
 # A fenced block, a # heading, or after a blank line a heading with a line under (and perhaps over) it, but not
 # --- over it, which opens front matter. Each starts with the newline before it, which re finds fast.
 _FENCE_OR_HEADING = re.compile(
     r"\n(?:(?P<fence>```|~~~)(?s:.)*?(?:\n(?P=fence)|\Z)"
     r"|(?P<marks>\#{1,6})[ \t]+(?P<atx>[^\s#][^\r\n]*)"
-    r"|(?:(?<=\n\n)|(?<=\n\r\n))(?:(?P<over>[=~*#^])(?P=over){2,}[ \t]*\r?\n)?"
-    r"(?P<text>[^\s#>|=\-~*+^][^\r\n]{0,200})\r?\n(?P<line>[=\-~*#^\"'`+.:_])(?P=line){2,}(?=[ \t\r]*(?:\n|\Z)))"
+    rf"|(?:(?<=\n\n)|(?<=\n\r\n))(?:{_rule('=~*#^')}[ \t]*\r?\n)?"
+    rf"(?P<text>[^\s#>|=\-~*+^][^\r\n]{{0,200}})\r?\n(?P<line>{_rule(UNDERLINES)})(?=[ \t\r]*(?:\n|\Z)))"
 )
 _PARAGRAPH = re.compile(r"\n[ \t\r]*\n\s*")
 _LINE_AFTER_STOP = re.compile(r"[.!?:;…。！？)\]}\"”’][ \t\r]*\n\s*")
@@ -107,11 +118,12 @@ def headings(document: Document) -> list[Heading]:
     for match in _FENCE_OR_HEADING.finditer("\n\n" + document.text):
         start = match.start() - 1
         if match["marks"]:
-            listed.append(Heading(start, len(match["marks"]), match["atx"].rstrip(" \t#")))
+            listed.append(Heading(start, len(match["marks"]), match["atx"][:LONGEST_HEADING].rstrip(" \t#")))
         elif match["line"]:
-            if match["line"] not in underlines:
-                underlines.append(match["line"])
-            listed.append(Heading(start, underlines.index(match["line"]) + 1, match["text"].strip()))
+            line = match["line"][0]
+            if line not in underlines:
+                underlines.append(line)
+            listed.append(Heading(start, underlines.index(line) + 1, match["text"].strip()))
     return listed
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lcrag.index import store
 from lcrag.types import CorpusSize
+
+_NAME: Final = re.compile(
+    rf"{re.escape(store.FILE)}(?:-wal|-shm|-journal|\.damaged|\.[0-9a-f]{{8}}\.vectors(?:\.[0-9a-z_]+)?)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +39,23 @@ class IndexStatus:
 
 
 def clear(folder: Path) -> bool:
-    """Delete the index's files in ``folder``, and nothing else there. False if there were none."""
-    paths = list(folder.glob(f"{store.FILE}*"))
+    """Delete the index's files in ``folder``, and nothing else there. False if there were none.
+
+    Raises IndexUnavailable when the file there is not an index of lcrag.
+    """
+    store.check_owner(folder / store.FILE)
+    paths = own_files(folder)
     for path in paths:
         if path.is_dir():  # left when a process was killed while it wrote vectors
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
     return bool(paths)
+
+
+def own_files(folder: Path) -> list[Path]:
+    """The files that an index is made of, and the temporary ones of processes that were killed."""
+    return [path for path in folder.glob(f"{store.FILE}*") if _NAME.fullmatch(path.name)]
 
 
 def read_status(
@@ -57,7 +72,7 @@ def read_status(
         duplicates=read - size.documents,
         failed=tuple(failed),
         vectors=vectors,
-        bytes=sum(path.stat().st_size for path in folder.glob(f"{store.FILE}*")),
+        bytes=sum(path.stat().st_size for path in own_files(folder)),
         tokenizer=tokenizer,
         form=form,
         updated=updated[0] if updated else None,

@@ -5,19 +5,26 @@ WAL lets any number of processes read a snapshot while one writes. SQLite's erro
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
 from lcrag.index import fulltext
+from lcrag.paths import cache_folder
 
 FILE = "index.sqlite"
-FORMAT = "5"
-"""Of the tables below, of chunks and of contexts. An index with another number is rebuilt."""
+APPLICATION = 0x6C637261
+"""SQLite's application_id of an index ("lcra"). lcrag changes no other file, but for indexes made before FORMAT 6."""
+FORMAT = "6"
+"""Of the tables below, of chunks, of contexts, and of the words in the full-text index (``lcrag.text.words.fold``).
+
+An index with another number is rebuilt."""
 
 WAIT_SECONDS = 600.0
 """How long a process waits for another one to finish indexing."""
@@ -26,14 +33,15 @@ _STEP_SECONDS = 0.5  # SQLite's own wait; short, so that Ctrl-C works between tw
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
-# files: one row per source, whether read, a copy of another one, or failed (document NULL, error says why). documents:
-# one row per text. chunks never change once written and their ids are never reused, so that an id means the same text
-# in every process; those of a document are consecutive from its first. texts holds their blocks (lcrag.index.blocks)
-# under the first chunk of each. vectors belong to contents; they are stored in the order in which they arrive, since
-# their keys are random and each would rewrite another page.
+# files: one row per source, whether read, a copy of another one, or failed (document NULL, error says why; a digest if
+# its content is the reason). documents: one row per text. chunks never change once written and their ids are never
+# reused, so that an id means the same text in every process; those of a document are consecutive from its first. texts
+# holds their blocks (lcrag.index.blocks) under the first chunk of each. vectors belong to contents; they are stored in
+# the order in which they arrive, since their keys are random and each would rewrite another page.
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest BLOB,
+CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL, digest BLOB,
     document INTEGER REFERENCES documents, title TEXT, pages TEXT, lines TEXT, cells TEXT, error TEXT);
 CREATE INDEX files_by_document ON files (document);
 CREATE INDEX files_by_digest ON files (digest);
@@ -43,17 +51,18 @@ CREATE TABLE chunks (id INTEGER PRIMARY KEY AUTOINCREMENT, document INTEGER NOT 
     start INTEGER NOT NULL, "end" INTEGER NOT NULL, tokens INTEGER NOT NULL, content BLOB NOT NULL);
 CREATE INDEX chunks_by_content ON chunks (content);
 CREATE TABLE texts (chunk INTEGER PRIMARY KEY REFERENCES chunks, block BLOB NOT NULL);
-CREATE TABLE embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE vectors (embedder INTEGER NOT NULL REFERENCES embedders, content BLOB NOT NULL, vector BLOB NOT NULL,
-    PRIMARY KEY (embedder, content));
+CREATE TABLE IF NOT EXISTS embedders (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS vectors (embedder INTEGER NOT NULL REFERENCES embedders, content BLOB NOT NULL,
+    vector BLOB NOT NULL, PRIMARY KEY (embedder, content));
 """
 
 T = TypeVar("T")
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit to the file at ``path``, which need not exist yet."""
+    """A connection in autocommit to the file at ``path``, which need not exist yet and is then this user's alone."""
     with translate_errors(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         db = sqlite3.connect(path, timeout=_STEP_SECONDS, isolation_level=None)
         try:
             db.execute("PRAGMA page_size = 8192")  # float16 vectors of 1,000 dimensions stay within their page
@@ -61,34 +70,71 @@ def connect(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
             db.execute("PRAGMA journal_size_limit = 67108864")
+            db.execute("PRAGMA temp_store = MEMORY")
         except BaseException:
             db.close()
             raise
     return db
 
 
-def prepare(db: sqlite3.Connection, path: Path, form: str) -> str:
-    """Create the tables unless they have the format ``form``; returns why they were rebuilt, "" if they were not.
+def connect_read_only(path: Path) -> sqlite3.Connection:
+    """A connection to a file that cannot be written: on a read-only or full disk, or another user's."""
+    address = f"file:{quote(os.path.abspath(path))}?mode=ro"
+    log = path.with_name(f"{path.name}-wal")
+    with translate_errors(path):
+        # SQLite wants to make files next to it unless it is promised that nobody writes.
+        immutable = "" if log.exists() and log.stat().st_size else "&immutable=1"
+        db = sqlite3.connect(address + immutable, uri=True, timeout=_STEP_SECONDS, isolation_level=None)
+        db.execute("PRAGMA temp_store = MEMORY")
+    return db
 
-    Tables of another format are dropped: everything in them can be read from the documents again.
+
+def check_owner(path: Path) -> None:
+    """Raise IndexUnavailable if the file at ``path`` is there and not lcrag's, damaged or not."""
+    with translate_errors(path):
+        try:
+            with path.open("rb") as file:
+                head = file.read(100)
+        except FileNotFoundError:
+            return
+    is_ours = not head or head[68:72] == APPLICATION.to_bytes(4) or path.parent.parent == cache_folder() / "index"
+    if not is_ours and head.startswith(b"SQLite format 3\0"):
+        try:
+            with closing(connect_read_only(path)) as db:
+                is_ours = _form(db) != "unknown"
+        except (sqlite3.DatabaseError, IndexUnavailable):
+            is_ours = False
+    if not is_ours:
+        raise IndexUnavailable(f"{path} is not an index of lcrag", hint="use another folder with --index DIR")
+
+
+def prepare(db: sqlite3.Connection, path: Path, form: str) -> None:
+    """Create the tables unless they have the format ``form``.
+
+    Tables of another format are dropped: everything in them can be read from the documents again. Vectors belong to
+    contents and stay.
     """
     if _form(db) == form:
-        return ""
+        return
     with writing(db, path):
         old = _form(db)  # another process may have been faster
         if old == form:
-            return ""
+            return
+        keep = {"embedders", "vectors"} if old.startswith("5,") else set()
         for pattern in ("CREATE VIRTUAL %", "CREATE TABLE %"):
             rows = db.execute(
                 "SELECT name FROM sqlite_master WHERE sql LIKE ? AND name != 'sqlite_sequence'", (pattern,)
             )
-            for (name,) in rows.fetchall():
+            for name in {name for (name,) in rows} - keep:
                 quoted = name.replace('"', '""')
                 db.execute(f'DROP TABLE "{quoted}"')
         for statement in (_SCHEMA + fulltext.SCHEMA).split(";"):
             db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('form', ?)", (form,))
-    return f"index has another format ({old}, not {form}): rebuilt" if old else ""
+        db.execute(f"PRAGMA application_id = {APPLICATION}")
+    for ending in ("", "-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            path.with_name(path.name + ending).chmod(0o600)
 
 
 def _form(db: sqlite3.Connection) -> str:
@@ -161,9 +207,13 @@ def retry_while_locked(
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Raise SQLite's errors as Damaged or IndexUnavailable."""
+    """Raise SQLite's and the system's errors as Damaged or IndexUnavailable."""
     try:
         yield
+    except OSError as error:
+        raise IndexUnavailable(
+            f"cannot use the index at {path.parent}: {error.strerror}", hint="use another folder with --index DIR"
+        ) from error
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _DAMAGED:

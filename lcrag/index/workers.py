@@ -2,7 +2,8 @@
 
 Reading, splitting and counting take three times as long as writing the index and hold Python's lock, so each core gets
 a process. The workers are plain subprocesses: a program that uses lcrag as a library needs no main guard, no thread is
-forked, and a file that crashes its worker (a fault in a parser's C code) takes only itself with it.
+forked, and a file that crashes its worker (a fault in a parser's C code) takes only itself with it. So does one that
+needs more time or memory than it may, which is why every format that is unpacked or parsed is read in a worker.
 
 loky was measured and left out. Indexing 2,000 files of 20 kB takes 3.6 s with it and 3.4 s here (two cores), the first
 file comes after 0.42 and 0.34 s. One crash ends its whole pool, and its workers start with ``python -m``, which imports
@@ -12,8 +13,10 @@ what is called like a standard module in the current folder.
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
+import resource
 import signal
 import subprocess
 import sys
@@ -22,10 +25,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path, PurePath
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from lcrag.index.prepare import ParsedFile, parse
+from lcrag.index.prepare import ParsedFile, digest_of, parse
+from lcrag.ingest import EXTRACTORS
 
 if TYPE_CHECKING:
     from lcrag.ingest import SourceFile
@@ -36,6 +41,18 @@ BATCH_BYTES: Final = 1_000_000
 BATCH_FILES: Final = 200
 MOST_WORKERS: Final = 8
 
+SMALL: Final = 16_000
+"""Bytes up to which a file is read without a worker, and its limits, whatever its format but PDF: deflate packs 1,000
+times at most, so that it unpacks to 16 MB. The streams of a PDF may be packed twice."""
+MEMORY_BYTES: Final = 2_000_000_000
+MEMORY_TIMES: Final = 30
+"""What a worker may use for a file, and in addition for each of its bytes: decoded, split and packed, text takes
+several times its size."""
+CPU_SECONDS: Final = 60
+CPU_SECONDS_PER_MB: Final = 10
+"""Of the processor, so that a busy machine does not lose a file, and more for a large file, such as a PDF of 1,000
+pages."""
+
 _PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from lcrag.index.workers import serve; serve()"
 )
@@ -43,13 +60,15 @@ _PROGRAM: Final = (
 
 def parse_files(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tuple[SourceFile, ParsedFile]]:
     """Each file with the result of reading it, in order. Files whose digest is ``known`` are not parsed."""
-    cores = min(os.cpu_count() or 1, MOST_WORKERS)
-    if cores == 1 or sum(file.size for file in files) < PARALLEL_FROM:
+    is_large = sum(file.size for file in files) >= PARALLEL_FROM
+    if not is_large and not any(map(_is_risky, files)):
         for file in files:
             parsed = parse(file, known)
-            known.add(parsed.digest)
+            if parsed.document is not None:
+                known.add(parsed.digest)
             yield file, parsed
         return
+    cores = min(os.cpu_count() or 1, MOST_WORKERS) if is_large else 1
     with ExitStack() as cleanup:
         threads = cleanup.enter_context(ThreadPoolExecutor(cores))
         idle: SimpleQueue[_Worker] = SimpleQueue()
@@ -75,6 +94,11 @@ def parse_files(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tupl
             yield from _results(*waiting.popleft())
 
 
+def _is_risky(file: SourceFile) -> bool:
+    suffix = PurePath(file.path).suffix.lower()
+    return suffix in EXTRACTORS and (file.size > SMALL or suffix == ".pdf")
+
+
 def _results(batch: list[SourceFile], parsed: Future[list[ParsedFile]]) -> Iterable[tuple[SourceFile, ParsedFile]]:
     return zip(batch, parsed.result(), strict=True)
 
@@ -90,6 +114,39 @@ def _batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
         size += file.size
     if batch:
         yield batch
+
+
+FROM_OUTSIDE: Final = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT})
+"""What ends a worker for no fault of its file."""
+
+
+def _failure(file: SourceFile, code: int) -> ParsedFile:
+    """That of a file whose worker ended with ``code``; by its content if the worker was not ended from outside."""
+    reason = f"reading it crashed its process (code {code})"
+    if code == -signal.SIGXCPU:
+        reason = f"reading it takes more than {_seconds(file):.0f} seconds"
+    if code >= 0 or -code in FROM_OUTSIDE:
+        return ParsedFile(failed=reason)
+    try:
+        return ParsedFile(digest_of(Path(file.path).read_bytes()), failed=reason)
+    except OSError:
+        return ParsedFile(failed=reason)
+
+
+def _seconds(file: SourceFile) -> float:
+    return CPU_SECONDS + CPU_SECONDS_PER_MB * file.size / 1e6
+
+
+def _limit(file: SourceFile) -> None:
+    """Set the limits of this process for reading a file."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = math.ceil(used.ru_utime + used.ru_stime + _seconds(file))
+    for kind, value in (
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_DATA, MEMORY_BYTES + MEMORY_TIMES * file.size),
+    ):
+        most = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (value if most == resource.RLIM_INFINITY else min(value, most), most))
 
 
 class _Worker:
@@ -131,14 +188,20 @@ class _Worker:
 
     def parse(self, batch: list[SourceFile]) -> list[ParsedFile]:
         assert self._process.stdout is not None
-        try:
-            self._send(batch)
-            parsed: list[ParsedFile] = pickle.load(self._process.stdout)
-        except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # it has ended, or its pipes are closed
-            code = self._restart()
-            if self._ended or len(batch) == 1:
-                return [ParsedFile(failed=f"reading it crashed its process (code {code})")] * len(batch)
-            return [parsed for file in batch for parsed in self.parse([file])]
+        parsed: list[ParsedFile] = []
+        is_second = False
+        while len(parsed) < len(batch):
+            try:
+                self._send(batch[len(parsed) :])
+                while len(parsed) < len(batch):
+                    parsed.append(pickle.load(self._process.stdout))
+                    is_second = False
+            except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # it has ended, or its pipes are closed
+                code = self._restart()
+                if not self._ended and -code in FROM_OUTSIDE and not is_second:
+                    is_second = True  # the system may have been short of memory: once more
+                else:
+                    parsed.append(_failure(batch[len(parsed)], code))
         return parsed
 
     def _stop(self) -> int:
@@ -154,6 +217,7 @@ class _Worker:
 def serve() -> None:
     """The worker's side: known digests, then batches of files on standard input, results on standard output."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets Ctrl-C too, and ends this process
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     results = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a parser prints must not get into the results
     known: set[bytes] = pickle.load(sys.stdin.buffer)
@@ -162,5 +226,7 @@ def serve() -> None:
             batch: list[SourceFile] = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
-        pickle.dump([parse(file, known) for file in batch], results, pickle.HIGHEST_PROTOCOL)
-        results.flush()
+        for file in batch:
+            _limit(file)
+            pickle.dump(parse(file, known), results, pickle.HIGHEST_PROTOCOL)
+            results.flush()

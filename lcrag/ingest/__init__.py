@@ -48,10 +48,10 @@ READABLE: Final = (
 )
 
 
-def read(file: SourceFile) -> Document:
-    """The file as a Document. Raises UnreadableFile with the reason."""
+def read(file: SourceFile, data: bytes | None = None) -> Document:
+    """The file as a Document; ``data``: its bytes, if the caller has them. Raises UnreadableFile with the reason."""
     try:
-        data = Path(file.path).read_bytes()
+        data = Path(file.path).read_bytes() if data is None else data
     except OSError as error:
         raise UnreadableFile(error.strerror or str(error)) from error
     suffix = PurePath(file.path).suffix.lower()

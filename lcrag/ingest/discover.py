@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import re
+import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +20,7 @@ from lcrag.ingest.text import unmarked_utf16
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 MAX_FILE_BYTES: Final = 256_000_000
 """Larger files in a folder are skipped: they are seldom text that someone wrote."""
@@ -33,12 +38,6 @@ BINARY: Final = frozenset(
 )
 CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 """Bytes that are hardly ever in text; a compressed file has 11% of them."""
-DOCUMENT: Final = frozenset(
-    """
-    .docm .docx .dotm .dotx .epub .msg .odp .ods .odt .otp .ots .ott .pdf .potx .ppsm .ppsx .pptm .pptx .xls .xlsb .xlsm
-    .xlsx .xltx
-    """.split()
-)
 TEXT: Final = frozenset(
     """
     .adoc .bat .c .cc .cfg .clj .conf .cpp .cs .css .csv .dart .eml .erl .ex .go .h .hpp .hs .htm .html
@@ -60,13 +59,21 @@ class SourceFile:
     source: str
     size: int
     mtime_ns: int
+    ctime_ns: int = 0
+    inode: int = 0
+
+    @property
+    def stamp(self) -> tuple[int, int, int, int]:
+        """What differs when another file, or the same one after a change, is there."""
+        return self.size, self.mtime_ns, self.ctime_ns, self.inode
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
     """Files sorted by source, and the number of entries skipped for each reason.
 
-    Reasons: hidden, ignored, binary, too_large, outside_tree, empty, unreadable_folder. A skipped folder counts once.
+    Reasons: hidden, ignored, binary, too_large, outside_tree, empty, vanished, unreadable_folder,
+    unreadable_ignore_file. A skipped folder counts once.
     """
 
     files: tuple[SourceFile, ...]
@@ -79,27 +86,68 @@ class _Rules:
 
     specs: list[tuple[str, GitIgnoreSpec]] = field(default_factory=list)
 
-    def inside(self, folder: str, names: set[str]) -> _Rules:
-        specs = [
-            (folder, _read_spec(Path(folder, name)))
-            for name in IGNORE_FILES
-            if name in names and Path(folder, name).is_file()
-        ]
+    def inside(self, folder: str, names: set[str], skipped: Counter[str]) -> _Rules:
+        """These and those of the ignore files in ``folder``, a real path that ends with a separator."""
+        specs = []
+        for name in IGNORE_FILES:
+            if name in names and os.path.isfile(folder + name):
+                try:
+                    specs.append((folder, _read_spec(Path(folder, name))))
+                except OSError:
+                    skipped["unreadable_ignore_file"] += 1
         return _Rules([*self.specs, *specs]) if specs else self
 
     def ignore(self, path: str, *, is_folder: bool) -> bool:
+        """Whether a real path is ignored."""
         for folder, spec in reversed(self.specs):
-            relative = os.path.relpath(path, folder).replace(os.sep, "/")
+            relative = path[len(folder) :]
             verdict = spec.check_file(relative + "/" if is_folder else relative).include
             if verdict is not None:
                 return verdict
         return False
 
 
+MOST_FOLDER_STARS: Final = 3
+"""A pattern with more "**/" takes too long on a deep path; no repository needs it."""
+_STARS = re.compile(r"\\.|\*\*+")
+_BETWEEN_STARS = re.compile(r"\0([^\0/]+)(?=[^\0/]*\0)")
+
+
 def _read_spec(path: Path) -> GitIgnoreSpec:
+    """The patterns of an ignore file, in git's reading: a line that makes no sense matches nothing."""
     from pathspec import GitIgnoreSpec
 
-    return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8", errors="replace").splitlines())
+    text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
+    patterns: list[GitIgnoreSpecPattern] = []
+    for line in text.split("\n"):
+        line = _STARS.sub(_fewest_stars, line.removesuffix("\r"))
+        if line.count("**") <= MOST_FOLDER_STARS:
+            patterns += _patterns(line)
+    return GitIgnoreSpec(patterns, backend="simple")
+
+
+def _fewest_stars(match: re.Match[str]) -> str:
+    """Two stars or more mean the same as one, but for a whole part of a path, where they mean the same as two."""
+    if match[0].startswith("\\"):
+        return match[0]
+    before, after = match.string[: match.start()], match.string[match.end() :]
+    return "**" if before[-1:] in ("", "/", "!") and after[:1] in ("", "/") else "*"
+
+
+def _patterns(line: str) -> list[GitIgnoreSpecPattern]:
+    """The pattern of a line, which takes linear time: each star but the last of a part takes as little as it can."""
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+    try:
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # "[[]" may come to mean something else
+            pattern = GitIgnoreSpecPattern(line)
+            if pattern.include is None or pattern.regex is None:  # blank, or a comment
+                return []
+            stars = pattern.regex.pattern.replace("[^/]*", "\0")
+            quick = _BETWEEN_STARS.sub(r"(?>[^/]*?\1)", stars).replace("\0", "[^/]*")
+            return [GitIgnoreSpecPattern(re.compile(quick), include=pattern.include)]
+    except (ValueError, re.error):
+        return []
 
 
 def discover(paths: Sequence[Path | str]) -> Scan:
@@ -119,22 +167,49 @@ def _under(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]
     """The files with their resolved paths."""
     if not path:
         raise NoSuchPath("an empty path", hint='lcrag ask docs/ "your question"')
-    path = os.path.expanduser(path)
     try:
+        path = _spelled(os.path.expanduser(path))
         if os.path.isdir(path):
-            yield from _walk(path, os.path.realpath(path), _outer_rules(path), skipped)
+            yield from _walk(path, skipped)
             return
         if os.path.exists(path):
             yield from _named(path, skipped)
             return
-        matches = _matching(path) if glob.has_magic(path) else []
+        matches = []
+        if glob.has_magic(path):
+            matches = _matching(path) or _matching(unicodedata.normalize("NFD", path))
     except ValueError as error:  # a zero byte in the path
         raise NoSuchPath(f"no such path: {path!r} ({error})") from error
     if not matches:
         raise NoSuchPath(f"no such file or folder: {path}", hint="check the path; quote a glob: 'docs/**/*.md'")
     for match in matches:
-        if os.path.isfile(match) and (file := _file(match, _shown(os.path.normpath(match)), os.stat(match), skipped)):
-            yield os.path.realpath(match), file
+        if os.path.isfile(match):
+            try:
+                file = _file(match, _shown(os.path.normpath(match)), os.stat(match), skipped)
+            except FileNotFoundError:
+                skipped["vanished"] += 1
+                continue
+            if file is not None:
+                yield os.path.realpath(match), file
+
+
+def _spelled(path: str) -> str:
+    """The path as the file system has it: a name typed in composed letters is that of a file in decomposed ones."""
+    if path.isascii() or os.path.lexists(path):
+        return path
+    spelled = ""
+    for part in PurePath(path).parts:
+        joined = os.path.join(spelled, part)
+        if not os.path.lexists(joined):
+            try:
+                names = os.listdir(spelled or os.curdir)
+            except OSError:
+                return path
+            composed = unicodedata.normalize("NFC", part)
+            same = (name for name in names if unicodedata.normalize("NFC", name) == composed)
+            joined = os.path.join(spelled, next(same, part))
+        spelled = joined
+    return spelled
 
 
 def _matching(pattern: str) -> list[str]:
@@ -154,7 +229,7 @@ def _named(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]
         raise InputError(
             f"{path} has {state.st_size / 1e6:,.0f} MB, more than {MAX_FILE_BYTES / 1e6:,.0f} MB", hint="split it"
         )
-    file = _file(path, _shown(os.path.normpath(path)), state, skipped, named=True)
+    file = _file(path, _shown(os.path.normpath(path)), state, skipped, is_named=True)
     if file is not None:
         yield os.path.realpath(path), file
     elif state.st_size:
@@ -163,65 +238,86 @@ def _named(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]
         )
 
 
-def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
-    try:
-        with os.scandir(folder) as scan:
-            entries = sorted(scan, key=lambda entry: entry.name)
-    except PermissionError:
-        skipped["unreadable_folder"] += 1
-        return
-    rules = rules.inside(folder, {entry.name for entry in entries})
-    # Computed once per folder: there may be many thousands of files, and this is all that each of them needs.
-    real = os.path.join(os.path.realpath(folder), "")
-    shown = _shown(os.path.normpath(os.path.join(folder, "*")))[:-1]
-    for entry in entries:
-        if entry.name.startswith("."):
-            if entry.name not in IGNORE_FILES:
-                skipped["hidden"] += 1
+def _walk(top: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
+    """The files under a folder. What goes or cannot be read while it is walked is counted and left out."""
+    root = os.path.realpath(top)
+    waiting = [(top, os.path.join(root, ""), _outer_rules(root, skipped))]
+    while waiting:
+        folder, real, rules = waiting.pop()
+        try:
+            with os.scandir(folder) as scan:
+                entries = sorted(scan, key=lambda entry: entry.name)
+        except OSError as error:  # no permission, or a path that is too long
+            skipped["vanished" if isinstance(error, FileNotFoundError) else "unreadable_folder"] += 1
             continue
-        target = real + entry.name
-        if entry.is_symlink():
-            target = os.path.realpath(target)
-            if os.path.commonpath([root, target]) != root or not os.path.exists(target):
-                skipped["outside_tree"] += 1
+        rules = rules.inside(real, {entry.name for entry in entries}, skipped)
+        shown = _shown(os.path.normpath(os.path.join(folder, "*")))[:-1]  # computed once for many files
+        for entry in entries:
+            if entry.name.startswith("."):
+                if entry.name not in IGNORE_FILES:
+                    skipped["hidden"] += 1
                 continue
-            if os.path.isdir(target):
-                continue  # its target is walked in its own place
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if rules.specs and rules.ignore(entry.path, is_folder=is_folder):
-            skipped["ignored"] += 1
-        elif is_folder:
-            yield from _walk(entry.path, root, rules, skipped)
-        elif entry.is_file():
-            file = _file(entry.path, shown + _shown(entry.name), entry.stat(), skipped)
-            if file is not None:
-                yield target, file
+            try:
+                target = real + entry.name
+                if entry.is_symlink():
+                    target = os.path.realpath(target)
+                    if os.path.commonpath([root, target]) != root or not os.path.exists(target):
+                        skipped["outside_tree"] += 1
+                        continue
+                    if os.path.isdir(target):
+                        continue  # its target is walked in its own place
+                is_folder = entry.is_dir(follow_symlinks=False)
+                if rules.specs and rules.ignore(real + entry.name, is_folder=is_folder):
+                    skipped["ignored"] += 1
+                elif is_folder:
+                    waiting.append((entry.path, os.path.join(target, ""), rules))
+                elif entry.is_file():
+                    file = _file(entry.path, shown + _shown(entry.name), entry.stat(), skipped)
+                    if file is not None:
+                        yield target, file
+            except OSError:
+                skipped["vanished"] += 1
 
 
 def _file(
-    path: str, source: str, state: os.stat_result, skipped: Counter[str], *, named: bool = False
+    path: str, source: str, state: os.stat_result, skipped: Counter[str], *, is_named: bool = False
 ) -> SourceFile | None:
     if state.st_size == 0:
         skipped["empty"] += 1
     elif state.st_size > MAX_FILE_BYTES:
         skipped["too_large"] += 1
-    elif _is_binary(path, named=named):
+    elif _is_binary(path, is_named):
         skipped["binary"] += 1
     else:
-        return SourceFile(path, source, state.st_size, state.st_mtime_ns)
+        inode = state.st_ino & 0x7FFF_FFFF_FFFF_FFFF  # as much as SQLite holds
+        return SourceFile(path, source, state.st_size, state.st_mtime_ns, state.st_ctime_ns, inode)
     return None
 
 
+# Bytes that are not UTF-8, control characters, those that turn the direction of a line; and what looks like their form.
+_UNSAFE = re.compile(
+    r"[\0-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})"
+)
+
+
 def _shown(path: str) -> str:
-    return os.fsencode(path).decode("utf-8", "replace").replace(os.sep, "/")
+    """The path as it is shown: safe to print, and another one for every path."""
+    return _UNSAFE.sub(_escaped, path.replace(os.sep, "/"))
 
 
-def _is_binary(path: str, *, named: bool) -> bool:
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
+def _is_binary(path: str, is_named: bool) -> bool:
     """By the suffix, else by the first bytes; of a file that the user named the bytes decide against the suffix."""
     suffix = os.path.splitext(path)[1].lower()
-    if suffix in DOCUMENT or suffix in TEXT:
+    if suffix in _readable():
         return False
-    if suffix in BINARY and not named:
+    if suffix in BINARY and not is_named:
         return True
     try:
         with open(path, "rb") as file:
@@ -236,14 +332,21 @@ def _is_binary(path: str, *, named: bool) -> bool:
     return b"\0" in sample or (doubtful and len(CONTROL.findall(sample)) > len(sample) / 50)
 
 
-def _outer_rules(folder: str) -> _Rules:
-    """The ignore files above ``folder``, when it is inside a repository."""
-    inner = Path(folder).resolve()
+@cache
+def _readable() -> frozenset[str]:
+    from lcrag.ingest import EXTRACTORS
+
+    return TEXT.union(EXTRACTORS)
+
+
+def _outer_rules(root: str, skipped: Counter[str]) -> _Rules:
+    """The ignore files above the real path ``root``, when it is inside a repository."""
+    inner = Path(root)
     above = list(inner.parents)
     top = next((number for number, parent in enumerate(above) if (parent / ".git").exists()), None)
     rules = _Rules()
     if top is None or (inner / ".git").exists():
         return rules
     for parent in reversed(above[: top + 1]):
-        rules = rules.inside(str(parent), set(IGNORE_FILES))
+        rules = rules.inside(os.path.join(parent, ""), set(IGNORE_FILES), skipped)
     return rules

@@ -28,9 +28,8 @@ from lcrag.retrieve.encoder import (
     WEIGHTS,
     WEIGHTS_PACKAGE,
     batches,
-    exported,
     fingerprint,
-    onnx_session,
+    open_exported,
     require,
     weights_folder,
     word_pieces,
@@ -65,7 +64,7 @@ class MiniLM:
         require(TO_RUN)
         key = fingerprint(weights_folder() / WEIGHTS)
         self._name = f"{BUILT_IN}/int8/{key}"
-        self._session = onnx_session(exported(_target(key), "embedding model", "--dense off"))
+        self._session = open_exported(_target(key), "embedding model", "--dense off")
         self._tokenizer = word_pieces()
 
     @property

@@ -101,6 +101,20 @@ def exported(target: Path, what: str, without: str, *adapter: Path) -> Path:
     return target
 
 
+def open_exported(target: Path, what: str, without: str, *adapter: Path) -> Any:
+    """The session of an ``exported`` file, which is exported again when it is damaged. Raises as ``exported``."""
+    was_there = target.exists()
+    model = exported(target, what, without, *adapter)
+    try:
+        return onnx_session(model)
+    except Exception as error:  # onnxruntime has many classes and no common one
+        if not was_there:
+            raise
+        _log.warning("the %s at %s is damaged: %s", what, target, error)
+        target.unlink(missing_ok=True)
+        return onnx_session(exported(target, what, without, *adapter))
+
+
 def onnx_session(model: Path) -> Any:
     """``onnxruntime.InferenceSession`` of this file on all cores."""
     with _environment(NO_TELEMETRY):  # read at import

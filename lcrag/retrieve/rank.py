@@ -230,8 +230,7 @@ def _cosines(
         missing: list[int] = ids[wanted].tolist()
         _log.info("embedding %d chunks", len(missing))
         fresh = embedder.embed(_texts(corpus, missing))
-        # If another process is writing, they are not stored, and the next question makes them again.
-        corpus.store_vectors(missing, embedder.name, fresh)
+        corpus.keep_vectors(missing, embedder.name, fresh)
         # Stored vectors are rounded to 16 bits; rounding these makes the first ranking the same as the next.
         cosines[wanted] = np.vecdot(fresh.astype(np.float16).astype(np.float32), query)
     return cosines

@@ -22,9 +22,8 @@ from lcrag.retrieve.encoder import (
     TO_RUN,
     WEIGHTS,
     batches,
-    exported,
     fingerprint,
-    onnx_session,
+    open_exported,
     require,
     weights_folder,
     word_pieces,
@@ -62,7 +61,7 @@ class MiniLMReranker:
 
     @cached_property
     def _session(self) -> Any:
-        return onnx_session(exported(self._model, "reader", "--reader off", ADAPTER))
+        return open_exported(self._model, "reader", "--reader off", ADAPTER)
 
     def read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
         """One Relevance per text, in their order."""

@@ -1,15 +1,16 @@
 """Spans of sentences: the unit that is quoted, ranked and compressed.
 
 sentencex (MIT, Rust, 77 MB/s, knows abbreviations) finds the ends of sentences in running text. It would join lines
-that are units of their own, such as list items, table rows, headings and turns of a dialogue, so text is cut at those
-lines first.
+that are units of their own, such as list items, table rows, headings, log entries, verse, code and turns of a dialogue,
+so text is cut at those lines first.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 LONGEST: Final = 1000
@@ -18,20 +19,34 @@ LONGEST: Final = 1000
 WRAPPED: Final = 45
 """Characters. A shorter line is not part of a wrapped paragraph: the next one starts a unit, unless in lower case."""
 
-ROW: Final = re.compile(r"\s*(?:#{1,6}\s|[|{}\[\]]|\"[^\"]*\"\s*[:,])|.*(?:\t| \| )|(?:[^,]*,(?! |\d{3}\b)){2}")
-"""A line that is a whole unit: heading, row of a table, JSON, comma-separated values."""
+ROW: Final = re.compile(
+    r"\s*(?:#{1,6}\s|[|{}\[\]]|\"[^\"]*\"\s*[:,]|[^\w\s]+\s*$)|.*(?:\t| \| )"
+    r"|(?:[^,]*,(?! |\d{3}\b)){2}|(?:[^;]*;(?! )){2}|(?:[^|]*\|){2}"
+    r"|\[?(?:\d{4}-\d\d-\d\d[T ]|\d\d?[/.]\w{2,3}[/.]\d{2,4}[: ])?\d\d:\d\d:\d\d|\[?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d"
+    r"|\d{1,3}(?:\.\d{1,3}){3} |(?:TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b"
+)
+"""A line that is a whole unit: heading, rule, row of a table, JSON, values with any delimiter, entry of a log."""
 ITEM: Final = re.compile(r"\s*(?:[-*•+>]\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|[A-Z][\w .'-]{0,30}:\s)")
 """A line that starts a unit, which the next line may continue: list item, numbered clause, turn of a dialogue."""
+CODE: Final = re.compile(
+    r"\s*(?://|/\*|@\w|#include|(?:async|class|const|def|elif|else|except|fn|func|function|import|let|package|private)\b"
+    r"|(?:protected|public|return|static|struct|try|var|void|while)\b|from \S+ import )|.*(?:[;{}(\[=\\]|\w\(.*\))\s*$"
+)
+"""A line that only source code has. Where most lines of a paragraph are such, each of them is a unit."""
+KEY: Final = re.compile(r"\s*[\w.\-]{1,40} ?[:=](?:\s|$)")
+"""A line that names a value, as in front matter and settings. Where most lines are such, each is a unit."""
+WORDLESS: Final = re.compile(r"\W*$")
+DELIMITERS: Final = ";|\t"
 ENDED: Final = re.compile(r"[.!?:;][\"'”’)\]*_]*\s*$")
 CJK_END: Final = re.compile(r"(?<=[。！？])(?=.)")
 SPACE: Final = re.compile(r"\s")
+WIDE: Final = re.compile(r"[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff]")
+"""Spaces of several bytes, after which sentencex (1.0.32) panics where a capital letter stands before and a full stop
+after; and what UTF-8 cannot hold."""
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Half-open spans of the sentences of ``text``, in order. They tile it: white space belongs to what it follows.
-
-    ``text`` must be encodable as UTF-8 (no lone surrogates), as every Document's is.
-    """
+    """Half-open spans of the sentences of ``text``, in order. They tile it: white space belongs to what it follows."""
     spans: list[tuple[int, int]] = []
     for block in _blocks(text):
         _add(text, block, spans)
@@ -46,32 +61,73 @@ def last_start(text: str) -> int:
     return spans[-1][0] if spans else 0
 
 
-def _add(text: str, block: tuple[int, int], spans: list[tuple[int, int]]) -> None:
+def _add(text: str, block: tuple[int, int, bool], spans: list[tuple[int, int]]) -> None:
     """Append the sentences of a block."""
-    for sentence in [block] if ROW.match(text, *block) else _ends(text, *block):
-        for start, end in _shortened(text, *sentence):
-            if spans and not text[start:end].strip():
-                spans[-1] = (spans[-1][0], end)
+    start, end, is_whole = block
+    for sentence in [(start, end)] if is_whole or ROW.match(text, start, end) else _ends(text, start, end):
+        for first, last in _shortened(text, *sentence):
+            if spans and not text[first:last].strip():
+                spans[-1] = (spans[-1][0], last)
             else:
-                spans.append((start, end))
+                spans.append((first, last))
 
 
-def _blocks(text: str) -> Iterator[tuple[int, int]]:
-    """Runs of lines that may share a sentence."""
-    start = position = 0
-    previous = ""
+def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
+    """Runs of lines that may share a sentence, ``(start, end, whole)``; a ``whole`` one is a unit as it is."""
+    position = 0
+    for lines in _paragraphs(text):
+        is_whole = _is_table(lines) or _are_most(CODE, lines)
+        is_listed = is_whole or _are_most(KEY, lines) or _is_verse(lines)
+        start = position
+        previous = ""
+        for line in lines:
+            if previous and line.strip() and (is_listed or _starts_unit(previous, line)):
+                yield start, position, is_whole
+                start = position
+            previous = line
+            position += len(line)
+        yield start, position, is_whole
+
+
+def _paragraphs(text: str) -> Iterator[list[str]]:
+    """Lines between blank ones, with the blank ones after them."""
+    lines: list[str] = []
     for line in text.splitlines(keepends=True):
-        if position > start and line.strip() and _starts_unit(previous, line):
-            yield start, position
-            start = position
-        previous = line
-        position += len(line)
-    if position > start:
-        yield start, position
+        if lines and line.strip() and not lines[-1].strip():
+            yield lines
+            lines = []
+        lines.append(line)
+    if lines:
+        yield lines
+
+
+def _is_table(lines: list[str]) -> bool:
+    """Whether nearly all of three or more lines have a delimiter equally often."""
+    filled = [line for line in lines if line.strip()]
+    for delimiter in DELIMITERS:
+        [(count, rows)] = Counter(line.count(delimiter) for line in filled).most_common(1) or [(0, 0)]
+        if count and rows > 2 and rows >= 0.8 * len(filled):
+            return True
+    return False
+
+
+def _are_most(pattern: re.Pattern[str], lines: list[str]) -> bool:
+    """Whether more than half of the lines with words match, of two or more."""
+    filled = [line for line in lines if WORDLESS.match(line) is None]
+    return len(filled) > 1 and 2 * sum(pattern.match(line) is not None for line in filled) > len(filled)
+
+
+def _is_verse(lines: list[str]) -> bool:
+    """Whether no line begins with a small letter, and one ends although the next word would have had room on it."""
+    filled = [line.strip() for line in lines if line.strip()]
+    if len(filled) < 3 or any(line[:1].islower() for line in filled[1:]):
+        return False
+    longest = max(map(len, filled))
+    return any(len(line) + 1 + len(after.split(None, 1)[0]) <= longest for line, after in pairwise(filled))
 
 
 def _starts_unit(previous: str, line: str) -> bool:
-    if not previous.strip() or ROW.match(line) or ROW.match(previous) or ITEM.match(line):
+    if ROW.match(line) or ROW.match(previous) or ITEM.match(line):
         return True
     if ITEM.match(previous) and ENDED.search(previous):
         return not line.startswith((" ", "\t"))
@@ -81,7 +137,8 @@ def _starts_unit(previous: str, line: str) -> bool:
 def _ends(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     from sentencex import get_sentence_boundaries
 
-    stops = {start + int(boundary["end_index"]) for boundary in get_sentence_boundaries("en", text[start:end])}
+    block = WIDE.sub(" ", text[start:end])
+    stops = {start + int(boundary["end_index"]) for boundary in get_sentence_boundaries("en", block)}
     stops |= {start + cut.start() for cut in CJK_END.finditer(text[start:end])}
     for stop in sorted(stops | {end}):
         if stop > start:

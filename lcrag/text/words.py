@@ -1,8 +1,9 @@
-"""Words as they are compared outside the index: lower case, stemmed, without stop words."""
+"""Words as they are compared: folded to one form, and outside the index also stemmed and without stop words."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from functools import cache
 from typing import Final
@@ -28,6 +29,97 @@ STOP_WORDS: Final = frozenset(
 )
 
 
+MONTHS: Final = "january february march april may june july august september october november december".split()
+_MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?" + (
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\b\.?"
+)
+# A date or a number in groups of three digits. It begins with a digit, which re finds fast.
+_NUMBER = re.compile(
+    r"[0-9](?<![\d,.][0-9])(?<!\d[/\-'’][0-9])(?:"
+    r"[0-9]{3}([-/.])[0-9]{1,2}\1[0-9]{1,2}(?!\d)"
+    r"|[0-9]?([/.])[0-9]{1,2}\2[12][0-9]{3}(?!\d)"
+    rf"|[0-9]?(?:st|nd|rd|th|\.)?\s(?:of\s)?{_MONTH},?\s[12][0-9]{{3}}(?!\d)"
+    r"|[0-9]?(?:st|nd|rd|th)?,?\s[12][0-9]{3}(?!\d)"
+    r"|[0-9]{0,2}([,.'’ \xa0\u2007\u2009\u202f])[0-9]{3}(?:\3[0-9]{3})*(?!\d|[,.]\d))"
+)
+_NAMED_MONTH = re.compile(_MONTH)
+_MONTH_BEFORE = re.compile(rf"\b{_MONTH}\s\Z")
+
+# C++, C#, F#: signs that end a word and that no tokenizer keeps.
+_SIGN = re.compile(r"#(?<=[^\W_]#)(?![^\W\d]|[#+])|\+\+(?<=[^\W_]\+\+)(?![^\W\d]|\+)")
+_LAST_WORD = re.compile(r"[^\W_]+\Z")
+
+# Characters that nobody sees (a soft hyphen takes its line end along), and after decomposition accents and the vowel
+# marks of Hebrew and Arabic.
+_UNSEEN = re.compile(
+    r"\xad(?:[ \t]*\n\s*)?|[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061c"
+    r"\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u180e\u1ab0-\u1aff\u1dc0-\u1dff"
+    r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\U000e0000-\U000e0fff]"
+)
+_RAISED = re.compile(r"(?<=\d)(?=[²³¹⁰⁴-⁹₀-₉¼-¾⅐-⅞])")
+_LETTERS: Final = dict(zip("ıøØłŁđĐىیکة", "ioOlLdDييكه", strict=True)) | {
+    "ß": "ss",
+    "ẞ": "SS",
+    "æ": "ae",
+    "Æ": "AE",
+    "œ": "oe",
+    "Œ": "OE",
+}
+_LETTER = re.compile(f"[{''.join(_LETTERS)}]")
+
+
+def fold(text: str) -> str:
+    """The form in which index, questions and sentences are compared; its length is not that of ``text``.
+
+    Characters that look or mean the same become the same (NFKC; without accents, vowel marks and unseen characters;
+    ligatures taken apart, Hangul and kana composed), and so do numbers with and without groups and dates in several
+    forms. C++ and C# become words. 03/05/2024 may be in March or in May and stays as it is.
+    """
+    text = _NUMBER.sub(_folded_number, text)
+    if "#" in text or "++" in text:
+        text = _SIGN.sub(_folded_sign, text)
+    if text.isascii():
+        return text
+    if not unicodedata.is_normalized("NFKD", text):
+        text = unicodedata.normalize("NFKD", _RAISED.sub(" ", text))
+    text = _LETTER.sub(lambda letter: _LETTERS[letter[0]], _UNSEEN.sub("", text))
+    return unicodedata.normalize("NFC", text)
+
+
+def _folded_number(match: re.Match[str]) -> str:
+    number, separator = match[0], match[3]
+    if separator is not None:
+        joined = number.replace(separator, "")
+        if separator == ".":  # one point is that of a decimal, three are those of an address
+            return joined if number.count(".") == 2 else number
+        return f"{number} {joined}" if separator == " " else joined
+    first, second, *third = map(int, re.findall(r"\d+", number))
+    if match[1]:
+        year, month, day = first, second, *third
+    elif match[2]:
+        day, month, [year] = first, second, third
+        if match[2] == "/" and month > 12:
+            day, month = month, day
+        elif match[2] == "/" and day <= 12 and day != month:
+            return number
+    else:
+        before = match.string[max(0, match.start() - 12) : match.start()]
+        named = _NAMED_MONTH.search(number) or _MONTH_BEFORE.search(before)
+        if named is None:
+            return number
+        day, year = first, second
+        month = next(place for place, name in enumerate(MONTHS, 1) if name.startswith(named[0][:3].lower()))
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return number
+    return f"{number} {MONTHS[month - 1]} d{year}{month:02}{day:02} "
+
+
+def _folded_sign(match: re.Match[str]) -> str:
+    name = "sharp" if match[0] == "#" else "plusplus"
+    word = _LAST_WORD.search(match.string[max(0, match.start() - 40) : match.start()])
+    return f"{name} " if word is None or len(word[0]) == 1 else f" {word[0]}{name} "
+
+
 def spaced(text: str) -> str:
     """Separate the characters, and the pairs of characters, of scripts without spaces, so that FTS5 sees words."""
     if text.isascii() or not _MAY_BE_UNSPACED.search(text):
@@ -47,7 +139,7 @@ def _pairs(run: str) -> list[str]:
 def stems(text: str) -> list[str]:
     """Stemmed words in order, stop words left out; scripts without spaces as characters and pairs of them."""
     stem = _stemmer()
-    return [stem(word) for word in WORD.findall(spaced(text).lower()) if word not in STOP_WORDS]
+    return [stem(word) for word in WORD.findall(spaced(fold(text)).lower()) if word not in STOP_WORDS]
 
 
 @cache

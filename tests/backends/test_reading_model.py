@@ -17,8 +17,7 @@ import pytest
 from support.machine import NEEDED, Machine
 
 from lcrag.backends.openai_server import OpenAIServer
-from lcrag.types import Pipeline
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
+from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline
 
 pytestmark = NEEDED
 

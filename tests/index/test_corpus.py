@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from support.corpora import PROSE, content, matches, refreshed, touch, write, write_docs
 
 import lcrag.ingest
+from lcrag.errors import UnreadableFile
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan, SourceFile, discover, from_text
 from lcrag.types import Document, Event, ignore
@@ -137,9 +139,9 @@ def test_refresh_reads_only_new_bytes(corpus: Corpus, docs: Path, monkeypatch: p
     read: list[str] = []
     original = lcrag.ingest.read
 
-    def counted(file: SourceFile) -> Document:
+    def counted(file: SourceFile, data: bytes | None = None) -> Document:
         read.append(Path(file.path).name)
-        return original(file)
+        return original(file, data)
 
     monkeypatch.setattr(lcrag.ingest, "read", counted)
     refreshed(corpus, docs)
@@ -204,6 +206,109 @@ def test_refresh_reports_broken_file_and_continues(corpus: Corpus, docs: Path) -
     events.clear()
     assert corpus.refresh(discover([docs]), events.append).failed == result.failed
     assert events == []
+
+
+def test_refresh_reads_a_file_that_was_edited_with_the_same_size_and_time(corpus: Corpus, docs: Path) -> None:
+    write(docs / "c.txt", "The lamp costs 120 crowns.")
+    state = (docs / "c.txt").stat()
+    refreshed(corpus, docs)
+    (docs / "c.txt").write_text("The lamp costs 450 crowns.")
+    os.utime(docs / "c.txt", ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert refreshed(corpus, docs).changed == 1
+    assert matches(corpus, "lamp") == ["The lamp costs 450 crowns."]
+
+
+def test_refresh_reads_a_file_that_was_replaced_by_an_older_one(corpus: Corpus, docs: Path) -> None:
+    write(docs / "c.txt", "The lamp costs 120 crowns.")
+    state = (docs / "c.txt").stat()
+    (docs.parent / "other").write_text("The lamp costs 450 crowns.")
+    os.utime(docs.parent / "other", ns=(state.st_atime_ns, state.st_mtime_ns))
+    refreshed(corpus, docs)
+    (docs.parent / "other").replace(docs / "c.txt")
+    assert refreshed(corpus, docs).changed == 1
+
+
+def test_refresh_indexes_the_bytes_that_it_hashes(corpus: Corpus, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = "The fare is 5 pounds.", "The fare is 9 pounds."
+    write(docs / "c.txt", old)
+    read_bytes = Path.read_bytes
+
+    def read_and_replace(path: Path) -> bytes:
+        data = read_bytes(path)
+        if path.name == "c.txt":
+            path.write_text(new)  # an editor saves just now
+        return data
+
+    monkeypatch.setattr(Path, "read_bytes", read_and_replace)
+    refreshed(corpus, docs)
+    monkeypatch.undo()
+    assert matches(corpus, "fare") == [old]
+    assert refreshed(corpus, docs).changed == 1
+    assert matches(corpus, "fare") == [new]
+    write(docs / "c.txt", old)
+    refreshed(corpus, docs)
+    assert matches(corpus, "fare") == [old]
+
+
+class Panic(BaseException):
+    """As a library in Rust raises it."""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "is_of_content"),
+    [
+        (PermissionError(13, "Permission denied"), "Permission denied", False),
+        (ImportError("no parser"), "no parser", False),
+        (MemoryError(), "memory", True),
+        (Panic("out of bounds"), "out of bounds", True),
+        (UnreadableFile("it has no pages"), "it has no pages", True),
+    ],
+)
+def test_refresh_tries_again_unless_the_content_is_the_reason(
+    corpus: Corpus,
+    docs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    reason: str,
+    is_of_content: bool,
+) -> None:
+    original = lcrag.ingest.read
+
+    def fail(file: SourceFile, data: bytes | None = None) -> Document:
+        if file.path.endswith("b.txt"):
+            raise error
+        return original(file, data)
+
+    monkeypatch.setattr(lcrag.ingest, "read", fail)
+    [(source, given)] = refreshed(corpus, docs).failed
+    assert source.endswith("b.txt")
+    assert reason in given
+    monkeypatch.undo()
+    assert len(refreshed(corpus, docs).failed) == is_of_content
+    write(docs / "b.txt", "Another text.")
+    assert refreshed(corpus, docs).failed == ()
+
+
+def test_refresh_does_not_read_a_copy_of_a_file_that_failed_as_that_file(corpus: Corpus, docs: Path) -> None:
+    write(docs / "bad.pdf", b"%PDF-1.7 and no more")
+    refreshed(corpus, docs)
+    shutil.copy(docs / "bad.pdf", docs / "worse.pdf")
+    shutil.copy(docs / "bad.pdf", docs / "fine.txt")
+    result = refreshed(corpus, docs)
+    assert (result.added, len(result.failed)) == (1, 2)
+
+
+def test_refresh_does_not_write_for_a_file_that_still_cannot_be_opened(
+    corpus: Corpus, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", deny)
+    monkeypatch.setattr("lcrag.index.refresh._opens", lambda file: False)
+    assert len(refreshed(corpus, docs).failed) == 3
+    monkeypatch.setattr("lcrag.index.corpus.refresh", None)
+    assert len(refreshed(corpus, docs).failed) == 3
 
 
 def test_refresh_replaces_documents_without_a_file(corpus: Corpus, docs: Path) -> None:

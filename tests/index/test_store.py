@@ -33,37 +33,110 @@ def messages(corpus: Corpus, docs: Path) -> list[str]:
     return [event.data["message"] for event in events if "message" in event.data]
 
 
-def test_open_rebuilds_another_format(tmp_path: Path, docs: Path) -> None:
+@pytest.mark.parametrize("form", ["0", "5, 128-token chunks, cl100k_base"])
+def test_open_rebuilds_another_format_without_a_word(tmp_path: Path, docs: Path, form: str) -> None:
     with Corpus.open(tmp_path / "index") as corpus:
         refreshed(corpus, docs)
         before = content(corpus)
-    db = sqlite3.connect(tmp_path / "index" / store.FILE)
-    db.execute("UPDATE meta SET value = '0' WHERE name = 'form'")
-    db.commit()
-    db.close()
+        ids = corpus.chunk_ids()
+        corpus.store_vectors(ids, "m", np.ones((len(ids), 2), np.float32))
+    with closing(sqlite3.connect(tmp_path / "index" / store.FILE)) as db:
+        db.execute("UPDATE meta SET value = ? WHERE name = 'form'", (form,))
+        db.commit()
     with Corpus.open(tmp_path / "index") as corpus:
         assert corpus.size.documents == 0
-        assert ["another format" in message for message in messages(corpus, docs)] == [True]
-        assert content(corpus) == before
         assert messages(corpus, docs) == []
+        assert content(corpus) == before
+        assert corpus.status().vectors == ({"m": len(ids)} if form[0] == "5" else {}), "those of format 5 are the same"
 
 
-def test_open_rebuilds_a_foreign_database(tmp_path: Path, docs: Path) -> None:
-    (tmp_path / "index").mkdir()
-    db = sqlite3.connect(tmp_path / "index" / store.FILE)
-    db.execute('CREATE TABLE "of ""others" (x)')
-    db.close()
+def test_open_recognizes_an_index_made_before_the_mark(tmp_path: Path, docs: Path) -> None:
     with Corpus.open(tmp_path / "index") as corpus:
-        assert len(messages(corpus, docs)) == 1
+        refreshed(corpus, docs)
+    with closing(sqlite3.connect(tmp_path / "index" / store.FILE)) as db:
+        db.execute("PRAGMA application_id = 0")
+    with Corpus.open(tmp_path / "index") as corpus:
         assert corpus.size.documents == 3
 
 
-def test_open_sets_aside_a_file_that_is_not_a_database(tmp_path: Path, docs: Path) -> None:
-    write(tmp_path / "index" / store.FILE, b"not a database at all" * 1000)
-    with Corpus.open(tmp_path / "index") as corpus:
+@pytest.mark.parametrize("kind", ["database", "text"])
+def test_open_and_clear_refuse_a_file_of_others(tmp_path: Path, docs: Path, kind: str) -> None:
+    path = tmp_path / "project" / store.FILE
+    write(path, "my notes, not a database")
+    if kind == "database":
+        path.unlink()
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE customers (name)")
+    before = path.read_bytes()
+    for call in (Corpus.open, clear):
+        with pytest.raises(IndexUnavailable, match="not an index of lcrag") as refused:
+            call(path.parent)
+        assert str(path) in str(refused.value)
+        assert refused.value.hint
+    assert [entry.name for entry in path.parent.iterdir()] == [store.FILE]
+    assert path.read_bytes() == before
+
+
+def test_open_sets_aside_a_file_in_the_cache_that_is_not_a_database(
+    tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path))
+    folder = tmp_path / "index" / "0123"
+    write(folder / store.FILE, b"not a database at all" * 1000)
+    with Corpus.open(folder) as corpus:
         assert ["damaged" in message for message in messages(corpus, docs)] == [True]
         assert corpus.size.documents == 3
-    assert (tmp_path / "index" / f"{store.FILE}.damaged").read_bytes().startswith(b"not a database")
+    assert (folder / f"{store.FILE}.damaged").read_bytes().startswith(b"not a database")
+
+
+def test_open_makes_the_index_private(tmp_path: Path, docs: Path) -> None:
+    with Corpus.open(tmp_path / "new" / "index") as corpus:
+        refreshed(corpus, docs)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in corpus.folder.iterdir()}
+        assert modes == dict.fromkeys(modes, 0o600)
+    assert [path.stat().st_mode & 0o777 for path in (corpus.folder, corpus.folder.parent)] == [0o700, 0o700]
+
+
+def test_open_reads_an_index_that_cannot_be_written(
+    tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Corpus.open(tmp_path / "index") as corpus:
+        refreshed(corpus, docs)
+
+    def fail(path: Path) -> sqlite3.Connection:
+        raise IndexUnavailable("disk full")
+
+    monkeypatch.setattr(store, "connect", fail)
+    with Corpus.open(tmp_path / "index") as corpus:
+        assert refreshed(corpus, docs).unchanged == 3
+        [best, *_] = corpus.get([chunk for chunk, _ in corpus.lexical("Who pays tolls at the gate?", 1)])
+        assert best.text.startswith("Tolls")
+        ids = corpus.chunk_ids()
+        corpus.keep_vectors(ids, "m", np.ones((len(ids), 2), np.float32))
+        assert corpus.missing_vectors(ids, "m") == ids
+        write(docs / "c.txt", "changed")
+        with pytest.raises(IndexUnavailable, match="not up to date"):
+            refreshed(corpus, docs)
+    with pytest.raises(IndexUnavailable, match="disk full"):
+        Corpus.open(tmp_path / "other")
+
+
+def test_reading_a_damaged_index_lets_the_next_call_rebuild_it(tmp_path: Path, docs: Path) -> None:
+    for number in range(40):
+        write(docs / f"{number}.txt", "".join(f"Boat {number} and net {n} of the harbour. " for n in range(400)))
+    with Corpus.open(tmp_path / "index") as corpus:
+        refreshed(corpus, docs)
+        before = content(corpus)
+    path = tmp_path / "index" / store.FILE
+    data = bytearray(path.read_bytes())
+    data[20 * 8192 :] = os.urandom(len(data) - 20 * 8192)
+    path.write_bytes(data)
+    with Corpus.open(tmp_path / "index") as corpus, pytest.raises(Damaged, match="damaged") as raised:
+        list(corpus.chunks())
+    assert "again" in raised.value.hint
+    with Corpus.open(tmp_path / "index") as corpus:
+        refreshed(corpus, docs)
+        assert content(corpus) == before
 
 
 def test_refresh_repairs_a_damaged_database(tmp_path: Path, docs: Path) -> None:
@@ -91,12 +164,15 @@ def test_open_gives_a_hint_if_the_folder_cannot_be_created(tmp_path: Path) -> No
 
 
 def test_clear_deletes_only_the_index(tmp_path: Path, docs: Path) -> None:
-    write(tmp_path / "index" / "mine.txt", "mine")
-    write(tmp_path / "index" / f"{store.FILE}.killed" / "half", "left by a process that was killed")
+    others = ["index.sqlite.backup.zip", "index.sqlite2", "mine.txt"]
+    for name in others:
+        write(tmp_path / "index" / name, "mine")
+    killed = f"{store.FILE}.0123abcd.vectors.k3_jq2lm"
+    write(tmp_path / "index" / killed / "half", "left by a process that was killed")
     with Corpus.open(tmp_path / "index") as corpus:
         refreshed(corpus, docs)
     assert clear(tmp_path / "index")
-    assert [path.name for path in (tmp_path / "index").iterdir()] == ["mine.txt"]
+    assert sorted(path.name for path in (tmp_path / "index").iterdir()) == others
     assert not clear(tmp_path / "index")
 
 

@@ -41,7 +41,12 @@ def test_file_cosines_are_those_of_rounded_vectors(
 def test_file_cosines_convert_every_float16_exactly(tmp_path: Path) -> None:
     numbers = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
     numbers = numbers[np.isfinite(numbers)].astype(np.float32).reshape(-1, 1)
-    write_file(tmp_path / "v", "one", 1, [numbers])
+    write_file(
+        tmp_path / "v",
+        "one",
+        1,
+        [numbers[at : at + vectors.BLOCK_ROWS] for at in range(0, len(numbers), vectors.BLOCK_ROWS)],
+    )
     products = file_cosines(tmp_path / "v", "one", np.ones(1, np.float32))
     assert products is not None
     assert np.array_equal(products, numbers[:, 0])
@@ -84,6 +89,46 @@ def test_cosines_are_the_same_with_and_without_the_file(tmp_path: Path, monkeypa
         late = corpus.cosines(query, "m", ids)
         assert np.allclose(late, array @ query, atol=1e-3), "vectors stored after the file was written"
         assert np.isnan(corpus.cosines(query, "other", ids)).all()
+
+
+@pytest.mark.parametrize("kind", ["empty", "garbage", "cut", "longer", "one bit"])
+def test_cosines_rewrite_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(vectors, "FILE_FROM", 1)
+    with Corpus.open(tmp_path) as corpus:
+        index(corpus, *(f"Boat {number} lands herring." for number in range(20)))
+        ids, _ = corpus.layout()
+        assert corpus.store_vectors(ids.tolist(), "m", unit_vectors(len(ids)))
+        query = unit_vectors(1)[0]
+        right = corpus.cosines(query, "m", ids)
+        [path] = tmp_path.glob("*.vectors")
+        before = path.read_bytes()
+        flipped = bytes([before[600] ^ 4])
+        path.write_bytes(
+            {
+                "empty": b"",
+                "garbage": b"\x5a" * len(before),
+                "cut": before[:-8],
+                "longer": before + b"\0",
+                "one bit": before[:600] + flipped + before[601:],
+            }[kind]
+        )
+        assert np.array_equal(corpus.cosines(query, "m", ids), right)
+        assert path.read_bytes() == before
+
+
+def test_cosines_need_no_file_where_none_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Corpus.open(tmp_path) as corpus:
+        index(corpus, *(f"Boat {number} lands herring." for number in range(20)))
+        ids, _ = corpus.layout()
+        assert corpus.store_vectors(ids[::2].tolist(), "m", unit_vectors(len(ids))[::2])
+        query = unit_vectors(1)[0]
+        plain = corpus.cosines(query, "m", ids)
+        monkeypatch.setattr(vectors, "FILE_FROM", 1)
+        monkeypatch.setattr(vectors, "write_file", fail)
+        assert np.allclose(corpus.cosines(query, "m", ids), plain, equal_nan=True)
 
 
 def test_cosines_by_content_skip_chunks_outside_the_snapshot(tmp_path: Path) -> None:

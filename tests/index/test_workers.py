@@ -16,7 +16,7 @@ CRASHING = (
     "import json, os, sys; sys.path[:] = json.loads(sys.argv[1])\n"
     "from lcrag import ingest\nfrom lcrag.index import workers\n"
     "read = ingest.read\n"
-    "ingest.read = lambda file: os._exit(9) if file.path.endswith('bad.txt') else read(file)\n"
+    "ingest.read = lambda file, data: os._exit(9) if file.path.endswith('bad.txt') else read(file, data)\n"
     "workers.serve()\n"
 )
 
@@ -71,6 +71,56 @@ def test_parse_files_survives_a_file_that_crashes_its_worker(docs: Path, monkeyp
     by_name = {Path(file.path).name: parsed for file, parsed in parse_files(discover([docs]).files, set())}
     assert "code 9" in by_name["bad.txt"].failed
     assert [name for name, parsed in by_name.items() if parsed.failed] == ["bad.txt", "empty.docx"]
+
+
+LIMITED = (
+    "import json, os, sys; sys.path[:] = json.loads(sys.argv[1])\n"
+    "from lcrag import ingest\nfrom lcrag.index import workers\n"
+    "workers.MEMORY_BYTES, workers.CPU_SECONDS = 300_000_000, 1\n"
+    "read = ingest.read\n"
+    "def read_badly(file, data):\n"
+    "    if file.path.endswith('large.txt'):\n"
+    "        bytearray(10**9)\n"
+    "    while file.path.endswith('slow.txt'):\n"
+    "        pass\n"
+    "    if file.path.endswith('killed.txt') and not os.path.exists(file.path + '.once'):\n"
+    "        open(file.path + '.once', 'w').close()\n"
+    "        os.kill(os.getpid(), 9)\n"
+    "    if file.path.endswith('always.txt'):\n"
+    "        os.kill(os.getpid(), 9)\n"
+    "    return read(file, data)\n"
+    "ingest.read = read_badly\n"
+    "workers.serve()\n"
+)
+
+
+@pytest.mark.usefixtures("three_workers")
+def test_parse_files_limits_memory_and_time_and_asks_once_more(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_PROGRAM", LIMITED)
+    for name in ("large", "slow", "killed", "always"):
+        write(docs / f"{name}.txt", f"A {name} file.")
+    parsed = {Path(file.path).name: parsed for file, parsed in parse_files(discover([docs]).files, set())}
+    failures = {name: (one.failed, one.digest != b"") for name, one in parsed.items() if one.failed}
+    failures.pop("empty.docx")
+    assert failures == {
+        "large.txt": ("reading it takes too much memory", True),
+        "slow.txt": ("reading it takes more than 60 seconds", True),
+        "always.txt": ("reading it crashed its process (code -9)", False),
+    }, "but for the worker's, the limits are those of this process; who was killed once is read"
+
+
+def test_parse_files_reads_a_risky_format_in_a_worker(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_PROGRAM", CRASHING.replace("bad.txt", "bad.html"))
+    write(docs / "bad.html", "<p>It crashes its worker.</p>" * 1000)
+    parsed = {Path(file.path).name: parsed for file, parsed in parse_files(discover([docs]).files, set())}
+    assert "code 9" in parsed["bad.html"].failed
+    assert parsed["a.md"].document is not None
+
+
+def test_parse_files_starts_no_worker_for_a_small_page(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "_Worker", None)
+    write(docs / "small.html", "<p>A page.</p>")
+    assert len(list(parse_files(discover([docs]).files, set()))) == len(discover([docs]).files)
 
 
 @pytest.mark.usefixtures("three_workers")

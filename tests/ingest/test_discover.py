@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lcrag.errors import InputError, NoSuchPath
 from lcrag.ingest import discover
@@ -134,11 +140,121 @@ def test_discover_glob_does_not_follow_links(tmp_path: Path) -> None:
     assert names(tmp_path, f"{tmp_path}/**/*.md") == ["a.md", "sub/b.md"]
 
 
-def test_discover_accepts_a_name_that_is_not_utf8(tmp_path: Path) -> None:
-    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.txt")).write_text("x")
+def test_discover_reads_a_named_text_whatever_its_suffix(tmp_path: Path) -> None:
+    tree(tmp_path, {"pier.dat": "The pier is 90 m long.", "short.gz": b"\x1f\x8b\x08\x01\x01"})
+    assert names(tmp_path, tmp_path / "pier.dat") == ["pier.dat"]
+    assert discover([tmp_path]).skipped == {"binary": 1}
+    with pytest.raises(InputError, match="binary"):
+        discover([tmp_path / "short.gz"])
+
+
+def test_discover_tells_names_apart_that_are_not_utf8(tmp_path: Path) -> None:
+    for name in (
+        b"caf\xe9.txt",
+        b"caf\xe8.txt",
+        rb"caf\xe9.txt",
+        "caf\xe9.txt".encode(),
+        b"caf\xc2\x85",
+        rb"caf\u0085",
+    ):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("x")
+    files = discover([tmp_path]).files
+    assert [Path(file.path).read_text() for file in files] == ["x"] * 6
+    assert len({file.source for file in files}) == 6
+    assert {r"caf\xe9.txt", "caf\xe9.txt"} < {Path(file.source).name for file in files}
+
+
+def test_discover_shows_no_control_characters_of_names(tmp_path: Path) -> None:
+    (tmp_path / "a\nb\x1b[2J\x9b\u202ec.md").write_text("x")
     [file] = discover([tmp_path]).files
-    assert file.source.endswith("\ufffd.txt")
-    assert Path(file.path).read_text() == "x"
+    assert file.source == f"{tmp_path}/a\\x0ab\\x1b[2J\\u009b\\u202ec.md"
+
+
+def test_discover_finds_a_decomposed_name_by_its_composed_form(tmp_path: Path) -> None:
+    composed, decomposed = "caf\xe9", "cafe\u0301"
+    tree(tmp_path, {f"{decomposed}/{decomposed}.md": "x", f"{decomposed}.md": "x"})
+    assert names(tmp_path, tmp_path / composed / f"{composed}.md") == [f"{decomposed}/{decomposed}.md"]
+    assert names(tmp_path, tmp_path / composed) == [f"{decomposed}/{decomposed}.md"]
+    assert names(tmp_path, f"{tmp_path}/{composed}*") == [f"{decomposed}.md"]
+    with pytest.raises(NoSuchPath):
+        discover([tmp_path / "caf\xe8"])
+
+
+def test_discover_leaves_out_what_vanishes_while_it_walks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, {"a.md": "x", "b.md": "x", "c/d.md": "x", "e.md": "x"})
+    module = sys.modules["lcrag.ingest.discover"]
+    original = module._file
+
+    def tidy_up(*args: object, **named: object) -> object:
+        (tmp_path / "b.md").unlink(missing_ok=True)
+        shutil.rmtree(tmp_path / "c", ignore_errors=True)
+        return original(*args, **named)
+
+    monkeypatch.setattr(module, "_file", tidy_up)
+    scan = discover([tmp_path])
+    assert [Path(file.path).name for file in scan.files] == ["a.md", "e.md"]
+    assert scan.skipped == {"vanished": 2}
+
+
+def test_discover_walks_a_deep_tree(tmp_path: Path) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(3000):
+        os.mkdir("d", dir_fd=here)
+        deeper = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = deeper
+    os.close(here)
+    tree(tmp_path, {"a.md": "x", ".gitignore": "*.tmp", f"{'d/' * 1500}b.md": "x"})
+    try:
+        scan = discover([tmp_path])
+        assert [Path(file.path).name for file in scan.files] == ["a.md", "b.md"]
+        assert scan.skipped == {"unreadable_folder": 1}, "no path is longer than 4,096 bytes"
+    finally:
+        subprocess.run(["rm", "-rf", str(tmp_path)], check=True)
+
+
+def test_discover_counts_an_ignore_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, {".gitignore": "*.md", "a.md": "x"})
+
+    def deny(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", deny)
+    scan = discover([tmp_path])
+    assert len(scan.files) == 1
+    assert scan.skipped == {"unreadable_ignore_file": 1}
+
+
+PATTERNS = [
+    *"a.md /a.md *.md !b.md ! a\\ \\ [z-a] [ab].md [!a].md [[] []] sub/ sub/* sub/** **/b.md sub/**/b.md".split(),
+    *"*** a** **b* *a*b* sub/***b.md ***/b.md #x \\#x \\!x ?.md caf\xe9* *.m[d] /* !/sub sub !sub/b.md *\\*".split(),
+    *("x ", "x\\ ", "\t", "", "a.md\r", "x\u2028y"),
+]
+PATHS = ["a.md", "b.md", "x", "x ", "#x", "!x", "sub/b.md", "sub/deep/b.md", "ab", "caf\xe9.txt", "]", "x\u2028y", "a*"]
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=5), has_bom=st.booleans())
+def test_discover_ignores_what_git_ignores(tmp_path: Path, lines: list[str], has_bom: bool) -> None:
+    if not (tmp_path / ".git").exists():
+        subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+        tree(tmp_path, dict.fromkeys(PATHS, "x"))
+    (tmp_path / ".gitignore").write_bytes(b"\xef\xbb\xbf" * has_bom + "\n".join(lines).encode())
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--others", "--exclude-standard"], cwd=tmp_path, capture_output=True, check=True
+    )
+    assert set(names(tmp_path)) == {os.fsdecode(name) for name in listed.stdout.split(b"\0") if name} - {".gitignore"}
+
+
+@pytest.mark.parametrize(
+    "line", ["************b", "*a*a*a*a*a*a*a*a*b", "**/a/**/a/**/a/**/a/**/b", "[!b]*[!b]*[!b]*[!b]*b"]
+)
+def test_discover_needs_no_time_for_a_hostile_pattern(tmp_path: Path, line: str) -> None:
+    tree(tmp_path, {".gitignore": line, "a" * 200: "x", f"{'a/' * 100}a": "x"})
+    started = time.process_time()
+    assert len(names(tmp_path)) == 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("name", ["a.dat", "a.bin", "a.db", "a.unknown"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lcrag.text.sentences import LONGEST, last_start, sentences
 
-LETTERS = st.sampled_from("ab .\n\r。!?\u2028-A:,|1\t") | st.characters(codec="utf-8")
+LETTERS = st.sampled_from("ab .\n\r。!?\u2028\xa0-A:,;|1\t\ud800") | st.characters(codec="utf-8")
 
 
 @given(st.text(alphabet=LETTERS))
@@ -62,7 +62,41 @@ def test_sentences_are_at_most_the_longest(text: str) -> None:
         ('"Really?" she said. He left.', ['"Really?" she said.', "He left."]),
         ("a,b,c\nd,e,f", ["a,b,c", "d,e,f"]),
         ("A title\n\nand a paragraph", ["A title", "and a paragraph"]),
+        ("name;age\nAnn;7\nBen;8", ["name;age", "Ann;7", "Ben;8"]),
+        ("name|age|town\nAnn B. C.|7|Bath", ["name|age|town", "Ann B. C.|7|Bath"]),
+        (
+            "The ships came in; the tide was low and the men were tired; nobody\nspoke; it was late.",
+            ["The ships came in; the tide was low and the men were tired; nobody\nspoke; it was late."],
+        ),
+        (
+            "2024-03-12T10:00:01 pump one started. Pressure is 4 bar.\n2024-03-12T10:00:02 valve two closed",
+            ["2024-03-12T10:00:01 pump one started. Pressure is 4 bar.", "2024-03-12T10:00:02 valve two closed"],
+        ),
+        (
+            "Mar 12 10:00:01 quay sshd: refused for the user root\nMar 12 10:00:02 quay sshd: accepted",
+            ["Mar 12 10:00:01 quay sshd: refused for the user root", "Mar 12 10:00:02 quay sshd: accepted"],
+        ),
+        (
+            "The gull went over the grey wall and over the sea\nThe keeper slept and did not see it go\n"
+            "His lamp burned on above the rocks below the town",
+            [
+                "The gull went over the grey wall and over the sea",
+                "The keeper slept and did not see it go",
+                "His lamp burned on above the rocks below the town",
+            ],
+        ),
+        (
+            "---\ntitle: The weir\nauthor: Maren Holt\ntags: [river]\n---\n",
+            ["---", "title: The weir", "author: Maren Holt", "tags: [river]", "---"],
+        ),
+        ("def area(x):\n    y = x * (\n        2)\n    return y", ["def area(x):", "y = x * (", "2)", "return y"]),
     ],
 )
 def test_sentences_end_where_a_reader_ends_them(text: str, expected: list[str]) -> None:
     assert [text[start:end].strip() for start, end in sentences(text)] == expected
+
+
+@pytest.mark.parametrize("space", "\x85\xa0\u1680\u2000\u2009\u2028\u2029\u202f\u205f\u3000")
+def test_sentences_accept_a_wide_space_between_a_capital_and_a_full_stop(space: str) -> None:
+    text = f"Oranges hold much vitamin C{space}. They were sold at the harbour."
+    assert "".join(text[start:end] for start, end in sentences(text)) == text
