@@ -48,9 +48,9 @@ class HttpClient:
     are tries. ``send_key``: whether the user named this address, so that LCRAG_API_KEY is for it. ``ca_file``: the
     certificates to trust. ``log``: the server's log file, for the hints of errors.
 
-    ``max_seconds`` may be set between calls: no call then takes longer, and no batch. ``on_wait`` is told of waits;
-    the threads of a batch may call it at once. ``apis``: what may
-    come before "/chat/completions", the likeliest first.
+    ``max_seconds`` may be set between calls: no call then takes longer, and no batch. ``on_wait`` gets a line for each
+    wait; the threads of a batch may call it at once. ``apis``: what may come before "/chat/completions", the likeliest
+    first.
     Raises InputError for an address or a key that makes no sense.
     """
 
@@ -87,11 +87,13 @@ class HttpClient:
         """
         import httpx
 
-        try:
-            with self.connection() as connection, connection.cut_after(ONCE_SECONDS):
-                return connection.text(method, url, body)
-        except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
-            raise TransientError(self._describe(error)) from error
+        with self.connection() as connection:
+            try:
+                with connection.cut_after(ONCE_SECONDS):
+                    return connection.text(method, url, body)
+            except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
+                late = f"no whole reply within {ONCE_SECONDS:g} s"
+                raise TransientError(late if connection.is_cut else self._describe(error)) from error
 
     def attempt(
         self,

@@ -33,7 +33,7 @@ _WORDS: Final = {
 
 
 def load(file: Path | None, preset: str | None, options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
-    """Option → its value and where it stands: a file, or a file and a preset.
+    """Option → its value and its origin: a file, or a file and a preset.
 
     ``options``: name → ``Annotated[type, typer.Option(...)]``, the only keys that a file may hold.
     Raises BadConfig, naming file and key: no such file, not TOML, an unknown key, a wrong value, no such preset.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -920,3 +921,12 @@ def test_server_that_nobody_named_gets_no_key(monkeypatch: pytest.MonkeyPatch) -
 def test_cache_state_survives_odd_metrics(page: str) -> None:
     with faulty_server(metrics=page) as server:
         assert backend(server.url).cache_state() is None
+
+
+def test_server_that_is_silent_as_it_is_opened_is_not_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.http.ONCE_SECONDS", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(NotRunning, match=r"no whole reply within 0\.2 s"),
+    ):
+        backend(f"127.0.0.1:{silent.getsockname()[1]}")
