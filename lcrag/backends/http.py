@@ -125,6 +125,8 @@ class HttpClient:
                         self._limit.succeeded(time.monotonic() - begun)
                     return value
                 except TransientError as error:
+                    if connection.is_cut:
+                        break
                     reason, after = str(error), error.after
                     if error.busy:
                         self._limit.busy(begun)
