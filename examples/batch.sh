@@ -1,16 +1,16 @@
 #!/bin/sh
-# Many questions in one go, as NDJSON: one answer a line, in the order of the questions; then a small summary.
+# Many questions in one run, as NDJSON: one answer a line, in the order of the questions; then a summary.
 #
 #     sh examples/batch.sh [OUT]
 #
-# OUT (answers.ndjson in the working folder, unless named) can be continued: stop the script, start it again with the
-# same OUT, and only the questions that are not in it yet are asked.
+# OUT is answers.ndjson in the working folder unless you name another file. Stop the script and start it again with the
+# same OUT: only the questions that it does not hold yet are asked.
 set -eu
 here=$(dirname -- "$0")
 out=${1:-answers.ndjson}
 questions=$here/saltmarsh-questions.jsonl
 
-# 1 says that some questions were not answered, which is what some of them are for.
+# Exit code 1: some questions have no answer in the documents, as intended.
 code=0
 lcrag ask "$here/saltmarsh" --questions "$questions" --resume "$out" >> "$out" || code=$?
 test "$code" -le 1 || exit "$code"
@@ -27,7 +27,7 @@ def rows(path):
             try:
                 yield json.loads(line)
             except ValueError:
-                continue  # cut when an earlier run was stopped; the question was asked again
+                continue  # cut off when an earlier run was stopped; the question was asked again
 
 
 def words(text):
@@ -42,7 +42,7 @@ print(f"{len(answers)} of {len(asked)} questions:", ", ".join(f"{n} {status}" fo
 done = [row for row in asked.values() if row["id"] in answers]
 verbatim = [row for row in done if row["answer_verbatim"]]
 exact = sum(any(words(a) in words(answers[row["id"]]["answer"]) for a in row["answers"]) for row in verbatim)
-print(f"the gold answer stands word for word in {exact} of {len(verbatim)} answers where it could")
+print(f"the answer holds the gold answer word for word in {exact} of {len(verbatim)} where it can")
 
 absent = [row for row in done if row["unanswerable"]]
 refused = sum(answers[row["id"]]["status"] not in ("answered", "contradictory") for row in absent)

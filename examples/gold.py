@@ -1,10 +1,11 @@
-"""Gold values: where the evidence of a question is known, what the estimator predicts is computed instead.
+"""Gold values of what the estimator predicts, for questions whose evidence is known.
 
     R  tokens read in rank order until every character of the evidence has been seen
-    D  ln(1 + R) / ln(1 + N), N = tokens of the corpus
+    D  ln(1 + R) / ln(1 + N), where N is the number of tokens of the corpus
     S  tokens of the evidence
 
-under lcrag's own ranking, so that a better ranking makes better gold. For measuring and fitting, never for answering.
+They follow lcrag's own ranking, so a better ranking gives better gold values. Use them to measure and to fit; an answer
+never depends on them.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lcrag import ingest
-from lcrag.comparison.dataset import Question
+from lcrag.comparison.dataset import Question, Span
 from lcrag.comparison.scoring import merge_spans
 from lcrag.errors import InputError
 from lcrag.index.corpus import Corpus
 from lcrag.paths import key_of
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.text.tokens import count_many
-from lcrag.types import Document, Embedder, Event, Hit, Ranking
+from lcrag.types import Document, Embedder, Hit, Ranking, ignore
 
 FILL_UP_TO = 2000
-"""Chunks of a corpus whose vectors are all made first; a larger one is ranked as a user's first question would be."""
+"""Corpora with at most this many chunks get all their vectors first; a larger one is ranked as for a first question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Gold:
 
     @property
     def diffusion(self) -> float:
-        """D, 0 to 1."""
+        """D, from 0 to 1."""
         return math.log1p(self.reading) / math.log1p(self.size)
 
     def covered(self, tokens: float) -> bool:
@@ -46,50 +47,68 @@ class Gold:
         return self.reading <= tokens
 
 
-def ranked(
+def by_documents(questions: Iterable[Question]) -> dict[tuple[Path, ...], list[Question]]:
+    """The questions by the set of documents that they name."""
+    groups: dict[tuple[Path, ...], list[Question]] = {}
+    for question in questions:
+        groups.setdefault(question.docs, []).append(question)
+    return groups
+
+
+def rank_questions(
     questions: Iterable[Question], embedder: Embedder | None, indexes: Path, *, fill_up_to: int = FILL_UP_TO
 ) -> Iterator[tuple[Question, Ranking, Gold | None]]:
-    """Each question ranked to the end over the documents that it names; its Gold where the evidence is known.
+    """Each question with its complete ranking over the documents that it names, and its Gold where that is known.
 
-    Questions of the same documents come together. Indexes are kept in the folder ``indexes``, one for each set of
-    documents. Raises what ingest and the index raise, and InputError when a document with evidence cannot be read.
+    Questions on the same documents come together. ``indexes``: a folder, with one index for each set of documents.
+    Raises what ingest and the index raise, and InputError when a document with evidence cannot be read.
     """
-    by_docs: dict[tuple[Path, ...], list[Question]] = {}
-    for question in questions:
-        by_docs.setdefault(question.docs, []).append(question)
-    for docs, asked in by_docs.items():
+    for docs, group in by_documents(questions).items():
         with Corpus.open(indexes / key_of(docs)) as corpus:
             scan = ingest.discover(docs)
-            corpus.refresh(scan, _quiet)
+            corpus.refresh(scan, ignore)
             if embedder is not None and corpus.size.chunks <= fill_up_to:
-                fill_vectors(corpus, embedder, _quiet)
-            texts = {Path(file.path).resolve(): ingest.read(file) for file in scan.files}
-            for question in asked:
+                fill_vectors(corpus, embedder, ignore)
+            documents = {Path(file.path).resolve(): ingest.read(file) for file in scan.files}
+            for question in group:
                 ranking = retrieve(corpus, question.question, embedder=embedder, depth_tokens=corpus.size.tokens)
-                yield question, ranking, gold(question, ranking, texts)
+                yield question, ranking, gold_of(question, ranking, documents)
 
 
-def gold(question: Question, ranking: Ranking, texts: Mapping[Path, Document]) -> Gold | None:
-    """The question's Gold under a ranking of all chunks; None without evidence. ``texts``: its documents as ingested.
+def gold_of(question: Question, ranking: Ranking, documents: Mapping[Path, Document]) -> Gold | None:
+    """The question's Gold under a ranking of all chunks; None without evidence.
 
-    Evidence that the ranking does not hold counts as found when everything has been read.
+    ``documents``: those that the question names, as ingest read them. Evidence that the ranking does not hold counts
+    as seen when everything has been read.
     """
     if not question.evidence or question.unanswerable:
         return None
-    for span in question.evidence:
-        if span.doc not in texts:
-            raise InputError(f"{span.doc} cannot be read as a document")
-    spans = merge_spans((span.doc, span.start, span.end) for span in question.evidence)
+    spans = evidence_places(question.evidence, documents)
     size = ranking.size.tokens
-    reading = tokens_until(ranking.hits, [(texts[doc].id, start, end) for doc, start, end in spans])
-    scope = sum(count_many([texts[doc].text[start:end] for doc, start, end in spans]))
+    reading = tokens_until(ranking.hits, spans)
+    texts = {document.id: document.text for document in documents.values()}
+    scope = sum(count_many([texts[document][start:end] for document, start, end in spans]))
     return Gold(size if reading is None else reading, max(1, scope), size)
 
 
-def tokens_until(hits: Iterable[Hit], spans: Sequence[tuple[str, int, int]]) -> int | None:
-    """Tokens read, hit after hit, until every character of ``(document id, start, end)`` spans has been seen.
+def evidence_places(spans: Iterable[Span], documents: Mapping[Path, Document]) -> list[tuple[str, int, int]]:
+    """The spans, merged, as ``(document id, start, end)``; ``documents`` by resolved path.
 
-    None if they never all are. Neither chunks nor spans overlap.
+    Raises InputError for a document that could not be read.
+    """
+    places = []
+    for span in spans:
+        document = documents.get(span.doc.resolve())
+        if document is None:
+            raise InputError(f"{span.doc} cannot be read as a document")
+        places.append((document.id, span.start, span.end))
+    return merge_spans(places)
+
+
+def tokens_until(hits: Iterable[Hit], spans: Sequence[tuple[str, int, int]]) -> int | None:
+    """Tokens read, hit after hit, until every character of the ``(document id, start, end)`` spans has been seen.
+
+    None if they never all are. Neither chunks nor spans may overlap.
     """
     unseen = sum(end - start for _, start, end in spans)
     read = 0
@@ -102,7 +121,3 @@ def tokens_until(hits: Iterable[Hit], spans: Sequence[tuple[str, int, int]]) -> 
         if unseen == 0:
             return read
     return None
-
-
-def _quiet(event: Event) -> None:
-    """Progress is not shown."""

@@ -1,19 +1,21 @@
 #!/bin/sh
-# lcrag among other commands: exit codes as grep has them, JSON to the next program, standard input, a loop.
+# lcrag in a shell pipeline: exit codes as grep has them, JSON for the next program, standard input, a loop.
 #
 #     sh examples/pipeline.sh
 #
-# It asks the little corpus beside this file and needs no model, no server, no network.
+# It asks the small corpus in examples/saltmarsh and needs no model, no server, no network.
 set -eu
 here=$(dirname -- "$0")
 docs=$here/saltmarsh
 
 echo "1. Like grep: the exit code says whether the documents hold an answer."
-if lcrag ask "$docs" "Who gave the money for the first lifeboat?" --quiet --no-sources; then
-    echo "   found (exit code 0)"
-else
-    echo "   not found (exit code $?)"
-fi
+code=0
+lcrag ask "$docs" "Who gave the money for the first lifeboat?" --quiet --no-sources || code=$?
+case $code in
+    0) echo "   answered (exit code 0)" ;;
+    1) echo "   not in the documents (exit code 1)" ;;
+    *) exit "$code" ;;
+esac
 
 echo
 echo "2. JSON into another program: the sources of an answer, one a line."
@@ -32,11 +34,11 @@ sed -n '/^AUGUST/,/^SEPTEMBER/p' "$docs/harbour-log-2023.txt" |
     lcrag ask - "Which ship arrived with thirty-two trainees?" --quiet
 
 echo
-echo "4. A question from standard input; the plan on standard error says why this much is read."
+echo "4. A question from standard input; standard error shows the plan, and why this much is read."
 echo "Which sluice is jammed, and since when?" | lcrag ask "$docs" - --explain --quiet
 
 echo
-echo "5. A loop over questions. An answer that is not there is no error: the loop goes on."
+echo "5. A loop over questions. A question without an answer is no error: the loop continues."
 printf '%s\n' "What is the highest ground on the island?" "Which enzyme breaks down lactose in yoghurt?" |
     while IFS= read -r question; do
         code=0

@@ -18,18 +18,19 @@ from typing import Any, Final, Self, Unpack
 import pipelines
 from lcrag import batch, ingest
 from lcrag.backends import open_backend
-from lcrag.errors import InputError, LcragError, NoReadableDocument
+from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
 from lcrag.index import folder_of
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.planning.estimate import estimate
+from lcrag.planning.explain import label
 from lcrag.planning.forecast import forecast, route_key
 from lcrag.planning.history import RouteLog, log_path
 from lcrag.planning.profile import load_profile
-from lcrag.planning.router import further, route
+from lcrag.planning.router import choose, further, route
 from lcrag.planning.scale import SAMPLE, TokenScale
 from lcrag.retrieve import open_embedder, open_reranker
 from lcrag.retrieve.rank import fill_vectors, retrieve
-from lcrag.text.prompts import ANSWER_TOKENS
+from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
 from lcrag.types import (
     Answer,
     Backend,
@@ -276,8 +277,7 @@ class Session:
     ) -> Answer:
         """The second half of ``ask``. ``asked`` collects the passages that were given to the backend."""
         asked = [] if asked is None else asked
-        chosen = prepared.plan.chosen
-        answer = self._run(chosen, prepared, self.emit, on_token, asked)
+        chosen, answer = self._first(prepared, policy, on_token, asked)
         if self._log is not None:
             event = self._log.add(
                 prepared.plan, chosen, answer, self.backend, lambda other: self._run(other, prepared, ignore, None, [])
@@ -297,17 +297,27 @@ class Session:
         on_token: OnToken | None = None,
         asked: list[Passage] | None = None,
     ) -> Answer:
-        """What follows the answer of the plan's own route: further routes while nothing supported was found."""
+        """What follows the answer of the plan's own route: further routes while nothing supported was found.
+
+        A further route that fails costs no answer: the best one so far stays, with a warning.
+        """
         asked = [] if asked is None else asked
         plan = prepared.plan
-        tried = [plan.chosen]
+        tried, possible = [plan.chosen], list(plan.forecasts)
         while (policy.pipeline is None if escalate is None else escalate) and answer.is_unsupported:
             made_up = (self.profile.false_found or 0.0) if answer.status != "answered" else 0.0
-            option = further(plan.forecasts, tried, answer.usage, plan.estimate, policy, made_up)
+            option = further(possible, tried, answer.usage, plan.estimate, policy, made_up)
             if option is None:
                 break
             self.emit(Event("escalate", {"from": tried[-1].pipeline, "to": option.pipeline, "status": answer.status}))
-            again = self._run(option, prepared, self.emit, on_token, asked)
+            try:
+                again = self._run(option, prepared, self.emit, on_token, asked)
+            except (DoesNotFit, BackendFailed) as error:
+                self._warn(f"{label(option)} failed: {error}")
+                if isinstance(error, BackendFailed):
+                    break
+                possible.remove(option)
+                continue
             if again.is_unsupported and answer.status == "answered":
                 answer = replace(answer, usage=answer.usage + again.usage, steps=answer.steps + again.steps)
             else:
@@ -315,6 +325,30 @@ class Session:
             tried.append(option)
         self.emit(Event("usage", {"usage": answer.usage}))
         return replace(answer, plan=plan)
+
+    def _first(
+        self, prepared: Prepared, policy: Policy, on_token: OnToken | None, asked: list[Passage]
+    ) -> tuple[Forecast, Answer]:
+        """The answer of the chosen route, or of the next best where one does not fit after all; and which route it was.
+
+        A forecast knows no texts and may be wrong by some tokens. A route that was asked for by name is not replaced.
+        """
+        possible, option = list(prepared.plan.forecasts), prepared.plan.chosen
+        while True:
+            try:
+                return option, self._run(option, prepared, self.emit, on_token, asked)
+            except DoesNotFit as error:
+                possible.remove(option)
+                if policy.pipeline is not None:
+                    raise
+                try:
+                    option = choose(possible, policy, self.profile.window)
+                except NoRoute:
+                    raise error from None
+                self._warn(f"{error}: taking {label(option)} instead")
+
+    def _warn(self, message: str) -> None:
+        self.emit(Event("usage", {"message": message}))
 
     def _run(
         self, route: Forecast, prepared: Prepared, emit: Emit, on_token: OnToken | None, asked: list[Passage]
@@ -335,6 +369,7 @@ class Session:
             emit,
             None if emit is ignore and on_token is None else written,
             route.pipeline,
+            most_answer_tokens(prepared.plan.estimate.scope_tokens),
             asked=asked,
         )
         options: dict[str, Any] = dict(route.options)

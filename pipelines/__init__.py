@@ -1,4 +1,4 @@
-"""The ways to answer: one file each, a frozen dataclass of options with one method that answers."""
+"""The ways to answer, a file each: a frozen dataclass of options whose method ``answer`` does the work."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Passages cut down to their best sentences within a budget: extractive compression.
 
-Sentences are kept or left out, never rewritten, as in RECOMP (Xu et al. 2023) and Provence (Chirkova et al. 2025), so
+Sentences are taken or left out, never rewritten, as in RECOMP (Xu et al. 2023) and Provence (Chirkova et al. 2025), so
 that each can still be cited at its place in the document. They are ranked by words, and where there is a reranker by
 its P(evidence) too.
 """
@@ -13,13 +13,14 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from lcrag.evidence.stretches import evidence, read
+from lcrag.evidence.stretches import read_stretches, sentence_evidence
 from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
 from lcrag.types import Backend, Passage, Ranking, Reranker
 
 NEIGHBOUR: Final = 0.3
-"""Share of a sentence's score that its neighbours get: an answer often comes next to the words of the question."""
+"""Share of a sentence's score that its neighbours get: an answer is often next to the words of the question. Not
+measured."""
 STRETCHES: Final = 64
 """Stretches of sentences that the reranker reads, at most: 0.7 s on two cores."""
 
@@ -41,47 +42,49 @@ def prune(
     ranking: Ranking,
     reranker: Reranker | None,
 ) -> list[Passage]:
-    """The passages' best sentences within ``budget`` tokens, the best one in any case, in their order.
+    """The passages' best sentences within ``budget`` tokens, the best in any case, in their order.
 
     A passage with none left is dropped. Each passage keeps its marker; ``parts`` holds the places of its pieces in the
     document. Nothing is left out when all of it fits.
 
     With a reranker, P(evidence), the words and the rank of the hit count the same. On 50 questions each of hotpot_pool
-    and locomo, of the evidence that 2,000 tokens of whole chunks cover, 1.07 and 1.00 are kept so, without the words
+    and locomo, of the evidence that 2,000 tokens of whole chunks cover, 1.07 and 1.00 remain, without the words
     1.02 and 1.00, with half the weight for the rank 1.07 and .92; on generated worlds, where evidence has the
-    question's words and nothing else has, words alone keep more.
+    question's words and nothing else has, more remains by words alone.
     """
     if sum(passage.tokens for passage in whole) <= budget:
         return list(whole)
-    found = [
+    candidates = [
         _Sentence(number, passage.start + start, passage.start + end)
         for number, passage in enumerate(whole)
         for start, end in sentences(passage.text)
         if passage.text[start:end].strip()
     ]
-    texts = [_text(whole[sentence.passage], sentence.start, sentence.end) for sentence in found]
+    texts = [_text(whole[sentence.passage], sentence.start, sentence.end) for sentence in candidates]
     counts = backend.count_many(texts)
     scores = _spread(_word_scores(question, texts))
     if reranker is not None:
-        shares = hit_scores(ranking, [(whole[sentence.passage].document_id, sentence.start) for sentence in found])
-        stretches = read(question, [sentence.passage for sentence in found], texts, shares, reranker, STRETCHES)
-        proof = evidence(stretches)  # nothing for sentences whose hits rank too low to be read
-        proofs = _spread([proof.get(place, 0.0) for place in range(len(found))])
-        scores = [sum(three) for three in zip(proofs, scores, shares, strict=True)]
-    kept: set[int] = set()
+        shares = hit_scores(ranking, [(whole[sentence.passage].document_id, sentence.start) for sentence in candidates])
+        stretches = read_stretches(
+            question, [sentence.passage for sentence in candidates], texts, shares, reranker, STRETCHES
+        )
+        evidence = sentence_evidence(stretches)  # nothing for sentences whose hits rank too low to be read
+        probabilities = _spread([evidence.get(place, 0.0) for place in range(len(candidates))])
+        scores = [sum(parts) for parts in zip(probabilities, scores, shares, strict=True)]
+    chosen: set[int] = set()
     left = budget
-    for place in sorted(range(len(found)), key=lambda place: (-scores[place], place)):
-        if counts[place] <= left or not kept:
-            kept.add(place)
+    for place in sorted(range(len(candidates)), key=lambda place: (-scores[place], place)):
+        if counts[place] <= left or not chosen:
+            chosen.add(place)
             left -= counts[place]
     return [
-        _extract(whole[number], [found[place] for place in places], backend)
-        for number, places in groupby(sorted(kept), key=lambda place: found[place].passage)
+        _extract(whole[number], [candidates[place] for place in places], backend)
+        for number, places in groupby(sorted(chosen), key=lambda place: candidates[place].passage)
     ]
 
 
 def _word_scores(question: str, texts: Sequence[str]) -> list[float]:
-    """BM25 over stems, 1 for the best: all evidence kept on 190 of 330 questions (165 over everything); with whole
+    """BM25 over stems, 1 for the best: all evidence remains on 190 of 330 questions (165 over everything); with whole
     words on 176 (150).
     """
     from rank_bm25 import BM25Plus

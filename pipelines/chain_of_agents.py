@@ -2,9 +2,9 @@
 
 Chain of Agents (Zhang et al. 2024, arXiv 2406.02818). Wins on texts beyond the model's effective window whose evidence
 is spread, since no prompt is long; costs the whole corpus and a call a piece, and evidence can be lost at each
-hand-over. "sequential": each worker sees the notes so far and writes down only what it adds, so that what one found
-tells the next what to look for. "tree": the workers do not know of each other, run as one batch and take a fraction of
-the time. Notes that outgrow their room are merged in a tree. Markers in notes lead to the documents throughout.
+hand-over. "sequential": each worker sees the notes so far, so that it knows what to look for, and writes down only what
+it adds. "tree": the workers do not know of each other, run as one batch and take a fraction of the time. Notes that
+outgrow their room are merged in a tree. Markers in notes lead to the documents throughout.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_n
 from pipelines._run import Run
 
 APART: Final = 0.94
-"""P(a worker knows what to look for without the others' notes): what one finds may only point to what another has."""
+"""P(a worker knows what to look for without the others' notes): what one finds may only point to what another has.
+Assumed, not measured."""
 PIECES: Final = (2000, 8000, 32000)
 """Tokens of text for a worker that are worth comparing: the shorter, the better used; the longer, the fewer calls."""
 

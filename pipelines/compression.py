@@ -21,13 +21,13 @@ from pipelines._prune import prune
 from pipelines._run import Run
 
 WIDER: Final = 2
-"""How many times the budget is looked through for sentences when ``over`` is "hits": 4 keeps less evidence."""
-KEPT: Final = {"hits": 0.89, "corpus": 0.79}
-"""Of the evidence that as many tokens of whole chunks cover, the share that the kept sentences hold: measured at 2,000
-tokens on 330 questions of five public sets, each set counting the same (nq_pool, hotpot_pool, locomo, kv_retrieval and
+"""How many times the budget is searched for sentences when ``over`` is "hits"; with 4 less evidence remains."""
+RETAINED: Final = {"hits": 0.89, "corpus": 0.79}
+"""Of the evidence that as many tokens of whole chunks cover, the share that the extracts hold: measured at 2,000 tokens
+on 330 questions of five public sets, each set counting the same (nq_pool, hotpot_pool, locomo, kv_retrieval and
 qmsum: .93 1.34 .50 1.00 .20 over hits, .81 1.28 .27 1.00 .15 over everything): good where evidence shares the
 question's words, bad for dialogue."""
-KEPT_RERANKED: Final = {"hits": 0.93, "corpus": 0.94}
+RETAINED_RERANKED: Final = {"hits": 0.93, "corpus": 0.94}
 """The same where a reranker reads too: the mean of nq_pool, hotpot_pool, locomo and qmsum (383 questions: .98 1.07 .94
 .71 over hits, .98 1.08 .95 .74 over everything; qmsum with words at half their weight)."""
 PIECE: Final = 2000
@@ -36,9 +36,9 @@ PIECE: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """``tokens``: the budget of what is kept. ``over``: compress the best-ranked chunks, or the whole corpus.
+    """``tokens``: the budget of what is read. ``over``: compress the best-ranked chunks, or the whole corpus.
 
-    ``mode``: keep sentences, or have the backend write summaries.
+    ``mode``: extract sentences, or have the backend write summaries.
     """
 
     tokens: int = 2000
@@ -56,8 +56,8 @@ class Compression:
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         seen = min(size.tokens, self.tokens * WIDER) if self.over == "hits" else size.tokens
-        kept = min(self.tokens, seen)
-        prompt = kept + INSTRUCTION_TOKENS
+        read = min(self.tokens, seen)
+        prompt = read + INSTRUCTION_TOKENS
         if self.mode == "summarise":
             piece = min(seen, self._piece(window, INSTRUCTION_TOKENS))
             pieces = -(-seen // max(1, piece))
@@ -83,23 +83,23 @@ class Compression:
             calls=1,
             rounds=1,
             longest_prompt=prompt + ANSWER_TOKENS,
-            evidence=(KEPT_RERANKED if estimate.reranker else KEPT)[self.over] * estimate.covered(kept),
-            read_tokens=kept,
+            evidence=(RETAINED_RERANKED if estimate.reranker else RETAINED)[self.over] * estimate.covered(read),
+            read_tokens=read,
             surroundings="retrieved",
         )
 
     def answer(self, run: Run) -> Answer:
-        """Raises DoesNotFit when what is kept is longer than the backend's window."""
+        """Raises DoesNotFit when what is extracted is longer than the backend's window."""
         chunks = within(run.hits, self.tokens * WIDER) if self.over == "hits" else run.chunks()
         if not chunks:
             return run.nothing(())
         whole = passages(chunks)
         if self.mode == "summarise":
             return self._summarised(run, whole)
-        kept = prune(run.question, whole, self.tokens, run.backend, run.ranking, run.reranker)
-        before, after = (sum(passage.tokens for passage in read) for read in (whole, kept))
-        run.retrieved(kept, len(chunks), compressed_from=before, ratio=round(before / max(1, after), 2))
-        return run.answer(kept)
+        extracts = prune(run.question, whole, self.tokens, run.backend, run.ranking, run.reranker)
+        before, after = (sum(passage.tokens for passage in read) for read in (whole, extracts))
+        run.retrieved(extracts, len(chunks), compressed_from=before, ratio=round(before / max(1, after), 2))
+        return run.answer(extracts)
 
     def _summarised(self, run: Run, whole: Sequence[Passage]) -> Answer:
         frame, sizes = run.frame("summarise"), run.sizes(whole)
@@ -123,5 +123,5 @@ class Compression:
         return max(1, min(PIECE, window - frame - NOTE_TOKENS))
 
     def _summary(self, pieces: int) -> int:
-        """The most tokens of one summary: together they keep to the budget."""
+        """The most tokens of one summary: together they stay within the budget."""
         return max(1, min(NOTE_TOKENS, self.tokens // pieces))

@@ -1,4 +1,4 @@
-"""Cheap first, and more only when that finds nothing (Self-Route, Li et al. 2024, arXiv 2407.16833).
+"""Cheap first, and more only if that finds nothing (Self-Route, Li et al. 2024, arXiv 2407.16833).
 
 Wins when most questions are easy and the model admits what it did not find; costs the sum of what was tried. The second
 prompt begins with the passages of the first and adds the next-ranked ones behind them, so that a server with a prefix
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final, Self
 
-from lcrag.errors import DoesNotFit
+from lcrag.errors import BackendFailed, DoesNotFit
 from lcrag.text.passages import passages, within
 from lcrag.types import Answer, CorpusSize, Estimate, Event, Passage, Workload
 from pipelines._run import Pipeline, Run
@@ -23,7 +23,8 @@ from pipelines.full_context import FullContext
 GROWTH: Final = 4
 """How many times as much the second step reads as the first."""
 ADMITS: Final = 0.5
-"""P(a model that lacks the evidence says so instead of making an answer up). Provisional until it is calibrated."""
+"""P(a model that lacks the evidence says so instead of inventing an answer). Assumed, not
+measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +47,9 @@ class Escalate:
         """The first step always, each further one with the probability that those before it lack the evidence.
 
         An answer is right when some step has the evidence and the model admitted at each one before that it did not.
-        Tokens count as read again at each step: what a prefix cache saves is the server's to tell.
+        Tokens count as read again at each step: only the server knows what its prefix cache saves.
         """
-        steps = [ChunkRag(one).workload(estimate, size, window) for one in self.budgets if one < size.tokens]
+        steps = [ChunkRag(budget).workload(estimate, size, window) for budget in self.budgets if budget < size.tokens]
         whole = FullContext().workload(estimate, size, window)
         if whole.longest_prompt > window:
             whole = ChainOfAgents().workload(estimate, size, window)
@@ -87,6 +88,11 @@ class Escalate:
             except DoesNotFit as error:
                 refused = error
                 before = member.name, "does_not_fit"
+            except BackendFailed as error:
+                if answer is None:
+                    raise
+                run.emit(Event("usage", {"message": f"{member.name} failed: {error}"}))
+                return answer
             else:
                 return last if answer is None else answer.followed_by(last)
         if answer is None:

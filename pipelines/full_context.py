@@ -2,19 +2,19 @@
 
 Wins when the evidence is spread or much of it is needed, and nothing can be missed by retrieval; loses beyond the
 model's effective window (Hsieh et al. 2024, RULER), and costs the whole corpus for every question, except where the
-server has its prefix cached. A corpus that exceeds the window is split by documents: each part is asked the question as
-one of a batch, and what the parts answered is answered from once more. It says so.
+server has its prefix cached. A corpus that exceeds the window is split, between documents where they fit: all parts are
+asked the question in one batch, and a further call answers from their answers; an event reports it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Final, Self
 
 from lcrag.planning.scale import INSTRUCTION_TOKENS
-from lcrag.text.passages import groups, passages
+from lcrag.text.passages import PASSAGE_TOKENS, groups, passages
 from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, prefix, says_nothing
 from lcrag.types import Answer, CorpusSize, Estimate, Passage, Task, Workload
 from pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_notes
@@ -22,8 +22,10 @@ from pipelines._run import Run
 
 SAMPLE: Final = 16
 """Passages from which the tokens of all are estimated."""
-SPARE: Final = 1.1
-"""How far all may be from the estimate; where that does not decide, all are counted, as one text."""
+SPARE: Final = 1.5
+"""How far the whole may be from the estimate; where that does not decide, all is counted, as one text. Not measured."""
+LARGER: Final = 1.25
+"""How much longer than the mean the longest chunk is taken to be: chunks are cut near one length."""
 INSTEAD: Final = "--pipeline chain_of_agents or --pipeline chunk_rag"
 
 
@@ -38,14 +40,15 @@ class FullContext:
         return [cls()]
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
-        """In as many parts as the window makes at least; the longest document cannot be split."""
+        """In as many parts as the window makes at least."""
         other = INSTRUCTION_TOKENS + ANSWER_TOKENS
         room = max(1, window - other)
         parts = max(1, -(-size.tokens // room))
         answer = answer_tokens(estimate.scope_tokens)
         together = parts > 1  # one more call puts the parts' answers together
         again = together * parts * answer
-        longest = max(min(room, size.tokens), size.longest_document or size.tokens // max(1, size.documents))
+        chunk = size.tokens / max(1, size.chunks)  # which is never split
+        longest = max(min(room, size.tokens), round(LARGER * chunk))
         return Workload(
             input_tokens=size.tokens + (parts + together) * INSTRUCTION_TOKENS + again,
             output_tokens=(parts + together) * answer,
@@ -61,36 +64,43 @@ class FullContext:
         )
 
     def answer(self, run: Run) -> Answer:
-        """Raises DoesNotFit when one document alone is longer than the backend's window."""
+        """Raises DoesNotFit when the window has no room for a passage."""
         corpus, window = run.corpus, run.backend.window
         if not corpus.size.chunks:
             return run.nothing(())
         other = run.frame("answer") + ANSWER_TOKENS
-        if corpus.tokenizer == run.backend.tokenizer:  # known without reading the corpus
-            run.check_room(corpus.size.longest_document, other, hint=INSTEAD)
         read = passages(corpus.chunks())
         if _fits(run, read, window - other):
             run.retrieved(read, corpus.size.chunks)
-            return run.cite(run.ask([Task("answer", run.question, tuple(read))], ANSWER_TOKENS)[0], read)
-        parts, tokens = _parts(run, read, other)
+            return run.cite(run.ask([Task("answer", run.question, tuple(read))], run.answer_tokens)[0], read)
+        return self._in_parts(run, window - other, other)
+
+    @staticmethod
+    def _in_parts(run: Run, room: int, other: int) -> Answer:
+        """The answer from those of parts, each of which has ``room`` tokens of text in its prompt."""
+        read = passages(run.chunks(), limit=max(1, min(PASSAGE_TOKENS, room // 2)))
+        sizes = dict(zip((passage.marker for passage in read), run.sizes(read), strict=True))
+        run.check_room(max(sizes.values()), other, hint=INSTEAD)
+        parts = _parts(read, sizes, room)
+        tokens = sum(sizes.values())
         message = (
-            f"{tokens:,} tokens exceed the window of {run.backend.model} ({window:,}): read in {len(parts)} parts, "
-            "by documents"
+            f"{tokens:,} tokens exceed the window of {run.backend.model} ({run.backend.window:,}): read in "
+            f"{len(parts)} parts"
         )
-        run.retrieved(read, corpus.size.chunks, tokens=tokens, parts=len(parts), message=message)
+        run.retrieved(read, run.corpus.size.chunks, tokens=tokens, parts=len(parts), message=message)
         tasks = [Task("answer", run.question, tuple(part)) for part in parts]
-        completions = run.ask(tasks, ANSWER_TOKENS)
+        most = max(1, min(run.answer_tokens, room // 4))  # of four answers that a merge can hold
+        completions = run.ask(tasks, most)
         answers = [completion for completion in completions if not says_nothing(completion.text)]
         if len(answers) < 2:  # nothing to merge
             return run.cite([*answers, *completions][0], read)
-        room = window - other
         notes = take_notes(tasks, completions, read)
         notes = merge_notes(run, notes, read, room=room, note_tokens=max(1, min(NOTE_TOKENS, room // 4)))
         return answer_from_notes(run, notes, read)
 
 
 def _fits(run: Run, read: Sequence[Passage], room: int) -> bool:
-    """Whether all of it fits, in the backend's tokens: by a sample, else as one text, as a thousand take seconds."""
+    """Whether all of it fits, in the backend's tokens: by a sample, else as one text (a thousand take seconds)."""
     sample = read[:: -(-len(read) // SAMPLE)]
     [counted] = run.backend.count_many([prefix(sample)])
     estimate = counted * run.corpus.size.tokens / sum(passage.tokens for passage in sample)
@@ -99,16 +109,19 @@ def _fits(run: Run, read: Sequence[Passage], room: int) -> bool:
     return run.backend.count_many([prefix(read)])[0] <= room
 
 
-def _parts(run: Run, read: Sequence[Passage], other: int) -> tuple[list[list[Passage]], int]:
-    """Whole documents in as many parts as the window needs, and the tokens of all, which are counted by document.
-
-    Raises DoesNotFit when one is too long.
+def _parts(read: Sequence[Passage], sizes: Mapping[int, int], room: int) -> list[list[Passage]]:
+    """The passages in as many parts as ``room`` tokens need: whole documents where they fit, else split between
+    passages. ``sizes``: tokens by marker.
     """
-    documents = [list(document) for _, document in groupby(read, key=lambda passage: passage.document_id)]
-    lengths = run.backend.count_many([prefix(document) for document in documents])
-    run.check_room(max(lengths), other, hint=INSTEAD)
-    parts = [
-        [passage for document in part for passage in document]
-        for part in groups(documents, lengths, run.backend.window - other)
-    ]
-    return parts, sum(lengths)
+
+    def tokens(passages: Sequence[Passage]) -> int:
+        return sum(sizes[passage.marker] for passage in passages)
+
+    pieces: list[list[Passage]] = []
+    for _, same in groupby(read, key=lambda passage: passage.document_id):
+        document = list(same)
+        if tokens(document) <= room:
+            pieces.append(document)
+        else:
+            pieces += groups(document, [sizes[passage.marker] for passage in document], room)
+    return [[passage for piece in part for passage in piece] for part in groups(pieces, map(tokens, pieces), room)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from lxml import html as parser
-from support.fakes import corpus_of, nobody, run_pipeline
+from support.fakes import corpus_of, run_pipeline
 from support.hostile import HOSTILE
 from support.results import analysed, small
 
@@ -22,7 +22,7 @@ from lcrag.report.terminal import printable
 from lcrag.report.text import contradictions, passage, sources, stated
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import messages
-from lcrag.types import Answer, Task
+from lcrag.types import Answer, Task, ignore
 from pipelines import ChainOfAgents, ChunkRag, Compression, FullContext, Pipeline
 
 FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
@@ -46,7 +46,7 @@ def documents(text: str) -> dict[str, str]:
 
 def ask(folder: Path, text: str, pipeline: Pipeline, backend: EmbeddedBackend | ScriptedBackend) -> Answer:
     with corpus_of(folder, documents(text)) as corpus:
-        answer = run_pipeline(pipeline, QUESTION, corpus, retrieve(corpus, QUESTION, embedder=None), backend, nobody)
+        answer = run_pipeline(pipeline, QUESTION, corpus, retrieve(corpus, QUESTION, embedder=None), backend, ignore)
         for citation in answer.citations:
             whole = corpus.document(citation.document_id).text
             assert citation.quote == whole[citation.start : citation.end]
@@ -146,7 +146,7 @@ def test_answer_and_passage_from_a_line_of_ten_megabytes(tmp_path: Path) -> None
     text = f"{line[:cut]}{FACT} {line[cut:]}"
     with corpus_of(tmp_path, {"a.txt": text}) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
-        answer = run_pipeline(ChunkRag(2000), QUESTION, corpus, ranking, EmbeddedBackend(None), nobody)
+        answer = run_pipeline(ChunkRag(2000), QUESTION, corpus, ranking, EmbeddedBackend(None), ignore)
     [citation] = [one for one in answer.citations if "Brandt" in one.quote]
     assert (citation.line, citation.quote) == (1, FACT)
     shown = passage(show(Place(tmp_path / "documents/a.txt", 1), FACT), colour=False)

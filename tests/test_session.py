@@ -10,15 +10,14 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from support.fakes import nobody
 from support.faulty_server import faulty_server
 
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.errors import DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
+from lcrag.errors import BackendFailed, DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
 from lcrag.index import folder_of, index_clear, index_status
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import SURE, Answer, Completion, Event, OnToken, Policy, Settings, Step, Task, Usage
+from lcrag.types import SURE, Answer, Completion, Event, OnToken, Policy, Settings, Step, Task, Usage, ignore
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CORPUS = EXAMPLES / "saltmarsh"
@@ -41,7 +40,7 @@ def questions() -> list[dict[str, object]]:
 @pytest.mark.parametrize("pipeline", ["chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"])
 def test_session_quotes_of_every_format_are_in_place(pipeline: str) -> None:
     formats = set()
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         for question in questions():
             answer = session.ask(str(question["question"]), Policy(pipeline=pipeline))
             for citation in answer.citations:
@@ -61,7 +60,7 @@ def test_examples_questions_match_their_documents() -> None:
     asked = questions()
     assert len(asked) == 36
     assert sum(bool(question["unanswerable"]) for question in asked) == 6
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         texts = {
             Path(source).name: session.corpus.document(document).text
             for document, source, _ in session.corpus.documents()
@@ -88,7 +87,7 @@ def test_session_plan_calls_no_model_and_ask_follows_it(tmp_path: Path) -> None:
 
 def test_session_reads_more_after_finding_nothing() -> None:
     unheard = "Which enzyme breaks down lactose in yoghurt?"
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         alone = session.ask(unheard, Policy(pipeline="chunk_rag", max_tokens=1500), escalate=False)
         further = session.ask(unheard, Policy(max_tokens=30_000), escalate=True)
         everything = session.ask(unheard, Policy("quality"), escalate=True)
@@ -100,7 +99,7 @@ def test_session_reads_more_after_finding_nothing() -> None:
 
 
 def test_session_refuses_impossible_budgets_and_names(tmp_path: Path) -> None:
-    with Session.open(settings(CORPUS), nobody) as session:
+    with Session.open(settings(CORPUS), ignore) as session:
         with pytest.raises(OverBudget, match="more than the limit"):
             session.plan("Who?", Policy(max_tokens=10))
         with pytest.raises(InputError, match="no pipeline 'nonsense'") as refused:
@@ -112,7 +111,7 @@ def test_session_refuses_impossible_budgets_and_names(tmp_path: Path) -> None:
 
 def test_session_over_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
     with Session.open(
-        Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), nobody
+        Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light."), ignore
     ) as session:
         folder = session.corpus.folder
         answer = session.ask("Who kept the light?", Policy())
@@ -128,7 +127,7 @@ def test_index_folder_follows_the_paths(tmp_path: Path) -> None:
     assert folder_of(both.paths) != folder_of(settings(tmp_path / "a.md").paths)
     with pytest.raises(NoSuchPath, match="no index"):
         index_status(both.paths)
-    Session.open(both, nobody).__exit__(None, None, None)
+    Session.open(both, ignore).__exit__(None, None, None)
     assert index_status(both.paths).documents == 2
     assert index_clear(both.paths)
     assert not index_clear(both.paths)
@@ -145,6 +144,42 @@ def test_session_coverage_is_that_of_what_was_read(tmp_path: Path) -> None:
     assert answer.status == "not_retrieved"
     assert answer.tokens_read < 1000
     assert answer.coverage == min(read, answer.plan.chosen.evidence) < 0.9
+
+
+def test_session_keeps_its_answer_when_a_further_route_fails(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.\n\n" + "The sea was calm.\n\n" * 900)
+
+    def reply(task: Task) -> str:
+        if len(backend.tasks) > 1:
+            raise error
+        return "It was Berta."
+
+    for error in (BackendFailed("gone"), DoesNotFit("102 more than the window", tokens=8294, window=8192)):
+        events: list[Event] = []
+        backend = ScriptedBackend(reply)
+        with Session.open(settings(tmp_path), events.append, backend=backend) as session:
+            answer = session.ask("Who kept the light?", Policy("quality"))
+        assert (answer.status, answer.text) == ("answered", "It was Berta.")
+        assert any(str(error) in str(event.data.get("message")) for event in events)
+
+
+def test_session_takes_the_next_route_when_the_chosen_one_does_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.\n\n" + "The sea was calm.\n\n" * 900)
+
+    def reply(task: Task) -> str:
+        if len(backend.tasks) == 1:
+            raise DoesNotFit("102 more than the window", tokens=8294, window=8192)
+        return f"Anna Holm kept the light [{task.passages[0].marker}]."
+
+    events: list[Event] = []
+    backend = ScriptedBackend(reply)
+    with Session.open(settings(tmp_path), events.append, backend=backend) as session:
+        answer = session.ask("Who kept the light?", Policy())
+        assert answer.citations
+        assert any("instead" in str(event.data.get("message")) for event in events)
+        backend.tasks.clear()
+        with pytest.raises(DoesNotFit):
+            session.ask("Who kept the light?", Policy(pipeline="chunk_rag"))
 
 
 def test_session_trace_and_shadow_stream_only_the_answer(tmp_path: Path) -> None:
@@ -178,7 +213,7 @@ def test_index_of_a_home_folder_is_that_of_its_absolute_path(tmp_path: Path, mon
 def test_session_names_broken_files_and_goes_on(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     (tmp_path / "b.pdf").write_bytes(b"no pdf")
-    with Session.open(settings(tmp_path), nobody) as session:
+    with Session.open(settings(tmp_path), ignore) as session:
         [(source, reason)] = session.unreadable_files
         assert source.endswith("b.pdf")
         assert "pdf" in reason
@@ -189,21 +224,21 @@ def test_session_names_broken_files_and_goes_on(tmp_path: Path) -> None:
 def test_session_without_readable_files_says_what_was_there(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\0")
     with pytest.raises(NoReadableDocument, match="1 binary"):
-        Session.open(settings(tmp_path), nobody)
+        Session.open(settings(tmp_path), ignore)
     with pytest.raises(InputError, match="no path"):
-        Session.open(settings(), nobody)
+        Session.open(settings(), ignore)
 
 
 def test_session_with_a_missing_embedder_raises(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     missing = Settings((str(tmp_path),), embedder=str(tmp_path / "no-model"))
-    with Session.open(missing, nobody) as session, pytest.raises(NotInstalled):
+    with Session.open(missing, ignore) as session, pytest.raises(NotInstalled):
         session.plan("Who kept the light?", Policy())
 
 
 def test_session_small_window_raises_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lcrag.backends.embedded.EmbeddedBackend.window", 600)
-    with Session.open(settings(CORPUS), nobody) as session, pytest.raises(DoesNotFit) as refused:
+    with Session.open(settings(CORPUS), ignore) as session, pytest.raises(DoesNotFit) as refused:
         session.plan("Who?", Policy(pipeline="full_context"))
     assert refused.value.window == 600
 
@@ -212,7 +247,7 @@ def test_backend_auto_takes_a_server_that_answers(tmp_path: Path, monkeypatch: p
     (tmp_path / "a.md").write_text("Anna Holm kept the light.")
     monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", 1)  # nothing listens there
-    with Session.open(settings(tmp_path / "a.md"), nobody) as session:
+    with Session.open(settings(tmp_path / "a.md"), ignore) as session:
         assert session.backend.name == "embedded"
     events: list[Event] = []
     with faulty_server(reply="Anna Holm kept the light. [1]") as fake:

@@ -49,14 +49,14 @@ def run(
     watching = threading.Thread(target=watch)
     watching.start()
     assert process.stderr is not None
-    said = process.stderr.read()
+    errors = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - begun
     process.returncode = os.waitstatus_to_exitcode(status)
     over.set()
     watching.join()
     if process.returncode not in allowed:
-        raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}\n{said.decode()[-2000:]}")
+        raise RuntimeError(f"{' '.join(command)}: exit {process.returncode}\n{errors.decode()[-2000:]}")
     most = max([used.ru_maxrss / 1024, *(megabytes for _, megabytes in curve)])
     return Run(wall, used.ru_utime + used.ru_stime, most, tuple(curve))
 
@@ -69,23 +69,23 @@ def tree_megabytes(pid: int) -> float:
         for task in Path(f"/proc/{pid}/task").iterdir():
             total += sum(tree_megabytes(int(child)) for child in (task / "children").read_text().split())
     except (OSError, ValueError, IndexError):
-        pass  # it ended meanwhile
+        pass  # the process has ended
     return total
 
 
 def median(runs: Sequence[Run]) -> dict[str, Any]:
-    walls = [one.wall for one in runs]
+    walls = [run.wall for run in runs]
     return {
         "wall": round(statistics.median(walls), 4),
         "low": round(min(walls), 4),
         "high": round(max(walls), 4),
-        "cpu": round(statistics.median(one.cpu for one in runs), 4),
-        "megabytes": round(max(one.megabytes for one in runs)),
+        "cpu": round(statistics.median(run.cpu for run in runs), 4),
+        "megabytes": round(max(run.megabytes for run in runs)),
         "n": len(runs),
     }
 
 
-def told(found: dict[str, Any]) -> None:
-    """Print what was found, with what the machine was and had to do besides."""
+def print_result(figures: dict[str, Any]) -> None:
+    """Print the figures, with the machine and its load."""
     machine = {"cores": os.cpu_count(), "load": [round(one, 1) for one in os.getloadavg()], "python": sys.version[:6]}
-    print(json.dumps({"machine": machine, **found}, indent=1, default=asdict))
+    print(json.dumps({"machine": machine, **figures}, indent=1, default=asdict))

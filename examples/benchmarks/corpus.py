@@ -1,7 +1,7 @@
 """Documents to measure on: as many megabytes as asked, always the same for the same numbers.
 
-Sentences of the Saltmarsh collection beside this folder, drawn anew for every file, with a word of its own in every
-fourth, so that the vocabulary grows with the text as it does in real collections and no two files are alike.
+Random sentences of the Saltmarsh collection in examples/saltmarsh, different in every file. Every fourth has a new
+word, so that the vocabulary grows with the text as in real collections, and no two files are alike.
 
     python examples/benchmarks/corpus.py FOLDER --megabytes 100 --files 10000
 """

@@ -1,4 +1,4 @@
-"""Vectors a second: lcrag's built-in embedder beside sentence-transformers with the same weights, and how they agree.
+"""Vectors a second: lcrag's built-in embedder next to sentence-transformers with the same weights, and how they agree.
 
 python examples/benchmarks/embedding.py --chunks 400
 
@@ -14,7 +14,7 @@ import time
 
 import corpus
 import numpy as np
-from clock import told
+from clock import print_result
 
 from lcrag import ingest
 from lcrag.index.split import split
@@ -53,7 +53,7 @@ if __name__ == "__main__":
     near = {name: np.argsort(-(found[:50] @ found[50:].T), axis=1)[:, :10] for name, found in vectors.items()}
     agreement = [len(set(a) & set(b)) / 10 for a, b in zip(*near.values(), strict=True)]
     rates = {name: len(texts) / statistics.median(taken) for name, taken in seconds.items()}
-    told(
+    print_result(
         {
             "chunks": len(texts),
             "characters": round(statistics.mean(map(len, texts))),

@@ -2,7 +2,7 @@
 
     python examples/benchmarks/estimate.py WORK [--megabytes 51]
 
-The vectors are million.py's: drawn at random, for what a question costs does not depend on what they say.
+The vectors are million.py's, drawn at random: what a question costs does not depend on their values.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from clock import LCRAG, told
+from clock import LCRAG, print_result
 from million import STORE, folders
 
 from lcrag.index.corpus import Corpus
@@ -37,7 +37,7 @@ ASKED = (
 
 
 def milliseconds(index: Path, repeats: int) -> dict[str, object]:
-    """Of each question the second time on: the first writes the vectors' file and fills the caches."""
+    """Without the first time of each question, which writes the file of vectors and fills the caches."""
     embedder = load_embedder()
     ranking, estimating = [], []
     with Corpus.open(index) as opened:
@@ -52,13 +52,13 @@ def milliseconds(index: Path, repeats: int) -> dict[str, object]:
                     estimating.append(1000 * (time.perf_counter() - between))
         chunks = opened.size.chunks
     both = [sum(pair) for pair in zip(ranking, estimating, strict=True)]
-    found = {"retrieve": ranking, "estimate": estimating, "both": both}
+    figures = {"retrieve": ranking, "estimate": estimating, "both": both}
     return {
         "chunks": chunks,
         "questions": len(both),
         "milliseconds": {
             name: {"median": round(statistics.median(values), 1), "low": round(min(values), 1)}
-            for name, values in found.items()
+            for name, values in figures.items()
         },
     }
 
@@ -72,4 +72,4 @@ if __name__ == "__main__":
     docs, index = folders(given.work, given.megabytes)
     subprocess.run([*LCRAG, "index", str(docs), "--index", str(index), "--dense", "off"], check=True)
     subprocess.run([sys.executable, "-c", STORE, str(index)], check=True, stdout=subprocess.DEVNULL)
-    told(milliseconds(index, given.repeats))
+    print_result(milliseconds(index, given.repeats))

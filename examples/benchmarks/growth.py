@@ -17,11 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import corpus
-import matplotlib
-from clock import LCRAG, Run, median, run, told
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
+from clock import LCRAG, Run, median, print_result, run
 
 
 def measured(work: Path, megabytes: float) -> tuple[dict[str, Any], Run]:
@@ -36,11 +32,16 @@ def measured(work: Path, megabytes: float) -> tuple[dict[str, Any], Run]:
     plans = median([run(plan) for _ in range(5)])
     text = sum(path.stat().st_size for path in docs.rglob("*.md"))
     size = sum(path.stat().st_size for path in index.iterdir())
-    found = {"index": median([fresh]), "plan": plans, "index over text": round(size / text, 3)}
-    return {"megabytes": megabytes, **found}, fresh
+    figures = {"index": median([fresh]), "plan": plans, "index over text": round(size / text, 3)}
+    return {"megabytes": megabytes, **figures}, fresh
 
 
 def draw(rows: list[dict[str, Any]], curves: list[Run], target: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.5))
     sizes = [row["megabytes"] for row in rows]
     for verb, colour in (("index", "#1f5fa8"), ("plan", "#c8553d")):
@@ -85,4 +86,4 @@ if __name__ == "__main__":
     }
     if given.chart:
         draw(rows, curves, given.chart)
-    told({"sizes": rows, "slopes": slopes})
+    print_result({"sizes": rows, "slopes": slopes})

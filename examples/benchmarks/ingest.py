@@ -3,8 +3,8 @@
 python examples/benchmarks/ingest.py WORK --peer-python PYTHON      PYTHON: one that has llama-index-core and
                                                                     llama-index-readers-file
 
-llama-index reads and splits and writes no index; it is given a tenth of the files, for it takes as much longer. The
-ratio is of MB/s, each run of it beside runs of lcrag.
+llama-index reads and splits, but writes no index. It gets a tenth of the files, because it takes longer. The ratio is
+of MB/s; its runs alternate with those of lcrag.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import corpus
-from clock import LCRAG, median, run, told
+from clock import LCRAG, median, print_result, run
 
 PEER = (
     "import sys\n"
@@ -52,11 +52,11 @@ if __name__ == "__main__":
                 run([given.peer_python, "-c", PEER, str(tenth)], {"HF_HUB_OFFLINE": "1"})
             )
         print(f"{number + 1} of {given.repeats}", file=sys.stderr)
-    found = {name: median(ran) for name, ran in runs.items() if ran}
+    figures = {name: median(ran) for name, ran in runs.items() if ran}
     size = sum(path.stat().st_size for path in index.iterdir()) / sum(p.stat().st_size for p in docs.rglob("*.md"))
-    more = {"index over text": round(size, 2), "MB/s": round(given.megabytes / found["fresh"]["wall"], 2)}
+    more = {"index over text": round(size, 2), "MB/s": round(given.megabytes / figures["fresh"]["wall"], 2)}
     if given.peer_python:
-        theirs = found["llama-index, a tenth"]
+        theirs = figures["llama-index, a tenth"]
         for kind in ("wall", "cpu"):
-            more[f"times llama-index, {kind}"] = round(10 * theirs[kind] / found["fresh"][kind], 2)
-    told({"runs": found, **more})
+            more[f"times llama-index, {kind}"] = round(10 * theirs[kind] / figures["fresh"][kind], 2)
+    print_result({"runs": figures, **more})

@@ -2,8 +2,8 @@
 
 python examples/benchmarks/million.py WORK --megabytes 512
 
-Nobody embeds a million chunks for this: their vectors are drawn at random around a few hundred centres. What a
-question costs does not depend on what they say.
+The vectors are random, around a few hundred centres, so that nobody has to embed a million chunks. What a question
+costs does not depend on their values.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import argparse
 from pathlib import Path
 
 import corpus
-from clock import LCRAG, median, run, told
+from clock import LCRAG, median, print_result, run
 
 STORE = """
 import sys, numpy as np
@@ -35,7 +35,7 @@ with Corpus.open(Path(sys.argv[1])) as index:
 
 
 def folders(work: Path, megabytes: float) -> tuple[Path, Path]:
-    """The documents, written unless they are there, and where their index lies."""
+    """The documents, written unless they are there, and the folder of their index."""
     docs = work / "docs"
     if not docs.exists():
         corpus.write(docs, megabytes, int(megabytes * 10))
@@ -54,9 +54,9 @@ if __name__ == "__main__":
     question = "Who kept the light on the Calf?"
     base = [str(docs), "--index", str(index), "--backend", "embedded"]
     plan = [*LCRAG, "plan", base[0], question, *base[1:]]
-    found = {"index": median([run([*LCRAG, "index", base[0], *base[1:3], "--dense", "off"], every=0.2)])}
-    found["by words"] = median([run([*plan, "--dense", "off"]) for _ in range(given.repeats)])
-    found["store vectors"] = median([run([sys.executable, "-c", STORE, str(index)], every=0.2)])
-    found["first plan, writes the file of vectors"] = median([run(plan)])
-    found["plan"] = median([run(plan) for _ in range(given.repeats)])
-    told({"runs": found})
+    figures = {"index": median([run([*LCRAG, "index", base[0], *base[1:3], "--dense", "off"], every=0.2)])}
+    figures["by words"] = median([run([*plan, "--dense", "off"]) for _ in range(given.repeats)])
+    figures["store vectors"] = median([run([sys.executable, "-c", STORE, str(index)], every=0.2)])
+    figures["first plan, writes the file of vectors"] = median([run(plan)])
+    figures["plan"] = median([run(plan) for _ in range(given.repeats)])
+    print_result({"runs": figures})

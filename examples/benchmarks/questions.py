@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from clock import LCRAG, median, run, told
+from clock import LCRAG, median, print_result, run
 
 QUESTIONS = (
     "Who kept the light on the Calf?",
@@ -24,7 +24,7 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
     base = [str(given.work / "docs"), "--index", str(given.work / "index"), "--backend", "embedded"]
-    found = {}
+    figures = {}
     for verb in ("plan", "ask"):
         runs = {question: [] for question in QUESTIONS}
         for _ in range(given.repeats + 1):
@@ -32,6 +32,6 @@ if __name__ == "__main__":
                 # 1: not found, after every route that reads more has been tried
                 runs[question].append(run([*LCRAG, verb, base[0], question, *base[1:]], allowed=(0, 1)))
         # not the first of each: it makes the vectors of the best candidates
-        found[verb] = median([one for ran in runs.values() for one in ran[1:]])
-        found[f"{verb}, by question"] = {question: median(ran[1:])["wall"] for question, ran in runs.items()}
-    told({"questions": len(QUESTIONS), "runs": found})
+        figures[verb] = median([one for ran in runs.values() for one in ran[1:]])
+        figures[f"{verb}, by question"] = {question: median(ran[1:])["wall"] for question, ran in runs.items()}
+    print_result({"questions": len(QUESTIONS), "runs": figures})

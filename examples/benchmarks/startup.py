@@ -1,4 +1,4 @@
-"""``lcrag --help`` and ``--version`` beside other commands' help, in turns.
+"""``lcrag --help`` and ``--version`` next to other commands' help, in turns.
 
 python examples/benchmarks/startup.py --peer llm=/path/to/llm --peer pqa=/path/to/pqa
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from clock import LCRAG, median, run, told
+from clock import LCRAG, median, print_result, run
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
@@ -22,7 +22,9 @@ if __name__ == "__main__":
     for _ in range(given.repeats):
         for name, command in commands.items():
             runs[name].append(run(command, every=1.0))
-    found = {name: median(ran) for name, ran in runs.items()}
-    own = found["lcrag --help"]
-    ratios = {name: round(own["wall"] / one["wall"], 3) for name, one in found.items() if not name.startswith("lcrag")}
-    told({"commands": found, "lcrag --help over": ratios})
+    figures = {name: median(ran) for name, ran in runs.items()}
+    own = figures["lcrag --help"]
+    ratios = {
+        name: round(own["wall"] / one["wall"], 3) for name, one in figures.items() if not name.startswith("lcrag")
+    }
+    print_result({"commands": figures, "lcrag --help over": ratios})

@@ -2,9 +2,9 @@
 
     python examples/estimator/fit.py DIR... [--index FOLDER] [--write]
 
-Each DIR is a dataset as lcrag.comparison.dataset reads it; gold values are gold's, under lcrag's own ranking. A source
-weighs by the root of its size, so that a large one does not drown the others. Printed: the weights. evaluate.py says
-how good they are on what the fit has not seen.
+Each DIR is a dataset as lcrag.comparison.dataset reads it; gold.py computes gold values under lcrag's own ranking. A
+source weighs by the root of its size, so that a large one does not drown the others. It prints the weights; evaluate.py
+measures how good they are on what the fit has not seen.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1]))
 
 import numpy as np
-from gold import Gold, ranked
+from gold import Gold, rank_questions
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 from sklearn.linear_model import Ridge
@@ -45,12 +45,12 @@ READING = {
     **dict.fromkeys(("asks_whether", "cue_global", "cue_list", "cue_count", "cue_compare"), -1),
     **dict.fromkeys(("tokens_", "covered"), 0),
 }
-"""Which way a feature may move P(all evidence is found early): by reason, not by fit. One without a reason is left out:
-free weights take the sign that a few sources have by chance, and mislead in the next. ``tokens_`` and ``covered`` say
-what ``odds_`` and ``lexical_share`` say."""
+"""Which way a feature may move P(all evidence ranks early): by reason, not by fit. One without a reason is left out: a
+free weight takes the sign that a few sources happen to have, and misleads in the next. ``tokens_`` and ``covered``
+repeat what ``odds_`` and ``lexical_share`` say."""
 
 ANSWERABLE = {"dense_best": 1}
-"""All other features flip between the sources that have questions without an answer."""
+"""All other features change their sign between the sources that have questions without an answer."""
 READING_PENALTY, SCOPE_PENALTY, ANSWERABLE_PENALTY = 33.0, 100.0, 33.0
 ABSENT = 0.15
 """The share of questions without an answer, assumed."""
@@ -72,15 +72,15 @@ class Row:
 def rows(folders: Sequence[Path], indexes: Path | None) -> list[Row]:
     """All questions with evidence, and those marked unanswerable."""
     embedder = load_embedder()
-    found = []
+    sample = []
     with tempfile.TemporaryDirectory() as scratch:
         for folder in folders:
-            asked = [one for one in load(folder) if one.evidence or one.unanswerable]
-            for question, ranking, gold in ranked(asked, embedder, indexes or Path(scratch)):
+            questions = [question for question in load(folder) if question.evidence or question.unanswerable]
+            for question, ranking, gold in rank_questions(questions, embedder, indexes or Path(scratch)):
                 group = "\0".join(map(str, question.docs))
                 known = gold is not None
                 if known or question.unanswerable:
-                    found.append(
+                    sample.append(
                         Row(
                             question.dataset,
                             group,
@@ -90,37 +90,37 @@ def rows(folders: Sequence[Path], indexes: Path | None) -> list[Row]:
                             question.unanswerable,
                         )
                     )
-    return found
+    return sample
 
 
-def matrix(found: Sequence[Row], names: Sequence[str]) -> np.ndarray:
-    return np.array([[row.features[name] for name in names] for row in found])
+def matrix(sample: Sequence[Row], names: Sequence[str]) -> np.ndarray:
+    return np.array([[row.features[name] for name in names] for row in sample])
 
 
-def source_weights(found: Sequence[Row]) -> np.ndarray:
-    counts = Counter(row.dataset for row in found)
-    weight = np.array([counts[row.dataset] ** -0.5 for row in found])
-    return weight * len(found) / weight.sum()
+def source_weights(sample: Sequence[Row]) -> np.ndarray:
+    counts = Counter(row.dataset for row in sample)
+    weight = np.array([counts[row.dataset] ** -0.5 for row in sample])
+    return weight * len(sample) / weight.sum()
 
 
-def fit(found: Sequence[Row], left_out: Sequence[str] = ()) -> dict[str, Any]:
+def fit(sample: Sequence[Row], left_out: Sequence[str] = ()) -> dict[str, Any]:
     """The three models of lcrag.planning.estimate, without the features in ``left_out``."""
-    names = sorted(set(found[0].features) - set(left_out))
-    known = [row for row in found if row.gold]
+    names = sorted(set(sample[0].features) - set(left_out))
+    known = [row for row in sample if row.gold]
     return {
         "reading": fit_reading(known, [name for name in names if sign_of(name, READING)]),
         "scope": fit_scope(known, names),
-        "answerable": fit_answerable(found, [name for name in names if sign_of(name, ANSWERABLE)]),
+        "answerable": fit_answerable(sample, [name for name in names if sign_of(name, ANSWERABLE)]),
     }
 
 
 def sign_of(name: str, signs: Mapping[str, int]) -> int:
-    """What the feature may do, by the longest beginning of its name that ``signs`` has; 0: nothing is known."""
-    return signs[max(found, key=len)] if (found := [one for one in signs if name.startswith(one)]) else 0
+    """The sign for the longest prefix of the name in ``signs``; 0 where there is none."""
+    return signs[max(prefixes, key=len)] if (prefixes := [prefix for prefix in signs if name.startswith(prefix)]) else 0
 
 
 def logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Coefficients of a logistic regression, none against its sign; ``penalty``: of each one's square, halved."""
+    """Coefficients of a logistic regression, none against its sign; ``penalty`` weighs half the square of each."""
 
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         logits = x @ coefficients
@@ -133,11 +133,11 @@ def logistic(x: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: np.ndarr
 
 
 class Scaled:
-    """Features held within their range and standardised; turns weights back into those of the plain features."""
+    """Features clipped to their range and standardised; converts weights back to those of the plain features."""
 
-    def __init__(self, found: Sequence[Row], names: Sequence[str]) -> None:
+    def __init__(self, sample: Sequence[Row], names: Sequence[str]) -> None:
         self.names = names
-        plain = matrix(found, names)
+        plain = matrix(sample, names)
         self.low, self.high = np.percentile(plain, TAILS, axis=0)
         plain = plain.clip(self.low, self.high)
         self.mean, self.scale = plain.mean(axis=0), plain.std(axis=0) + 1e-6
@@ -169,12 +169,12 @@ def fit_reading(known: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
         w.append(weight[inside] / 3)
     signs = [0, *[1] * (len(KNOTS) - 1), *(sign_of(name, READING) for name in names)]
     penalty = np.repeat([1e-3, READING_PENALTY], [len(KNOTS), len(names)])
-    found = logistic(np.vstack(x), np.concatenate(y).astype(float), np.concatenate(w), penalty, np.array(signs))
-    rise = np.cumsum(found[: len(KNOTS)])
+    coefficients = logistic(np.vstack(x), np.concatenate(y).astype(float), np.concatenate(w), penalty, np.array(signs))
+    rise = np.cumsum(coefficients[: len(KNOTS)])
     return {
         "knots": list(KNOTS),
         "rise": [round(float(value), 5) for value in rise],
-        **scaled.weights(0.0, found[len(KNOTS) :]),
+        **scaled.weights(0.0, coefficients[len(KNOTS) :]),
     }
 
 
@@ -185,15 +185,15 @@ def fit_scope(known: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
     return scaled.weights(model.intercept_, model.coef_)
 
 
-def fit_answerable(found: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
-    """What tells a question without an answer from the others of its source: each source has a level of its own.
+def fit_answerable(sample: Sequence[Row], names: Sequence[str]) -> dict[str, Any]:
+    """Separates questions without an answer from the others of the same source; each source has its own level.
 
-    The bias is set so that the mean of all rows is as ``ABSENT`` says: how many questions have no answer depends on who
-    asks, and what a source has of them says nothing about the next.
+    The bias makes the mean of all rows ``ABSENT``: how many questions have no answer depends on who asks, so their
+    share in one source says nothing about the next.
     """
-    scaled, weight = Scaled(found, names), source_weights(found)
-    absent = np.array([row.unanswerable for row in found])
-    source = np.array([row.dataset for row in found])
+    scaled, weight = Scaled(sample, names), source_weights(sample)
+    absent = np.array([row.unanswerable for row in sample])
+    source = np.array([row.dataset for row in sample])
     both = [name for name in np.unique(source) if 0 < absent[source == name].mean() < 1]
     coefficients = np.zeros(len(names))
     if both:
@@ -214,18 +214,18 @@ def main() -> None:
     parser.add_argument("--index", type=Path, help="keep the indexes in this folder")
     parser.add_argument("--write", action="store_true", help="into the package, with figures on what was left out")
     options = parser.parse_args()
-    found = rows(options.folders, options.index)
+    sample = rows(options.folders, options.index)
     value = {
         "date": datetime.date.today().isoformat(),
-        "fitted_on": dict(sorted(Counter(row.dataset for row in found).items())),
-        **fit(found),
+        "fitted_on": dict(sorted(Counter(row.dataset for row in sample).items())),
+        **fit(sample),
     }
     if options.write:
         from evaluate import by_documents, by_sources, judged, predictions
 
         value["figures"] = {
-            "documents not seen": judged(predictions(found, by_documents(found)))["overall"],
-            "sources not seen": judged(predictions(found, by_sources(found)))["overall"],
+            "documents not seen": judged(predictions(sample, by_documents(sample)))["overall"],
+            "sources not seen": judged(predictions(sample, by_sources(sample)))["overall"],
         }
         WEIGHTS.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(value, indent=1))

@@ -1,12 +1,11 @@
-"""Does the embedded backend know when the answer is not there? Fitted on half of the questions, tried on the rest.
+"""Does the embedded backend know when the answer is not there? Fitted on half of the questions, tested on the rest.
 
     python examples/evaluation/abstention.py DIR... [--tokens 4000] [--index FOLDER] [--write] [--json]
 
-Each DIR is a dataset as lcrag.comparison.dataset reads it. Halves are made by a hash of the question's id, so that they
-stay the same. Printed on the half not used for the fit, per dataset: the area under the ROC curve, the share of
-unanswerable questions refused and of answerable ones answered, and how often a quoted sentence holds gold evidence.
-``--write`` puts the weights into lcrag/backends/answerable.json, those with a reader only if they do better than those
-without.
+Each DIR is a dataset as lcrag.comparison.dataset reads it. A hash of a question's id decides which half it is in. For
+each dataset it prints, on the half not used for the fit: the area under the ROC curve, the share of unanswerable
+questions refused and of answerable questions answered, and how often a quoted sentence holds gold evidence. ``--write``
+puts the weights into lcrag/backends/answerable.json; those with a reader only if they do better than those without.
 """
 
 from __future__ import annotations
@@ -16,17 +15,21 @@ import datetime
 import hashlib
 import json
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1]))
+
 import numpy as np
+from gold import by_documents, evidence_places
 from scipy.optimize import minimize
 from sklearn.metrics import roc_auc_score
 
 from lcrag import ingest
-from lcrag.backends import embedded
+from lcrag.backends import extract
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.evidence.cite import cite
@@ -36,9 +39,9 @@ from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.rank import retrieve
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.text.passages import passages, within
-from lcrag.types import Event, Task
+from lcrag.types import Embedder, Reranker, Task, ignore
 
-WEIGHTS = Path(embedded.__file__).with_name("answerable.json")
+WEIGHTS = Path(extract.__file__).with_name("answerable.json")
 RIDGE = 0.01
 SIGNS = {
     "another_speaks": -1,
@@ -56,9 +59,10 @@ SIGNS = {
     "top_cosine": 1,
     "top_share": 1,
 }
-"""Which way each number points: a word of the question that is nowhere in what was read never speaks for an answer."""
+"""The sign that each weight may have: a word of the question that is nowhere in what was read is never evidence for an
+answer."""
 JUDGEMENTS = {"reader": "", "dense": "best_(?:evidence|here|span)", "lexical": "best_(?:evidence|here|span)|.*cosine"}
-"""By judgement, the numbers that it does without."""
+"""By judgement, the features that it does not use."""
 ANSWERED = 0.9
 """The share of answerable questions that must be answered: a refusal costs the user an answer that was there."""
 
@@ -73,34 +77,26 @@ class Case:
     quoted_evidence: bool | None
 
 
-def quiet(event: Event) -> None:
-    """Progress is not shown."""
-
-
 def in_fit(question: Question) -> bool:
     return hashlib.sha256(question.id.encode()).digest()[0] % 2 == 0
 
 
-def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) -> Iterator[Case]:
-    by_words, by_cosine = EmbeddedBackend(None), EmbeddedBackend(backend._embedder)
-    by_docs: dict[tuple[Path, ...], list[Question]] = {}
-    for question in load(folder):
-        by_docs.setdefault(question.docs, []).append(question)
-    for docs, asked in by_docs.items():
-        key = key_of(docs)
-        with Corpus.open(indexes / key) as corpus:
+def cases(folder: Path, embedder: Embedder, reranker: Reranker, tokens: int, indexes: Path) -> Iterator[Case]:
+    backend = EmbeddedBackend(embedder, reranker)
+    for docs, group in by_documents(load(folder)).items():
+        with Corpus.open(indexes / key_of(docs)) as corpus:
             scan = ingest.discover(docs)
-            corpus.refresh(scan, quiet)
-            ids = {Path(file.path).resolve(): ingest.read(file).id for file in scan.files}
-            for question in asked:
-                ranking = retrieve(corpus, question.question, embedder=backend._embedder)
+            corpus.refresh(scan, ignore)
+            documents = {Path(file.path).resolve(): ingest.read(file) for file in scan.files}
+            for question in group:
+                ranking = retrieve(corpus, question.question, embedder=embedder)
                 read = tuple(passages(within([hit.chunk for hit in ranking.hits], tokens)))
                 task = Task("answer", question.question, read)
-                reading = backend.read(task)
-                text = backend._joined(embedded._chosen(task, reading), 1024)
+                scored = extract.score(task, embedder, reranker)
+                text = backend._join(extract.choose(task, scored), 1024)
                 citations = cite(text, read, corpus.document).citations
-                spans = [(ids[span.doc], span.start, span.end) for span in question.evidence or ()]
-                held = any(
+                spans = evidence_places(question.evidence or (), documents)
+                quoted = any(
                     document == citation.document_id and start < citation.end and citation.start < end
                     for document, start, end in spans
                     for citation in citations
@@ -110,16 +106,16 @@ def cases(folder: Path, backend: EmbeddedBackend, tokens: int, indexes: Path) ->
                     in_fit(question),
                     not question.unanswerable,
                     {
-                        "reader": reading.features,
-                        "dense": by_cosine.read(task).features,
-                        "lexical": by_words.read(task).features,
+                        "reader": scored.features,
+                        "dense": extract.score(task, embedder, None).features,
+                        "lexical": extract.score(task, None, None).features,
                     },
-                    held if spans and not question.unanswerable else None,
+                    quoted if spans and not question.unanswerable else None,
                 )
 
 
-def matrix(found: list[Case], judgement: str, names: list[str]) -> np.ndarray:
-    return np.array([[case.features[judgement][name] for name in names] for case in found])
+def matrix(listed: list[Case], judgement: str, names: list[str]) -> np.ndarray:
+    return np.array([[case.features[judgement][name] for name in names] for case in listed])
 
 
 def main() -> None:
@@ -131,23 +127,23 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        backend = EmbeddedBackend(load_embedder(), MiniLMReranker())
-        found = [
+        embedder, reranker = load_embedder(), MiniLMReranker()
+        listed = [
             case
             for folder in options.folders
-            for case in cases(folder, backend, options.tokens, options.index or Path(scratch))
+            for case in cases(folder, embedder, reranker, options.tokens, options.index or Path(scratch))
             if case.features["dense"]
         ]
     value: dict[str, object] = {
         "date": datetime.date.today().isoformat(),
-        "fitted_on": sorted({case.dataset for case in found}),
-        "questions": sum(case.fitted for case in found),
+        "fitted_on": sorted({case.dataset for case in listed}),
+        "questions": sum(case.fitted for case in listed),
     }
     reports = {}
     for judgement in JUDGEMENTS:
-        value[judgement], reports[judgement] = fitted(found, judgement)
+        value[judgement], reports[judgement] = fit_judgement(listed, judgement)
     if (reports["reader"]["all"]["auroc"] or 0) <= (reports["dense"]["all"]["auroc"] or 0):
-        del value["reader"]  # kept only where it helps on the half that it was not fitted on
+        del value["reader"]  # only where it helps on the half that it was not fitted on
     if options.write:
         WEIGHTS.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
     if options.json:
@@ -161,14 +157,14 @@ def main() -> None:
             print(f"{name:16} {row['n']:>4} {shown[0]} {shown[1]:>8} {shown[2]:>9} {shown[3]:>16}")
 
 
-def fitted(found: list[Case], judgement: str) -> tuple[dict[str, object], dict[str, dict[str, float | None]]]:
+def fit_judgement(listed: list[Case], judgement: str) -> tuple[dict[str, object], dict[str, dict[str, float | None]]]:
     """The weights fitted on one half, and how they do on the other."""
     names = sorted(name for name in SIGNS if not re.fullmatch(JUDGEMENTS[judgement], name))
-    fit = [case for case in found if case.fitted]
-    rest = [case for case in found if not case.fitted]
+    fit = [case for case in listed if case.fitted]
+    rest = [case for case in listed if not case.fitted]
     labels = np.array([case.answerable for case in fit])
     scale = matrix(fit, judgement, names).std(axis=0) + 1e-9
-    # Every dataset weighs the same, and so do answerable and not within it: what one set is like decides nothing.
+    # Every dataset weighs the same, and within it answerable and unanswerable questions do: no dataset decides alone.
     counts: dict[tuple[str, bool], int] = {}
     for case in fit:
         counts[case.dataset, case.answerable] = counts.get((case.dataset, case.answerable), 0) + 1
@@ -188,7 +184,7 @@ def fitted(found: list[Case], judgement: str) -> tuple[dict[str, object], dict[s
 
 
 def logistic(x: np.ndarray, labels: np.ndarray, weight: np.ndarray, signs: list[int]) -> tuple[float, np.ndarray]:
-    """Logistic regression whose weights keep to their signs, so that no dataset's habits turn a sign round."""
+    """Logistic regression whose weights keep their signs, so that no dataset can turn one round."""
     side = np.where(labels, 1.0, -1.0)
 
     def loss(parameters: np.ndarray) -> float:
@@ -196,26 +192,26 @@ def logistic(x: np.ndarray, labels: np.ndarray, weight: np.ndarray, signs: list[
         return float(weight @ np.logaddexp(0, -margins) + RIDGE * parameters[1:] @ parameters[1:])
 
     bounds = [(None, None), *((0, None) if sign > 0 else (None, 0) for sign in signs)]
-    found = minimize(loss, np.zeros(x.shape[1] + 1), method="L-BFGS-B", bounds=bounds).x
-    return float(found[0]), found[1:]
+    solution = minimize(loss, np.zeros(x.shape[1] + 1), method="L-BFGS-B", bounds=bounds).x
+    return float(solution[0]), solution[1:]
 
 
-def best_threshold(found: np.ndarray, labels: np.ndarray) -> float:
+def best_threshold(p: np.ndarray, labels: np.ndarray) -> float:
     """The highest balanced accuracy among thresholds at which enough of the answerable are answered."""
-    tried = [t for t in np.unique(found) if (found[labels] >= t).mean() >= ANSWERED]
-    return max(tried, key=lambda t: (found[labels] >= t).mean() + (found[~labels] < t).mean())
+    allowed = [t for t in np.unique(p) if (p[labels] >= t).mean() >= ANSWERED]
+    return max(allowed, key=lambda t: (p[labels] >= t).mean() + (p[~labels] < t).mean())
 
 
-def evaluate(rest: list[Case], found: np.ndarray, threshold: float) -> dict[str, dict[str, float | None]]:
+def evaluate(rest: list[Case], p: np.ndarray, threshold: float) -> dict[str, dict[str, float | None]]:
     report: dict[str, dict[str, float | None]] = {}
     for name in [*sorted({case.dataset for case in rest}), "all"]:
         of = np.array([name in (case.dataset, "all") for case in rest])
         labels = np.array([case.answerable for case in rest])[of]
-        scores = found[of]
+        scores = p[of]
         quoted = [
             case.quoted_evidence and score >= threshold
-            for case, score, mine in zip(rest, found, of, strict=True)
-            if mine and case.quoted_evidence is not None
+            for case, score, included in zip(rest, p, of, strict=True)
+            if included and case.quoted_evidence is not None
         ]
         report[name] = {
             "n": int(of.sum()),

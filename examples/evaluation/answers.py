@@ -1,15 +1,20 @@
-"""Can the answers be checked? Citations against gold evidence and abstention, per source and route.
+"""Are citations and refusals right? Measured against gold evidence, by dataset and route.
 
     python examples/evaluation/answers.py DIR... [--routes a,b] [--limit N] [--dense off] [--index FOLDER] [--json]
 
-Each DIR is a dataset as lcrag.comparison.dataset reads it, asked on the embedded backend. Citations: of those of
-answerable questions whose evidence is known, the share that touches gold evidence (precision); of the gold spans, the
-share that is touched (recall); of all quotes, the share that stands in the file exactly at the offsets and the line
-that are told. Abstention: of the questions with an answer, the share answered, refused (false refused); of those
-without, the share refused, answered (false found); "in part" counts refusals that say that only a part was read.
-Certificate: of refusals that claim that nothing is there without having read everything, how many were of questions
-with an answer, unread or overlooked. ``--limit`` takes N questions of each source, with and without an answer in equal
-shares as far as there are.
+Each DIR is a dataset as lcrag.comparison.dataset reads it, asked on the embedded backend. The columns:
+
+    precision          of the citations of answerable questions with known evidence, the share that overlaps it
+    recall             of the gold spans, the share that a citation overlaps; recall answered: of answered questions
+    exact              the share of all quotes that are in the file at exactly the offsets and the line given
+    unsupported        the share of sentences that no cited place supports
+    answered           of the questions with an answer, the share answered; false refused: refused
+    refused            of the questions without one, the share refused; false found: answered
+    in part            refusals that say that only a part was read
+    certified          refusals that claim that nothing is there although not everything was read; certified wrongly:
+                       those of questions with an answer, whether it was not read or overlooked
+
+``--limit`` takes N questions of each dataset, half of them without an answer as far as there are.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ import argparse
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -30,12 +35,16 @@ from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
-from lcrag.types import Answer, Event, Policy, Settings
+from lcrag.types import Answer, Embedder, Policy, Reranker, Settings
 from pipelines import PIPELINES
+
+ANSWERED = ("answered", "contradictory")
 
 
 @dataclass(frozen=True)
 class Row:
+    """One question by one route. ``overlapping``: citations that overlap the evidence, None where none is known."""
+
     source: str
     route: str
     answerable: bool
@@ -43,25 +52,29 @@ class Row:
     coverage: float
     citations: int
     exact: int
-    touching: int | None
+    overlapping: int | None
     spans: int
-    touched: int
+    cited_spans: int
     statements: int
     unsupported: int
     dropped: int
 
 
-def quiet(event: Event) -> None:
-    """Progress is not shown."""
-
-
-def rows(folder: Path, routes: list[str], limit: int | None, indexes: Path, backend: EmbeddedBackend) -> Iterator[Row]:
-    questions = sorted(sampled(load(folder), limit), key=lambda question: question.docs)
-    for docs, asked in groupby(questions, key=lambda question: question.docs):
-        key = key_of(docs)
-        with Session.open(Settings(tuple(map(str, docs)), index=indexes / key, backend="embedded"), quiet) as session:
-            session.embedder, session.reader, session.backend = backend._embedder, backend._reader, backend
-            for question in asked:
+def rows(
+    folder: Path,
+    routes: Sequence[str],
+    limit: int | None,
+    indexes: Path,
+    embedder: Embedder | None,
+    reranker: Reranker | None,
+) -> Iterator[Row]:
+    backend = EmbeddedBackend(embedder, reranker)
+    questions = sorted(sample(load(folder), limit), key=lambda question: question.docs)
+    for docs, group in groupby(questions, key=lambda question: question.docs):
+        settings = Settings(tuple(map(str, docs)), index=indexes / key_of(docs))
+        with Session.open(settings, backend=backend) as session:
+            session.embedder, session.reranker = embedder, reranker
+            for question in group:
                 ranking = session.rank(question.question)
                 for route in routes:
                     policy = Policy(prefer="quality", pipeline=route)
@@ -70,11 +83,11 @@ def rows(folder: Path, routes: list[str], limit: int | None, indexes: Path, back
                         answer = session.answer(prepared, policy, escalate=False)
                     except DoesNotFit:
                         continue
-                    yield row(folder.name, route, question, answer)
+                    yield row_of(folder.name, route, question, answer)
 
 
-def sampled(questions: list[Question], limit: int | None) -> list[Question]:
-    """At most ``limit`` of them, always the same: by a hash of their ids."""
+def sample(questions: list[Question], limit: int | None) -> list[Question]:
+    """At most ``limit`` of them, always the same: in the order of a hash of their ids."""
     if limit is None:
         return questions
     ordered = sorted(questions, key=lambda question: hashlib.sha256(question.id.encode()).digest())
@@ -84,15 +97,15 @@ def sampled(questions: list[Question], limit: int | None) -> list[Question]:
     return [*without, *[*known, *rest][: limit - len(without)]]
 
 
-def row(source: str, route: str, question: Question, answer: Answer) -> Row:
+def row_of(source: str, route: str, question: Question, answer: Answer) -> Row:
     texts = {citation.source: Path(citation.source).read_text(encoding="utf-8") for citation in answer.citations}
     exact = sum(
-        texts[one.source][one.start : one.end] == one.quote
-        and one.line == texts[one.source].count("\n", 0, one.start) + 1
-        for one in answer.citations
+        texts[citation.source][citation.start : citation.end] == citation.quote
+        and citation.line == texts[citation.source].count("\n", 0, citation.start) + 1
+        for citation in answer.citations
     )
     spans = [] if question.unanswerable else [(str(span.doc), span.start, span.end) for span in question.evidence or ()]
-    cited = [(one.source, one.start, one.end) for one in answer.citations]
+    cited = [(citation.source, citation.start, citation.end) for citation in answer.citations]
     return Row(
         source,
         route,
@@ -101,45 +114,45 @@ def row(source: str, route: str, question: Question, answer: Answer) -> Row:
         answer.coverage or 0.0,
         len(cited),
         exact,
-        sum(any(touch(one, span) for span in spans) for one in cited) if spans else None,
+        sum(any(overlap(place, span) for span in spans) for place in cited) if spans else None,
         len(spans),
-        sum(any(touch(one, span) for one in cited) for span in spans),
+        sum(any(overlap(place, span) for place in cited) for span in spans),
         len(answer.statements),
-        sum(not one.supported for one in answer.statements),
+        sum(not statement.supported for statement in answer.statements),
         answer.dropped,
     )
 
 
-def touch(one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
-    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
+def overlap(a: tuple[str, int, int], b: tuple[str, int, int]) -> bool:
+    return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
 
 
 def share(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def told(found: list[Row]) -> dict[str, float | None]:
-    """The figures of one source and route."""
-    answered = ("answered", "contradictory")
-    with_answer = [one for one in found if one.answerable]
-    without = [one for one in found if not one.answerable]
-    known = [one for one in with_answer if one.touching is not None]
-    said = [one for one in known if one.status in answered]
+def summarise(listed: Sequence[Row]) -> dict[str, float | None]:
+    """The figures of one dataset and route."""
+    with_answer = [row for row in listed if row.answerable]
+    without = [row for row in listed if not row.answerable]
+    known = [row for row in with_answer if row.overlapping is not None]
+    answered = [row for row in known if row.status in ANSWERED]
+    certified = [row for row in listed if row.status == "not_found" and row.coverage < 1]
     return {
-        "n": len(found),
-        "precision": share(sum(one.touching or 0 for one in said), sum(one.citations for one in said)),
-        "recall": share(sum(one.touched for one in known), sum(one.spans for one in known)),
-        "recall_answered": share(sum(one.touched for one in said), sum(one.spans for one in said)),
-        "exact": share(sum(one.exact for one in found), sum(one.citations for one in found)),
-        "unsupported": share(sum(one.unsupported for one in found), sum(one.statements for one in found)),
-        "answered": share(sum(one.status in answered for one in with_answer), len(with_answer)),
-        "false_refused": share(sum(one.status not in answered for one in with_answer), len(with_answer)),
-        "refused": share(sum(one.status not in answered for one in without), len(without)),
-        "false_found": share(sum(one.status in answered for one in without), len(without)),
-        "in_part": share(sum(one.status == "not_retrieved" for one in found), len(found)),
-        "contradictory": share(sum(one.status == "contradictory" for one in found), len(found)),
-        "certified": sum(one.status == "not_found" and one.coverage < 1 for one in found),
-        "certified_wrongly": sum(one.status == "not_found" and one.coverage < 1 and one.answerable for one in found),
+        "n": len(listed),
+        "precision": share(sum(row.overlapping or 0 for row in answered), sum(row.citations for row in answered)),
+        "recall": share(sum(row.cited_spans for row in known), sum(row.spans for row in known)),
+        "recall_answered": share(sum(row.cited_spans for row in answered), sum(row.spans for row in answered)),
+        "exact": share(sum(row.exact for row in listed), sum(row.citations for row in listed)),
+        "unsupported": share(sum(row.unsupported for row in listed), sum(row.statements for row in listed)),
+        "answered": share(sum(row.status in ANSWERED for row in with_answer), len(with_answer)),
+        "false_refused": share(sum(row.status not in ANSWERED for row in with_answer), len(with_answer)),
+        "refused": share(sum(row.status not in ANSWERED for row in without), len(without)),
+        "false_found": share(sum(row.status in ANSWERED for row in without), len(without)),
+        "in_part": share(sum(row.status == "not_retrieved" for row in listed), len(listed)),
+        "contradictory": share(sum(row.status == "contradictory" for row in listed), len(listed)),
+        "certified": len(certified),
+        "certified_wrongly": sum(row.answerable for row in certified),
     }
 
 
@@ -154,32 +167,29 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     routes = options.routes.split(",")
-    found: list[Row] = []
+    embedder = None if options.dense == "off" else load_embedder()
+    reranker = None if options.reader == "off" else MiniLMReranker()
+    everything: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
-        reader = None if options.reader == "off" else MiniLMReranker()
-        backend = EmbeddedBackend(None if options.dense == "off" else load_embedder(), reader)
         for folder in options.folders:
-            mine = list(rows(folder, routes, options.limit, options.index or Path(scratch), backend))
-            found += mine
+            own = list(rows(folder, routes, options.limit, options.index or Path(scratch), embedder, reranker))
+            everything += own
             if not options.json:
-                print_table(folder.name, mine, routes)
+                print_table(folder.name, own, routes)
     if options.json:
-        print(json.dumps([asdict(one) for one in found]))
+        print(json.dumps([asdict(row) for row in everything]))
     elif len(options.folders) > 1:
-        print_table("all", found, routes)
+        print_table("all", everything, routes)
 
 
-def print_table(name: str, found: Iterable[Row], routes: list[str]) -> None:
-    listed = list(found)
-    columns = list(told([]))
-    print(f"\n{name:18}" + "".join(f"{column.replace('_', ' '):>16}" for column in columns))
+def print_table(name: str, listed: Sequence[Row], routes: Sequence[str]) -> None:
+    print(f"\n{name:18}" + "".join(f"{column.replace('_', ' '):>19}" for column in summarise([])))
     for route in routes:
-        values = told([one for one in listed if one.route == route])
+        values = summarise([row for row in listed if row.route == route]).values()
         cells = [
-            "–" if value is None else f"{value:.3f}" if isinstance(value, float) else f"{value}"
-            for value in values.values()
+            "–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in values
         ]
-        print(f"{route:18}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
+        print(f"{route:18}" + "".join(f"{cell:>19}" for cell in cells), flush=True)
 
 
 if __name__ == "__main__":

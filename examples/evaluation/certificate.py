@@ -1,12 +1,12 @@
-"""How far can "not in these documents" be trusted when not everything was read? Coverage as told, against the truth.
+"""How reliable is "not in these documents" when not everything was read? Reported coverage against the truth.
 
     python examples/evaluation/certificate.py DIR... [--dense off] [--index FOLDER]
 
-Each DIR is a dataset as lcrag.comparison.dataset reads it. For each question with known evidence and each budget of
-chunk_rag that is smaller than the corpus, the coverage that ``lcrag ask`` would tell is set beside whether the evidence
-really lies within that budget. Printed for thresholds: how many (question, budget) pairs reach it, and in how many of
-those the evidence had been read. The estimator's weights were fitted on questions like these;
-``examples/estimator/evaluate.py`` tells how it does on documents that it has not seen.
+Each DIR is a dataset as lcrag.comparison.dataset reads it. For each question with known evidence, and each budget of
+chunk_rag that is smaller than the corpus, it compares the coverage that ``lcrag ask`` would report with whether the
+evidence really is within that budget. For each threshold it prints how many pairs of question and budget reach it, and
+in how many of these the evidence had been read. The estimator's weights were fitted on questions like these;
+``examples/estimator/evaluate.py`` reports how it does on documents that it has not seen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from gold import ranked
+from gold import rank_questions
 
 from lcrag.comparison.dataset import load
 from lcrag.planning.estimate import estimate
@@ -38,17 +38,17 @@ def main() -> None:
     pairs: list[tuple[str, float, bool]] = []
     with tempfile.TemporaryDirectory() as scratch:
         for folder in options.folders:
-            for _, ranking, gold in ranked(load(folder), embedder, options.index or Path(scratch)):
-                found = estimate(ranking)
+            for _, ranking, gold in rank_questions(load(folder), embedder, options.index or Path(scratch)):
+                estimated = estimate(ranking)
                 for budget in BUDGETS:
                     if gold is not None and budget < ranking.size.tokens:
-                        pairs.append((folder.name, found.covered(budget), gold.covered(budget)))
+                        pairs.append((folder.name, estimated.covered(budget), gold.covered(budget)))
     print(f"{'':16}" + "".join(f"{'at ' + str(threshold):>18}" for threshold in THRESHOLDS))
-    for name in [*sorted({name for name, _, _ in pairs}), "all"]:
+    for name in [*sorted({folder for folder, _, _ in pairs}), "all"]:
         cells = []
         for threshold in THRESHOLDS:
-            held = [true for source, told, true in pairs if name in (source, "all") and told >= threshold]
-            cells.append(f"{sum(held) / len(held):.3f} of {len(held)}" if held else "–")
+            read = [truth for folder, p, truth in pairs if name in (folder, "all") and p >= threshold]
+            cells.append(f"{sum(read) / len(read):.3f} of {len(read)}" if read else "–")
         print(f"{name:16}" + "".join(f"{cell:>18}" for cell in cells))
 
 

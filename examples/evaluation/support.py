@@ -1,4 +1,4 @@
-"""Is a statement that a source supports told from one that it nearly does? Pairs made of gold evidence.
+"""Does the check of a statement against its source separate true from nearly true? Pairs made from gold evidence.
 
     python examples/evaluation/support.py DIR... [--pairs 500] [--json]
 
@@ -121,7 +121,7 @@ def _declared(question: str, answer: str) -> str | None:
 
 
 def _shortened(text: str) -> str | None:
-    """Without what stands in brackets or between two commas."""
+    """Without the text in brackets or between two commas."""
     made = re.sub(r"\s*\([^)]*\)", "", text)
     made = re.sub(r",\s[^,.;]{8,80},(?=\s)", "", made, count=1)
     return made if made != text and len(stems(made)) >= 4 else None
@@ -179,14 +179,14 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=500)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    draw = random.Random(0)
-    every = [pair for folder in options.folders for pair in pairs(load(folder), draw)]
+    r = random.Random(0)
+    every = [pair for folder in options.folders for pair in pairs(load(folder), r)]
     half = options.pairs // 2
-    made = [
-        *_even([one for one in every if one.holds], half, draw),
-        *_even([one for one in every if not one.holds], half, draw),
+    drawn = [
+        *_even([pair for pair in every if pair.holds], half, r),
+        *_even([pair for pair in every if not pair.holds], half, r),
     ]
-    report = evaluate(made)
+    report = evaluate(drawn)
     report["contradictory"] = contradictory(every)
     if options.json:
         print(json.dumps(report, indent=2))
@@ -208,24 +208,24 @@ def main() -> None:
         print(f"  {x:.3f} {y:.3f} {t:.2f}")
 
 
-def contradictory(made: list[Pair]) -> dict[str, dict[str, float]]:
+def contradictory(drawn: list[Pair]) -> dict[str, dict[str, float]]:
     """By kind, the share of pairs of two different texts that are called contradictory."""
     report = {}
-    for kind in dict.fromkeys(pair.kind for pair in made if pair.quoted):
-        mine = [
+    for kind in dict.fromkeys(pair.kind for pair in drawn if pair.quoted):
+        contradicts = [
             disagree(pair.question, pair.text, pair.statement) is not None
-            for pair in made
+            for pair in drawn
             if pair.quoted and pair.kind == kind
         ]
-        report[kind] = {"n": len(mine), "share": float(np.mean(mine))}
+        report[kind] = {"n": len(contradicts), "share": float(np.mean(contradicts))}
     return report
 
 
-def _even(listed: list[Pair], count: int, draw: random.Random) -> list[Pair]:
+def _even(pairs: list[Pair], count: int, draw: random.Random) -> list[Pair]:
     """As many of each kind as there are, up to ``count`` in all."""
     by_kind: dict[str, list[Pair]] = {}
-    for one in listed:
-        by_kind.setdefault(one.kind, []).append(one)
+    for pair in pairs:
+        by_kind.setdefault(pair.kind, []).append(pair)
     for group in by_kind.values():
         draw.shuffle(group)
     taken: list[Pair] = []
@@ -236,16 +236,16 @@ def _even(listed: list[Pair], count: int, draw: random.Random) -> list[Pair]:
     return taken
 
 
-def evaluate(made: list[Pair]) -> dict:
+def evaluate(drawn: list[Pair]) -> dict:
     embedder = load_embedder()
-    vectors = embedder.embed([text for pair in made for text in (pair.statement, pair.text)])
+    vectors = embedder.embed([text for pair in drawn for text in (pair.statement, pair.text)])
     cosines = (vectors[0::2] * vectors[1::2]).sum(axis=1)
-    labels = np.array([pair.holds for pair in made])
-    fit = np.array([pair.fitted for pair in made])
-    found = [support.judge(pair.statement, pair.text, pair.near) for pair in made]
+    labels = np.array([pair.holds for pair in drawn])
+    fit = np.array([pair.fitted for pair in drawn])
+    judgements = [support.judge(pair.statement, pair.text, pair.near) for pair in drawn]
     # The best windows of the text are what lcrag looks at; here the text is one sentence.
-    share = np.array([one.score for one in found])
-    agrees = np.array([not one.missing and not one.denies for one in found])
+    share = np.array([judgement.score for judgement in judgements])
+    agrees = np.array([not judgement.missing and not judgement.denies for judgement in judgements])
     scores = {
         "words shared": share,
         "cosine": cosines,
@@ -267,18 +267,18 @@ def evaluate(made: list[Pair]) -> dict:
             "false_drop": float((~passed[rest]).mean()),
         }
     shipped = {}
-    for kind in Counter(pair.kind for pair in made):
-        mine = [one.holds for one, pair in zip(found, made, strict=True) if pair.kind == kind]
+    for kind in Counter(pair.kind for pair in drawn):
+        mine = [judgement.holds for judgement, pair in zip(judgements, drawn, strict=True) if pair.kind == kind]
         shipped[kind] = {"n": len(mine), "supported": float(np.mean(mine))}
     for holds, name in ((True, "all that hold"), (False, "all that do not")):
-        mine = [one.holds for one, pair in zip(found, made, strict=True) if pair.holds == holds]
+        mine = [judgement.holds for judgement, pair in zip(judgements, drawn, strict=True) if pair.holds == holds]
         shipped[name] = {"n": len(mine), "supported": float(np.mean(mine))}
     false, true, thresholds = roc_curve(labels, scores["words and facts"])
     step = max(1, len(false) // 15)
     roc = [
         (float(x), float(y), float(min(t, 1.0))) for x, y, t in list(zip(false, true, thresholds, strict=True))[::step]
     ]
-    return {"pairs": len(made), "scores": rows, "shipped": shipped, "roc": roc}
+    return {"pairs": len(drawn), "scores": rows, "shipped": shipped, "roc": roc}
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ SPEAKERS = (
     "Professor B",
 )
 DIALOGUE = 0.12
-"""Share of documents that are told as a dialogue, a turn a sentence or two."""
+"""Share of documents that are written as a dialogue, with a sentence or two a turn."""
 
 
 class Remembered:
@@ -167,10 +167,10 @@ def prepared(source: str, examples: list[dict[str, Any]], folder: Path) -> dict[
                     hits = retrieve(
                         remembered, example["q"], embedder=remembered, depth_tokens=LOOKED_THROUGH * 128
                     ).hits
-                    told = [numbered[hit.chunk.document_id, hit.chunk.start] for hit in hits]
+                    ranked_numbers = [numbered[hit.chunk.document_id, hit.chunk.start] for hit in hits]
                     entry["negatives"] = [
                         at
-                        for at in told
+                        for at in ranked_numbers
                         if not (chunks[at][0] == number and chunks[at][1] < own[1] and own[0] < chunks[at][2])
                         and not any(gold in normal(listed[at].text) for gold in golds[example["q"]] if gold)
                     ][:NEGATIVES]
@@ -180,7 +180,7 @@ def prepared(source: str, examples: list[dict[str, Any]], folder: Path) -> dict[
 
 
 def around(text: str, start: int, end: int) -> tuple[int, int]:
-    """The sentences that the span lies in."""
+    """The sentences that hold the span."""
     base = max(0, start - 4000)
     held = [(a + base, b + base) for a, b in sentences(text[base : end + 4000]) if a + base < end and start < b + base]
     first = held[0][0]

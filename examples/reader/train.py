@@ -58,7 +58,7 @@ class Window:
 
 @dataclass
 class Row:
-    """A question beside a window; places of answer and evidence in the window's pieces, half-open, (0, 0) for none."""
+    """A question with a window; places of answer and evidence in the window's pieces, half-open, (0, 0) for none."""
 
     question: np.ndarray
     window: Window
@@ -108,7 +108,7 @@ class Examples:
         for question in made["questions"]:
             whole = (question["document"], *question["passage"])
             if "answer" not in question:
-                if source != "nq":  # there: a passage drawn at random, which is told apart without reading
+                if source != "nq":  # there: a random passage, which is too easy
                     planned.append((question, [whole], []))
                     wanted[whole] = None
                 continue
@@ -267,7 +267,7 @@ def loss_of(
 
 
 def spans_of(tokens: torch.Tensor, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scores of start and end over the text and the first token, which stands for "not here"."""
+    """Scores of start and end over the text and the first token, which means "not here"."""
     allowed = batch["text"].clone()
     allowed[:, 0] = True
     return tuple(tokens[..., side].masked_fill(~allowed, -1e4) for side in (0, 1))  # type: ignore[return-value]
@@ -434,7 +434,7 @@ def judged(
 def summed(entries: list[tuple[bool, float, bool, float, bool]]) -> dict[str, float]:
     yes = [entry for entry in entries if entry[0]]
     no = [entry for entry in entries if not entry[0]]
-    told = {
+    figures = {
         "questions": len(entries),
         "exact": sum(entry[2] for entry in yes) / len(yes),
         "f1": sum(entry[3] for entry in yes) / len(yes),
@@ -442,8 +442,8 @@ def summed(entries: list[tuple[bool, float, bool, float, bool]]) -> dict[str, fl
     }
     if no:
         won = sum((a[1] > b[1]) + 0.5 * (a[1] == b[1]) for a in yes for b in no)
-        told["auroc"] = won / (len(yes) * len(no))
-    return {name: round(value, 3) for name, value in told.items()}
+        figures["auroc"] = won / (len(yes) * len(no))
+    return {name: round(value, 3) for name, value in figures.items()}
 
 
 def stored(model: Reranker) -> dict[str, torch.Tensor]:
@@ -465,7 +465,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--rank", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--start", type=Path, help="an adapter to go on from")
+    parser.add_argument("--start", type=Path, help="an adapter to start from")
     parser.add_argument("--questions", type=int, default=32, help="of a batch")
     parser.add_argument("--seconds", type=float, default=1e9, help="at most, for all of the training")
     options = parser.parse_args()

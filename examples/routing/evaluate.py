@@ -5,21 +5,26 @@
 Each DIR is a dataset as lcrag.comparison.dataset reads it. A question is right when the answer holds one of the right
 answers or cites its evidence; one without an answer when nothing is found. On the documents of one half a Profile is
 fitted: use is what share of the answers were right of those whose evidence was likely read. On the other half, and then
-the other way round, the router chooses with it; beside it stand every constant route, a random one, a choice by the
-question's words (TF-IDF, ridge), and the oracle. ``--outcomes`` keeps what was asked, which is most of the time.
+the other way round, the router chooses with it. It is compared with every constant route, a random one, a choice by the
+question's words (TF-IDF, ridge), and the oracle. ``--outcomes`` keeps the answers, which take most of the
+time, in a file.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
+
 import numpy as np
 import numpy.typing as npt
+from gold import by_documents
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import Ridge
 
@@ -31,8 +36,8 @@ from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile
 from lcrag.planning.router import choose
 from lcrag.session import Session
-from lcrag.types import Answer, CorpusSize, Curve, Estimate, Event, Pipeline, Policy, Prefer, Profile, Settings
-from pipelines import ChunkRag, FullContext
+from lcrag.types import Answer, CorpusSize, Curve, Estimate, Policy, Prefer, Profile, Settings
+from pipelines import ChunkRag, FullContext, Pipeline, Run
 
 ROUTES: tuple[Pipeline, ...] = (
     *(ChunkRag(tokens) for tokens in (500, 1000, 2000, 4000, 8000)),
@@ -43,15 +48,11 @@ PREFERS: tuple[Prefer, ...] = ("quality", "balanced", "speed")
 BOOTSTRAP = 2000
 
 
-def quiet(event: Event) -> None:
-    """Progress is not shown."""
-
-
 def right(question: Question, answer: Answer, sources: dict[str, str]) -> bool:
     if question.unanswerable:
         return answer.status in ("not_found", "not_retrieved")
-    said = " ".join(answer.text.lower().split())
-    if any(" ".join(one.lower().split()) in said for one in question.answers if one.strip()):
+    text = " ".join(answer.text.lower().split())
+    if any(" ".join(answered.lower().split()) in text for answered in question.answers if answered.strip()):
         return True
     return any(
         Path(sources[citation.document_id]) == span.doc and citation.start < span.end and span.start < citation.end
@@ -61,25 +62,26 @@ def right(question: Question, answer: Answer, sources: dict[str, str]) -> bool:
 
 
 def asked(folder: Path, limit: int, indexes: Path | None, done: set[str]) -> Iterator[dict[str, Any]]:
-    """What came of every route for the first ``limit`` questions of each dataset, spread over its documents."""
+    """The outcome of every route for ``limit`` questions of each dataset, spread over its documents."""
     questions = load(folder)
     step = max(1, len(questions) // limit)
-    by_docs: dict[tuple[Path, ...], list[Question]] = {}
-    for question in questions[::step][:limit]:
-        if question.id not in done and (question.evidence or question.unanswerable) and not question.options:
-            by_docs.setdefault(question.docs, []).append(question)
-    for docs, several in by_docs.items():
+    sample = [
+        question
+        for question in questions[::step][:limit]
+        if question.id not in done and (question.evidence or question.unanswerable) and not question.options
+    ]
+    for docs, group in by_documents(sample).items():
         key = key_of(docs)
         settings = Settings(tuple(map(str, docs)), index=indexes / key if indexes else None, backend="embedded")
-        with Session.open(settings, quiet) as session:
+        with Session.open(settings) as session:
             sources = {document: source for document, source, _ in session.corpus.documents()}
-            for question in several:
-                found = estimate(session.rank(question.question))
+            for question in group:
+                ranking = session.rank(question.question)
+                estimated = estimate(ranking, reranker=session.reranker is not None)
                 routes = []
                 for route in ROUTES:
-                    answer = route.answer(
-                        question.question, session.corpus, session.rank(question.question), session.backend, quiet
-                    )
+                    run = Run(question.question, session.corpus, ranking, session.backend, session.reranker)
+                    answer = route.answer(run)
                     routes.append([right(question, answer, sources), answer.usage.input_tokens])
                 yield {
                     "id": question.id,
@@ -87,14 +89,14 @@ def asked(folder: Path, limit: int, indexes: Path | None, done: set[str]) -> Ite
                     "docs": key,
                     "question": question.question,
                     "unanswerable": question.unanswerable,
-                    "estimate": asdict(found),
+                    "estimate": asdict(estimated),
                     "size": asdict(session.corpus.size),
                     "routes": routes,
                 }
 
 
 def fit(rows: Sequence[dict[str, Any]]) -> Profile:
-    """Use where the evidence was likely read, and what is said where there is none, by the tokens read."""
+    """Use where the evidence was likely read, and refusals where there is none, by the tokens read."""
     base = builtin_profile("embedded", "extractive", 4_000_000)
     use: dict[str, Curve] = {}
     absent: dict[str, Curve] = {}
@@ -133,8 +135,8 @@ def covered(row: dict[str, Any], tokens: int, surroundings: str) -> float:
 
 
 def estimate_of(row: dict[str, Any]) -> Estimate:
-    told = dict(row["estimate"])
-    return Estimate(**{**told, "coverage": tuple((k, p) for k, p in told["coverage"])})
+    stored = dict(row["estimate"])
+    return Estimate(**{**stored, "coverage": tuple((k, p) for k, p in stored["coverage"])})
 
 
 def routed(row: dict[str, Any], profile: Profile, prefer: Prefer) -> int:
@@ -147,10 +149,10 @@ def by_words(train: Sequence[dict[str, Any]], test: Sequence[dict[str, Any]]) ->
     """The route that ridge over TF-IDF of the question expects most of, tokens priced as the router prices them."""
     words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     seen = words.fit_transform([row["question"] for row in train])
-    gains = np.array([[one for one, _ in row["routes"]] for row in train], dtype=float)
-    tokens = np.array([[read for _, read in row["routes"]] for row in train]).mean(axis=0)
-    told = Ridge(3.0).fit(seen, gains).predict(words.transform([row["question"] for row in test]))
-    return [int(place) for place in (told - 0.02 * np.log2(1 + tokens / 500)).argmax(axis=1)]
+    gains = np.array([[right for right, _ in row["routes"]] for row in train], dtype=float)
+    tokens = np.array([[tokens_read for _, tokens_read in row["routes"]] for row in train]).mean(axis=0)
+    expected = Ridge(3.0).fit(seen, gains).predict(words.transform([row["question"] for row in test]))
+    return [int(place) for place in (expected - 0.02 * np.log2(1 + tokens / 500)).argmax(axis=1)]
 
 
 def table(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -211,16 +213,18 @@ def main() -> None:
             if args.outcomes:
                 with args.outcomes.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(row) + "\n")
-    found = table(rows)
+    if len({int(row["docs"], 16) % 2 for row in rows}) < 2:
+        sys.exit("all documents are in one half: name more datasets, or raise --limit")
+    routes = table(rows)
     if args.json:
-        print(json.dumps({"questions": len(rows), "routes": found}))
+        print(json.dumps({"questions": len(rows), "routes": routes}))
         return
     print(f"{len(rows)} questions\n{'route':22}{'rate':>7}{'tokens':>9}{'points over the best constant':>34}")
-    for one in found:
-        low, high = (100 * edge for edge in one["ci95"])
+    for route in routes:
+        low, high = (100 * edge for edge in route["ci95"])
         print(
-            f"{one['route']:22}{one['rate']:>7.3f}{one['tokens']:>9,.0f}"
-            f"{100 * one['difference']:>+14.1f}  [{low:+.1f}, {high:+.1f}]"
+            f"{route['route']:22}{route['rate']:>7.3f}{route['tokens']:>9,.0f}"
+            f"{100 * route['difference']:>+14.1f}  [{low:+.1f}, {high:+.1f}]"
         )
 
 

@@ -4,9 +4,9 @@
 
 FILE has one question a line: ``id, question, doc`` (below DOCS), ``length``, ``task_type`` and, for each model, the
 probability that its published answer is right under ``full_context`` and under ``chunk_rag``. Documents are dealt into
-five folds; for each fold a Profile per model is fitted on the other four and chooses on the fifth. What it sees of a
-question there is the text: the numbers of its Estimate under lcrag's own ranking, and what kind of question the words
-make it. The kinds are learned from ``task_type`` of the four folds; that of the fifth is never looked at.
+five folds; for each fold a Profile per model is fitted on the other four and chooses on the fifth. There it sees only
+the text of a question: the features of its Estimate under lcrag's own ranking, and the kind of question that its words
+suggest. The kinds are learned from ``task_type`` of the four folds; that of the fifth is never used.
 
 A Profile holds each model's use curves in both surroundings (a point for each length) and, in ``shift``, what the
 features add to P(correct) of consecutive text: a ridge regression of the difference between the routes, pooled over the
@@ -32,10 +32,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GroupKFold
 
 from lcrag.planning.estimate import estimate
-from lcrag.planning.profile import builtin_profile, shifted, used
+from lcrag.planning.profile import builtin_profile
 from lcrag.planning.router import choose
+from lcrag.planning.use import shifted, used
 from lcrag.session import Session
-from lcrag.types import Estimate, Event, Forecast, Policy, Prefer, Profile, Settings, Surroundings
+from lcrag.types import Estimate, Forecast, Policy, Prefer, Profile, Settings, Surroundings
 
 FOLDS = 5
 ROUTES = ("full_context", "chunk_rag")
@@ -94,18 +95,14 @@ def load(file: Path, docs: Path, kept: Path | None) -> Data:
     )
 
 
-def quiet(event: Event) -> None:
-    """Progress is not shown."""
-
-
 def estimates(rows: list[dict[str, Any]], docs: Path) -> Iterator[tuple[str, dict[str, float]]]:
     """The numbers of each question's Estimate, by lcrag's own index of its document."""
     for doc in sorted({row["doc"] for row in rows}):
-        with Session.open(Settings((str(docs / doc),), dense="on"), quiet) as session:
+        with Session.open(Settings((str(docs / doc),), dense="on")) as session:
             for row in (row for row in rows if row["doc"] == doc):
-                found = estimate(session.rank(row["question"]))
-                told = {"diffusion": found.diffusion, "answerable": found.answerable}
-                yield row["id"], {**found.features, **told, "scope": math.log(1 + found.scope_tokens)}
+                estimated = estimate(session.rank(row["question"]))
+                others = {"diffusion": estimated.diffusion, "answerable": estimated.answerable}
+                yield row["id"], {**estimated.features, **others, "scope": math.log(1 + estimated.scope_tokens)}
 
 
 def kinds(data: Data, train: npt.NDArray[np.intp], places: npt.NDArray[np.intp]) -> Array:
@@ -124,11 +121,11 @@ def kinds(data: Data, train: npt.NDArray[np.intp], places: npt.NDArray[np.intp])
 
 def kinds_for(data: Data, train: npt.NDArray[np.intp], test: npt.NDArray[np.intp]) -> Array:
     """P(task) of all questions of both: those in ``train`` by folds within it, so that both err alike."""
-    found = np.zeros((len(data.rows), len(set(data.task[train]))))
-    found[test] = kinds(data, train, test)
+    p = np.zeros((len(data.rows), len(set(data.task[train]))))
+    p[test] = kinds(data, train, test)
     for fit, rest in GroupKFold(FOLDS).split(train, groups=data.doc[train]):
-        found[train[rest]] = kinds(data, train[fit], train[rest])
-    return found
+        p[train[rest]] = kinds(data, train[fit], train[rest])
+    return p
 
 
 def inputs(data: Data, tasks: Array) -> Array:
@@ -164,9 +161,9 @@ def fit(data: Data, train: npt.NDArray[np.intp], seen: Array, penalty: float, ti
 def routed(data: Data, profiles: dict[str, Profile], place: int, seen: Array, prefer: Prefer = "quality") -> list[bool]:
     """For each model, whether the router takes full context."""
     features = {f"x{number}": float(value) for number, value in enumerate(seen[place])}
-    found = Estimate(0.5, 100, ((1000, 0.5),), 1.0, features)
+    estimated = Estimate(0.5, 100, ((1000, 0.5),), 1.0, features)
     tokens = TOKENS[str(data.length[place])]
-    taken = []
+    chosen = []
     routes: tuple[tuple[str, Surroundings, int], ...] = (
         ("full_context", "consecutive", tokens),
         ("chunk_rag", "retrieved", RAG_TOKENS),
@@ -174,11 +171,13 @@ def routed(data: Data, profiles: dict[str, Profile], place: int, seen: Array, pr
     for model in data.models:
         profile = profiles[model]
         forecasts = [
-            Forecast(route, {}, read, 64, 1, 0.0, used(profile, where, tokens) + shifted(profile, where, found), True)
+            Forecast(
+                route, {}, read, 64, 1, 0.0, used(profile, where, tokens) + shifted(profile, where, estimated), True
+            )
             for route, where, read in routes
         ]
-        taken.append(choose(forecasts, Policy(prefer), profile.window).pipeline == "full_context")
-    return taken
+        chosen.append(choose(forecasts, Policy(prefer), profile.window).pipeline == "full_context")
+    return chosen
 
 
 def gain(data: Data, places: npt.NDArray[np.intp], full: npt.NDArray[np.bool_]) -> float:
@@ -189,7 +188,7 @@ def choices(data: Data, fold: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.
     """What each way to choose takes for each question and model, every fold chosen for by the others."""
     shape = data.p.shape[:2]
     names = ("router", "router, balanced", "tf-idf", "per task type", "better constant, learned")
-    made = {name: np.zeros(shape, bool) for name in names}
+    chosen = {name: np.zeros(shape, bool) for name in names}
     difference = data.p[:, :, 0] - data.p[:, :, 1]
     for number in range(FOLDS):
         train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
@@ -197,14 +196,14 @@ def choices(data: Data, fold: npt.NDArray[np.intp]) -> dict[str, npt.NDArray[np.
         penalty, times = tuned(data, train, seen)
         profiles = fit(data, train, seen, penalty, times)
         for place in test:
-            made["router"][place] = routed(data, profiles, int(place), seen)
-            made["router, balanced"][place] = routed(data, profiles, int(place), seen, "balanced")
+            chosen["router"][place] = routed(data, profiles, int(place), seen)
+            chosen["router, balanced"][place] = routed(data, profiles, int(place), seen, "balanced")
             alike = train[data.length[train] == data.length[place]]
-            made["better constant, learned"][place] = difference[alike].mean(axis=0) > 0
+            chosen["better constant, learned"][place] = difference[alike].mean(axis=0) > 0
             same = alike[data.task[alike] == data.task[place]]
-            made["per task type"][place] = difference[same].mean(axis=0) > 0
-        made["tf-idf"][test] = by_words(data, train, test)
-    return made
+            chosen["per task type"][place] = difference[same].mean(axis=0) > 0
+        chosen["tf-idf"][test] = by_words(data, train, test)
+    return chosen
 
 
 def tuned(data: Data, train: npt.NDArray[np.intp], seen: Array) -> tuple[float, float]:
@@ -212,12 +211,12 @@ def tuned(data: Data, train: npt.NDArray[np.intp], seen: Array) -> tuple[float, 
     scores = {}
     for penalty in PENALTIES:
         for times in AMPLIFIED:
-            got = []
+            gains = []
             for fitted, rest in GroupKFold(FOLDS).split(train, groups=data.doc[train]):
                 profiles = fit(data, train[fitted], seen, penalty, times)
                 full = np.array([routed(data, profiles, int(place), seen) for place in train[rest]])
-                got.append(gain(data, train[rest], full))
-            scores[penalty, times] = float(np.mean(got))
+                gains.append(gain(data, train[rest], full))
+            scores[penalty, times] = float(np.mean(gains))
     return max(scores, key=lambda pair: scores[pair])
 
 
@@ -229,8 +228,8 @@ def by_words(data: Data, train: npt.NDArray[np.intp], test: npt.NDArray[np.intp]
     mean = {length: difference[train][data.length[train] == length].mean(axis=0) for length in TOKENS}
     rest = difference[train].mean(axis=1) - np.array([mean[length].mean() for length in data.length[train]])
     model = Ridge(10.0).fit(words.fit_transform([texts[place] for place in train]), rest)
-    told = model.predict(words.transform([texts[place] for place in test]))
-    return np.array([mean[length] + value > 0 for length, value in zip(data.length[test], told, strict=True)])
+    predicted = model.predict(words.transform([texts[place] for place in test]))
+    return np.array([mean[length] + value > 0 for length, value in zip(data.length[test], predicted, strict=True)])
 
 
 def table(data: Data, repeats: int) -> dict[str, Any]:
@@ -240,27 +239,27 @@ def table(data: Data, repeats: int) -> dict[str, Any]:
     for repeat in range(repeats):
         dealt = np.random.default_rng(repeat).permutation(len(docs)) % FOLDS
         runs.append(choices(data, np.array([dealt[docs.index(doc)] for doc in data.doc])))
-    made = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
-    made["full_context"], made["chunk_rag"] = np.ones(data.p.shape[:2]), np.zeros(data.p.shape[:2])
-    made["oracle"] = (data.p[:, :, 0] > data.p[:, :, 1]).astype(float)
+    chosen = {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
+    chosen["full_context"], chosen["chunk_rag"] = np.ones(data.p.shape[:2]), np.zeros(data.p.shape[:2])
+    chosen["oracle"] = (data.p[:, :, 0] > data.p[:, :, 1]).astype(float)
     better = np.zeros(data.p.shape[:2])
     for length in TOKENS:
         here = data.length == length
         better[here] = data.p[here, :, 0].mean(axis=0) > data.p[here, :, 1].mean(axis=0)
-    made["better constant per model"] = better
+    chosen["better constant per model"] = better
     result: dict[str, Any] = {"models": data.models, "repeats": repeats, "lengths": {}}
     for length in TOKENS:
         here = np.flatnonzero(data.length == length)
-        got = {name: full * data.p[:, :, 0] + (1 - full) * data.p[:, :, 1] for name, full in made.items()}
-        base = got["better constant per model"]
+        p = {name: full * data.p[:, :, 0] + (1 - full) * data.p[:, :, 1] for name, full in chosen.items()}
+        base = p["better constant per model"]
         result["lengths"][length] = {
             name: {
-                "p": float(got[name][here].mean()),
-                "full_context": float(made[name][here].mean()),
-                "difference": float((got[name] - base)[here].mean()),
-                "ci95": interval((got[name] - base)[here].mean(axis=1), data.doc[here]),
+                "p": float(p[name][here].mean()),
+                "full_context": float(chosen[name][here].mean()),
+                "difference": float((p[name] - base)[here].mean()),
+                "ci95": interval((p[name] - base)[here].mean(axis=1), data.doc[here]),
             }
-            for name in sorted(made, key=lambda name: float(got[name][here].mean()))
+            for name in sorted(chosen, key=lambda name: float(p[name][here].mean()))
         }
     return result
 
@@ -290,10 +289,10 @@ def main() -> None:
         return
     for length, routes in result["lengths"].items():
         print(f"\n{length:28}{'mean p':>8}{'full':>7}{'points over the better constant':>34}")
-        for name, one in routes.items():
-            low, high = (100 * edge for edge in one["ci95"])
-            told = f"{100 * one['difference']:+.1f}  [{low:+.1f}, {high:+.1f}]"
-            print(f"{name:28}{one['p']:>8.3f}{one['full_context']:>7.0%}{told:>34}")
+        for name, figures in routes.items():
+            low, high = (100 * edge for edge in figures["ci95"])
+            difference = f"{100 * figures['difference']:+.1f}  [{low:+.1f}, {high:+.1f}]"
+            print(f"{name:28}{figures['p']:>8.3f}{figures['full_context']:>7.0%}{difference:>34}")
 
 
 if __name__ == "__main__":

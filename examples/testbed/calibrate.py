@@ -20,16 +20,15 @@ from rank_bm25 import BM25Plus
 from tokenizers import Tokenizer
 from worlds import FRAME_TOKENS, HERE, LCRAG_ROLES, Example, correct, example
 
+from lcrag.backends import open_backend
 from lcrag.calibrate.calibrate import calibrate
 from lcrag.calibrate.outcomes import Outcomes
 from lcrag.calibrate.probes import Probe
 from lcrag.planning.profile import save_profile, to_object
 from lcrag.report.calibration import profile_report
-from lcrag.serve.look import look
-from lcrag.session import Settings, identity_of, open_backend
 from lcrag.text.prompts import fence
 from lcrag.text.words import stems
-from lcrag.types import Event, Kind, Passage, Role, Surroundings, Task
+from lcrag.types import Kind, Passage, Role, Settings, Surroundings, Task, ignore
 
 TASKS: Final[dict[Kind, tuple[str, ...]]] = {
     "fact": ("single",),
@@ -74,7 +73,7 @@ class WorldProbes:
         return Probe(kind, asked_for, lambda text: correct(right, text), scope)
 
     def _best(self, made: Example, tokens: int) -> tuple[Passage, ...]:
-        """The passages with the evidence, and those that rank highest beside them, in their order."""
+        """The passages with the evidence, and the highest-ranked others, in their order."""
         ranking = BM25Plus([stems(passage.text) or [""] for passage in made.passages])
         scores = ranking.get_scores(stems(made.question))
         needed = set(made.needed)
@@ -104,29 +103,25 @@ def notes_in(prompt: str) -> tuple[str, ...]:
     return (prompt.partition("<notes>\n")[2].partition("\n</notes>")[0],)
 
 
-def say(event: Event) -> None:
-    """Progress is not shown."""
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Calibrates lcrag on the test bed's reading model.")
     parser.add_argument("--base-url", help="where it is served; what lcrag up started otherwise")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--outcomes", type=Path, help="keep what was asked in this file, and go on from it")
+    parser.add_argument("--outcomes", type=Path, help="keep the outcomes in this file, and resume from it")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    backend = open_backend(Settings((), backend="server", base_url=args.base_url), say, lambda: (None, None))
+    backend = open_backend(Settings((), backend="server", base_url=args.base_url), ignore, lambda: (None, None))
     source = WorldProbes(Tokenizer.from_file(str(HERE / "tokenizer" / "tokenizer.json")))
-    _, _, _, dtype, device = identity_of(backend)
+    identity, state = backend.identity, backend.cache_state()
     profile = calibrate(
         backend,
         source,
-        say,
+        ignore,
         outcomes=Outcomes.resumed(args.outcomes),
         quick=args.quick,
-        dtype=dtype,
-        device=device,
-        kv_tokens=look(args.base_url).cache_tokens,
+        dtype=identity.dtype,
+        device=identity.device,
+        kv_tokens=state.capacity_tokens if state is not None else None,
     )
     save_profile(profile)
     print(json.dumps(to_object(profile)) if args.json else profile_report(profile))

@@ -94,7 +94,7 @@ def pattern(template: str, **shapes: str) -> str:
 
 @cache
 def expressions(key: str, entity: str) -> tuple[re.Pattern[str], ...]:
-    """Everything that tells ``key`` of ``entity``; the group "v" is the value."""
+    """Everything that states ``key`` of ``entity``; the group "v" is the value."""
     who = any_case(entity)
     if key in ATTRIBUTES:
         attribute = ATTRIBUTES[key]
@@ -165,12 +165,12 @@ def evidence(wanted: Wanted, texts: Numbered) -> list[Found]:
     """The facts that the question needs, the second hop after the first; asserts that none contradicts another."""
     found = facts(wanted.keys[0], wanted.entity, texts)
     if wanted.task not in ("list", "count", "maxmin"):
-        assert len(found) <= 1, f"told twice: {found}"
+        assert len(found) <= 1, f"stated twice: {found}"
     elif wanted.task != "count":
         assert len({one.value for one in found}) == len(found), f"the same twice: {found}"
     if wanted.task == "twohop" and found:
         second = facts(wanted.keys[1], found[0].value, texts)
-        assert len(second) <= 1, f"told twice: {second}"
+        assert len(second) <= 1, f"stated twice: {second}"
         found += second
     return found
 
@@ -238,7 +238,7 @@ def expected(role: str, prompt: Read) -> str:
 
 
 def partial(notes: Sequence[str]) -> bool:
-    """Whether the notes are answers of parts: no line of them tells a fact (a sentence or a row)."""
+    """Whether the notes are answers of parts: no line of them states a fact (a sentence or a row)."""
     return not any(re.search(r"\. \[\d+\]$|; .*; ", note) for note in notes)
 
 

@@ -2,8 +2,8 @@
 
 Documents in several formats go to FOLDER/docs, questions to FOLDER/questions.jsonl, in the form that
 lcrag.comparison.dataset reads. Several sizes (``--tokens 2000 12000 200000``) make several worlds in one folder, each
-with its own questions. Where the evidence stands is found in the documents as lcrag.ingest reads them back, so that it
-holds for every format. Tokens are the test bed's own (tokenizer/).
+with its own questions. The place of the evidence is looked up in the documents as lcrag.ingest reads them back, so that
+it holds for every format. Tokens are the test bed's own (tokenizer/).
 """
 
 from __future__ import annotations
@@ -105,14 +105,14 @@ def gold_value(asked: Asked) -> str:
 
 
 def span(fact: Fact, texts: dict[str, str]) -> dict[str, object]:
-    """Where the fact stands, in characters of the text as it was read back; it must stand in one place only."""
+    """The place of the fact, in characters of the text as it was read back; there must be one only."""
     places = [
         {"doc": source, "start": match.start(), "end": match.end()}
         for source, text in texts.items()
         for match in re.finditer(rf"(?<!\w){re.escape(fact.text)}", text)
     ]
     if len(places) != 1:
-        raise AssertionError(f"{fact.text!r} stands in {len(places)} places")
+        raise AssertionError(f"{fact.text!r} is in {len(places)} places")
     return places[0]
 
 

@@ -22,9 +22,9 @@ CHARACTERS_PER_TOKEN: Final = 3.5
 
 @dataclass(slots=True, eq=False)
 class Fact:
-    """One thing told of ``entity``. ``text`` is what stands in the document, word for word; ``row`` tells it in a row.
+    """One statement about ``entity``. ``text`` is its wording in the document; ``row`` states it as a row of a table.
 
-    ``diffuse``: told over two sentences. ``marker`` and ``order``: where it came to stand.
+    ``diffuse``: stated over two sentences. ``marker`` and ``order``: its place in the documents.
     """
 
     key: str
@@ -146,7 +146,7 @@ def excerpted(r: random.Random, units: Sequence[Unit], size: int) -> list[Docume
 def passages(
     r: random.Random, made: Sequence[Document], first: int, lengths: tuple[int, int], gap: float = 0.0
 ) -> tuple[Passage, ...]:
-    """The documents cut into passages of ``lengths`` tokens; every fact is told where it stands.
+    """The documents cut into passages of ``lengths`` tokens; every fact gets its place.
 
     Markers count from ``first``; with probability ``gap`` one is left out, as where compression dropped a passage.
     """

@@ -22,8 +22,8 @@ from worlds import TASKS
 
 from lcrag.comparison import significance as statistics
 from lcrag.comparison.breakdown import reliability
-from lcrag.comparison.compare import ROUTER
 from lcrag.comparison.dataset import Question, load
+from lcrag.comparison.run import ROUTER
 
 SEED: Final = 0
 TRAINED: Final = 4096
@@ -90,7 +90,7 @@ def _cheapest(place: int, names: Sequence[str], table: Mapping[str, Sequence[Row
 
 
 def error(predicted: Sequence[float], right: Sequence[bool]) -> float | None:
-    """Expected calibration error, as ``lcrag compare`` reckons it."""
+    """Expected calibration error, as ``lcrag compare`` computes it."""
     said = ({"predicted": p, "score": float(one)} for p, one in zip(predicted, right, strict=True))
     found: float | None = reliability(["one"], [{"routes": {"one": one}} for one in said])["error"]
     return found

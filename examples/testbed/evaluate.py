@@ -167,15 +167,15 @@ def results(items: Iterable[Item], replies: Iterable[str | None]) -> list[Result
 
 
 def _result(role: str, task: str, length: int, group: Sequence[tuple[Example, str | None]]) -> Result:
-    told = [(made, reply or "") for made, reply in group]
+    replies = [(made, reply or "") for made, reply in group]
     return Result(
         role,
         task,
         length,
-        len(told),
-        sum(correct(made, reply) for made, reply in told),
-        sum(value_correct(made, reply) for made, reply in told),
-        sum(lines_found(made, reply) for made, reply in told),
+        len(replies),
+        sum(correct(made, reply) for made, reply in replies),
+        sum(value_correct(made, reply) for made, reply in replies),
+        sum(lines_found(made, reply) for made, reply in replies),
     )
 
 
@@ -245,11 +245,11 @@ class Server:
             "temperature": 0,
             "max_tokens": item.most,
         }
-        told: dict[str, Any] = self.client.post("/v1/chat/completions", json=body).raise_for_status().json()
-        read = told["usage"]["prompt_tokens"]
+        response: dict[str, Any] = self.client.post("/v1/chat/completions", json=body).raise_for_status().json()
+        read = response["usage"]["prompt_tokens"]
         if read != len(item.tokens):
             raise SystemExit(f"the server read {read} tokens, not {len(item.tokens)}: its chat template is another one")
-        return (told["choices"][0]["message"]["content"] or "").strip()
+        return (response["choices"][0]["message"]["content"] or "").strip()
 
 
 def main() -> None:

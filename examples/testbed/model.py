@@ -306,7 +306,7 @@ class Reranker:
         return torch.cat(last)
 
     def _decoded(self, token: Tensor, places: Tensor, cache: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-        """The stream at one more token of every row, which stands at ``places``."""
+        """The stream at one more token of every row, which is at ``places``."""
         rows = torch.arange(len(token), device=self.device)
         seen = torch.arange(cache[0][0].shape[2], device=self.device) <= places[:, None]
         cosine, sine = self._turns(places)

@@ -23,8 +23,8 @@ from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.scoring import ABSTAINED
 from lcrag.index.corpus import Corpus
 from lcrag.session import Session
-from lcrag.types import Answer, Backend, Citation, Event, Pipeline, Ranking, Settings, Status
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext
+from lcrag.types import Answer, Backend, Citation, Ranking, Settings, Status
+from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Run
 
 ROUTES: Final[tuple[Pipeline, ...]] = (
     ChunkRag(1000),
@@ -68,14 +68,18 @@ def measured(
     """Every route on every question of a corpus, route by route; several questions at a time."""
     questions = load(folder)
     settings = Settings((str(folder / "docs"),), index=index, backend="embedded", reader=reader)
-    with Session.open(settings, _nobody) as session:
+    with Session.open(settings) as session:
         ranked = [(question, session.rank(question.question)) for question in questions]
+        reranker = session.reranker
 
     def answered(some: Sequence[tuple[Question, Ranking]]) -> list[Outcome]:
         with Corpus.open(index) as corpus:  # an index's connection belongs to its thread
             return [
                 _outcome(
-                    folder.name, route, question, route.answer(question.question, corpus, ranking, backend, _nobody)
+                    folder.name,
+                    route,
+                    question,
+                    route.answer(Run(question.question, corpus, ranking, backend, reranker)),
                 )
                 for route in routes
                 for question, ranking in some
@@ -84,10 +88,6 @@ def measured(
     with ThreadPoolExecutor(CONCURRENT) as pool:
         shares = pool.map(answered, (ranked[first::CONCURRENT] for first in range(CONCURRENT)))
         return [outcome for share in shares for outcome in share]
-
-
-def _nobody(event: Event) -> None:
-    pass
 
 
 def _outcome(corpus: str, route: Pipeline, question: Question, answer: Answer) -> Outcome:

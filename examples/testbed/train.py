@@ -2,7 +2,7 @@
 
 Made for one GPU and a limit on wall-clock time: everything that changes during a run (the lengths of texts, the
 learning rate) follows the share of the time that has passed, and OUT holds a model at any time. ``--resume FOLDER``
-goes on from such a model, on new data. OUT has the weights in bfloat16 and nothing else to go on from: a weight's
+continues from such a model, on new data. OUT has the weights in bfloat16 and nothing else to continue from: a weight's
 rounding is a fraction of what one step changes, and the optimizer's memory reaches back twenty steps, fewer than the
 new run warms up for.
 """
@@ -52,10 +52,10 @@ WARM_UP: Final = 150
 """Steps until the full rate."""
 STABLE: Final = 0.5
 FIRST_ENDS_AT: Final = 0.25
-"""A first run keeps the rate for this share, then lowers it to this part: good to measure, good to go on from."""
+"""A first run keeps the rate for this share, then lowers it to this part: good to measure, good to continue from."""
 RESUMED_RATE: Final = 0.7
 RESUMED_STABLE: Final = 0.15
-"""A run that goes on rises to this part of the rate, keeps it for this share, then lowers it to zero."""
+"""A run that continues rises to this part of the rate, keeps it for this share, then lowers it to zero."""
 
 RATES: Final = {"muon": 3e-3, "adamw": 2e-3}
 DECAY: Final = 0.1
@@ -96,8 +96,8 @@ def say(text: str) -> None:
 
 
 def lengths_at(progress: float, longest: int, resumed: bool) -> Lengths:
-    told = CURRICULUM[-1][1] if resumed else next(lengths for until, lengths in CURRICULUM if progress <= until)
-    return {length: share for length, share in told.items() if length <= longest}
+    shares = CURRICULUM[-1][1] if resumed else next(lengths for until, lengths in CURRICULUM if progress <= until)
+    return {length: share for length, share in shares.items() if length <= longest}
 
 
 def rate_at(progress: float, step: int, resumed: bool) -> float:
@@ -243,7 +243,7 @@ class Optimizer:
 
 @dataclass(slots=True)
 class Record:
-    """How the model came to be; kept beside it in training.json."""
+    """How the model came to be; kept with it in training.json."""
 
     run: int = 0
     steps: int = 0
@@ -316,16 +316,16 @@ class Trainer:
         """The means since the last report. A loss that is no number brings the last good weights back."""
         loss = float(torch.stack(self.losses).mean())
         replies = {length: float(torch.stack(some).mean()) for length, some in sorted(self.reply_losses.items())}
-        told = f"loss {loss:.3f} replies " + " ".join(f"{length}:{mean:.3f}" for length, mean in replies.items())
-        told += f", waited {self.feed.waited:.1f} s, {self.feed.depth} ahead"
+        line = f"loss {loss:.3f} replies " + " ".join(f"{length}:{mean:.3f}" for length, mean in replies.items())
+        line += f", waited {self.feed.waited:.1f} s, {self.feed.depth} ahead"
         self.losses, self.reply_losses, self.feed.waited = [], {}, 0.0
         if math.isfinite(loss):
             self.good = self._weights()
-            return told
+            return line
         self.model.load_state_dict(self.good)
         self.optimizer.forget()
         self.rate /= 2
-        return f"{told}: back to the last good weights, at half the rate"
+        return f"{line}: back to the last good weights, at half the rate"
 
     def _weights(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
@@ -335,13 +335,13 @@ class Trainer:
         items = [item for some in quick for item in some]
         measured = results(items, read_by(Reranker(rounded(self.model)), items))
         wanted = {item.cell for item in items}
-        told: dict[str, list[str]] = {}
+        figures: dict[str, list[str]] = {}
         for one in measured:
             if Cell(one.role, one.task, one.length) in wanted:
-                told.setdefault(f"{one.role} {one.length or 'notes'}", []).append(
+                figures.setdefault(f"{one.role} {one.length or 'notes'}", []).append(
                     f"{one.task} {one.exact / one.number:.2f}"
                 )
-        listed = "; ".join(f"{where}: {', '.join(some)}" for where, some in told.items())
+        listed = "; ".join(f"{where}: {', '.join(some)}" for where, some in figures.items())
         say(f"quick evaluation in {time.monotonic() - began:.1f} s: {listed}")
 
     def save(self) -> None:
@@ -403,7 +403,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=500, help="time to train for")
     parser.add_argument("--total", type=float, default=585, help="time for everything, evaluation included")
-    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="go on from this model")
+    parser.add_argument("--resume", type=Path, metavar="FOLDER", help="continue from this model")
     parser.add_argument("--optimizer", choices=tuple(RATES), default="muon")
     parser.add_argument("--rate", type=float, help="learning rate")
     parser.add_argument("--tiny", action="store_true", help="sizes for a processor, to see that everything runs")

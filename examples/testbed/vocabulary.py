@@ -119,7 +119,7 @@ def value(r: random.Random, kind: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """What can be told of one entity {e}: its value {v}. ``diffuse`` tells it over two sentences."""
+    """A statement about one entity {e}: its value {v}. ``diffuse`` states it over two sentences."""
 
     key: str
     kind: str
@@ -137,7 +137,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What can be told of one entity {g} many times, in sentences that stand apart: {v}, and {n} where it measures."""
+    """A statement made of one entity {g} many times, in separate sentences: {v}, and {n} where it measures."""
 
     key: str
     task: str
@@ -347,7 +347,7 @@ HOPS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("mayor", "harbour_code"): ("What is the harbour code of the mayor of {e}?",),
     ("port", "market"): ("What is the market day of the home port of {e}?",),
 }
-"""Pairs of attributes, the second one told of the first one's value, and questions that ask over both."""
+"""Pairs of attributes, the second stated of the first's value, and questions over both."""
 
 GROUPS: Final = {
     group.key: group

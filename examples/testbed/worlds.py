@@ -39,7 +39,7 @@ LCRAG_ROLES: Final[dict[str, Role]] = {
     "judge": "judge",
 }
 LINES: Final = ("note", "merge", "compress")
-"""Roles that reply with lines: a fact as it stands in the text, and its marker."""
+"""Roles that reply with lines: a fact as it is in the text, and its marker."""
 
 END_OF_TEXT, START, END = SPECIAL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 WORLD_CHARACTERS: Final = 3.02
@@ -49,7 +49,7 @@ FRAME_TOKENS: Final = 112
 TURN_TOKENS: Final = {"answer": 39, "note": 60, "compress": 41, "judge": 36}
 """A later turn less its question and reply, roughly."""
 
-KINDS_OF_KEYS: Final = {key: told.kind for key, told in (ATTRIBUTES | GROUPS).items()}
+KINDS_OF_KEYS: Final = {key: stated.kind for key, stated in (ATTRIBUTES | GROUPS).items()}
 ATTRIBUTES_OF: Final = {
     kind: [key for key, attribute in ATTRIBUTES.items() if attribute.kind == kind]
     for kind in (PERSON, SHIP, COMPANY, TOWN, PROJECT)
@@ -109,15 +109,15 @@ class World:
                 self.tell(r.choice(ATTRIBUTES_OF[kind]), self._entity(kind, 0.6))
 
     def tell(self, key: str, entity: str) -> Fact:
-        """The fact of this key and entity, told if it is not yet."""
+        """The fact of this key and entity, stated if it is not yet."""
         if (key, entity) in self.facts:
             return self.facts[key, entity]
         r, attribute = self.r, ATTRIBUTES[key]
-        told = self._entity(attribute.value, 0.4) if attribute.value in ATTRIBUTES_OF else value(r, attribute.value)
+        stated = self._entity(attribute.value, 0.4) if attribute.value in ATTRIBUTES_OF else value(r, attribute.value)
         diffuse = r.random() < 0.25
         template = attribute.diffuse if diffuse else r.choice(attribute.direct)
-        text = capital(template.format(e=entity, v=told))
-        fact = Fact(key, entity, told, text, capital(attribute.row.format(e=entity, v=told)), diffuse)
+        text = capital(template.format(e=entity, v=stated))
+        fact = Fact(key, entity, stated, text, capital(attribute.row.format(e=entity, v=stated)), diffuse)
         self.facts[key, entity] = fact
         self._add(text, fact)
         return fact
@@ -130,15 +130,15 @@ class World:
             self.tell(second, fact.value)
 
     def tell_group(self, room: float, group: Group, size: int = 0) -> tuple[str, str] | None:
-        """Several facts of one entity under one key, or None when they are told already."""
+        """Several facts of one entity under one key, or None when they are stated already."""
         r = self.r
         entity = self._entity(group.kind, 0.3)
         if (group.key, entity) in self.groups:
             return None
         size = size or r.randint(1, max(2, min(12, int(room / 90))))
-        told: list[Fact] = []
+        facts: list[Fact] = []
         seen = {entity}
-        while len(told) < size:
+        while len(facts) < size:
             what, number = value(r, group.value), value(r, "number")
             counted = number if group.task == "maxmin" else what
             if counted in seen:
@@ -146,9 +146,9 @@ class World:
             seen.add(counted)
             filled = {"g": entity, "v": what, "n": number, "d": r.choice(DAYS), "m": r.choice(MONTHS)}
             text = capital(r.choice(group.direct).format(**filled))
-            told.append(Fact(group.key, entity, counted, text, capital(group.row.format(**filled))))
-            self._add(text, told[-1])
-        self.groups[group.key, entity] = told
+            facts.append(Fact(group.key, entity, counted, text, capital(group.row.format(**filled))))
+            self._add(text, facts[-1])
+        self.groups[group.key, entity] = facts
         return group.key, entity
 
     def ask(self, task: str, used: Collection[tuple[str, str]] = ()) -> Asked | None:
@@ -194,7 +194,7 @@ class World:
         return Asked("twohop", question, (first, second), keys=(_place(first), _place(second)))
 
     def _ask_absent(self) -> Asked | None:
-        """What nothing tells: of a known entity, of an unknown one (often of a like name), a hop or a group missing."""
+        """What nothing states: of a known entity, an unknown one (often a similar name), a missing hop or group."""
         r = self.r
         keys = [key for key, _ in self.facts] or list(ATTRIBUTES)
         for _ in range(20):
@@ -331,7 +331,7 @@ def verdict(found: bool) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One question to passages, for a worker with what earlier ones noted: ``later`` stands in parts not yet read."""
+    """One question to passages, for a worker with what earlier ones noted: ``later`` is in parts not yet read."""
 
     asked: Asked
     noted: tuple[Fact, ...] = ()
@@ -355,8 +355,8 @@ def notes_of(r: random.Random, facts: Iterable[Fact], repeated: float = 0.0) -> 
     """The facts' lines in notes of one line or several, in order; one may say what another one says."""
     listed = [_line(fact) for fact in in_order(facts)]
     if listed and r.random() < repeated:
-        told = r.randrange(len(listed))
-        listed.insert(r.randint(told + 1, len(listed)), listed[told])
+        repeat = r.randrange(len(listed))
+        listed.insert(r.randint(repeat + 1, len(listed)), listed[repeat])
     notes = []
     size = r.choice((1, 2, 4, 9))
     while listed:

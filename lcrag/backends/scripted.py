@@ -1,4 +1,4 @@
-"""A backend that says what it is told: for tests of everything around a model, ours and other people's."""
+"""A backend that replies from a script: for tests of everything around a model, ours and other people's."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ScriptedBackend(Backend):
     """Replies from a function of the task, or from a list, in order; an error in the list is raised in its turn.
 
     A token is a word, and a reply is cut at ``max_tokens``. ``tasks`` records the tasks, ``batches`` how many came
-    together. ``run`` raises BackendFailed when a list is used up.
+    together. ``run`` raises BackendFailed when a list is used up; ``on_token`` gets the words, white space included.
     """
 
     model = "script"
@@ -29,7 +29,7 @@ class ScriptedBackend(Backend):
         self.window = window
         self.tasks: list[Task] = []
         self.batches: list[int] = []
-        self._replies = replies if callable(replies) else _in_order(replies)
+        self._reply = replies if callable(replies) else _in_order(replies)
 
     @property
     def tokenizer(self) -> str:
@@ -41,24 +41,28 @@ class ScriptedBackend(Backend):
     def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         self.tasks.extend(tasks)
         self.batches.append(len(tasks))
-        return [self._completion(task, max_tokens) for task in tasks]
+        completions = [self._completion(task, max_tokens) for task in tasks]
+        if on_token is not None and len(completions) == 1:
+            for word in re.findall(r"\s*\S+|\s+", completions[0].text):
+                on_token(word)
+        return completions
 
     def _completion(self, task: Task, max_tokens: int) -> Completion:
-        reply = self._replies(task)
+        reply = self._reply(task)
         words = list(re.finditer(r"\S+", reply))
-        cut = len(words) > max_tokens
-        text = reply[: words[max_tokens].start()].rstrip() if cut else reply
+        is_cut = len(words) > max_tokens
+        text = reply[: words[max_tokens].start()].rstrip() if is_cut else reply
         read = sum(passage.tokens for passage in task.passages) + sum(self.count_many(task.notes))
-        return Completion(text, Usage(read, 0, len(text.split()), 1, 0.0), "length" if cut else "stop")
+        return Completion(text, Usage(read, 0, len(text.split()), 1, 0.0), "length" if is_cut else "stop")
 
 
 def _in_order(script: Sequence[str | LcragError]) -> Callable[[Task], str]:
     left = iter(script)
 
     def reply(task: Task) -> str:
-        said = next(left, BackendFailed("the script is used up"))
-        if isinstance(said, LcragError):
-            raise said
-        return said
+        entry = next(left, BackendFailed("the script is used up"))
+        if isinstance(entry, LcragError):
+            raise entry
+        return entry
 
     return reply

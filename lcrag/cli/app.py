@@ -37,12 +37,12 @@ def root(
     Example: lcrag ask docs/ "Who signed the contract?"
 
     \b
-    Every command takes these, before its name or after:
+    These may also come before the command's name:
       --backend, --base-url, --model, --index DIR, --config FILE, --preset NAME,
       -v, -q, --no-color
 
     \b
-    Where a value comes from, the first that has one:
+    A value comes from the first of these that has one:
       the command line, the environment (LCRAG_MAX_TOKENS=8000),
       lcrag.toml here, lcrag.toml in your configuration folder.
     A server's key comes from LCRAG_API_KEY alone.
@@ -52,7 +52,7 @@ def root(
 def main() -> None:
     """The console script."""
     code = run(sys.argv[1:])
-    gc.freeze()  # else Python looks through all there is for cycles, more than once, before the process ends: 0.06 s
+    gc.freeze()  # saves the collections of cycles before the process ends: 0.06 s
     sys.exit(code)
 
 
@@ -92,8 +92,8 @@ def _invoke(args: Sequence[str], output: Output) -> int:
 
 
 def _usage(error: typer.TyperException) -> tuple[str, str]:
-    """What is wrong with the words typed, or with the environment; and the line to type."""
-    from lcrag.cli.options import origins
+    """What is wrong with the arguments, or with the environment; and the line to type."""
+    from lcrag.cli.call import origins
 
     context: typer.Context | None = getattr(error, "ctx", None)
     if context is None:
@@ -105,14 +105,14 @@ def _usage(error: typer.TyperException) -> tuple[str, str]:
 
 
 def _form(args: Sequence[str]) -> Form:
-    """The form that errors take when the arguments cannot even be parsed."""
-    own = args[: list(args).index("--")] if "--" in args else args
-    return "ndjson" if "--ndjson" in own else "json" if "--json" in own else "text"
+    """The format of errors if the arguments cannot be parsed."""
+    options = args[: list(args).index("--")] if "--" in args else args
+    return "ndjson" if "--ndjson" in options else "json" if "--json" in options else "text"
 
 
 def _commands_first(args: Sequence[str]) -> list[str]:
     """``--quiet ask docs/ …`` as ``ask --quiet docs/ …``: each command takes the shared options itself."""
-    if not args or not args[0].startswith("-"):
+    if not args or not args[0].startswith("-") or args[0] in ("-h", "--help", "--version"):
         return list(args)
     from lcrag.cli.options import BEFORE
 

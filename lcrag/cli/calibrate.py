@@ -1,71 +1,65 @@
-"""``lcrag calibrate``: measure the backend, so that routes are chosen by what it does and not by what is assumed."""
+"""``lcrag calibrate``: measure the backend, so that routes are chosen by measurements, not by assumptions."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from lcrag.cli import options as opt
-from lcrag.cli.output import Output
+from lcrag.cli.call import Call, with_options
 from lcrag.cli.progress import Progress
 from lcrag.report.calibration import profile_report, profile_svg
 
+Docs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--docs",
+        help="Insert the calibration probes into these documents instead of generated text.",
+        metavar="PATH",
+        envvar="LCRAG_DOCS",
+        show_envvar=False,
+        show_default=False,
+    ),
+]
+Show = Annotated[bool, typer.Option("--show", help="Show the stored profile, and measure nothing.")]
+Chart = Annotated[
+    Path | None,
+    typer.Option(
+        help="Draw the profile into FILE.svg as well.",
+        metavar="FILE",
+        envvar="LCRAG_CHART",
+        show_envvar=False,
+        show_default=False,
+    ),
+]
 
-def calibrate(
-    ctx: typer.Context,
-    quick: opt.Quick = False,
-    docs: opt.Docs = None,
-    show: opt.Show = False,
-    chart: opt.Chart = None,
-    json: opt.Json = False,
-    seed: opt.Seed = 0,
-    dense: opt.Dense = "auto",
-    embedder: opt.Embedder = None,
-    reader: opt.Reader = "auto",
-    backend: opt.Backend = "auto",
-    base_url: opt.BaseUrl = None,
-    model: opt.Model = None,
-    index: opt.Index = None,
-    config: opt.Config = None,
-    preset: opt.Preset = None,
-    verbose: opt.Verbose = 0,
-    quiet: opt.Quiet = False,
-    no_color: opt.NoColor = False,
-) -> int:
+
+@with_options(opt.Calibrate, opt.Json, opt.Seed, opt.Retrieval, opt.Backend, opt.Server, opt.Index)
+def calibrate(call: Call, docs: Docs = None, show: Show = False, chart: Chart = None) -> int:
     """Measure how well the backend uses what it reads, and what reading costs it.
 
     Example: lcrag calibrate --quick
 
-    About ten minutes on a GPU. The profile is kept in your configuration folder and used from then on; what was
-    interrupted goes on where it was.
+    About ten minutes on a GPU. The profile is stored in your configuration folder and used from then on. A run that
+    was interrupted continues where it stopped.
     """
     from lcrag.calibrate import calibrate_backend, known_profile
     from lcrag.planning.profile import to_object
-    from lcrag.types import Settings
 
-    output: Output = ctx.obj
-    output.configure("json" if json else "text", verbose=verbose, quiet=quiet, no_color=no_color)
-    opt.announce(ctx, output)
-    settings = Settings(
-        paths=tuple(map(str, docs or ())),
-        index=index,
-        backend=backend,
-        base_url=base_url,
-        model=model,
-        dense=dense,
-        embedder=embedder,
-        reader=reader,
-        seed=seed,
-    )
+    output = call.output
+    settings = call.settings(map(str, docs or ()))
     with Progress(output) as progress:
         if show:
             profile = known_profile(settings, progress)
         else:
-            profile, path = calibrate_backend(settings, progress, quick=quick)
+            profile, path = calibrate_backend(settings, progress, quick=call[opt.Calibrate].quick)
             progress.clear()
-            output.note(f"kept in {path}")
+            output.note(f"written: {path}")
     if chart is not None:
         chart.write_text(profile_svg(profile), encoding="utf-8")
-    if json:
+    if output.form == "json":
         output.line(to_object(profile))
     else:
         output.write(profile_report(profile))

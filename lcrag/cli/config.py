@@ -1,8 +1,8 @@
-"""``lcrag.toml``: the options that somebody does not want to type each time, and where each was found.
+"""``lcrag.toml``: options that need not be typed each time, with the file that each comes from.
 
-The file in the working folder wins over the one in the user's configuration folder; a preset, a table of options
-chosen by name, wins over both. ``--config FILE`` is read instead of the two. The file in the working folder may be
-somebody else's: it may not say where documents go, which files are written, or whose code runs.
+The file in the working folder takes precedence over the one in the user's configuration folder; a preset, a table of
+options chosen by name, takes precedence over both. ``--config FILE`` is read instead of the two. The file in the
+working folder may be somebody else's: it may not say where documents go, which files are written, or whose code runs.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from lcrag.errors import BadConfig
 from lcrag.paths import config_folder
+
+if TYPE_CHECKING:
+    from lcrag.cli.options import Field
 
 FILE: Final = "lcrag.toml"
 PRESET: Final = "preset"
@@ -23,22 +26,22 @@ NOT_FROM_HERE: Final = frozenset(
 """What a file in the working folder may not set: it may have come with a checkout or an archive, and would send the
 documents and the key to others, write files, or run code."""
 
-_WORDS: Final = {
+_EXPECTED: Final = {
     bool: "true or false",
     int: "a whole number",
     float: "a number",
-    str: "a text",
+    str: "text in quotes",
     Path: "a path in quotes",
 }
 
 
-def load(file: Path | None, preset: str | None, options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+def load(file: Path | None, preset: str | None, options: Mapping[str, Field]) -> dict[str, tuple[Any, str]]:
     """Option → its value and its origin: a file, or a file and a preset.
 
-    ``options``: name → ``Annotated[type, typer.Option(...)]``, the only keys that a file may hold.
+    ``options``: the only keys that a file may hold.
     Raises BadConfig, naming file and key: no such file, not TOML, an unknown key, a wrong value, no such preset.
     """
-    found: dict[str, tuple[Any, str]] = {}
+    values: dict[str, tuple[Any, str]] = {}
     chosen: dict[str, tuple[Any, str]] = {}
     presets: list[str] = []
     for path in _files() if file is None else [file]:
@@ -47,20 +50,20 @@ def load(file: Path | None, preset: str | None, options: Mapping[str, Any]) -> d
         tables = content.pop(PRESET, {})
         if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
             raise BadConfig(f"{path}: preset must be a table of tables", hint='[preset.quick]\nprefer = "speed"')
-        found |= _checked(content, str(path), options, refused)
+        values |= _check(content, str(path), options, refused)
         for name, table in tables.items():
-            values = _checked(table, f"{path} [preset.{name}]", options, refused)
+            checked = _check(table, f"{path} [preset.{name}]", options, refused)
             if name == preset:
-                chosen |= values
+                chosen |= checked
             presets.append(name)
     if preset is not None and preset not in presets:
-        known = f"presets: {', '.join(sorted(set(presets)))}" if presets else f"write [preset.{preset}] into {FILE}"
-        raise BadConfig(f"there is no preset {preset!r}", hint=known)
-    return found | chosen
+        hint = f"presets: {', '.join(sorted(set(presets)))}" if presets else f"write [preset.{preset}] into {FILE}"
+        raise BadConfig(f"there is no preset {preset!r}", hint=hint)
+    return values | chosen
 
 
 def _files() -> list[Path]:
-    """The files that are there, the weaker first."""
+    """The files that exist; a later one takes precedence."""
     return [path for path in (config_folder() / FILE, Path(FILE)) if path.is_file()]
 
 
@@ -79,14 +82,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadConfig(f"{path}: {error}") from error
 
 
-def _checked(
-    table: Mapping[str, Any], where: str, options: Mapping[str, Any], refused: frozenset[str]
+def _check(
+    table: Mapping[str, Any], where: str, options: Mapping[str, Field], refused: frozenset[str]
 ) -> dict[str, tuple[Any, str]]:
     values = {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name == "api_key":
-            raise BadConfig(f"{where}: {key}: a key does not belong into a file", hint="export LCRAG_API_KEY=…")
+            raise BadConfig(f"{where}: {key}: a key does not belong in a file", hint="export LCRAG_API_KEY=…")
         if name in refused:
             raise BadConfig(
                 f"{Path(FILE).absolute()}: {key} may not be set by a file in the working folder",
@@ -94,24 +97,25 @@ def _checked(
             )
         if name not in options:
             raise BadConfig(f"{where}: {key}: there is no such option", hint=f"options: {', '.join(sorted(options))}")
-        wrong = _wrong(value, *get_args(options[name]))
-        if wrong:
-            raise BadConfig(f"{where}: {key} must be {wrong}, not {value!r}")
-        # A shell expands "~" on the command line; here nobody else does.
-        path = isinstance(value, str) and Path in get_args(get_args(options[name])[0])
+        expected = _mismatch(value, options[name])
+        if expected:
+            raise BadConfig(f"{where}: {key} must be {expected}, not {value!r}")
+        # On the command line the shell expands "~".
+        path = isinstance(value, str) and Path in get_args(options[name].type)
         values[name] = (str(Path(value).expanduser()) if path else value, where)
     return values
 
 
-def _wrong(value: Any, kind: Any, option: Any) -> str:
-    """What the value should have been, "" when it is that."""
+def _mismatch(value: Any, field: Field) -> str:
+    """What the value should have been, "" if it is that."""
+    kind, option = field.type, field.option
     if get_origin(kind) is Literal:
         choices = get_args(kind)
         return "" if value in choices else f"one of {', '.join(choices)}"
     wanted = next((part for part in get_args(kind) if part is not type(None)), kind)  # of "int | None": int
     accepted = {Path: (str,), float: (int, float)}.get(wanted, (wanted,))
     if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
-        return _WORDS[wanted]
+        return _EXPECTED[wanted]
     if (option.min is not None and value < option.min) or (option.max is not None and value > option.max):
         return f"at least {option.min}" + (f" and at most {option.max}" if option.max is not None else "")
     return ""

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import typer
-
 from lcrag.cli import options as opt
-from lcrag.cli.output import Output
+from lcrag.cli.call import Call, origins_of_all, with_options
 from lcrag.report.status import doctor_report
 from lcrag.schemas import DOCTOR
 
 
-def doctor(
-    ctx: typer.Context,
-    base_url: opt.BaseUrl = None,
-    index: opt.Index = None,
-    json: opt.Json = False,
-    config: opt.Config = None,
-    preset: opt.Preset = None,
-    verbose: opt.Verbose = 0,
-    quiet: opt.Quiet = False,
-    no_color: opt.NoColor = False,
-) -> int:
+@with_options(opt.Server, opt.Index, opt.Json)
+def doctor(call: Call) -> int:
     """Show what this machine can do: GPU, vLLM, server, embedding model, index.
 
     Example: lcrag doctor
@@ -32,12 +21,10 @@ def doctor(
 
     from lcrag.serve.doctor import examine
 
-    output: Output = ctx.obj
-    output.configure("json" if json else "text", verbose=verbose, quiet=quiet, no_color=no_color)
-    findings = examine(base_url, index)
-    values = opt.values(ctx)
-    if json:
-        output.line(
+    findings = examine(call[opt.Server].base_url, call[opt.Index].index)
+    values = origins_of_all(call.ctx)
+    if call.output.form == "json":
+        call.output.line(
             {
                 "schema": DOCTOR,
                 "findings": [asdict(finding) for finding in findings],
@@ -45,5 +32,5 @@ def doctor(
             }
         )
     else:
-        output.write(doctor_report(findings, values))
+        call.output.write(doctor_report(findings, values))
     return 3 if any(finding.needed and not finding.there for finding in findings) else 0

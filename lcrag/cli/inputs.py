@@ -54,7 +54,12 @@ def paths_and_question(words: Sequence[str], command: str) -> tuple[tuple[str, .
         question = stdin_text().strip()
     if not question.strip():
         raise InputError("the question is empty", hint=f'lcrag {command} {shlex.join(paths)} "your question"')
-    return tuple(paths), question
+    return tuple(paths), as_text(question)
+
+
+def as_text(word: str) -> str:
+    """A word of the command line; bytes that are not UTF-8 become U+FFFD, since no index and no model takes them."""
+    return word.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _is_path(word: str) -> bool:

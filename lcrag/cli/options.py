@@ -1,26 +1,60 @@
-"""The options, once each: every command that takes one says so with the name given here.
+"""The options in groups. A command names the groups that it takes (``lcrag.cli.call.with_options``).
 
-A value comes from the command line, else the environment (``LCRAG_`` and the option's name), else ``lcrag.toml``.
+A value comes from the command line, else the environment (``LCRAG_`` and the option's name), else ``lcrag.toml``, else
+from here. Annotations are evaluated in this module: each is ``Annotated[type, Option(...)]``.
 """
 
-from __future__ import annotations
-
-import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import typer
 
 from lcrag.cli import config
-from lcrag.cli.output import Output
 
 
-def _option(name: str, help: str, *flags: str, **more: Any) -> Any:
-    return typer.Option(*flags, help=help, envvar=f"LCRAG_{name.upper()}", show_envvar=False, **more)
+@dataclass(frozen=True, slots=True)
+class Option:
+    """What ``--help`` says of an option, and its limits. ``callback``: called before all other options are read."""
+
+    help: str
+    metavar: str | None = None
+    min: float | None = None
+    max: float | None = None
+    short: str | None = None
+    count: bool = False
+    callback: Callable[..., Any] | None = None
+
+
+class Field(NamedTuple):
+    """An option of a group."""
+
+    name: str
+    type: Any
+    option: Option
+    default: Any
+
+
+class Group:
+    """A class attribute for each option, with its default; an instance holds the values of one call.
+
+    Not a dataclass: to define sixteen of them takes 8 ms of every start.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
+
+    @classmethod
+    def fields(cls) -> Iterator[Field]:
+        for group in reversed(cls.__mro__):
+            for name, annotation in vars(group).get("__annotations__", {}).items():
+                kind, option = get_args(annotation)
+                yield Field(name, kind, option, getattr(cls, name))
 
 
 def _configure(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
-    """Read the configuration as soon as both options that choose it are known, before the others are looked at."""
+    """Read the configuration as soon as both options that choose it are known."""
     ctx.meta[f"lcrag.{param.name}"] = value
     if {"lcrag.config", "lcrag.preset"} <= ctx.meta.keys() and not ctx.resilient_parsing:
         loaded = config.load(ctx.meta["lcrag.config"], ctx.meta["lcrag.preset"], CONFIGURABLE)
@@ -29,333 +63,203 @@ def _configure(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> An
     return value
 
 
-# Shared by every command, and accepted before its name too.
-Backend = Annotated[
-    Literal["auto", "embedded", "server", "vllm"],
-    _option(
-        "backend", "What answers: auto takes a server if one is there, else embedded, which needs no model server."
-    ),
-]
-BaseUrl = Annotated[
-    str | None, _option("base_url", "Address of the server. Example: http://localhost:8000/v1", show_default=False)
-]
-Model = Annotated[str | None, _option("model", "Name of the model that the server runs.", show_default=False)]
-Index = Annotated[Path | None, _option("index", "Folder of the index. Example: ~/my-index", show_default=False)]
-Config = Annotated[
-    Path | None,
-    _option(
-        "config",
-        "Read this file, and no other lcrag.toml.",
-        is_eager=True,
-        callback=_configure,
-        show_default=False,
-    ),
-]
-Preset = Annotated[
-    str | None,
-    _option(
-        "preset",
-        "Take the options of [preset.NAME] in lcrag.toml.",
-        is_eager=True,
-        callback=_configure,
-        show_default=False,
-        metavar="NAME",
-    ),
-]
-Verbose = Annotated[int, _option("verbose", "Say more on standard error.", "--verbose", "-v", count=True)]
-Quiet = Annotated[bool, _option("quiet", "Say nothing on standard error but errors.", "--quiet", "-q")]
-NoColor = Annotated[bool, _option("no_color", "No colours. NO_COLOR in the environment does the same.", "--no-color")]
+class Common(Group):
+    """Of every command."""
 
-# Of the commands that read documents.
-Dense = Annotated[
-    Literal["auto", "on", "off"],
-    _option("dense", "Rank by meaning too: on embeds every chunk first, off ranks by words alone."),
-]
-Embedder = Annotated[
-    str | None,
-    _option(
-        "embedder",
-        "A sentence-transformers model or its folder, instead of the built-in one. Example: ./bge-small-en",
-        show_default=False,
-        metavar="NAME",
-    ),
-]
-Reader = Annotated[
-    Literal["auto", "off"],
-    _option(
-        "reader",
-        "Have a small model read what was found, for ranks, evidence and short answers; not with --dense off.",
-    ),
-]
-Prefer = Annotated[
-    Literal["quality", "balanced", "speed"], _option("prefer", "What to favour when routes differ.", "--prefer")
-]
-MaxTokens = Annotated[
-    int | None, _option("max_tokens", "Read at most N tokens. Example: 8000", min=1, show_default=False, metavar="N")
-]
-MaxSeconds = Annotated[
-    float | None, _option("max_seconds", "Take at most S seconds. Example: 2.5", min=0, show_default=False, metavar="S")
-]
-MinQuality = Annotated[
-    float | None,
-    _option(
-        "min_quality",
-        "Refuse routes with P(correct) under P. Example: 0.8",
-        min=0,
-        max=1,
-        show_default=False,
-        metavar="P",
-    ),
-]
-Pipeline = Annotated[
-    str | None,
-    _option("pipeline", "Take this route. Example: full_context", show_default=False, metavar="NAME"),
-]
-Json = Annotated[bool, _option("json", "Print one JSON object, errors too.", "--json")]
+    config: Annotated[Path | None, Option("Read this file, and no other lcrag.toml.", callback=_configure)] = None
+    preset: Annotated[
+        str | None, Option("Take the options of [preset.NAME] in lcrag.toml.", "NAME", callback=_configure)
+    ] = None
+    verbose: Annotated[int, Option("Print more on standard error.", short="-v", count=True)] = 0
+    quiet: Annotated[bool, Option("Print only errors on standard error.", short="-q")] = False
+    no_color: Annotated[bool, Option("No colours. NO_COLOR in the environment does the same.")] = False
 
-# Of `ask` alone.
-Ndjson = Annotated[bool, _option("ndjson", "Print events as they happen, one JSON object a line.", "--ndjson")]
-Stream = Annotated[
-    bool | None,
-    _option(
-        "stream", "Print the answer as it is written. On a terminal it is.", "--stream/--no-stream", show_default=False
-    ),
-]
-Sources = Annotated[bool, _option("sources", "List the sources under the answer.", "--sources/--no-sources")]
-Explain = Annotated[
-    bool,
-    _option("explain", "Print the plan before the answer and what came of it after, on standard error.", "--explain"),
-]
-Trace = Annotated[
-    bool, _option("trace", "Ask again without parts of what was read: which passages does it depend on?", "--trace")
-]
-# Of `show` alone.
-Quote = Annotated[str | None, _option("quote", "Words to find there, as the file has them.", show_default=False)]
-Png = Annotated[
-    Path | None, _option("png", "Write the page of a PDF here, the quote marked.", show_default=False, metavar="FILE")
-]
 
-Log = Annotated[bool, _option("log", "Keep what was forecast and what came of it, without any text.", "--log/--no-log")]
-Shadow = Annotated[
-    float,
-    _option(
-        "shadow",
-        "Run this share of the questions on a second route too, for the log. Example: 0.1",
-        min=0,
-        max=1,
-        metavar="SHARE",
-    ),
-]
-Escalate = Annotated[
-    bool | None,
-    _option(
-        "escalate",
-        "When nothing is found, try the next route that reads more. Without --pipeline it is on.",
-        "--escalate/--no-escalate",
-        show_default=False,
-    ),
-]
-Temperature = Annotated[
-    float, _option("temperature", "How freely a model chooses its words: 0 takes the likeliest.", min=0, max=2)
-]
-Seed = Annotated[int, _option("seed", "Start of random numbers: of a model that chooses freely, of statistics.")]
-Questions = Annotated[
-    Path | None,
-    _option(
-        "questions",
-        "Ask every question of FILE: text (one a line), CSV, JSONL (question and id), or SQuAD's JSON.",
-        show_default=False,
-        metavar="FILE",
-    ),
-]
-Resume = Annotated[
-    Path | None,
-    _option(
-        "resume",
-        "Do not ask again what is in OUT. Example: ask docs/ --questions q.txt --resume out >> out",
-        show_default=False,
-        metavar="OUT",
-    ),
-]
+class Backend(Group):
+    backend: Annotated[
+        Literal["auto", "embedded", "server", "vllm"],
+        Option("What answers: auto takes a server if there is one, else embedded, which needs no model server."),
+    ] = "auto"
+    model: Annotated[str | None, Option("Name of the model that the server runs.")] = None
 
-# Of `plan` alone.
-History = Annotated[bool, _option("history", "Tell how good the forecasts were so far, and plan nothing.", "--history")]
 
-# Of `calibrate` alone.
-Quick = Annotated[bool, _option("quick", "Fewer lengths and probes: about a fifth of the time.", "--quick")]
-Docs = Annotated[
-    list[Path] | None,
-    _option("docs", "Lay the probes into these documents instead of generated text.", "--docs", show_default=False),
-]
-Show = Annotated[bool, _option("show", "Show the profile that is there, and measure nothing.", "--show")]
-Chart = Annotated[
-    Path | None, _option("chart", "Draw the profile into FILE.svg as well.", show_default=False, metavar="FILE")
-]
+class Server(Group):
+    base_url: Annotated[str | None, Option("Address of the server. Example: http://localhost:8000/v1")] = None
 
-# Of `ask` with many questions and of `compare`.
-Workers = Annotated[
-    int | None,
-    _option(
-        "workers",
-        "Ask a server N questions at a time; 8 unless given. Seconds are then those under that load.",
-        min=1,
-        max=256,
-        show_default=False,
-        metavar="N",
-    ),
-]
 
-# Of `compare` alone.
-Dataset = Annotated[
-    Path | None,
-    _option(
-        "dataset",
-        "Questions with their documents: a folder with questions.jsonl, LongBench's .jsonl, SQuAD's .json.",
-        show_default=False,
-        metavar="DIR",
-    ),
-]
-Pipelines = Annotated[
-    str | None,
-    _option(
-        "pipelines", "Compare these routes only. Example: chunk_rag,full_context", show_default=False, metavar="A,B"
-    ),
-]
-Limit = Annotated[
-    int | None,
-    _option(
-        "limit", "Ask N of the questions, drawn by --seed; more of them later.", min=1, show_default=False, metavar="N"
-    ),
-]
-Html = Annotated[
-    Path | None, _option("html", "Write a report for a browser into FILE.", show_default=False, metavar="FILE")
-]
-Csv = Annotated[
-    Path | None,
-    _option("csv", "Write a line for each answer into FILE, for a spreadsheet.", show_default=False, metavar="FILE"),
-]
+class Index(Group):
+    index: Annotated[Path | None, Option("Folder of the index. Example: ~/my-index")] = None
 
-# Of `up` alone.
-Port = Annotated[
-    int | None,
-    _option("port", "Listen on this port instead of a free one.", min=1, max=65535, show_default=False, metavar="N"),
-]
-Window = Annotated[
-    int | None,
-    _option("window", "Tokens of context; the longest that fits unless given.", min=1, show_default=False, metavar="N"),
-]
-Memory = Annotated[
-    float | None,
-    _option(
-        "memory",
-        "Share of the device's memory to use. Example: 0.8",
-        min=0.01,
-        max=1,
-        show_default=False,
-        metavar="SHARE",
-    ),
-]
-Python = Annotated[
-    Path | None, _option("python", "The Python that has vLLM, if it is not this one.", show_default=False)
-]
 
-CONFIGURABLE: Final[dict[str, Any]] = {
-    "backend": Backend,
-    "base_url": BaseUrl,
-    "model": Model,
-    "index": Index,
-    "verbose": Verbose,
-    "quiet": Quiet,
-    "no_color": NoColor,
-    "dense": Dense,
-    "embedder": Embedder,
-    "reader": Reader,
-    "prefer": Prefer,
-    "max_tokens": MaxTokens,
-    "max_seconds": MaxSeconds,
-    "min_quality": MinQuality,
-    "pipeline": Pipeline,
-    "json": Json,
-    "ndjson": Ndjson,
-    "stream": Stream,
-    "sources": Sources,
-    "explain": Explain,
-    "escalate": Escalate,
-    "trace": Trace,
-    "quote": Quote,
-    "png": Png,
-    "log": Log,
-    "shadow": Shadow,
-    "quick": Quick,
-    "temperature": Temperature,
-    "seed": Seed,
-    "questions": Questions,
-    "resume": Resume,
-    "workers": Workers,
-    "dataset": Dataset,
-    "pipelines": Pipelines,
-    "limit": Limit,
-    "html": Html,
-    "csv": Csv,
-    "port": Port,
-    "window": Window,
-    "memory": Memory,
-    "python": Python,
+class Vectors(Group):
+    dense: Annotated[
+        Literal["auto", "on", "off"],
+        Option("Rank by meaning too: on embeds every chunk first, off ranks by words alone."),
+    ] = "auto"
+    embedder: Annotated[
+        str | None,
+        Option(
+            "A sentence-transformers model or its folder, instead of the built-in one. Example: ./bge-small-en", "NAME"
+        ),
+    ] = None
+
+
+class Retrieval(Vectors):
+    reader: Annotated[
+        Literal["auto", "off"],
+        Option(
+            "Let a small model read the retrieved passages, for ranks, evidence and short answers; "
+            "not with --dense off."
+        ),
+    ] = "auto"
+
+
+class Budget(Group):
+    prefer: Annotated[Literal["quality", "balanced", "speed"], Option("What to favour when routes differ.")] = (
+        "balanced"
+    )
+    max_tokens: Annotated[int | None, Option("Read at most N tokens. Example: 8000", "N", min=1)] = None
+    max_seconds: Annotated[float | None, Option("Take at most S seconds. Example: 2.5", "S", min=0)] = None
+
+
+class Routing(Budget):
+    min_quality: Annotated[
+        float | None, Option("Refuse routes with P(correct) under P. Example: 0.8", "P", min=0, max=1)
+    ] = None
+    pipeline: Annotated[str | None, Option("Take this route. Example: full_context", "NAME")] = None
+
+
+class Seed(Group):
+    seed: Annotated[int, Option("Random seed for sampling and for the statistics.")] = 0
+
+
+class Sampling(Seed):
+    temperature: Annotated[float, Option("Sampling temperature; 0 is greedy.", min=0, max=2)] = 0.0
+
+
+class Json(Group):
+    json: Annotated[bool, Option("Print one JSON object, errors too.")] = False
+
+
+class Batch(Group):
+    """Many questions."""
+
+    questions: Annotated[
+        Path | None,
+        Option("Ask every question of FILE: text (one a line), CSV, JSONL (question and id), or SQuAD's JSON.", "FILE"),
+    ] = None
+    resume: Annotated[
+        Path | None,
+        Option(
+            "Skip the questions answered in OUT. Example: ask docs/ --questions q.txt --resume out >> out",
+            "OUT",
+        ),
+    ] = None
+    workers: Annotated[
+        int | None,
+        Option(
+            "Ask a server N questions at a time; 8 unless given. Seconds are then those under that load.",
+            "N",
+            min=1,
+            max=256,
+        ),
+    ] = None
+
+
+class Ask(Group):
+    ndjson: Annotated[bool, Option("Print events as they happen, one JSON object a line.")] = False
+    stream: Annotated[bool | None, Option("Print the answer as it is written, the default on a terminal.")] = None
+    sources: Annotated[bool, Option("List the sources under the answer.")] = True
+    explain: Annotated[
+        bool, Option("Print the plan before the answer and its actual cost after, on standard error.")
+    ] = False
+    trace: Annotated[
+        bool, Option("Ask again without parts of what was read: which passages does the answer depend on?")
+    ] = False
+    escalate: Annotated[
+        bool | None,
+        Option("When nothing is found, try the next route that reads more. On unless --pipeline is given."),
+    ] = None
+    log: Annotated[bool, Option("Record forecasts and actual costs, without any text.")] = True
+    shadow: Annotated[
+        float,
+        Option(
+            "Run this share of the questions on a second route too, for the log. Example: 0.1", "SHARE", min=0, max=1
+        ),
+    ] = 0.0
+
+
+class Compare(Group):
+    dataset: Annotated[
+        Path | None,
+        Option(
+            "Questions with their documents: a folder with questions.jsonl, LongBench's .jsonl, SQuAD's .json.", "DIR"
+        ),
+    ] = None
+    pipelines: Annotated[str | None, Option("Compare these routes only. Example: chunk_rag,full_context", "A,B")] = None
+    limit: Annotated[
+        int | None, Option("Ask N of the questions, drawn by --seed; a larger N later adds to them.", "N", min=1)
+    ] = None
+    html: Annotated[Path | None, Option("Write a report for a browser into FILE.", "FILE")] = None
+    csv: Annotated[Path | None, Option("Write a line for each answer into FILE, for a spreadsheet.", "FILE")] = None
+
+
+class Calibrate(Group):
+    quick: Annotated[bool, Option("Fewer lengths and probes: about a fifth of the time.")] = False
+
+
+class Show(Group):
+    quote: Annotated[str | None, Option("Words to find there, as the file has them.")] = None
+    png: Annotated[Path | None, Option("Write the page of a PDF here, with the quote marked.", "FILE")] = None
+
+
+class Up(Group):
+    port: Annotated[int | None, Option("Listen on this port instead of a free one.", "N", min=1, max=65535)] = None
+    window: Annotated[int | None, Option("Tokens of context; the longest that fits unless given.", "N", min=1)] = None
+    memory: Annotated[
+        float | None, Option("Share of the device's memory to use. Example: 0.8", "SHARE", min=0.01, max=1)
+    ] = None
+    python: Annotated[Path | None, Option("The Python that has vLLM, if it is not this one.")] = None
+
+
+BEFORE_NAME: Final[tuple[type[Group], ...]] = (Common, Backend, Server, Index)
+"""Groups whose options may also come before the command's name."""
+GROUPS: Final[tuple[type[Group], ...]] = (
+    *BEFORE_NAME,
+    Retrieval,
+    Routing,
+    Sampling,
+    Json,
+    Batch,
+    Ask,
+    Compare,
+    Calibrate,
+    Show,
+    Up,
+)
+
+
+def flags(field: Field) -> tuple[str, ...]:
+    """How the option is typed: ``--max-tokens``; ``--sources/--no-sources`` for a flag that may be on by default."""
+    name = field.name.replace("_", "-")
+    both = bool in (field.type, *get_args(field.type)) and field.default is not False
+    flag = f"--{name}/--no-{name}" if both else f"--{name}"
+    return (flag, field.option.short) if field.option.short else (flag,)
+
+
+CONFIGURABLE: Final = {
+    field.name: field for group in GROUPS for field in group.fields() if field.name not in ("config", "preset")
 }
-"""What ``lcrag.toml`` may hold: key → the option's type and limits."""
-
-BEFORE: Final = {
-    "--backend": 2,
-    "--base-url": 2,
-    "--model": 2,
-    "--index": 2,
-    "--config": 2,
-    "--preset": 2,
-    "--verbose": 1,
-    "--quiet": 1,
-    "-v": 1,
-    "-vv": 1,
-    "-q": 1,
-    "--no-color": 1,
-}
-"""Options that may stand before the command's name → how many words they take."""
+"""What ``lcrag.toml`` may hold: name → the option's type and limits."""
 
 
-def origins(ctx: typer.Context) -> dict[str, str]:
-    """Where the value of each option that is not the built-in one came from."""
-    from_files: dict[str, str] = ctx.meta.get("lcrag.origins", {})
-    found = {}
-    for name in ("config", "preset", *CONFIGURABLE):
-        source = ctx.get_parameter_source(name)
-        match source.name if source is not None else "":
-            case "COMMANDLINE":
-                found[name] = "command line"
-            case "ENVIRONMENT":
-                found[name] = f"LCRAG_{name.upper()}"
-            case "DEFAULT_MAP":
-                found[name] = from_files[name]
-    return found
+def _words() -> Iterator[tuple[str, int]]:
+    for field in (field for group in BEFORE_NAME for field in group.fields()):
+        words = 1 if field.type is bool or field.option.count else 2
+        yield from ((flag, words) for flag in flags(field))
+        if field.option.count and field.option.short:
+            yield f"{field.option.short}{field.option.short[1:]}", words
 
 
-def values(ctx: typer.Context) -> list[tuple[str, object, str]]:
-    """Each option that is set, its value and by whom: those of other commands too, where a file or the environment
-    sets them.
-    """
-    found = origins(ctx)
-    files: dict[str, str] = ctx.meta.get("lcrag.origins", {})
-    told = [(name, ctx.params[name], origin) for name, origin in found.items() if name in ctx.params]
-    for name in CONFIGURABLE:
-        variable = f"LCRAG_{name.upper()}"
-        if name not in ctx.params and variable in os.environ:
-            told.append((name, os.environ[variable], variable))
-        elif name not in ctx.params and name in files:
-            told.append((name, (ctx.default_map or {})[name], files[name]))
-    return [(name, str(value) if isinstance(value, Path) else value, origin) for name, value, origin in told]
-
-
-def announce(ctx: typer.Context, output: Output) -> None:
-    """With --verbose, say which options are set, and by whom."""
-    if output.verbose:
-        for name, origin in origins(ctx).items():
-            if name in ctx.params:
-                output.note(f"{name} = {ctx.params[name]}  ({origin})")
+BEFORE: Final = dict(_words())
+"""Options that may come before the command's name → how many words they take."""

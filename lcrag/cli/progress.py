@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from threading import RLock
 from typing import TYPE_CHECKING, Self
 
 from lcrag.cli.output import Output
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Shows events; a context manager that removes its bar at the end."""
+    """Shows events; a context manager that removes its bar at the end. May be called from several threads."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._shows = sys.stderr.isatty() and not output.quiet
+        self._lock = RLock()
         self._bar: tuple[Bar, TaskID] | None = None
 
     def __enter__(self) -> Self:
@@ -30,6 +32,10 @@ class Progress:
         self.clear()
 
     def __call__(self, event: Event) -> None:
+        with self._lock:
+            self._take(event)
+
+    def _take(self, event: Event) -> None:
         match event.kind, event.data:
             case _, {"message": str(message)}:
                 self.clear()
@@ -55,16 +61,18 @@ class Progress:
         """Set the bar to ``done`` of ``total``, None if unknown."""
         if not self._shows:
             return
-        if self._bar is None:
-            self._bar = _bar(colour=self._output.colour(sys.stderr))
-        bar, id = self._bar
-        bar.update(id, description=task, completed=done, total=total)
+        with self._lock:
+            if self._bar is None:
+                self._bar = _bar(colour=self._output.colour(sys.stderr))
+            bar, id = self._bar
+            bar.update(id, description=task, completed=done, total=total)
 
     def clear(self) -> None:
         """Remove the bar, so that something else can be printed."""
-        if self._bar is not None:
-            self._bar[0].stop()
-            self._bar = None
+        with self._lock:
+            if self._bar is not None:
+                self._bar[0].stop()
+                self._bar = None
 
     def _detail(self, text: str) -> None:
         if self._output.verbose:

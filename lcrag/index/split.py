@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePath
 
+from lcrag.text.places import is_spreadsheet
 from lcrag.text.sentences import last_start
 from lcrag.text.tokens import count
 from lcrag.types import Document
@@ -23,7 +24,9 @@ TARGET_TOKENS = 128
 _LOW, _HIGH, _LEAST = 0.7, 1.3, 0.25  # a chunk ends between these shares of the target; a heading may end it earlier
 _SAMPLE = 1000  # characters, at each of three places, from which the characters per token are measured
 
-_PROSE = re.compile(r"|\.(md|markdown|mdx|rst|adoc|org|tex|txt|text|x?html?|pdf|docx|odt|pptx|epub|ipynb|eml)")
+_PROSE = re.compile(
+    r"|\.(md|markdown|mdx|rst|adoc|org|tex|txt|text|x?html?|pdf|do[ct][xm]|o[dt][tp]|p[po][tst][xm]|epub|ipynb|eml|mbox|msg|rtf)"
+)
 _TABLES = frozenset((".csv", ".tsv"))
 
 # A fenced block, a # heading, or after a blank line a heading with a line under (and perhaps over) it, but not
@@ -93,8 +96,10 @@ def headings(document: Document) -> list[Heading]:
     """Markdown's ``#`` headings (as in the text of every extracted format) and underlined ones, outside fenced code.
 
     Underlines take their level from the order in which their characters appear, as in reStructuredText. Source code
-    and data have no headings.
+    and data have no headings. A sheet's is its name and its first row, so that a row far down still names its columns.
     """
+    if is_spreadsheet(document):
+        return [_sheet(document, start) for start in document.cells]
     if not _is_prose(document):
         return []
     listed = []
@@ -108,6 +113,11 @@ def headings(document: Document) -> list[Heading]:
                 underlines.append(match["line"])
             listed.append(Heading(start, underlines.index(match["line"]) + 1, match["text"].strip()))
     return listed
+
+
+def _sheet(document: Document, start: int) -> Heading:
+    name, header = document.text[start : start + 500].split("\n")[:2]
+    return Heading(start, 1, f"{name.removeprefix('# ')} > {header}")
 
 
 def _is_prose(document: Document) -> bool:

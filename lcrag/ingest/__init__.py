@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path, PurePath
+from shlex import quote
 from typing import Final
 
 from lcrag.errors import InputError, UnreadableFile
 from lcrag.ingest.discover import Scan, SourceFile, discover
 from lcrag.ingest.extracted import Extracted
 from lcrag.ingest.text import decode, first_heading
+from lcrag.text.places import SHEETS
 from lcrag.types import Document
 
 __all__ = ["READABLE", "Scan", "SourceFile", "discover", "from_text", "nothing_readable", "read"]
@@ -21,18 +24,27 @@ EXTRACTORS: Final = {
     ".htm": "html",
     ".xhtml": "html",
     ".pdf": "pdf",
-    ".docx": "docx",
-    ".pptx": "pptx",
     ".epub": "epub",
     ".ipynb": "notebook",
     ".eml": "mail",
+    ".mbox": "mbox",
+    ".msg": "outlook",
+    ".rtf": "rtf",
+    **dict.fromkeys((".docx", ".docm", ".dotx", ".dotm"), "docx"),
+    **dict.fromkeys((".pptx", ".pptm", ".ppsx", ".ppsm", ".potx"), "pptx"),
+    **dict.fromkeys((".odt", ".ott", ".odp", ".otp"), "odf"),
+    **dict.fromkeys(SHEETS, "sheet"),
 }
 """Suffix → module of this package with ``extract(data: bytes) -> Extracted``. Everything else is read as text."""
+
+MAILBOX: Final = re.compile(rb"From [^\r\n]*\d{4}[^\r\n]*\r?\n[A-Z][\w-]*:")
+"""How a mailbox begins, which often has no suffix."""
 
 PROSE: Final = frozenset({"", ".md", ".markdown", ".mdx", ".rst", ".text", ".txt"})
 
 READABLE: Final = (
-    "lcrag reads text, Markdown, reStructuredText, HTML, PDF, DOCX, PPTX, EPUB, CSV, JSON, notebooks, mail, code"
+    "lcrag reads text, Markdown, reStructuredText, HTML, PDF, Word (.docx), PowerPoint (.pptx), Excel, OpenDocument, "
+    "RTF, EPUB, CSV, JSON, notebooks, mail (.eml, .mbox, .msg), code"
 )
 
 
@@ -42,14 +54,19 @@ def read(file: SourceFile) -> Document:
         data = Path(file.path).read_bytes()
     except OSError as error:
         raise UnreadableFile(error.strerror or str(error)) from error
-    name = EXTRACTORS.get(PurePath(file.path).suffix.lower())
+    suffix = PurePath(file.path).suffix.lower()
+    name = EXTRACTORS.get(suffix)
+    if not suffix and data.startswith(b"From ") and MAILBOX.match(data):
+        name = "mbox"
     if name is None:
         return from_text(decode(data), file.source)
     try:
         extracted = import_module(f"lcrag.ingest.{name}").extract(data)
     except InputError as error:
         raise UnreadableFile(str(error)) from error
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic in a library written in Rust is no Exception
         raise UnreadableFile(f"not a readable {name} file: {type(error).__name__}: {error}".rstrip(": ")) from error
     return _document(file.source, extracted)
 
@@ -74,7 +91,14 @@ def nothing_readable(paths: Iterable[str], skipped: Mapping[str, int], failed: I
 def _document(source: str, extracted: Extracted) -> Document:
     text = extracted.text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored: "?"
     if not text.strip():
-        raise UnreadableFile("there is no text in it" + (" (scanned pages need OCR first)" if extracted.pages else ""))
+        raise UnreadableFile(
+            "there is no text in it"
+            + (
+                f" (scanned pages need OCR: ocrmypdf {quote(source)} out.pdf)"
+                if source.lower().endswith(".pdf")
+                else ""
+            )
+        )
     digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
     title = " ".join(extracted.title.split())[:200]
     return Document(digest, source, text, extracted.pages, extracted.lines, title, extracted.cells)

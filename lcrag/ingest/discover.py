@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from lcrag.errors import InputError, NoSuchPath
+from lcrag.ingest.text import unmarked_utf16
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -23,17 +25,24 @@ SNIFFED: Final = 4096
 
 BINARY: Final = frozenset(
     """
-    .7z .a .avi .bin .bmp .bz2 .class .dat .db .dll .dmg .doc .ds_store .dylib .exe .flac .gif .gz .ico
-    .iso .jar .jpeg .jpg .m4a .mkv .mov .mp3 .mp4 .mpeg .npy .npz .o .odp .ods .odt .ogg .onnx .otf
+    .7z .a .avi .bin .bmp .bz2 .class .db .dll .dmg .doc .ds_store .dylib .exe .flac .gif .gz .ico
+    .iso .jar .jpeg .jpg .m4a .mkv .mov .mp3 .mp4 .mpeg .npy .npz .o .ogg .onnx .otf
     .parquet .pickle .pkl .png .ppt .psd .pyc .pyo .rar .safetensors .so .sqlite .sqlite3 .tar .tgz .tif
-    .tiff .ttf .wasm .wav .webm .webp .whl .woff .woff2 .xls .xlsx .xz .zip .zst
+    .tiff .ttf .wasm .wav .webm .webp .whl .woff .woff2 .xz .zip .zst
     """.split()
 )
-DOCUMENT: Final = frozenset([".pdf", ".docx", ".pptx", ".epub"])
+CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+"""Bytes that are hardly ever in text; a compressed file has 11% of them."""
+DOCUMENT: Final = frozenset(
+    """
+    .docm .docx .dotm .dotx .epub .msg .odp .ods .odt .otp .ots .ott .pdf .potx .ppsm .ppsx .pptm .pptx .xls .xlsb .xlsm
+    .xlsx .xltx
+    """.split()
+)
 TEXT: Final = frozenset(
     """
     .adoc .bat .c .cc .cfg .clj .conf .cpp .cs .css .csv .dart .eml .erl .ex .go .h .hpp .hs .htm .html
-    .ini .ipynb .java .jl .js .json .jsonl .jsx .kt .less .lock .log .lua .m .markdown .md .mdx .mjs .ml
+    .ini .ipynb .java .jl .js .json .jsonl .jsx .kt .less .lock .log .lua .m .markdown .mbox .md .mdx .mjs .ml
     .ndjson .org .php .pl .proto .ps1 .py .pyi .r .rb .rs .rst .rtf .scala .scss .sh .sql .srt .svelte
     .swift .tcl .tex .text .toml .ts .tsv .tsx .txt .vtt .vue .xhtml .xml .yaml .yml .zig
     """.split()
@@ -145,7 +154,7 @@ def _named(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]
         raise InputError(
             f"{path} has {state.st_size / 1e6:,.0f} MB, more than {MAX_FILE_BYTES / 1e6:,.0f} MB", hint="split it"
         )
-    file = _file(path, _shown(os.path.normpath(path)), state, skipped)
+    file = _file(path, _shown(os.path.normpath(path)), state, skipped, named=True)
     if file is not None:
         yield os.path.realpath(path), file
     elif state.st_size:
@@ -189,12 +198,14 @@ def _walk(folder: str, root: str, rules: _Rules, skipped: Counter[str]) -> Itera
                 yield target, file
 
 
-def _file(path: str, source: str, state: os.stat_result, skipped: Counter[str]) -> SourceFile | None:
+def _file(
+    path: str, source: str, state: os.stat_result, skipped: Counter[str], *, named: bool = False
+) -> SourceFile | None:
     if state.st_size == 0:
         skipped["empty"] += 1
     elif state.st_size > MAX_FILE_BYTES:
         skipped["too_large"] += 1
-    elif _is_binary(path):
+    elif _is_binary(path, named=named):
         skipped["binary"] += 1
     else:
         return SourceFile(path, source, state.st_size, state.st_mtime_ns)
@@ -205,18 +216,24 @@ def _shown(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace").replace(os.sep, "/")
 
 
-def _is_binary(path: str) -> bool:
+def _is_binary(path: str, *, named: bool) -> bool:
+    """By the suffix, else by the first bytes; of a file that the user named the bytes decide against the suffix."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix in DOCUMENT or suffix in TEXT:
         return False
-    if suffix in BINARY:
+    if suffix in BINARY and not named:
         return True
     try:
         with open(path, "rb") as file:
             sample = file.read(SNIFFED)
     except OSError:
         return False  # reading it will give the reason
-    return b"\0" in sample and not sample.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return False
+    if encoding := unmarked_utf16(sample):
+        sample = sample.decode(encoding, "replace").encode()
+    doubtful = suffix in BINARY or encoding is not None
+    return b"\0" in sample or (doubtful and len(CONTROL.findall(sample)) > len(sample) / 50)
 
 
 def _outer_rules(folder: str) -> _Rules:

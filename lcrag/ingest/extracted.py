@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
+
+NEAR: Final = 20_000
+"""Characters."""
+EXPONENT: Final = re.compile(r"[-+−–]?\d+(?:[.,/]\d+)?[-+−–]?|[-+−–]|\d*[nxkmtij]")
+"""What is raised as a number: "6", "-3", "2+" of an ion, "n", "2x"; not the ends of ordinals ("th", "e", "o")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +38,23 @@ def join_pages(pages: Iterable[str], title: str) -> Extracted:
 def locate_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:
     """``(offset, line of the file)`` of each line of ``text``, searched in order in ``raw``, the text of the file.
 
-    A line that is not in ``raw`` gets the number of the one before it.
+    A line is searched in the next ``NEAR`` characters, and further on only as a whole line of the file: where nothing
+    fits, as in base64, the time stays linear. A line that is not in ``raw`` gets the number of the one before it.
     """
+    whole: dict[str, list[int]] = {}
+    place = 0
+    for line in raw.splitlines(keepends=True):
+        whole.setdefault(line.strip(), []).append(place)
+        place += len(line)
     pairs: list[tuple[int, int]] = []
     offset = searched = 0
     number = 1
     for line in text.splitlines(keepends=True):
-        place = raw.find(line.strip(), searched) if line.strip() else -1
+        words = line.strip()
+        place = raw.find(words, searched, searched + NEAR) if words else -1
+        if place < 0 and words in whole:
+            later = bisect_left(whole[words], searched)
+            place = whole[words][later] if later < len(whole[words]) else -1
         if place >= 0:
             number += raw.count("\n", searched, place)
             searched = place
@@ -46,6 +63,11 @@ def locate_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
+def raised(text: str) -> str:
+    """A superscript: "10" and "6" as "10^6", so that no other number is read. Letters ("1st") stay as they are."""
+    return f"^{text}" if EXPONENT.fullmatch(text) else text
+
+
 def squeeze(text: str) -> str:
     """Every run of white space as one space."""
-    return re.sub(r"\s+", " ", text).strip()
+    return " ".join(text.split())

@@ -1,4 +1,8 @@
-"""PDF text by page, through pypdfium2 (Chromium's PDF library, Apache-2.0 / BSD-3-Clause)."""
+"""PDF text by page, through pypdfium2 (Chromium's PDF library, Apache-2.0 / BSD-3-Clause).
+
+pdfium gives the text in the order of the file; columns that were written row by row are put in reading order here, and
+what was filled into forms or noted in the margin follows the text of its page.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,17 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lcrag.ingest.extracted import Extracted, join_pages
+from lcrag.ingest.pdf_columns import in_columns
+from lcrag.ingest.pdf_forms import fields_and_notes
 
-HYPHEN: Final = re.compile("[\ufffe\u0002\u00ad]\\s*\n?")
-"""What pdfium writes for a hyphen that is there only because the line ended."""
+SPLIT_WORD: Final = re.compile("(\\w[\\w'’-]*)[\ufffe\u0002]\\s*(\\w+)")
+"""A word with a hyphen at the end of a line, for which pdfium writes U+FFFE, or U+0002 by its characters."""
+SOFT_HYPHEN: Final = re.compile("\u00ad\\s*\n?")
+WORD: Final = re.compile(r"\w+(?:[-'’]\w+)*")
+PREFIXES: Final = frozenset({"non", "self", "well", "ill", "half", "cross", "quasi"})
+"""Before a part of five letters or more they keep their hyphen: "non-refundable", but not "non-sense", below."""
+TENS: Final = frozenset({"twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"})
+JOINED: Final = ("sense", "chalan", "descript")
 
 
 def extract(data: bytes) -> Extracted:
@@ -18,14 +30,61 @@ def extract(data: bytes) -> Extracted:
 
     document = pypdfium2.PdfDocument(data)
     try:
-        return join_pages(_pages(document), document.get_metadata_dict().get("Title", ""))
+        document.init_forms()
+        pages = list(_pages(document))
+        title = document.get_metadata_dict().get("Title", "")
     finally:
         document.close()
+    if any(text.strip() for text, _ in pages):
+        pages = [(_scanned(number) if is_image else text, False) for number, (text, is_image) in enumerate(pages, 1)]
+    return join_pages(join_split_words([text for text, _ in pages]), title)
 
 
-def _pages(document: Any) -> Iterator[str]:
+def _scanned(number: int) -> str:
+    return f"[Page {number} is a scanned image, not read: ocrmypdf in.pdf out.pdf adds its text.]"
+
+
+def _pages(document: Any) -> Iterator[tuple[str, bool]]:
+    """The text of each page, and whether it is an image without text."""
+    from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE
+
     for page in document:
-        text = page.get_textpage()
-        yield HYPHEN.sub("", text.get_text_range().replace("\r\n", "\n").replace("\r", "\n")).replace("\0", "")
-        text.close()
+        words = page.get_textpage()
+        text = in_columns(words) or words.get_text_range().replace("\r\n", "\n").replace("\r", "\n")
+        text = "\n".join([text.replace("\0", ""), *fields_and_notes(document, page, words)])
+        yield text, not text.strip() and next(page.get_objects([FPDF_PAGEOBJ_IMAGE]), None) is not None
+        words.close()
         page.close()
+
+
+def join_split_words(pages: list[str]) -> list[str]:
+    """Pages with the words whole that a line end had split.
+
+    A hyphen stays if the second part is not in lower case, or if the word has it elsewhere in the document, unless it
+    is also written as one word there; else after a first part that has a hyphen itself ("mother-in-"), after a ten, and
+    after ``PREFIXES``. All other words are joined: printers split words far more often than compounds.
+    """
+    if not any(mark in page for page in pages for mark in "\ufffe\u0002\u00ad"):
+        return pages
+    pages = [SOFT_HYPHEN.sub("", page) for page in pages]
+    known = {word.lower() for page in pages for word in WORD.findall(SPLIT_WORD.sub(" ", page))}
+
+    def whole(match: re.Match[str]) -> str:
+        first, second = match.groups()
+        return f"{first}-{second}" if _has_hyphen(first, second, known) else first + second
+
+    return [re.sub("[\ufffe\u0002]", "-", SPLIT_WORD.sub(whole, page)) for page in pages]
+
+
+def _has_hyphen(first: str, second: str, known: set[str]) -> bool:
+    start, end = first.lower(), second.lower()
+    if not second[0].islower():
+        return True
+    if start + end in known:
+        return False
+    return (
+        f"{start}-{end}" in known
+        or "-" in start
+        or start in TENS
+        or (start in PREFIXES and len(end) >= 5 and not end.startswith(JOINED))
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import suppress
 from typing import Final
 
 BOMS: Final = (
@@ -15,6 +16,9 @@ BOMS: Final = (
 )
 SAMPLE: Final = 64_000
 """Bytes from which an undeclared encoding is guessed: enough to be sure, and a large file takes no longer."""
+SEVEN_BITS: Final = re.compile("iso-?_?2022|utf-?7|hz", re.IGNORECASE)
+"""Encodings whose bytes are all ASCII, so that they would pass for UTF-8."""
+ESCAPED_JAPANESE: Final = b"\x1b$B"
 HEADING: Final = re.compile(r"^#{1,2}[ \t]+(.+?)[ \t]*#*$", re.MULTILINE)
 
 
@@ -30,9 +34,14 @@ def _decode(data: bytes, declared: str | None) -> str:
     for bom, encoding in BOMS:
         if data.startswith(bom):
             return data.decode(encoding, "replace")
-    unmarked = _unmarked_utf16(data)
+    unmarked = unmarked_utf16(data)
     if unmarked is not None:
         return data.decode(unmarked, "replace")
+    if declared is None and b"\x1b" in data and ESCAPED_JAPANESE in data:
+        declared = "iso2022_jp"
+    if declared is not None and SEVEN_BITS.match(declared):
+        with suppress(LookupError, ValueError):
+            return data.decode(declared)
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -40,10 +49,8 @@ def _decode(data: bytes, declared: str | None) -> str:
             return data.decode("utf-8", "replace")  # cut off in the middle of a character
         at = max(0, error.start - SAMPLE // 2)
     if declared is not None:
-        try:
+        with suppress(LookupError, ValueError):  # the declaration is wrong, or no encoding has this name
             return data.decode(declared)
-        except (LookupError, UnicodeDecodeError):
-            pass  # the declaration is wrong
     return _decode_by_guess(data, data[at : at + SAMPLE])
 
 
@@ -61,7 +68,7 @@ def _decode_by_guess(data: bytes, sample: bytes) -> str:
     return data.decode(best.encoding, "replace") if best is not None else text
 
 
-def _unmarked_utf16(data: bytes) -> str | None:
+def unmarked_utf16(data: bytes) -> str | None:
     """UTF-16 without a byte order mark has a zero byte next to nearly every Latin letter."""
     sample = data[:2000]
     if len(sample) < 4 or b"\0" not in sample:

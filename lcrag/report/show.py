@@ -137,7 +137,7 @@ def _quoted(document: Document, quote: str, near: int) -> tuple[int, int]:
     words = quote.split()
     if words:
         for at in (near, 0):
-            span = support.in_a_row(words, text[at:])
+            span = support.find_words(words, text[at:])
             if span is not None:
                 return at + span[0], at + span[1]
     raise InputError(f"{document.source} does not contain these words in a row", hint="lcrag show FILE:LINE")

@@ -8,13 +8,15 @@ from typing import Final, TypeVar
 from lcrag.types import Chunk, Passage
 
 T = TypeVar("T")
+Piece = tuple[int, str]
+"""Text of a document as it is there, and its offset."""
 
 PASSAGE_TOKENS: Final = 512
 """Where long text is cut into passages: about four chunks, so that a marker still points to a few paragraphs."""
 
 
 def within(ranked: Sequence[Chunk], tokens: int) -> list[Chunk]:
-    """The first chunks that together have at most ``tokens`` tokens; the first one in any case."""
+    """The first chunks that together have at most ``tokens`` tokens; the first chunk in any case."""
     taken: list[Chunk] = []
     total = 0
     for chunk in ranked:
@@ -46,6 +48,14 @@ def groups(items: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[lis
         total += size
     if group:
         yield group
+
+
+def pieces_of(passage: Passage) -> Iterator[Piece]:
+    """The pieces of the document that make up the passage: several for an extract (``Passage.parts``)."""
+    position = 0
+    for start, end in passage.parts or ((passage.start, passage.end),):
+        yield start, passage.text[position : position + end - start]
+        position += end - start + 1  # the newline that joins two pieces
 
 
 def _runs(ordered: Sequence[Chunk], limit: int) -> Iterator[list[Chunk]]:

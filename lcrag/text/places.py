@@ -10,6 +10,9 @@ from typing import Final
 from lcrag.types import Document
 
 HEADING: Final = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
+SUBJECT: Final = re.compile(r"^Subject: (.+)$", re.MULTILINE | re.IGNORECASE)
+SHEETS: Final = (".xlsx", ".xlsm", ".xlsb", ".xls", ".xltx", ".ods", ".ots")
+"""Suffixes of spreadsheets: their lines are rows, which count within a sheet."""
 QUOTED: Final = re.compile(r'"[^"]*(?:"|$)')
 LONGEST_PART: Final = 80
 """Characters of a heading or a subject that are shown."""
@@ -17,11 +20,20 @@ LONGEST_PART: Final = 80
 
 def line_of(document: Document, offset: int) -> int | None:
     """The line of the file, from 1, of the character at ``offset``; None if the file has no lines."""
+    return None if is_spreadsheet(document) else _line(document, offset)
+
+
+def _line(document: Document, offset: int) -> int | None:
     at = bisect_right(document.lines, offset, key=lambda pair: pair[0]) - 1
     if at < 0:
         return None
     start, line = document.lines[at]
     return line + document.text.count("\n", start, offset)
+
+
+def is_spreadsheet(document: Document) -> bool:
+    """Whether its ``lines`` are rows and its ``cells`` sheets."""
+    return document.source.lower().endswith(SHEETS)
 
 
 def page_of(document: Document, offset: int) -> int | None:
@@ -30,9 +42,12 @@ def page_of(document: Document, offset: int) -> int | None:
 
 
 def part_of(document: Document, offset: int) -> str | None:
-    """The part of the file at ``offset``: "row 3" of a table, "cell 2" of a notebook, "message SUBJECT" of a mail,
-    "section HEADING" of a document without lines and pages. None where line or page are enough.
+    """The part of the file at ``offset``: "row 3" of a table, "sheet Budget, row 3", "cell 2" of a notebook,
+    "message SUBJECT" of a mail, "section HEADING" of a document without lines and pages. None where line or page are
+    enough.
     """
+    if document.cells and not document.source.lower().endswith(".ipynb"):
+        return _named_part(document, document.cells[max(0, bisect_right(document.cells, offset) - 1)], offset)
     if document.cells:
         return f"cell {max(1, bisect_right(document.cells, offset))}"
     suffix = PurePath(document.source).suffix.lower()
@@ -45,6 +60,17 @@ def part_of(document: Document, offset: int) -> str | None:
         headings = HEADING.findall(document.text, 0, ends)
         return _label("section", headings[-1]) if headings else None
     return None
+
+
+def _named_part(document: Document, start: int, offset: int) -> str | None:
+    """The sheet and its row, or the message of a mailbox, that begins at ``start``."""
+    first, _, _ = document.text[start : start + 1000].partition("\n")
+    if is_spreadsheet(document):
+        sheet = _label("sheet", first.removeprefix("# "))
+        return sheet if offset <= start + len(first) else f"{sheet}, row {_line(document, offset)}"
+    end = next((cell for cell in document.cells if cell > start), len(document.text))
+    subject = SUBJECT.search(document.text, start, min(end, start + 20_000))
+    return _label("message", subject[1]) if subject else None
 
 
 def _count_rows(text: str) -> int:

@@ -1,6 +1,6 @@
 """The tasks as text for a chat model, in prefix-stable order.
 
-A server keeps the work of reading a prompt for the next prompt that begins the same (prefix cache), so what changes
+A server reuses the work of reading a prompt for the next prompt that starts the same (prefix cache), so what changes
 comes last: one system line for every role, then the passages in document order, then notes, then the question. Nothing
 here depends on a date, a random number or the question before the passages end. The same passages therefore begin
 every prompt with the same bytes, whatever is asked of them and by whichever route.
@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
+from lcrag.text.refusals import refuses
 from lcrag.types import Passage, Role, Task
 
 ANSWER_TOKENS: Final = 1024
@@ -52,8 +53,15 @@ _FENCE = re.compile(r"<(?=\s*/?\s*(?:documents|passage|notes|question)\b)", re.I
 
 
 def answer_tokens(scope_tokens: float) -> int:
-    """Tokens that an answer takes, as workloads reckon before it is measured: half of its evidence, and a frame."""
+    """Tokens forecast for an answer before calibration: 64 and half of its evidence, at most ANSWER_TOKENS."""
     return min(ANSWER_TOKENS, 64 + round(scope_tokens) // 2)
+
+
+def most_answer_tokens(scope_tokens: float) -> int:
+    """The most tokens that an answer may have: four times what is forecast, so that a model that does not stop is
+    stopped, and nothing is cut that a question of this scope needs.
+    """
+    return min(ANSWER_TOKENS, 4 * answer_tokens(scope_tokens))
 
 
 def messages(task: Task) -> list[dict[str, str]]:
@@ -72,7 +80,7 @@ def prefix(passages: Sequence[Passage]) -> str:
 
 
 def fence(passage: Passage) -> str:
-    """What stands around a passage's text in a prompt."""
+    """What surrounds a passage's text in a prompt."""
     return _fenced(passage, "")
 
 
@@ -92,16 +100,21 @@ def _tail(task: Task) -> str:
 
 
 def defused(text: str) -> str:
-    """``text`` with every fence of ours in it made harmless: its "<" becomes "‹", one character for one."""
+    """``text`` with the "<" of every fence of ours in it replaced by "‹", so that its length stays the same."""
     return _FENCE.sub("‹", text)
 
 
 def says_nothing(text: str) -> bool:
-    """Whether a reply says that its passages do not hold the answer, or says nothing at all."""
-    return text.strip().strip(".").upper() in ("", NOT_FOUND)
+    """Whether a reply says, in whatever words, that its passages do not hold the answer, or says nothing at all."""
+    return says_not_found(text) or refuses(text)
+
+
+def says_not_found(text: str) -> bool:
+    """Whether a reply is the one that prompts ask for when the answer is not there, or empty."""
+    return text.strip().strip(".*").upper() in ("", NOT_FOUND)
 
 
 def parse_verdict(text: str) -> Literal["yes", "no"]:
     """A judge's reply as "yes" or "no", whatever was written: JSON of JUDGE_SCHEMA, a bare word, or noise ("no")."""
-    found = re.search(r"\b(yes|no)\b", text, re.IGNORECASE)
-    return "yes" if found and found[1].lower() == "yes" else "no"
+    verdict = re.search(r"\b(?:yes|no)\b", text, re.IGNORECASE)
+    return "yes" if verdict and verdict[0].lower() == "yes" else "no"

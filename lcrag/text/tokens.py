@@ -54,6 +54,11 @@ def count_many(texts: Sequence[str]) -> list[int]:
     return [count_one(text) for text in texts]
 
 
+def preload() -> None:
+    """Load the vocabulary in the background; counting waits for it."""
+    threading.Thread(target=count, args=("",), daemon=True).start()
+
+
 @cache
 def _counter() -> Callable[[str], int]:
     path = vocabulary_file()

@@ -12,8 +12,8 @@ class Document:
     ``pages``: offsets where pages (PDF) or slides (PPTX) begin, ascending, ``()`` when the format has none.
     ``lines``: ``(offset, line of the file)`` pairs, ascending. A place at or after a pair, before the next, is on that
     pair's line plus the newlines between. Text kept as it stands in the file has ``((0, 1),)``; ``()`` when the file
-    has no lines (PDF, DOCX). ``cells``: offsets where a notebook's cells begin. ``title`` is what the document calls
-    itself, or "".
+    has no lines (PDF, DOCX). ``cells``: offsets where a notebook's cells begin, a spreadsheet's sheets (its
+    ``lines`` are the rows of a sheet) or a mailbox's messages. ``title`` is what the document calls itself, or "".
     """
 
     id: str

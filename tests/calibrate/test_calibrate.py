@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from support.fakes import nobody
 from support.simulated import COST, SimulatedBackend, SimulatedProbes, use_that_fades
 
 from lcrag.backends.scripted import ScriptedBackend
@@ -18,7 +17,7 @@ from lcrag.calibrate.probes import EnglishProbes
 from lcrag.planning.use import at, effective_window
 from lcrag.text import tokens
 from lcrag.text.prompts import answer_tokens, messages
-from lcrag.types import Event, Surroundings
+from lcrag.types import Event, Surroundings, ignore
 
 
 def true_window(half: float, steep: float, at: tuple[int, ...]) -> int:
@@ -35,7 +34,7 @@ def test_measure_use_gives_the_effective_window_within_one_length_in_95_of_100_r
         backend = SimulatedBackend(use_that_fades(half, draw.uniform(0.6, 1.0), steep), COST, seed)
         outcomes = Outcomes()
         measure_use(
-            backend, SimulatedProbes(), outcomes, nobody, at=at, kinds=["fact"], surroundings=["consecutive"], seed=seed
+            backend, SimulatedProbes(), outcomes, ignore, at=at, kinds=["fact"], surroundings=["consecutive"], seed=seed
         )
         window = effective_window(use_curve(outcomes, "answer", "fact", "consecutive", backend.window), SHARE)
         near += abs(at.index(window) - at.index(true_window(half, steep, at))) <= 1
@@ -71,7 +70,7 @@ def test_calibrate_measures_a_whole_profile_and_resumes(tmp_path: Path) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write('{"role": "answer", "ki')  # killed while it wrote
     again = SimulatedBackend(true, COST)
-    resumed = calibrate(again, SimulatedProbes(), nobody, outcomes=Outcomes.resumed(path), device="simulated")
+    resumed = calibrate(again, SimulatedProbes(), ignore, outcomes=Outcomes.resumed(path), device="simulated")
     assert (resumed.kinds, resumed.output_ratio) == (profile.kinds, profile.output_ratio)
     assert again.asked < backend.asked / 4  # the cost alone
 

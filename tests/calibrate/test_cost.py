@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import nobody
 from support.simulated import COST, SimulatedBackend, SimulatedProbes, use_that_fades
 
 from lcrag.calibrate.cost import Measured, fit_cost, measure_cost
 from lcrag.errors import BackendFailed
-from lcrag.types import CostModel
+from lcrag.types import CostModel, ignore
 
 costs = st.builds(
     CostModel,
@@ -72,7 +71,7 @@ def test_fit_cost_refuses_measurements_without_time() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_measure_cost_gives_the_cost_within_a_tenth(seed: int) -> None:
     backend = SimulatedBackend(use_that_fades(9000), COST, seed, noise=0.02)
-    fitted = fit_cost(measure_cost(backend, SimulatedProbes(), nobody, longest=117_000, seed=seed, clock=backend.clock))
+    fitted = fit_cost(measure_cost(backend, SimulatedProbes(), ignore, longest=117_000, seed=seed, clock=backend.clock))
     for new, cached, out, calls in ((4000, 0, 0, 1), (120_000, 0, 0, 1), (16, 120_000, 64, 1), (4000, 0, 64, 16)):
         assert fitted.seconds(new, cached, out, calls) == pytest.approx(COST.seconds(new, cached, out, calls), rel=0.1)
     assert fitted.per_token == pytest.approx(COST.per_token, rel=0.1)
@@ -84,7 +83,7 @@ def test_measure_cost_gives_the_cost_within_a_tenth(seed: int) -> None:
 
 def test_measure_cost_with_noise_is_never_negative() -> None:
     backend = SimulatedBackend(use_that_fades(9000), CostModel(0.2, 0, 0, 0), noise=0.2)
-    fitted = fit_cost(measure_cost(backend, SimulatedProbes(), nobody, longest=20_000, clock=backend.clock))
+    fitted = fit_cost(measure_cost(backend, SimulatedProbes(), ignore, longest=20_000, clock=backend.clock))
     assert min(value for name, value in asdict(fitted).items() if name != "error") >= 0
 
 
@@ -92,7 +91,7 @@ def test_measure_cost_repeats_batches_only_if_cached_tokens_are_reported() -> No
     asked = {}
     for reports in (True, False):
         backend = SimulatedBackend(use_that_fades(9000), COST, reports_cached=reports)
-        measured = measure_cost(backend, SimulatedProbes(), nobody, longest=512, quick=True, clock=backend.clock)
+        measured = measure_cost(backend, SimulatedProbes(), ignore, longest=512, quick=True, clock=backend.clock)
         assert any(batch.cached for batch in measured) == reports
         asked[reports] = len(measured)
         if not reports:

@@ -1,40 +1,46 @@
-"""`lcrag ask`, one question: what is on which stream, in which form, with which exit code."""
+"""`lcrag ask` with one question: streams, formats, exit codes."""
 
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import pytest
-from support import fake_run
 from support.invocation import Lcrag
+from support.scripted import COST, EVIL, KEEPER, QuestionBackend
 
-from lcrag.types import Policy
+from lcrag.session import Session
+from lcrag.types import Emit, Event, Policy, Settings
 
 
-def test_the_answer_and_nothing_else_is_on_standard_output(lcrag: Lcrag) -> None:
+def test_ask_prints_the_answer_and_nothing_else_on_standard_output(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "who was it?")
     assert result.code == 0
-    assert result.out == (
-        "It was Anna [1]. So they say [2].\n\n[1] docs/a.md:7  “It was Anna all along”\n[2] docs/b.pdf p. 3  “two”\n"
-    )
+    assert result.out == f"{KEEPER} [1].\n\n[1] docs/a.md:3  “{KEEPER}”\n"
     assert "cannot read docs/broken[1m.pdf: not a readable pdf file" in result.err
-    assert "ranking by words only\n  pip install something" in result.err
     assert "backend: embedded" in result.err
 
 
-def test_no_sources(lcrag: Lcrag) -> None:
-    assert lcrag("ask", "docs", "who?", "--no-sources").out == "It was Anna [1]. So they say [2].\n"
+def test_ask_prints_messages_of_a_session_with_their_hint(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(dense: str, name: str | None, emit: Emit) -> None:
+        emit(Event("index", {"message": "ranking by words only", "hint": "pip install something"}))
+
+    monkeypatch.setattr("lcrag.session.open_embedder", missing)
+    result = lcrag("ask", "docs", "who?")
+    assert result.code == 0
+    assert "lcrag: ranking by words only\n  pip install something\n" in result.err
+
+
+def test_ask_without_sources_prints_the_answer_alone(lcrag: Lcrag) -> None:
+    assert lcrag("ask", "docs", "who?", "--no-sources").out == f"{KEEPER} [1].\n"
 
 
 @pytest.mark.parametrize(
     ("question", "code"),
     [
         ("who?", 0),
-        ("both", 0),
+        (COST, 0),
         ("nowhere", 1),
-        ("unread", 1),
         ("package", 3),
         ("server", 3),
         ("budget", 4),
@@ -43,25 +49,32 @@ def test_no_sources(lcrag: Lcrag) -> None:
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"], ["--ndjson"]])
-def test_exit_codes(lcrag: Lcrag, question: str, code: int, form: list[str]) -> None:
+def test_ask_exit_codes(lcrag: Lcrag, question: str, code: int, form: list[str]) -> None:
     assert lcrag("ask", "docs", question, *form).code == code
 
 
-def test_not_found_says_how_much_was_read_and_leaves_standard_output_empty(lcrag: Lcrag) -> None:
-    nowhere, unread = lcrag("ask", "docs", "nowhere"), lcrag("ask", "docs", "unread")
-    assert nowhere.out == unread.out == ""
-    assert "Not in these documents: all 24,000 tokens were read." in nowhere.err
-    assert "Not in the 1,800 of 24,000 tokens that were read." in unread.err
-    assert "--pipeline full_context" in unread.err
+def test_ask_without_an_answer_prints_how_much_was_read_and_leaves_standard_output_empty(lcrag: Lcrag) -> None:
+    everything, part = lcrag("ask", "docs", "nowhere"), lcrag("ask", "docs", "nowhere", "--no-escalate")
+    assert everything.code == part.code == 1
+    assert everything.out == part.out == lcrag("ask", "docs", "nowhere", "--stream").out == ""
+    read = lcrag("ask", "docs", "nowhere", "--pipeline", "chunk_rag", "--json").json["read"]
+    assert f"Not in these documents: all {read['of']:,} tokens were read." in everything.err
+    part = lcrag("ask", "docs", "nowhere", "--pipeline", "chunk_rag")
+    assert f"Not in the {read['tokens']:,} of {read['of']:,} tokens that were read" in part.err
+    assert f"probability {read['coverage']:.2f}" in part.err
+    assert "--pipeline full_context" in part.err
 
 
-def test_contradiction_is_said(lcrag: Lcrag) -> None:
-    result = lcrag("ask", "docs", "both")
-    assert result.out == "Yes [1]. No [2].\n"
-    assert "contradict" in result.err
+def test_ask_prints_both_sides_of_a_contradiction_with_their_dates(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", COST)
+    assert result.code == 0
+    assert result.out.startswith("The light on the Calf cost £1,860 [1].\nThe light on the Calf cost £2,100. [2]\n")
+    assert "The documents contradict each other: [1] 1860; [2] 2100 (3 May 2023).\n" in result.err
+    answer = lcrag("ask", "docs", COST, "--json").json
+    assert answer["conflicts"] == [{"markers": [1, 2], "dates": [None, "3 May 2023"], "values": ["1860", "2100"]}]
 
 
-def test_json_follows_the_contract_key_by_key(lcrag: Lcrag) -> None:
+def test_ask_json_has_every_key_of_its_schema(lcrag: Lcrag) -> None:
     answer = lcrag("ask", "docs", "who?", "--json").json
     keys = (
         "schema id question answer short status citations statements dropped_markers conflicts plan usage read steps"
@@ -69,20 +82,21 @@ def test_json_follows_the_contract_key_by_key(lcrag: Lcrag) -> None:
     )
     assert list(answer) == keys.split()
     assert answer["schema"] == "lcrag.answer/1"
-    assert answer["id"] is None
-    assert answer["short"] == "Anna"
-    assert answer["read"] == {"tokens": 1800, "of": 24000, "coverage": None}
-    assert answer["index"] == {"documents": 3, "chunks": 40, "tokens": 24000, "skipped": 2}
-    assert [list(citation) for citation in answer["citations"]] == [
-        ["marker", "source", "start", "end", "line", "page", "part", "quote"]
-    ] * 2
-    assert (answer["citations"][1]["line"], answer["citations"][1]["page"]) == (None, 3)
+    assert answer["id"] is answer["short"] is answer["trace"] is None
+    assert list(answer["read"]) == ["tokens", "of", "coverage"]
+    assert 0 < answer["read"]["tokens"] < answer["read"]["of"] == answer["index"]["tokens"]
+    assert answer["index"] == {"documents": 6, "skipped": 2} | {
+        key: answer["index"][key] for key in ("chunks", "tokens")
+    }
+    [citation] = answer["citations"]
+    assert list(citation) == ["marker", "source", "start", "end", "line", "page", "part", "quote"]
+    assert (citation["source"], citation["line"], citation["page"]) == ("docs/a.md", 3, None)
     assert answer["steps"] == [{"pipeline": "chunk_rag", "status": "answered", "usage": answer["usage"]}]
     assert list(answer["usage"]) == ["input_tokens", "cached_tokens", "output_tokens", "calls", "seconds"]
     assert answer["plan"]["schema"] == "lcrag.plan/1"
 
 
-def test_json_of_a_question_without_answer(lcrag: Lcrag) -> None:
+def test_ask_json_without_an_answer(lcrag: Lcrag) -> None:
     answer = lcrag("ask", "docs", "nowhere", "--json").json
     assert (answer["status"], answer["answer"], answer["short"]) == ("not_found", "", None)
 
@@ -95,7 +109,7 @@ def test_json_of_a_question_without_answer(lcrag: Lcrag) -> None:
         ("backend", 5, "BackendFailed", "lcrag doctor"),
     ],
 )
-def test_an_error_is_phrased_and_with_json_is_one_object(
+def test_ask_error_is_phrased_and_with_json_is_one_object(
     lcrag: Lcrag, question: str, code: int, kind: str, hint: str
 ) -> None:
     plain, result = lcrag("ask", "docs", question), lcrag("ask", "docs", question, "--json")
@@ -107,14 +121,18 @@ def test_an_error_is_phrased_and_with_json_is_one_object(
     assert result.json["message"] in plain.err
 
 
-def test_an_unforeseen_fault_shows_its_traceback_and_is_not_taken_for_nothing_found(lcrag: Lcrag) -> None:
+def test_ask_unforeseen_fault_shows_its_traceback_and_exits_with_5(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "bug", "--json")
     assert (result.code, result.json["code"], result.json["kind"]) == (5, 5, "ZeroDivisionError")
     assert "Traceback" in result.err
 
 
-def test_a_folder_that_may_not_be_read_is_an_error_in_one_line(lcrag: Lcrag) -> None:
-    result = lcrag("ask", "locked", "who?", "-q")
+def test_ask_system_error_is_one_line(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(settings: Settings, emit: Emit) -> Session:
+        raise PermissionError(13, "Permission denied", "locked")
+
+    monkeypatch.setattr(Session, "open", locked)
+    result = lcrag("ask", "docs", "who?", "-q")
     assert result.code == 2
     assert result.err.splitlines() == ["lcrag: [Errno 13] Permission denied: 'locked'"]
 
@@ -134,7 +152,7 @@ def test_a_folder_that_may_not_be_read_is_an_error_in_one_line(lcrag: Lcrag) -> 
         (["ask", "docs", "who?", "--prefer", "luck"], "lcrag ask --help"),
         (["ask", "docs", "who?", "--min-quality", "2"], "lcrag ask --help"),
         (["ask", "docs", "who?", "--max-tokens", "0"], "lcrag ask --help"),
-        (["ask", "no-such", "who?"], 'lcrag ask docs/ "your question"'),
+        (["ask", "no-such", "who?"], "check the path; quote a glob: 'docs/**/*.md'"),
         (["ask", "docs", "who?", "--config", "no.toml"], "lcrag ask --config FILE …"),
         (["plan", "docs"], 'lcrag plan docs "your question"'),
         (["index"], "lcrag index docs/"),
@@ -142,7 +160,7 @@ def test_a_folder_that_may_not_be_read_is_an_error_in_one_line(lcrag: Lcrag) -> 
         ([], "lcrag --help"),
     ],
 )
-def test_wrong_usage_is_2_with_the_line_to_type(lcrag: Lcrag, args: list[str], line: str) -> None:
+def test_wrong_usage_exits_with_2_and_the_line_to_type(lcrag: Lcrag, args: list[str], line: str) -> None:
     plain, with_json = lcrag(*args), lcrag(*args, "--json") if args else lcrag("--json")
     assert (plain.code, plain.out) == (2, "")
     assert plain.err.endswith(f"  {line}\n")
@@ -150,146 +168,206 @@ def test_wrong_usage_is_2_with_the_line_to_type(lcrag: Lcrag, args: list[str], l
     assert with_json.json["schema"] == "lcrag.error/1"
 
 
-def test_after_two_dashes_json_is_a_question(lcrag: Lcrag) -> None:
+def test_ask_takes_an_option_after_two_dashes_for_the_question(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "--", "--json")
-    assert result.out.startswith("It was Anna")
-    assert fake_run.asked[0][0] == "--json"
+    assert result.out.startswith(KEEPER)
+    assert lcrag.asked[0][0] == "--json"
 
 
-def test_options_reach_the_session_and_the_policy(lcrag: Lcrag) -> None:
+def test_ask_passes_options_on(lcrag: Lcrag) -> None:
+    Path("more").mkdir()
     lcrag(
-        *"ask docs more who? --backend embedded --base-url http://x/v1 --model m --index here --dense off".split(),
-        *"--embedder e --pipeline p --prefer speed --max-tokens 9 --max-seconds 1.5 --min-quality 0.5".split(),
-        *"--reader off --no-escalate".split(),
+        *"ask docs more who? --backend server --base-url http://x/v1 --model m --index here --dense off".split(),
+        *"--embedder e --pipeline chunk_rag --prefer speed --max-tokens 9000 --max-seconds 1.5".split(),
+        *"--min-quality 0.05 --reader off --no-escalate --seed 3 --temperature 0.5 --no-log".split(),
     )
-    assert fake_run.opened == [
-        fake_run.Settings(("docs", "more"), Path("here"), "embedded", "http://x/v1", "m", "off", "e", "off", log=True)
+    assert lcrag.settings == [
+        Settings(
+            paths=("docs", "more"),
+            index=Path("here"),
+            dense="off",
+            embedder="e",
+            reader="off",
+            backend="server",
+            base_url="http://x/v1",
+            model="m",
+            temperature=0.5,
+            seed=3,
+        )
     ]
-    assert fake_run.asked == [("who?", Policy("speed", 9, 1.5, 0.5, "p"), False)]
+    assert lcrag.asked == [("who?", Policy("speed", 9000, 1.5, 0.05, "chunk_rag"), False)]
 
 
-def test_without_options_run_decides(lcrag: Lcrag) -> None:
+def test_ask_without_options_takes_the_defaults(lcrag: Lcrag) -> None:
     lcrag("ask", "docs", "who?")
-    assert fake_run.opened == [fake_run.Settings(("docs",), log=True)]
-    assert fake_run.asked == [("who?", Policy(), None)]
+    assert lcrag.settings == [Settings(("docs",), dense="off", reader="off", log=True)]
+    assert lcrag.asked == [("who?", Policy(), None)]
 
 
 @pytest.mark.parametrize("before", [["--backend", "embedded"], ["--backend=embedded", "-q"], ["--index", "ask", "-v"]])
-def test_shared_options_may_stand_before_the_command(lcrag: Lcrag, before: list[str]) -> None:
+def test_shared_options_may_come_before_the_command(lcrag: Lcrag, before: list[str]) -> None:
     result = lcrag(*before, "ask", "docs", "who?")
     assert result.code == 0
-    settings = fake_run.opened[0]
+    [settings] = lcrag.settings
     assert "--index" not in before or settings.index == Path("ask")
     assert "--index" in before or settings.backend == "embedded"
 
 
-def test_the_last_of_two_values_wins(lcrag: Lcrag) -> None:
+def test_the_last_of_two_values_counts(lcrag: Lcrag) -> None:
     lcrag("--backend", "server", "ask", "docs", "who?", "--backend", "embedded")
-    assert fake_run.opened[0].backend == "embedded"
+    assert lcrag.settings[0].backend == "embedded"
 
 
-def test_quiet_and_verbose(lcrag: Lcrag) -> None:
+def test_ask_quiet_and_verbose(lcrag: Lcrag) -> None:
     assert lcrag("ask", "docs", "who?", "-q").err == ""
     assert lcrag("ask", "docs", "nowhere", "-q").err == ""
     assert lcrag("ask", "docs", "budget", "-q").err != ""
     loud = lcrag("ask", "docs", "who?", "-v").err
     assert "2 skipped" in loud
-    assert "plan: the evidence is likely near the top" in loud
+    plan = lcrag("ask", "docs", "who?", "--json").json["plan"]
+    assert f"plan: {plan['reason']}" in loud
     assert "verbose = 1  (command line)" in loud
     assert "skipped" not in lcrag("ask", "docs", "who?").err
 
 
-def test_explain_prints_the_plan_on_standard_error(lcrag: Lcrag) -> None:
+def test_ask_explain_prints_the_plan_on_standard_error(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "who?", "--explain")
     assert "P(correct)" in result.err
-    assert "full_context if quality mattered most" in result.err
+    plan = lcrag("ask", "docs", "who?", "--json").json["plan"]
+    assert plan["counterfactuals"][0] in result.err
     assert result.out == lcrag("ask", "docs", "who?").out
 
 
-def test_control_characters_of_documents_do_not_reach_the_terminal(lcrag: Lcrag) -> None:
+def test_ask_keeps_control_characters_from_the_terminal(lcrag: Lcrag) -> None:
     plain, with_json = lcrag("ask", "docs", "evil", "--explain"), lcrag("ask", "docs", "evil", "--json")
     for character in "\x1b\x07\u202e\u202c\x9b":
         assert character not in plain.out + plain.err
-    assert "red [31malert right to left2J" in plain.out
-    assert with_json.json["answer"] == fake_run.EVIL
-    assert with_json.json["citations"][0]["source"] == f"docs/{fake_run.EVIL}.md"
+    assert plain.out.count("red [31malert right to left2J") == 3
+    assert EVIL in with_json.json["answer"]
+    assert with_json.json["citations"][0]["source"] == f"docs/{EVIL}.md"
 
 
-def test_a_long_quote_is_cut_in_text_only(lcrag: Lcrag) -> None:
-    assert max(map(len, lcrag("ask", "docs", "evil").out.splitlines())) < 250
-    assert len(lcrag("ask", "docs", "evil", "--json").json["citations"][0]["quote"]) > 500
+def test_ask_streams_no_control_characters(lcrag: Lcrag) -> None:
+    streamed, whole = (lcrag("ask", "docs", "evil", flag).out for flag in ("--stream", "--no-stream"))
+    assert streamed == whole
 
 
-def test_a_line_of_json_is_one_line_for_every_reader(lcrag: Lcrag) -> None:
+def test_ask_cuts_a_long_quote_in_text_only(lcrag: Lcrag) -> None:
+    assert max(map(len, lcrag("ask", "docs", "long").out.split("\n\n")[1].splitlines())) < 250
+    assert len(lcrag("ask", "docs", "long", "--json").json["citations"][0]["quote"]) > 500
+
+
+def test_ask_json_is_one_line_for_every_reader(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "who?", "--json")
-    assert len(result.out.splitlines()) == 1  # the quote holds U+2028
+    assert len(result.out.splitlines()) == 1
     assert "\u2028" in result.json["citations"][0]["quote"]
 
 
-def test_a_document_on_standard_input(lcrag: Lcrag) -> None:
+def test_ask_reads_a_document_from_standard_input(lcrag: Lcrag) -> None:
     lcrag("ask", "-", "docs", "who?", stdin="Grüße\n".encode())
     lcrag("ask", "-", "who?", stdin="Viele Grüße aus der Stadt\n".encode("cp1252"))
-    assert fake_run.opened[0] == fake_run.Settings(("-", "docs"), stdin_text="Grüße\n", log=True)
-    assert fake_run.opened[1].stdin_text == "Viele Grüße aus der Stadt\n"
+    assert lcrag.settings[0].paths == ("-", "docs")
+    assert [settings.stdin_text for settings in lcrag.settings] == ["Grüße\n", "Viele Grüße aus der Stadt\n"]
 
 
-def test_a_pdf_on_standard_input_is_not_text(lcrag: Lcrag) -> None:
+def test_ask_refuses_a_pdf_on_standard_input(lcrag: Lcrag) -> None:
     result = lcrag("ask", "-", "who?", stdin=b"%PDF-1.7\n...")
     assert result.code == 2
     assert "standard input is not text" in result.err
 
 
-def test_the_question_on_standard_input(lcrag: Lcrag) -> None:
+def test_ask_reads_the_question_from_standard_input(lcrag: Lcrag) -> None:
     assert lcrag("ask", "docs", "-", stdin=b"who was it?\n").code == 0
-    assert fake_run.asked[0][0] == "who was it?"
-    assert fake_run.opened[0].stdin_text is None
+    assert lcrag.asked[0][0] == "who was it?"
+    assert lcrag.settings[0].stdin_text is None
 
 
-def test_a_question_that_is_a_file_is_remarked_on(lcrag: Lcrag) -> None:
+def test_ask_warns_if_the_question_is_a_file(lcrag: Lcrag) -> None:
     Path("a.md").touch()
     assert "the last word is the question: a.md" in lcrag("ask", "docs", "a.md").err
     assert "the last word" not in lcrag("ask", "docs", "who?").err
 
 
-def test_events(lcrag: Lcrag) -> None:
+def test_ask_ndjson_has_the_events_in_order(lcrag: Lcrag) -> None:
     events = lcrag("ask", "docs", "stream", "--ndjson").lines
-    assert [event["event"] for event in events] == [
-        *("index", "index", "index", "estimate", "plan", "usage", "token", "token", "token", "answer"),
-    ]
+    kinds = [event["event"] for event in events]
+    assert list(dict.fromkeys(kinds)) == "index estimate plan retrieve token citation usage answer".split()
+    assert kinds.count("plan") == kinds.count("usage") == kinds.count("answer") == 1
     assert all(list(event)[:2] == ["event", "t"] for event in events)
     assert [event["t"] for event in events] == sorted(event["t"] for event in events)
+    assert "".join(event["text"] for event in events if event["event"] == "token") == f"{KEEPER} [1]."
     by_kind = {event["event"]: event for event in events}
     assert by_kind["plan"]["schema"] == "lcrag.plan/1"
-    assert by_kind["usage"]["input_tokens"] == 1800
+    assert by_kind["usage"]["input_tokens"] == by_kind["answer"]["usage"]["input_tokens"] > 0
     assert by_kind["answer"]["schema"] == "lcrag.answer/1"
     assert by_kind["answer"]["citations"][0]["marker"] == 1
 
 
-def test_the_answer_is_the_last_event(lcrag: Lcrag) -> None:
+def test_ask_ndjson_ends_with_the_answer(lcrag: Lcrag) -> None:
     kinds = [event["event"] for event in lcrag("ask", "docs", "who?", "--ndjson", "--no-stream").lines]
     assert kinds[-1] == "answer"
     assert "token" not in kinds
 
 
-def test_an_error_is_an_event_too(lcrag: Lcrag) -> None:
+def test_ask_ndjson_has_errors_as_events(lcrag: Lcrag) -> None:
     last = lcrag("ask", "docs", "backend", "--ndjson").lines[-1]
     assert (last["event"], last["schema"], last["code"]) == ("error", "lcrag.error/1", 5)
     usage = lcrag("ask", "docs", "who?", "--ndjson", "--such").json
     assert (usage["event"], usage["code"]) == ("error", 2)
 
 
-def test_streaming_ends_in_the_same_text(lcrag: Lcrag) -> None:
+def test_ask_stream_prints_the_same_text(lcrag: Lcrag) -> None:
     streamed, whole = (lcrag("ask", "docs", "stream", flag).out for flag in ("--stream", "--no-stream"))
-    assert streamed == whole
-    assert whole.startswith("It was Anna [1]. So [2].\n\n[1] ")
+    assert streamed == whole == f"{KEEPER} [1].\n\n[1] docs/a.md:3  “{KEEPER}”\n"
 
 
-def test_a_streamed_answer_that_was_corrected_is_printed_again(lcrag: Lcrag) -> None:
+def test_ask_stream_prints_a_corrected_answer_again(lcrag: Lcrag) -> None:
     out = lcrag("ask", "docs", "restream", "--stream").out
-    assert out.startswith("It was Berta [9].\n\nIt was Anna [1]. So they say [2].\n\n[1]")
+    assert out.startswith(f"The keeper was Berta [9].\n\n{KEEPER} [1].\n\n[1]")
 
 
-def test_version_and_help(lcrag: Lcrag) -> None:
+def test_ask_stream_separates_the_answers_of_two_routes(lcrag: Lcrag, backend: QuestionBackend) -> None:
+    replies = iter(["Dragons lived in Zanzibar [1].", f"{KEEPER} [1]."])
+    backend.script(lambda task: next(replies))
+    out = lcrag("ask", "docs", "stream", "--stream", "--pipeline", "chunk_rag", "--escalate", "--no-sources").out
+    assert out == f"Dragons lived in Zanzibar [1].\n\n{KEEPER} [1].\n"
+
+
+@pytest.mark.parametrize("option", [["--trace"], ["--shadow", "1"], ["--trace", "--shadow", "1"]])
+def test_ask_trace_and_shadow_print_the_answer_once(lcrag: Lcrag, backend: QuestionBackend, option: list[str]) -> None:
+    whole = lcrag("ask", "docs", "stream").out
+    backend.tasks.clear()
+    assert lcrag("ask", "docs", "stream", "--stream", *option).out == whole
+    assert len(backend.tasks) > 1
+    plain, events = lcrag("ask", "docs", "stream", "--ndjson"), lcrag("ask", "docs", "stream", "--ndjson", *option)
+    kinds = [[event["event"] for event in result.lines] for result in (plain, events)]
+    assert [kind for kind in kinds[1] if kind != "shadow"] == kinds[0]
+    assert "".join(event["text"] for event in events.lines if event["event"] == "token") == f"{KEEPER} [1]."
+
+
+def test_ask_trace_prints_the_passages_that_the_answer_depends_on(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "who?", "--trace")
+    assert "* docs/a.md:1, characters 0 to " in result.err
+    trace = lcrag("ask", "docs", "who?", "--trace", "--json").json["trace"]
+    assert (trace["read"], trace["considered"], trace["reproduced"]) == (1, 1, True)
+    assert [(passage["needed"], passage["minimal"]) for passage in trace["passages"]] == [(True, True)]
+    assert f"{trace['usage']['calls']:,} calls, {trace['usage']['input_tokens']:,} tokens" in result.err
+
+
+def test_ask_marks_unsupported_statements(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "unsure")
+    assert result.out.startswith(f"{KEEPER} [1]. Dragons lived under the harbour of Zanzibar. [unsupported]\n")
+    assert "citation markers without a source, left out: 1\n" in result.err
+    answer = lcrag("ask", "docs", "unsure", "--json").json
+    assert answer["answer"] == f"{KEEPER} [1]. Dragons lived under the harbour of Zanzibar."
+    assert [(one["text"], one["supported"], one["citations"]) for one in answer["statements"]] == [
+        (KEEPER, True, [1]),
+        ("Dragons lived under the harbour of Zanzibar.", False, []),
+    ]
+    assert answer["dropped_markers"] == 1
+
+
+def test_help_and_version_are_printed(lcrag: Lcrag) -> None:
     assert lcrag("--version").out.startswith("lcrag 0.")
     for command in ("ask", "plan", "compare", "index"):
         assert command in lcrag("--help").out
@@ -299,13 +377,13 @@ def test_version_and_help(lcrag: Lcrag) -> None:
             assert f"Example: lcrag {command} docs/" in result.out
 
 
-def test_json_needs_no_ascii(lcrag: Lcrag) -> None:
+def test_ask_takes_a_question_in_any_encoding(lcrag: Lcrag) -> None:
     lcrag("ask", "docs", "wér?", "--json")
     assert "wér?" in lcrag("ask", "docs", "wér?", "--json").out
-    assert json.loads(lcrag("ask", "docs", "\udcff?", "--json").out)["question"] == "\udcff?"
+    assert lcrag("ask", "docs", "\udcff?", "--json").json["question"] == "\N{REPLACEMENT CHARACTER}?"
 
 
-def test_links_only_where_the_terminal_opens_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_links_only_in_terminals_that_open_them(monkeypatch: pytest.MonkeyPatch) -> None:
     from lcrag.cli.output import LINKING, Output
 
     class Terminal(io.StringIO):
@@ -321,44 +399,3 @@ def test_links_only_where_the_terminal_opens_them(monkeypatch: pytest.MonkeyPatc
     assert not Output("text").links(io.StringIO())
     monkeypatch.setenv("TERM", "dumb")
     assert not Output("text").links(Terminal())
-
-
-def test_what_has_no_support_is_marked_in_text_and_told_in_json(lcrag: Lcrag) -> None:
-    result = lcrag("ask", "docs", "unsure")
-    assert result.out.startswith("It was Anna [1]. She sang. [unsupported]\n")
-    assert "markers that led to no source and were left out: 2" in result.err
-    value = lcrag("ask", "docs", "unsure", "--json").json
-    assert value["answer"] == "It was Anna [1]. She sang."
-    assert [(one["text"], one["supported"], one["citations"]) for one in value["statements"]] == [
-        ("It was Anna", True, [1]),
-        ("She sang.", False, []),
-    ]
-    assert value["dropped_markers"] == 2
-
-
-def test_both_sides_of_a_contradiction_are_told_with_their_dates(lcrag: Lcrag) -> None:
-    result = lcrag("ask", "docs", "sides")
-    assert "The documents contradict each other: [1] 1860 (3 May 2023[2J); [2] 2100.\n" in result.err
-    assert result.code == 0
-    value = lcrag("ask", "docs", "sides", "--json").json
-    assert value["conflicts"] == [{"markers": [1, 2], "dates": ["3 May 2023\x1b[2J", None], "values": ["1860", "2100"]}]
-
-
-def test_a_negative_answer_tells_what_was_read_and_how_sure_that_is(lcrag: Lcrag) -> None:
-    result = lcrag("ask", "docs", "certified")
-    assert result.code == 1
-    told = "Not in these documents: 1,800 of 24,000 tokens were read, which would hold it with probability 0.97."
-    assert told in result.err
-    assert lcrag("ask", "docs", "certified", "--json").json["read"] == {"tokens": 1800, "of": 24000, "coverage": 0.97}
-
-
-def test_the_trace_is_told_beside_the_answer(lcrag: Lcrag) -> None:
-    result = lcrag("ask", "docs", "traced", "--trace")
-    assert fake_run.opened[-1].trace
-    assert result.out.startswith("It was Anna [1].\n")
-    assert "* docs/a.md:7, characters 5 to 900\n" in result.err
-    assert "  b.pdf p. 3, characters 0 to 9\n" in result.err
-    assert "9 calls, 900 tokens" in result.err
-    value = lcrag("ask", "docs", "traced", "--trace", "--json").json["trace"]
-    assert (value["read"], value["considered"], value["reproduced"]) == (12, 10, True)
-    assert [(one["needed"], one["minimal"]) for one in value["passages"]] == [(True, True), (True, False)]

@@ -1,21 +1,39 @@
-"""`lcrag calibrate`, and what `ask --explain` shows after the answer."""
+"""`lcrag calibrate`, and what `ask --explain` prints after the answer."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from xml.etree import ElementTree
 
-from support import fake_run
+import pytest
 from support.invocation import Lcrag
+from support.values import PROFILE
 
 from lcrag.planning.profile import from_object
+from lcrag.types import Emit, Event, Profile, Settings
 
 
-def test_what_was_measured_is_shown_and_kept(lcrag: Lcrag) -> None:
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Settings, bool]]:
+    """The settings and ``quick`` of each measurement, which gives PROFILE."""
+    calls: list[tuple[Settings, bool]] = []
+
+    def measure(settings: Settings, emit: Emit, *, quick: bool) -> tuple[Profile, Path]:
+        calls.append((settings, quick))
+        emit(Event("calibrate", {"part": "cost", "done": 1, "total": 9}))
+        emit(Event("calibrate", {"part": "use", "tokens": 512, "done": 1}))
+        return PROFILE, Path("profiles/m.json")
+
+    monkeypatch.setattr("lcrag.calibrate.calibrate_backend", measure)
+    monkeypatch.setattr("lcrag.calibrate.known_profile", lambda settings, emit: PROFILE)
+    return calls
+
+
+def test_calibrate_prints_the_profile(lcrag: Lcrag, measured: list[tuple[Settings, bool]]) -> None:
     result = lcrag("calibrate", "--quick", "--docs", "docs", "--backend", "server")
     assert result.code == 0
-    assert fake_run.opened == [fake_run.Settings(("docs",), backend="server")]
-    assert "kept in profiles/m.json" in result.err
+    assert measured == [(Settings(("docs",), dense="off", reader="off", backend="server"), True)]
+    assert "written: profiles/m.json" in result.err
     assert "\x1b" not in result.out
     fact = next(line for line in result.out.splitlines() if line.startswith("fact"))
     assert fact.split() == ["fact", "█", ".98", "▇", ".90", "▂", ".20", "4,096"]
@@ -23,22 +41,32 @@ def test_what_was_measured_is_shown_and_kept(lcrag: Lcrag) -> None:
     assert "median error of the fit: 4.0%" in result.out
 
 
-def test_show_measures_nothing_and_draws(lcrag: Lcrag, tmp_path: Path) -> None:
+def test_calibrate_show_measures_nothing_and_draws(
+    lcrag: Lcrag, measured: list[tuple[Settings, bool]], tmp_path: Path
+) -> None:
     chart = tmp_path / "chart.svg"
     result = lcrag("calibrate", "--show", "--chart", str(chart))
     assert result.code == 0
-    assert not fake_run.opened
+    assert not measured
     drawn = ElementTree.fromstring(chart.read_text(encoding="utf-8"))
     assert sum(element.tag.endswith("polyline") for element in drawn.iter()) == 4
 
 
-def test_json_is_the_profile(lcrag: Lcrag) -> None:
-    assert from_object(lcrag("calibrate", "--show", "--json").json) == fake_run.PROFILE
+def test_calibrate_json_is_the_profile(lcrag: Lcrag, measured: list[tuple[Settings, bool]]) -> None:
+    assert from_object(lcrag("calibrate", "--show", "--json").json) == PROFILE
 
 
-def test_explain_puts_forecast_and_actual_side_by_side(lcrag: Lcrag) -> None:
+def test_ask_explain_prints_forecast_and_actual_cost(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "who was it?", "--explain", "--no-log")
+    assert not lcrag.settings[-1].log
     rows = {line.split()[0]: line.split() for line in result.err.splitlines() if line.strip()}
-    assert rows["forecast"] == ["forecast", "chunk_rag", "2,100", "0", "200", "1", "0.31", "~0.71"]
-    assert rows["actual"] == ["actual", "chunk_rag", "1,800", "0", "40", "1", "0.25", "answered"]
-    assert not fake_run.opened[-1].log
+    answer = lcrag("ask", "docs", "who was it?", "--json", "--no-log").json
+    [forecast] = [forecast for forecast in answer["plan"]["forecasts"] if forecast["chosen"]]
+    assert rows["forecast"][1:4] == [forecast["pipeline"], f"{forecast['input_tokens']:,}", "0"]
+    assert rows["forecast"][4:6] == [f"{forecast['output_tokens']}", f"{forecast['calls']}"]
+    assert rows["forecast"][-1] == f"~{forecast['quality']:.2f}"
+    usage = answer["usage"]
+    assert rows["actual"][1:] == [
+        *(answer["steps"][0]["pipeline"], f"{usage['input_tokens']:,}", "0", f"{usage['output_tokens']}"),
+        *(f"{usage['calls']}", rows["actual"][-2], "answered"),
+    ]

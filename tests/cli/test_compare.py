@@ -1,24 +1,20 @@
-"""`lcrag compare` as it is typed: what is asked of what, what is printed and written, what is refused."""
+"""`lcrag compare` as it is typed: questions and documents, output and files, errors."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema
 import pytest
-from support.invocation import Lcrag, Result
-
-from lcrag.cli.app import run
+from support.invocation import Lcrag
 
 
 @pytest.fixture
 def lcrag(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Lcrag:
-    """The whole program on the embedded backend, by words alone, in a folder with three documents."""
+    """The embedded backend, ranking by words alone, in a folder with three documents."""
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("LCRAG_BACKEND", "embedded")
     monkeypatch.setenv("LCRAG_DENSE", "off")
@@ -32,18 +28,11 @@ def lcrag(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
         "question,answer\nWho was the keeper of light a?,Anna Holm\nWho kept light b?,Ben Rusk\n"
     )
     monkeypatch.chdir(work)
-
-    def invoke(*args: str, stdin: bytes = b"") -> Result:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        code = run(["compare", *args])
-        captured = capsys.readouterr()
-        return Result(code, captured.out, captured.err)
-
-    return invoke
+    return Lcrag(monkeypatch, capsys)
 
 
-def test_a_table_on_standard_output_and_all_else_on_standard_error(lcrag: Lcrag) -> None:
-    result = lcrag("docs", "--questions", "q.csv")
+def test_compare_prints_the_table_alone_on_standard_output(lcrag: Lcrag) -> None:
+    result = lcrag("compare", "docs", "--questions", "q.csv")
     assert result.code == 0
     assert result.out.startswith("2 questions, ")
     assert "full_context" in result.out
@@ -52,16 +41,18 @@ def test_a_table_on_standard_output_and_all_else_on_standard_error(lcrag: Lcrag)
     assert len(list((Path("..") / "cache" / "compare").resolve().glob("*.ndjson"))) == 1
 
 
-def test_json_keeps_to_its_schema(lcrag: Lcrag) -> None:
-    value = lcrag("docs", "--questions", "q.csv", "--json", "--pipelines", "chunk_rag, full_context").json
+def test_compare_json_follows_its_schema(lcrag: Lcrag) -> None:
+    value = lcrag("compare", "docs", "--questions", "q.csv", "--json", "--pipelines", "chunk_rag, full_context").json
     schema = json.loads(files("lcrag").joinpath("schemas/compare-1.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(value)
     assert [row["pipeline"] for row in value["routes"]] == ["chunk_rag", "full_context"]
     assert value["routes"][1]["accuracy"] == 1.0
 
 
-def test_a_page_and_a_spreadsheet(lcrag: Lcrag) -> None:
-    result = lcrag("docs", "--questions", "q.csv", "--html", "r.html", "--csv", "r.csv", "--pipelines", "full_context")
+def test_compare_writes_a_page_and_a_spreadsheet(lcrag: Lcrag) -> None:
+    result = lcrag(
+        "compare", "docs", "--questions", "q.csv", "--html", "r.html", "--csv", "r.csv", "--pipelines", "full_context"
+    )
     assert "written: r.html" in result.err
     assert Path("r.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     with open("r.csv", encoding="utf-8", newline="") as file:
@@ -71,34 +62,34 @@ def test_a_page_and_a_spreadsheet(lcrag: Lcrag) -> None:
     ]
 
 
-def test_going_on_gives_the_same_page_to_the_byte(lcrag: Lcrag) -> None:
+def test_compare_resumed_writes_the_same_page_to_the_byte(lcrag: Lcrag) -> None:
     line = ("docs", "--questions", "q.csv", "--resume", "r.ndjson", "--html", "r.html")
-    first, page = lcrag(*line), Path("r.html").read_bytes()
+    first, page = lcrag("compare", *line), Path("r.html").read_bytes()
     rows = Path("r.ndjson").read_bytes()
-    again = lcrag(*line)
+    again = lcrag("compare", *line)
     assert (again.out, Path("r.html").read_bytes(), Path("r.ndjson").read_bytes()) == (first.out, page, rows)
 
 
-def test_questions_on_the_command_line_are_judged_for_want_of_gold(lcrag: Lcrag) -> None:
-    value = lcrag("docs/a.md", "docs/b.md", "Who kept light a?", "Who kept light b?", "--json").json
+def test_compare_judges_questions_without_gold_answers(lcrag: Lcrag) -> None:
+    value = lcrag("compare", "docs/a.md", "docs/b.md", "Who kept light a?", "Who kept light b?", "--json").json
     assert [item["question"] for item in value["items"]] == ["Who kept light a?", "Who kept light b?"]
     assert value["scoring"]["judged"]
     assert value["items"][0]["documents"] == 2
 
 
-def test_a_dataset_brings_its_documents(lcrag: Lcrag) -> None:
+def test_compare_dataset_brings_its_documents(lcrag: Lcrag) -> None:
     record = {"id": "x", "question": "Who was the keeper?", "answers": ["Anna Holm"], "docs": ["docs/a.md"]}
     Path("questions.jsonl").write_text(json.dumps(record) + "\n")
-    assert lcrag("--dataset", ".", "--json").json["items"][0]["documents"] == 1
+    assert lcrag("compare", "--dataset", ".", "--json").json["items"][0]["documents"] == 1
     long = {"input": "Who was it?", "context": "It was Anna Holm who was it.", "answers": ["Anna Holm"], "_id": "y"}
     Path("long.jsonl").write_text(json.dumps(long) + "\n")
-    [item] = lcrag("--dataset", "long.jsonl", "--json", "--pipelines", "full_context").json["items"]
+    [item] = lcrag("compare", "--dataset", "long.jsonl", "--json", "--pipelines", "full_context").json["items"]
     assert (item["id"], item["documents"], item["answers"]) == ("y", 1, ["Anna Holm"])
     assert item["routes"]["full_context"]["read"] == item["tokens"] > 0
 
 
-def test_a_limit(lcrag: Lcrag) -> None:
-    assert lcrag("docs", "--questions", "q.csv", "--limit", "1", "--json").json["questions"] == 1
+def test_compare_limit(lcrag: Lcrag) -> None:
+    assert lcrag("compare", "docs", "--questions", "q.csv", "--limit", "1", "--json").json["questions"] == 1
 
 
 @pytest.mark.parametrize(
@@ -116,8 +107,10 @@ def test_a_limit(lcrag: Lcrag) -> None:
         (("docs", "--questions", "no.csv"), "No such file", "a folder with questions.jsonl"),
     ],
 )
-def test_wrong_usage_is_2_with_the_line_to_type(lcrag: Lcrag, args: tuple[str, ...], message: str, line: str) -> None:
-    result = lcrag(*args)
+def test_compare_wrong_usage_exits_with_2_and_the_line_to_type(
+    lcrag: Lcrag, args: tuple[str, ...], message: str, line: str
+) -> None:
+    result = lcrag("compare", *args)
     assert (result.code, result.out) == (2, "")
     assert message in result.err
     assert line in result.err

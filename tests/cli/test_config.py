@@ -1,4 +1,4 @@
-"""Where the value of an option comes from."""
+"""The origin of an option's value: command line, environment, files, presets."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
-from support import fake_run
 from support.invocation import Lcrag
+from support.scripted import KEEPER
 
-from lcrag.cli.app import app
-from lcrag.cli.commands import COMMANDS
+from lcrag.cli.commands import COMMANDS, load
 from lcrag.cli.options import BEFORE, CONFIGURABLE
 
 
@@ -26,36 +24,36 @@ def user(tmp_path: Path) -> Path:
 def policy_of(lcrag: Lcrag, *args: str) -> Any:
     result = lcrag("ask", "docs", "who?", *args)
     assert result.code == 0, result.err
-    return fake_run.asked[-1][1]
+    return lcrag.asked[-1][1]
 
 
-def test_who_wins(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_config_precedence(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert policy_of(lcrag).max_tokens is None
-    user.write_text("max_tokens = 1\nmax_seconds = 1\n")
-    assert policy_of(lcrag).max_tokens == 1
-    Path("lcrag.toml").write_text("max-tokens = 2\n")
+    user.write_text("max_tokens = 10001\nmax_seconds = 1\n")
+    assert policy_of(lcrag).max_tokens == 10001
+    Path("lcrag.toml").write_text("max-tokens = 10002\n")
     policy = policy_of(lcrag)
-    assert (policy.max_tokens, policy.max_seconds) == (2, 1)
-    monkeypatch.setenv("LCRAG_MAX_TOKENS", "3")
-    assert policy_of(lcrag).max_tokens == 3
-    assert policy_of(lcrag, "--max-tokens", "4").max_tokens == 4
+    assert (policy.max_tokens, policy.max_seconds) == (10002, 1)
+    monkeypatch.setenv("LCRAG_MAX_TOKENS", "10003")
+    assert policy_of(lcrag).max_tokens == 10003
+    assert policy_of(lcrag, "--max-tokens", "10004").max_tokens == 10004
 
 
-def test_a_preset_wins_over_the_files_and_loses_to_the_environment(
+def test_preset_comes_before_the_files_and_after_the_environment(
     lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    user.write_text('[preset.quick]\nmax_tokens = 10\nprefer = "speed"\n')
-    Path("lcrag.toml").write_text("max_tokens = 2\n[preset.quick]\nmax_seconds = 9\n")
+    user.write_text('[preset.quick]\nmax_tokens = 10010\nprefer = "speed"\n')
+    Path("lcrag.toml").write_text("max_tokens = 10002\n[preset.quick]\nmax_seconds = 9\n")
     policy = policy_of(lcrag, "--preset", "quick")
-    assert (policy.max_tokens, policy.prefer, policy.max_seconds) == (10, "speed", 9)
-    assert policy_of(lcrag).max_tokens == 2
+    assert (policy.max_tokens, policy.prefer, policy.max_seconds) == (10010, "speed", 9)
+    assert policy_of(lcrag).max_tokens == 10002
     monkeypatch.setenv("LCRAG_PRESET", "quick")
-    monkeypatch.setenv("LCRAG_MAX_TOKENS", "3")
+    monkeypatch.setenv("LCRAG_MAX_TOKENS", "10003")
     policy = policy_of(lcrag)
-    assert (policy.max_tokens, policy.prefer) == (3, "speed")
+    assert (policy.max_tokens, policy.prefer) == (10003, "speed")
 
 
-def test_a_preset_nobody_wrote(lcrag: Lcrag) -> None:
+def test_preset_that_is_missing_is_refused(lcrag: Lcrag) -> None:
     assert "write [preset.such] into lcrag.toml" in lcrag("ask", "docs", "who?", "--preset", "such").err
     Path("lcrag.toml").write_text("[preset.b]\n[preset.a]\n")
     result = lcrag("--preset", "such", "ask", "docs", "who?")
@@ -63,9 +61,9 @@ def test_a_preset_nobody_wrote(lcrag: Lcrag) -> None:
     assert "presets: a, b" in result.err
 
 
-def test_config_replaces_the_others(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    user.write_text("max_tokens = 1\n")
-    Path("lcrag.toml").write_text("max_tokens = 2\n")
+def test_config_option_replaces_the_other_files(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user.write_text("max_tokens = 10001\n")
+    Path("lcrag.toml").write_text("max_tokens = 10002\n")
     Path("mine.toml").write_text("max_seconds = 3.5\n")
     policy = policy_of(lcrag, "--config", "mine.toml")
     assert (policy.max_tokens, policy.max_seconds) == (None, 3.5)
@@ -73,20 +71,21 @@ def test_config_replaces_the_others(lcrag: Lcrag, user: Path, monkeypatch: pytes
     assert policy_of(lcrag).max_seconds == 3.5
 
 
-def test_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/someone")
+def test_config_of_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("LCRAG_DENSE")
+    monkeypatch.setenv("HOME", str(tmp_path))
     user.write_text('index = "~/index"\n')
     Path("lcrag.toml").write_text('sources = false\nescalate = false\nquiet = true\ndense = "off"\n')
     result = lcrag("ask", "docs", "who?")
-    assert result.out == "It was Anna [1]. So they say [2].\n"
+    assert result.out == f"{KEEPER} [1].\n"
     assert result.err == ""
-    assert fake_run.asked[-1][2] is False
-    assert (fake_run.opened[-1].index, fake_run.opened[-1].dense) == (Path("/home/someone/index"), "off")
+    assert lcrag.asked[-1][2] is False
+    assert (lcrag.settings[-1].index, lcrag.settings[-1].dense) == (tmp_path / "index", "off")
     assert "[1] docs/a.md" in lcrag("ask", "docs", "who?", "--sources").out
     Path("lcrag.toml").write_text("json = true\n")
     assert lcrag("ask", "docs", "backend").json["code"] == 5
     monkeypatch.setenv("LCRAG_JSON", "no")
-    assert lcrag("ask", "docs", "who?").out.startswith("It was")
+    assert lcrag("ask", "docs", "who?").out.startswith(KEEPER)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +99,7 @@ def test_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPat
         ("min_quality = 3", "lcrag.toml: min_quality must be at least 0 and at most 1, not 3"),
         ('max_seconds = "1"', "lcrag.toml: max_seconds must be a number, not '1'"),
         ('json = "yes"', "lcrag.toml: json must be true or false, not 'yes'"),
-        ("model = 3", "lcrag.toml: model must be a text, not 3"),
+        ("model = 3", "lcrag.toml: model must be text in quotes, not 3"),
         ("questions = 3", "lcrag.toml: questions must be a path in quotes, not 3"),
         ('prefer = "luck"', "lcrag.toml: prefer must be one of quality, balanced, speed, not 'luck'"),
         ("prefer = []", "lcrag.toml: prefer must be one of quality, balanced, speed, not []"),
@@ -108,12 +107,12 @@ def test_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPat
         ("[ask]\nmax_tokens = 1", "lcrag.toml: ask: there is no such option"),
         ('preset = "x"', "lcrag.toml: preset must be a table of tables"),
         ("clear = true", "lcrag.toml: clear: there is no such option"),
-        ('api_key = "secret"', "lcrag.toml: api_key: a key does not belong into a file"),
-        ('[preset.x]\napi-key = "secret"', "lcrag.toml [preset.x]: api-key: a key does not belong into a file"),
+        ('api_key = "secret"', "lcrag.toml: api_key: a key does not belong in a file"),
+        ('[preset.x]\napi-key = "secret"', "lcrag.toml [preset.x]: api-key: a key does not belong in a file"),
         ("max_tokens = ", "lcrag.toml: Invalid value (at line 1"),
     ],
 )
-def test_a_wrong_file_is_named_with_its_key(lcrag: Lcrag, content: str, message: str) -> None:
+def test_config_with_a_wrong_value_is_refused_with_file_and_key(lcrag: Lcrag, content: str, message: str) -> None:
     Path("lcrag.toml").write_text(content + "\n")
     for command in ("ask", "plan"):
         result = lcrag(command, "docs", "who?")
@@ -123,25 +122,25 @@ def test_a_wrong_file_is_named_with_its_key(lcrag: Lcrag, content: str, message:
     assert lcrag("ask", "docs", "who?", "--json").json["kind"] == "BadConfig"
 
 
-def test_a_file_that_is_not_utf_8(lcrag: Lcrag) -> None:
+def test_config_that_is_not_utf_8_is_refused(lcrag: Lcrag) -> None:
     Path("lcrag.toml").write_bytes(b'model = "\xff"\n')
     assert lcrag("ask", "docs", "who?").code == 2
 
 
-def test_a_wrong_environment_is_named(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_with_a_wrong_value_is_named(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCRAG_MAX_TOKENS", "many")
     result = lcrag("ask", "docs", "who?")
     assert result.code == 2
     assert "LCRAG_MAX_TOKENS" in result.err
 
 
-def test_verbose_says_where_each_value_came_from(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    user.write_text("max_tokens = 1\n")
+def test_verbose_prints_the_origin_of_each_value(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    user.write_text("max_tokens = 10001\n")
     Path("lcrag.toml").write_text('[preset.quick]\nprefer = "speed"\n')
     monkeypatch.setenv("LCRAG_DENSE", "off")
     monkeypatch.setenv("LCRAG_API_KEY", "secret")
     said = lcrag("ask", "docs", "who?", "-v", "--preset", "quick").err
-    assert f"max_tokens = 1  ({user})\n" in said
+    assert f"max_tokens = 10001  ({user})\n" in said
     assert "prefer = speed  (lcrag.toml [preset.quick])\n" in said
     assert "dense = off  (LCRAG_DENSE)\n" in said
     assert "preset = quick  (command line)\n" in said
@@ -149,37 +148,25 @@ def test_verbose_says_where_each_value_came_from(lcrag: Lcrag, user: Path, monke
     assert "secret" not in said
 
 
-def test_every_option_can_be_configured_and_shared_ones_stand_before_the_command() -> None:
-    group = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    every = {name: group[name] for name in COMMANDS}
-    names = {param.name for command in every.values() for param in command.params}
-    once = {
-        "words",
-        "paths",
-        "model",
-        "flags",
-        "config",
-        "preset",
-        "status",
-        "clear",
-        "help",
-        "history",
-        "show_all",
-        "docs",
-        "show",
-        "chart",
-    }
-    assert names - set(CONFIGURABLE) <= once
+def test_options_can_all_be_configured_but_those_that_act_once() -> None:
+    commands = {name: load(name) for name in COMMANDS}
+    names = {param.name for command in commands.values() for param in command.params}
+    once = "words paths model flags config preset status clear help history show_all docs show chart"
+    assert names - set(CONFIGURABLE) <= set(once.split())
     assert not set(CONFIGURABLE) - names
-    for command in (every[name] for name in ("ask", "plan", "index")):
+    for command in (commands[name] for name in ("ask", "plan", "index")):
         flags = {flag for param in command.params for flag in param.opts}
         assert set(BEFORE) - {"-vv"} <= flags
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_list_of_commands_says_what_each_says_of_itself(name: str) -> None:
-    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    line = COMMANDS[name][2]
+def test_commands_line_is_that_of_their_own_help(name: str) -> None:
+    command, line = load(name), COMMANDS[name][2]
     assert command.name == name
+    assert command.help is not None
     assert command.help.split()[:3] == line.split()[:3]
     assert len(line) <= 66
+
+
+def test_commands_suggest_the_nearest_name(lcrag: Lcrag) -> None:
+    assert "Did you mean 'index'" in lcrag("indx", "docs").err

@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
-from support import fake_run
+from support import values
+from support.fakes import HashingEmbedder
 from support.invocation import Lcrag
+from support.scripted import QuestionBackend
 
-from lcrag.types import Policy
+from lcrag.session import Session
+from lcrag.types import Plan, Policy
 
 
+@pytest.fixture
+def policies(monkeypatch: pytest.MonkeyPatch) -> list[Policy]:
+    """Every session has the plan of ``support.values``; the policies that it is asked for."""
+    policies: list[Policy] = []
+
+    def plan(session: Session, question: str, policy: Policy, **options: Any) -> Plan:
+        policies.append(policy)
+        return values.plan(question)
+
+    monkeypatch.setattr(Session, "plan", plan)
+    return policies
+
+
+@pytest.mark.usefixtures("policies")
 def test_plan_fits_80_columns(lcrag: Lcrag) -> None:
     result = lcrag("plan", "docs", "who was it?", "--all")
     assert result.code == 0
@@ -25,12 +46,14 @@ def test_plan_fits_80_columns(lcrag: Lcrag) -> None:
     assert "profile: builtin-embedded, not measured" in result.out
 
 
+@pytest.mark.usefixtures("policies")
 def test_plan_in_a_pipe_is_160_columns_wide(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("COLUMNS")
     lines = lcrag("plan", "docs", "who?", "--all").out.splitlines()
     assert "worker_tokens=8000 sources=a,b" in next(line for line in lines if "chain_of_agents" in line)
 
 
+@pytest.mark.usefixtures("policies")
 def test_plan_hides_routes_that_are_no_better_in_any_way(lcrag: Lcrag) -> None:
     result = lcrag("plan", "docs", "who?")
     assert "* chunk_rag" in result.out
@@ -38,9 +61,10 @@ def test_plan_hides_routes_that_are_no_better_in_any_way(lcrag: Lcrag) -> None:
     assert "\n  2 more: lcrag plan --all\n" in result.out
 
 
+@pytest.mark.usefixtures("policies")
 def test_plan_json_has_every_route(lcrag: Lcrag) -> None:
     plan = lcrag("plan", "docs", "who?", "--json").json
-    keys = "schema question pipeline options reason counterfactuals estimate forecasts profile"
+    keys = "schema question pipeline options reason counterfactuals tokenizer estimate forecasts profile"
     assert list(plan) == keys.split()
     assert plan["estimate"]["coverage"] == {
         "1000": 0.55,
@@ -55,10 +79,17 @@ def test_plan_json_has_every_route(lcrag: Lcrag) -> None:
     assert list(plan["forecasts"][0]) == keys.split()
     assert [forecast["chosen"] for forecast in plan["forecasts"]] == [True, False, False]
     assert plan["profile"] == {"name": "builtin-embedded", "measured": False}
-    assert not fake_run.asked
 
 
-def test_plan_history_shows_how_far_forecasts_were_off(lcrag: Lcrag) -> None:
+def test_plan_calls_no_model(lcrag: Lcrag, backend: QuestionBackend) -> None:
+    plan = lcrag("plan", "docs", "who?", "--json").json
+    assert plan == lcrag("ask", "docs", "who?", "--json").json["plan"]
+    assert plan["forecasts"][0].keys() == lcrag("plan", "docs", "nowhere", "--json").json["forecasts"][0].keys()
+    assert len(backend.tasks) == 1
+
+
+def test_plan_history_shows_how_far_forecasts_were_off(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.planning.history.read_record", lambda: values.RECORD)
     result = lcrag("plan", "--history")
     assert result.code == 0
     assert result.out.splitlines()[1].split() == ["chunk_rag", "12", "4%", "21%", "0.71", "75%"]
@@ -68,47 +99,49 @@ def test_plan_history_shows_how_far_forecasts_were_off(lcrag: Lcrag) -> None:
 
 
 def test_plan_without_a_route_exits_with_4(lcrag: Lcrag) -> None:
-    assert lcrag("plan", "docs", "budget", "--max-tokens", "10").code == 4
-    assert lcrag("plan", "docs", "budget", "--json").json["hint"] == "--max-tokens 2100"
+    assert lcrag("plan", "docs", "who?", "--max-tokens", "10").code == 4
+    error = lcrag("plan", "docs", "who?", "--max-tokens", "10", "--json").json
+    assert (error["kind"], error["code"]) == ("OverBudget", 4)
+    needed = re.search(r"needs ([\d,]+) tokens", error["message"])
+    assert needed is not None
+    assert lcrag("plan", "docs", "who?", "--max-tokens", needed[1].replace(",", "")).code == 0
 
 
-def test_plan_passes_the_policy_on(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
-    policies: list[Policy] = []
-    monkeypatch.setattr(
-        fake_run.Session, "plan", lambda self, question, policy: policies.append(policy) or fake_run.plan(question)
-    )
+def test_plan_passes_the_policy_on(lcrag: Lcrag, policies: list[Policy]) -> None:
     lcrag("plan", "docs", "who?", "--prefer", "quality", "--max-tokens", "5")
     assert policies == [Policy("quality", 5)]
 
 
 def test_index_prints_what_changed(lcrag: Lcrag) -> None:
-    result = lcrag("index", "docs", "more")
-    assert result.out == "3 documents, 40 chunks, 24,000 tokens: 2 added, 1 changed, 9 unchanged, 2 skipped\n"
-    assert "cannot read docs/broken" in result.err
-    assert fake_run.opened == [fake_run.Settings(("docs", "more"))]
+    first = lcrag("index", "docs")
+    assert first.out.startswith("6 documents, ")
+    assert first.out.endswith(" tokens: 6 added, 2 skipped\n")
+    assert "cannot read docs/broken" in first.err
+    Path("docs/b.md").write_text("Another text.\n")
+    assert lcrag("index", "docs").out.endswith(" tokens: 1 changed, 5 unchanged, 2 skipped\n")
 
 
-@pytest.mark.parametrize(("dense", "filled"), [("auto", 0), ("off", 0), ("on", 1)])
-def test_index_dense_on_embeds_at_once(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch, dense: str, filled: int) -> None:
-    calls: list[None] = []
-    monkeypatch.setattr(fake_run.Session, "fill", lambda self: calls.append(None))
+@pytest.mark.parametrize("dense", ["auto", "off", "on"])
+def test_index_dense_on_embeds_at_once(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch, dense: str) -> None:
+    monkeypatch.setattr("lcrag.session.open_embedder", lambda dense, name, emit: HashingEmbedder())
     assert lcrag("index", "docs", "--dense", dense).code == 0
-    assert len(calls) == filled
+    assert ("vectors of hashing" in lcrag("index", "docs", "--status").out) == (dense == "on")
 
 
 def test_index_status_changes_nothing(lcrag: Lcrag) -> None:
-    result = lcrag("index", "docs", "--status")
-    assert "documents: 3\nchunks: 40\ntokens: 24,000 (cl100k_base)\ncopies: 1\n" in result.out
-    assert "vectors of all-MiniLM-L6-v2: 12 of 40" in result.out
+    assert lcrag("index", "docs", "--status").code == 2
+    lcrag("index", "docs", "--index", "here")
+    Path("docs/b.md").unlink()
+    result = lcrag("index", "docs", "--index", "here", "--status")
+    assert result.out.startswith("documents: 6\nchunks: ")
+    assert "\ncopies: 0\n" in result.out
     assert "not read: docs/broken[1m.pdf: not a readable pdf file" in result.out
-    assert not fake_run.opened
-    assert lcrag("index", "new", "--status").code == 2
-    assert lcrag("index", "--status", "--index", "here").code == 0
+    assert lcrag("index", "--status", "--index", "here").out == result.out
 
 
 def test_index_clear_removes_the_index(lcrag: Lcrag) -> None:
+    lcrag("index", "docs")
     assert lcrag("index", "docs", "--clear").err == "the index is removed\n"
-    assert lcrag("index", "new", "--clear").err == "there was no index\n"
-    assert lcrag("index", "new", "--clear").code == 0
+    again = lcrag("index", "docs", "--clear")
+    assert (again.code, again.err) == (0, "there was no index\n")
     assert lcrag("index", "docs", "--clear", "--status").code == 2
-    assert not fake_run.opened

@@ -1,4 +1,4 @@
-"""`lcrag ask --questions`: many questions, one line each, and going on where an earlier run stopped."""
+"""`lcrag ask --questions`: many questions, one line each, and resuming an earlier run."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from support import fake_run
 from support.invocation import Lcrag
+from support.scripted import COST, QuestionBackend
+
+from lcrag.backends import BACKENDS
 
 
 def questions(*lines: object, name: str = "q.jsonl") -> str:
@@ -16,7 +18,7 @@ def questions(*lines: object, name: str = "q.jsonl") -> str:
     return name
 
 
-def test_text_is_one_question_a_line_with_its_number_as_id(lcrag: Lcrag) -> None:
+def test_questions_of_a_text_file_are_one_a_line_with_the_number_as_id(lcrag: Lcrag) -> None:
     file = questions("who?", "", "  # where?  ", "nowhere", name="q.txt")
     result = lcrag("ask", "docs", "--questions", file)
     assert [(line["id"], line["question"], line["status"]) for line in result.lines] == [
@@ -25,10 +27,10 @@ def test_text_is_one_question_a_line_with_its_number_as_id(lcrag: Lcrag) -> None
         ("4", "nowhere", "not_found"),
     ]
     assert result.code == 1
-    assert len(fake_run.opened) == 1
+    assert len(lcrag.settings) == 1
 
 
-def test_jsonl_keeps_ids_and_order(lcrag: Lcrag) -> None:
+def test_questions_of_jsonl_keep_ids_and_order(lcrag: Lcrag) -> None:
     file = questions(
         {"id": "b", "question": "who?"}, {"question": "where?", "answers": ["x"]}, {"id": 7, "question": "w?"}
     )
@@ -38,12 +40,12 @@ def test_jsonl_keeps_ids_and_order(lcrag: Lcrag) -> None:
     assert result.code == 0
 
 
-def test_jsonl_is_seen_by_its_first_character_too(lcrag: Lcrag) -> None:
+def test_questions_of_jsonl_are_recognized_by_the_first_character(lcrag: Lcrag) -> None:
     file = questions({"id": "b", "question": "who?"}, name="q.txt")
     assert [line["question"] for line in lcrag("ask", "docs", "--questions", file).lines] == ["who?"]
 
 
-def test_csv_header_is_not_asked(lcrag: Lcrag) -> None:
+def test_questions_of_csv_begin_after_the_header(lcrag: Lcrag) -> None:
     file = questions("question,answer", "who?,Ann", '"where, then?",', name="q.csv")
     assert [(line["id"], line["question"]) for line in lcrag("ask", "docs", "--questions", file).lines] == [
         ("2", "who?"),
@@ -51,7 +53,7 @@ def test_csv_header_is_not_asked(lcrag: Lcrag) -> None:
     ]
 
 
-def test_an_error_is_a_line_and_the_run_goes_on(lcrag: Lcrag) -> None:
+def test_questions_continue_after_an_error(lcrag: Lcrag) -> None:
     file = questions(*({"id": name, "question": name} for name in ("who?", "budget", "server", "nowhere", "why?")))
     result = lcrag("ask", "docs", "--questions", file)
     assert [(line["id"], line["schema"], line.get("status")) for line in result.lines] == [
@@ -64,6 +66,7 @@ def test_an_error_is_a_line_and_the_run_goes_on(lcrag: Lcrag) -> None:
     assert result.code == 4
     refused = result.lines[1]
     assert (refused["answer"], refused["plan"], refused["steps"]) == ("", None, [])
+    assert refused["usage"]["calls"] == refused["read"]["tokens"] == 0
     assert "budget: every route needs more than 10 tokens" in result.err
 
 
@@ -71,17 +74,17 @@ def test_an_error_is_a_line_and_the_run_goes_on(lcrag: Lcrag) -> None:
     ("asked", "code"),
     [
         (["who?"], 0),
-        (["who?", "both"], 0),
-        (["who?", "unread"], 1),
+        (["who?", COST], 0),
+        (["who?", "nowhere"], 1),
         (["nowhere", "backend"], 5),
         (["package", "budget"], 4),
     ],
 )
-def test_the_exit_code_sums_the_run_up(lcrag: Lcrag, asked: list[str], code: int) -> None:
+def test_questions_exit_with_the_highest_code(lcrag: Lcrag, asked: list[str], code: int) -> None:
     assert lcrag("ask", "docs", "--questions", questions(*asked, name="q.txt")).code == code
 
 
-def test_events_of_many_questions_say_which(lcrag: Lcrag) -> None:
+def test_questions_have_their_id_in_events(lcrag: Lcrag) -> None:
     file = questions("who?", "server", "nowhere", name="q.txt")
     events = lcrag("ask", "docs", "--questions", file, "--ndjson").lines
     assert [(event["event"], event["id"]) for event in events if event["event"] in ("plan", "answer", "error")] == [
@@ -107,14 +110,16 @@ def test_events_of_many_questions_say_which(lcrag: Lcrag) -> None:
         ([""], "q.jsonl holds no question"),
     ],
 )
-def test_a_malformed_file_is_refused_before_anything_is_read(lcrag: Lcrag, lines: list[str], message: str) -> None:
+def test_questions_of_a_malformed_file_are_refused_before_anything_is_read(
+    lcrag: Lcrag, lines: list[str], message: str
+) -> None:
     result = lcrag("ask", "docs", "--questions", questions(*lines))
     assert (result.code, result.out) == (2, "")
     assert message in result.err
-    assert not fake_run.opened
+    assert not lcrag.settings
 
 
-def test_a_missing_or_unreadable_file(lcrag: Lcrag) -> None:
+def test_questions_of_a_missing_or_unreadable_file_are_refused(lcrag: Lcrag) -> None:
     Path("latin.txt").write_bytes("wér?".encode("latin-1"))
     assert "no.txt: No such file" in lcrag("ask", "docs", "--questions", "no.txt").err
     assert lcrag("ask", "docs", "--questions", "latin.txt").code == 2
@@ -133,14 +138,14 @@ def test_resume_skips_what_is_done(lcrag: Lcrag) -> None:
     assert "2 of 3 questions are done in out.ndjson" in second.err
 
 
-def test_resume_with_nothing_left(lcrag: Lcrag) -> None:
+def test_resume_with_nothing_left_prints_nothing(lcrag: Lcrag) -> None:
     file = questions("who?", name="q.txt")
     Path("out.ndjson").write_text(lcrag("ask", "docs", "--questions", file).out, encoding="utf-8")
     result = lcrag("ask", "docs", "--questions", file, "--resume", "out.ndjson")
     assert (result.code, result.out) == (0, "")
 
 
-def test_a_line_that_was_cut_is_asked_again(lcrag: Lcrag) -> None:
+def test_resume_asks_a_cut_line_again(lcrag: Lcrag) -> None:
     file = questions("who?", "where?", name="q.txt")
     out = lcrag("ask", "docs", "--questions", file).out
     Path("out.ndjson").write_text(out[:-40], encoding="utf-8")
@@ -148,7 +153,7 @@ def test_a_line_that_was_cut_is_asked_again(lcrag: Lcrag) -> None:
     assert [line["id"] for line in result.lines] == ["2"]
 
 
-def test_resume_from_events(lcrag: Lcrag) -> None:
+def test_resume_continues_from_events(lcrag: Lcrag) -> None:
     file = questions("who?", "where?", name="q.txt")
     out = lcrag("ask", "docs", "--questions", file, "--ndjson").out
     upto = out.index('"event": "answer"')
@@ -157,7 +162,7 @@ def test_resume_from_events(lcrag: Lcrag) -> None:
     assert [line["id"] for line in left] == ["2"]
 
 
-def test_resume_refuses_a_file_that_is_no_output(lcrag: Lcrag) -> None:
+def test_resume_refuses_a_file_of_another_kind(lcrag: Lcrag) -> None:
     file = questions({"id": "a", "question": "who?"})
     result = lcrag("ask", "docs", "--questions", file, "--resume", file)
     assert result.code == 2
@@ -165,17 +170,17 @@ def test_resume_refuses_a_file_that_is_no_output(lcrag: Lcrag) -> None:
 
 
 @pytest.mark.parametrize("workers", [[], ["--workers", "1"], ["--workers", "3"]])
-def test_a_server_is_asked_several_at_a_time_and_answers_come_in_the_order_asked(
+def test_questions_are_answered_in_order_by_several_workers(
     lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch, workers: list[str]
 ) -> None:
-    monkeypatch.setattr(fake_run.Session, "backend_name", "server")
+    monkeypatch.setitem(BACKENDS, "embedded", lambda settings, models: QuestionBackend(concurrency=8))
     names = [f"who {number}?" for number in range(80)] + ["budget", "server", "nowhere"]
     file = questions(*names, name="q.txt")
     result = lcrag("ask", "docs", "--questions", file, *workers)
     assert [line["id"] for line in result.lines] == [str(number) for number in range(1, 84)]
     assert [line.get("status") for line in result.lines[-3:]] == ["refused_by_budget", None, "not_found"]
     assert result.code == 4
-    assert sorted(question for question, _, _ in fake_run.asked) == sorted(set(names) - {"budget"})
+    assert sorted(question for question, _, _ in lcrag.asked) == sorted(names)
     events = lcrag("ask", "docs", "--questions", file, "--ndjson", *workers).lines
     by_id = {event["id"]: event["question"] for event in events if event["event"] == "answer"}
     assert by_id["7"] == "who 6?"

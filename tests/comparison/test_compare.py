@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fakes import nobody
 from support.faulty_server import faulty_server
+from support.invocation import process
 
 import pipelines
 from lcrag.backends.scripted import ScriptedBackend
@@ -25,7 +25,7 @@ from lcrag.comparison.results import Results
 from lcrag.comparison.run import ComparisonRun, Setup, drawn
 from lcrag.errors import BackendFailed, InputError
 from lcrag.session import Session
-from lcrag.types import Policy, Settings, Task
+from lcrag.types import Policy, Settings, Task, ignore
 from pipelines import PIPELINES
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def run(
     policy = settings.pop("policy", Policy())
     options: dict[str, Any] = {"backend": "embedded", "dense": "off", "reader": "off", "paths": ()} | settings
     setup = Setup(Settings(**options), policy, routes, workers=4)
-    with ComparisonRun(questions, setup, nobody) as comparison, Results(file, comparison.header) as results:
+    with ComparisonRun(questions, setup, ignore) as comparison, Results(file, comparison.header) as results:
         comparison.run(results, lambda done, total: None)
     return results.rows, analyse(questions, results.rows, routes, seed=0, header=results.header)
 
@@ -164,7 +164,7 @@ def test_prompts_that_begin_the_same_go_together(tmp_path: Path, monkeypatch: py
     questions = load(dataset(tmp_path / "set", 8, sets=2))
     backend = scripted(monkeypatch, lambda task: "Brandt [1].")
     setup = Setup(Settings((), dense="off", reader="off"), Policy(), ROUTES, workers=1)
-    with ComparisonRun(questions, setup, nobody) as comparison, Results(tmp_path / "r", comparison.header) as results:
+    with ComparisonRun(questions, setup, ignore) as comparison, Results(tmp_path / "r", comparison.header) as results:
         comparison.run(results, lambda done, total: None)
     whole = [len(task.passages) > 1 or task.passages for task in backend.tasks]
     assert len(whole) >= 16
@@ -300,14 +300,15 @@ def test_killed_in_the_middle_of_200_questions_it_ends_with_the_same_report(
     folder = dataset(tmp_path / "set", 200, sets=3)
     with faulty_server(reply=CITED, window=100_000, delay=0.01) as server:
         line = command(folder, tmp_path / "killed.ndjson", server.url, tmp_path / "killed.html")
-        process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 200
-        while rows_in(tmp_path / "killed.ndjson") < 150 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(ending)
-        out, err = process.communicate(timeout=60)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with process(line, env=environment, **pipes) as running:
+            deadline = time.monotonic() + 200
+            while rows_in(tmp_path / "killed.ndjson") < 150 and time.monotonic() < deadline:
+                time.sleep(0.02)
+            running.send_signal(ending)
+            out, err = running.communicate(timeout=60)
         assert out == ""
-        assert process.returncode == (130 if ending == signal.SIGINT else -signal.SIGKILL), err
+        assert running.returncode == (130 if ending == signal.SIGINT else -signal.SIGKILL), err
         kept = rows_in(tmp_path / "killed.ndjson")
         assert 150 <= kept < 600
         before = len(server.seen)

@@ -1,4 +1,4 @@
-"""A citation's quote is what stands at its place; a marker that leads nowhere is gone."""
+"""A citation quotes the document at its place; a marker that leads nowhere is removed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PASSAGES = (
 
 
 def cited(text: str, passages: tuple[Passage, ...] = PASSAGES) -> tuple[str, tuple[Citation, ...]]:
-    found = cite(text, passages, {"d": DOCUMENT}.__getitem__)
-    return found.text, found.citations
+    answer = cite(text, passages, {"d": DOCUMENT}.__getitem__)
+    return answer.text, answer.citations
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,8 @@ def cited(text: str, passages: tuple[Passage, ...] = PASSAGES) -> tuple[str, tup
         ),
         ("The lamp burned oil. [5][3]", "The lamp burned oil. [1]", ["The lamp burned oil."]),
         ("The lamp burned oil. [3, 5]", "The lamp burned oil. [1]", ["The lamp burned oil."]),
-        ("The lamp burned oil. [99]", "The lamp burned oil.", []),
+        ("The lamp burned oil. [99]", "The lamp burned oil. [1]", ["The lamp burned oil."]),
+        ("The whale sang opera. [99]", "The whale sang opera.", []),
         ("Quite another matter altogether [5].", "Quite another matter altogether.", []),
         ("A note says so [12]. [5]", "A note says so [12]. [1]", ["A note says so [12]."]),
         (
@@ -58,9 +59,9 @@ def cited(text: str, passages: tuple[Passage, ...] = PASSAGES) -> tuple[str, tup
         ("", "", []),
     ],
 )
-def test_markers(answer: str, text: str, quotes: list[str]) -> None:
-    found, citations = cited(answer)
-    assert found == text
+def test_cite_numbers_markers_again_and_quotes_the_document(answer: str, text: str, quotes: list[str]) -> None:
+    checked, citations = cited(answer)
+    assert checked == text
     assert [citation.quote for citation in citations] == quotes
     assert all(citation.quote == TEXT[citation.start : citation.end] for citation in citations)
     assert [citation.marker for citation in citations] == list(range(1, len(citations) + 1))
@@ -94,14 +95,12 @@ CITING = "A note says so [12]. Old reports [4] say less.\n[3] Smith, J. A study 
         ("Old reports say less [4].", "Old reports say less [1].", ["Old reports [4] say less."]),
     ],
 )
-def test_a_number_in_brackets_that_the_source_itself_has_is_no_marker(
-    answer: str, text: str, quotes: list[str]
-) -> None:
+def test_cite_takes_a_bracketed_number_of_the_source_for_words(answer: str, text: str, quotes: list[str]) -> None:
     document = Document("d", "a.md", CITING)
     every = tuple(Passage(marker, "d", "a.md", 0, len(CITING), CITING, 9) for marker in (3, 4, 5, 7, 12))
-    found = cite(answer, every, {"d": document}.__getitem__)
-    assert found.text == text
-    assert [citation.quote for citation in found.citations] == quotes
+    checked = cite(answer, every, {"d": document}.__getitem__)
+    assert checked.text == text
+    assert [citation.quote for citation in checked.citations] == quotes
 
 
 @pytest.mark.parametrize(
@@ -130,31 +129,35 @@ def test_a_number_in_brackets_that_the_source_itself_has_is_no_marker(
             [("It was lit in 1871 and kept for nine years by Anna Holm.", True, (1, 2))],
             0,
         ),
-        ("The lamp burned oil.", [("The lamp burned oil.", False, ())], 0),
+        ("The lamp burned oil.", [("The lamp burned oil.", True, (1,))], 0),
+        ("The whale sang opera.", [("The whale sang opera.", False, ())], 0),
         ("", [], 0),
     ],
 )
-def test_each_sentence_is_tied_to_what_supports_it(
+def test_cite_ties_each_sentence_to_its_support(
     answer: str, statements: list[tuple[str, bool, tuple[int, ...]]], dropped: int
 ) -> None:
-    found = cite(answer, PASSAGES, {"d": DOCUMENT}.__getitem__)
-    assert [(found.text[one.start : one.end], one.supported, one.citations) for one in found.statements] == statements
-    assert found.dropped == dropped
+    checked = cite(answer, PASSAGES, {"d": DOCUMENT}.__getitem__)
+    assert [
+        (checked.text[statement.start : statement.end], statement.supported, statement.citations)
+        for statement in checked.statements
+    ] == statements
+    assert checked.dropped == dropped
 
 
-def test_a_sentence_without_a_marker_gets_that_of_its_support() -> None:
-    found = cite("The lamp burned oil. [5] It was lit in 1871.", PASSAGES, {"d": DOCUMENT}.__getitem__)
-    assert found.text == "The lamp burned oil. [1] It was lit in 1871."  # nothing names the passage that says so
-    found = cite("It was lit in 1871. [3] The light was lit.", PASSAGES, {"d": DOCUMENT}.__getitem__)
-    assert found.text == "It was lit in 1871. [1] The light was lit. [1]"
+def test_cite_gives_an_unmarked_sentence_the_marker_of_its_support() -> None:
+    checked = cite("The lamp burned oil. [5] It was lit in 1871.", PASSAGES, {"d": DOCUMENT}.__getitem__)
+    assert checked.text == "The lamp burned oil. [1] It was lit in 1871."  # nothing names the passage that says so
+    checked = cite("It was lit in 1871. [3] The light was lit.", PASSAGES, {"d": DOCUMENT}.__getitem__)
+    assert checked.text == "It was lit in 1871. [1] The light was lit. [1]"
 
 
-def test_the_line_is_where_the_quote_begins() -> None:
+def test_cite_gives_the_line_where_the_quote_begins() -> None:
     _, [citation] = cited("A note says so [12]. [5]")
     assert (citation.line, citation.page) == (3, None)
 
 
-def test_a_compressed_passage_leads_to_the_original() -> None:
+def test_cite_leads_from_a_compressed_passage_to_the_document() -> None:
     parts = ((0, 27), (TEXT.index("The lamp"), TEXT.index("A note")))
     text = "\n".join(TEXT[start:end] for start, end in parts)
     compressed = Passage(1, "d", "a.md", 0, parts[1][1], text, 9, parts)
@@ -166,12 +169,12 @@ def test_a_compressed_passage_leads_to_the_original() -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("[]0123456789 ,.\nlamp oil") | st.characters(codec="utf-8")))
-def test_whatever_the_model_says_each_quote_is_in_its_place(answer: str) -> None:
-    found = cite(answer, PASSAGES, {"d": DOCUMENT}.__getitem__)
-    assert all(citation.quote == TEXT[citation.start : citation.end] != "" for citation in found.citations)
-    assert all(f"[{citation.marker}]" in found.text for citation in found.citations)
-    markers = {citation.marker for citation in found.citations}
-    for one in found.statements:
-        assert 0 <= one.start < one.end <= len(found.text)
-        assert one.supported == bool(one.citations)
-        assert markers.issuperset(one.citations)
+def test_cite_quotes_the_document_whatever_the_answer(answer: str) -> None:
+    checked = cite(answer, PASSAGES, {"d": DOCUMENT}.__getitem__)
+    assert all(citation.quote == TEXT[citation.start : citation.end] != "" for citation in checked.citations)
+    assert all(f"[{citation.marker}]" in checked.text for citation in checked.citations)
+    markers = {citation.marker for citation in checked.citations}
+    for statement in checked.statements:
+        assert 0 <= statement.start < statement.end <= len(checked.text)
+        assert statement.supported == bool(statement.citations)
+        assert markers.issuperset(statement.citations)

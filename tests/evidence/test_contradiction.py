@@ -1,17 +1,17 @@
-"""Sources that disagree are both shown; sources that say the same, or speak of something else, do not disagree."""
+"""Sources that disagree are both shown; sources that agree, or are about something else, do not disagree."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from support.fakes import corpus_of, nobody, run_pipeline
+from support.fakes import corpus_of, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.evidence.contradiction import date_of, disagree
 from lcrag.report.text import contradictions
 from lcrag.retrieve.rank import retrieve
-from lcrag.types import Document
+from lcrag.types import Document, ignore
 from pipelines import ChunkRag, FullContext
 
 COST = "How much did the tide mill on the Wend cost?"
@@ -54,14 +54,14 @@ OPEN = "Is the ferry to the Calf open in winter?"
         ),
     ],
 )
-def test_what_disagrees(question: str, one: str, other: str, values: tuple[str, str] | None) -> None:
-    found = disagree(question, one, other)
-    assert (None if found is None else tuple(sorted(found))) == (None if values is None else tuple(sorted(values)))
-    back = disagree(question, other, one)
-    assert (found is None) == (back is None)
+def test_disagree_gives_the_values_that_differ(
+    question: str, one: str, other: str, values: tuple[str, str] | None
+) -> None:
+    assert disagree(question, one, other) == values
+    assert disagree(question, other, one) == (values and values[::-1])
 
 
-def test_both_are_shown_with_their_dates(tmp_path: Path) -> None:
+def test_find_contradictions_shows_both_sources_with_their_dates(tmp_path: Path) -> None:
     filler = "\n\n".join(f"Boat {number} brought {number} crates of tea." for number in range(40))
     documents = {
         "guide-1998.md": f"{filler}\n\nThe tide mill on the Wend cost £1,860 to build.",
@@ -71,22 +71,22 @@ def test_both_are_shown_with_their_dates(tmp_path: Path) -> None:
         with corpus_of(tmp_path, documents) as corpus:
             question = "How much did the tide mill on the Wend cost to build?"
             ranking = retrieve(corpus, question, embedder=None)
-            answer = run_pipeline(pipeline, question, corpus, ranking, EmbeddedBackend(None), nobody)
+            answer = run_pipeline(pipeline, question, corpus, ranking, EmbeddedBackend(None), ignore)
         assert answer.status == answer.steps[-1].status == "contradictory"
         [conflict] = answer.conflicts
         assert dict(zip(conflict.values, conflict.dates, strict=True)) == {"1860": "1998", "2100": "3 May 2023"}
         assert "£1,860" in answer.text
         assert "£2,100" in answer.text
-        told = contradictions(answer)
-        assert "1860" in told
-        assert "2100 (3 May 2023)" in told
+        report = contradictions(answer)
+        assert "1860" in report
+        assert "2100 (3 May 2023)" in report
 
 
-def test_one_document_does_not_contradict_itself(tmp_path: Path) -> None:
+def test_find_contradictions_leaves_one_document_alone(tmp_path: Path) -> None:
     text = "The tide mill on the Wend cost £1,860.\n\nThe tide mill on the Wend cost £2,100."
     with corpus_of(tmp_path, {"a.md": text}) as corpus:
         answer = run_pipeline(
-            FullContext(), COST, corpus, retrieve(corpus, COST, embedder=None), EmbeddedBackend(None), nobody
+            FullContext(), COST, corpus, retrieve(corpus, COST, embedder=None), EmbeddedBackend(None), ignore
         )
     assert (answer.status, answer.conflicts) == ("answered", ())
 
@@ -101,5 +101,5 @@ def test_one_document_does_not_contradict_itself(tmp_path: Path) -> None:
         ("12345678.md", "x", None),
     ],
 )
-def test_when_a_document_was_written(source: str, text: str, date: str | None) -> None:
+def test_date_of_reads_the_header_or_the_name(source: str, text: str, date: str | None) -> None:
     assert date_of(Document("d", source, text)) == date

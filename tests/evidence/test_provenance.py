@@ -1,10 +1,10 @@
-"""Notes keep what they may name, lose what they may not, and get back what was lost."""
+"""Notes keep the markers they may name, lose the others, and get back those that were lost."""
 
 from __future__ import annotations
 
 import pytest
 
-from lcrag.evidence.provenance import carried
+from lcrag.evidence.provenance import restore_markers
 from lcrag.types import Passage
 
 TEXTS = {
@@ -16,7 +16,7 @@ NOTES = ("The light was lit in 1871. [3]", "Its first keeper was Anna Holm. [5][
 
 
 @pytest.mark.parametrize(
-    ("written", "carried_on"),
+    ("written", "restored"),
     [
         ("The lamp burned oil. [5]", "The lamp burned oil. [5]"),
         ("The lamp burned oil [5]; it was lit in 1871 [3].\n", "The lamp burned oil [5]; it was lit in 1871 [3].\n"),
@@ -31,11 +31,11 @@ NOTES = ("The light was lit in 1871. [3]", "Its first keeper was Anna Holm. [5][
         ("", ""),
     ],
 )  # fmt: skip
-def test_from_notes(written: str, carried_on: str) -> None:
-    assert carried(written, (), NOTES, READ) == carried_on
+def test_restore_markers_corrects_those_of_notes(written: str, restored: str) -> None:
+    assert restore_markers(written, (), NOTES, READ) == restored
 
 
-def test_from_passages_and_never_by_the_marker_of_one_that_was_not_given() -> None:
-    assert carried("The lamp burned oil. [3]", READ[1:], (), READ) == "The lamp burned oil. [5]"
-    assert carried("The lamp burned oil.", READ[:1], (), READ) == "The lamp burned oil."
-    assert carried("The lamp burned oil.", READ, (), READ) == "The lamp burned oil. [5]"
+def test_restore_markers_names_only_the_passages_given() -> None:
+    assert restore_markers("The lamp burned oil. [3]", READ[1:], (), READ) == "The lamp burned oil. [5]"
+    assert restore_markers("The lamp burned oil.", READ[:1], (), READ) == "The lamp burned oil."
+    assert restore_markers("The lamp burned oil.", READ, (), READ) == "The lamp burned oil. [5]"

@@ -1,9 +1,9 @@
-"""What supports a statement, and what only looks as if it did."""
+"""What supports a statement, and what only seems to."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lcrag.evidence import support
@@ -15,8 +15,11 @@ SOURCE = (
 )
 
 
-def found(statement: str, near: str = "") -> str | None:
-    place = support.find(statement, [(10, SOURCE)], near)
+WORDS = st.text(st.sampled_from("lamp oil.1 \n")) | st.text(st.characters(codec="utf-8"))
+
+
+def quote_for(statement: str) -> str | None:
+    place = support.find(statement, [(10, SOURCE)])
     return SOURCE[place.start - 10 : place.end - 10] if place is not None and place.holds else None
 
 
@@ -35,8 +38,8 @@ def found(statement: str, near: str = "") -> str | None:
         ),
     ],
 )
-def test_what_supports(statement: str, quote: str) -> None:
-    assert found(statement) == quote
+def test_find_gives_the_sentences_that_support(statement: str, quote: str) -> None:
+    assert quote_for(statement) == quote
 
 
 @pytest.mark.parametrize(
@@ -54,11 +57,11 @@ def test_what_supports(statement: str, quote: str) -> None:
         "...",
     ],
 )
-def test_what_does_not(statement: str) -> None:
-    assert found(statement) is None
+def test_find_rejects_near_misses(statement: str) -> None:
+    assert quote_for(statement) is None
 
 
-def test_a_name_may_stand_near_by_and_a_number_may_not() -> None:
+def test_judge_accepts_a_name_near_by_but_not_a_number() -> None:
     text = "She kept the light there for nine years."
     statement = "For nine years the light was kept by Miss Anna Holm."
     assert not support.judge(statement, text).holds
@@ -66,23 +69,24 @@ def test_a_name_may_stand_near_by_and_a_number_may_not() -> None:
     assert not support.judge(f"{statement[:-1]} from 1871.", text, "Miss Anna Holm came in 1871.").holds
 
 
-def test_two_places_support_together_what_neither_does_alone() -> None:
-    one, other = "Anna Holm was born in Tolland in 1841.", "Peter Fenn was born in Tolland in 1850."
+def test_find_complement_supports_together_what_neither_place_does_alone() -> None:
+    text, other = "Anna Holm was born in Tolland in 1841.", "Peter Fenn was born in Tolland in 1850."
     statement = "Anna Holm was born in 1841 and Peter Fenn in 1850."
-    first = support.find(statement, [(0, one)])
+    first = support.find(statement, [(0, text)])
     assert first is not None
     assert not first.holds
-    second = support.beside(statement, first, [(100, other)])
+    second = support.find_complement(statement, first, [(100, other)])
     assert second is not None
     assert (second.start, second.end) == (100, 100 + len(other))
-    assert support.together(statement, [first, second])
-    assert support.beside(statement, first, [(0, SOURCE)]) is None
+    assert support.hold_together(statement, [first, second])
+    assert support.find_complement(statement, first, [(0, SOURCE)]) is None
 
 
-@given(st.text(), st.text())
-def test_a_place_is_within_the_pieces_and_no_text_breaks_it(statement: str, text: str) -> None:
-    text = text.encode("utf-8", "replace").decode()
-    place = support.find(statement.encode("utf-8", "replace").decode(), [(7, text)])
+@given(WORDS, WORDS)
+@example("He borrowed most of it.", SOURCE)
+def test_find_stays_within_the_pieces_for_any_text(statement: str, text: str) -> None:
+    place = support.find(statement, [(7, text)])
+    assert place is not None or statement not in text or not statement.strip()
     if place is not None:
-        assert 7 <= place.start < place.end <= 7 + len(text)
+        assert place.text == text[place.start - 7 : place.end - 7] != ""
         assert 0 <= place.score <= 1

@@ -1,4 +1,4 @@
-"""The measurements of checkable answers run on any folder of the documented form, and tell what is so."""
+"""The evaluation scripts run on any folder in the documented format, and their figures are right."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from lcrag.paths import key_of
+
 ROOT = Path(__file__).parents[2]
-EVALUATION = ROOT / "examples/evaluation"
-SALTMARSH = ROOT / "examples/saltmarsh"
+EXAMPLES = ROOT / "examples"
+SALTMARSH = EXAMPLES / "saltmarsh"
 
 
 def run(folder: Path, script: str, *words: str) -> str:
@@ -20,66 +25,85 @@ def run(folder: Path, script: str, *words: str) -> str:
         "LCRAG_DENSE": "off",
         "LCRAG_READER": "off",
     }
-    command = [sys.executable, str(EVALUATION / script), *words]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    command = [sys.executable, "-W", "error", str(EXAMPLES / script), *words]
+    completed = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment, check=False)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
-def dataset(folder: Path) -> Path:
+def dataset(folder: Path, names: Sequence[str] = ("a.txt",)) -> Path:
+    """Eight questions with evidence and one without, over documents of these names that are all the same."""
     (folder / "docs").mkdir(parents=True)
     text, records = "", []
     for number in range(8):
         text += "".join(f"In {1800 + number} boat {place} brought tea on day {place}.\n\n" for place in range(30))
         fact = f"Keeper Number{number} of the light kept a tame raven called Brandt{number}."
-        span = {"doc": "docs/a.txt", "start": len(text), "end": len(text) + len(fact)}
+        doc = f"docs/{names[number % len(names)]}"
+        span = {"doc": doc, "start": len(text), "end": len(text) + len(fact)}
         text += f"{fact}\n\n"
         question = {"id": f"q{number}", "question": f"What was the raven of Number{number} called?"}
-        records.append(question | {"answers": [f"Brandt{number}"], "docs": ["docs/a.txt"], "evidence_spans": [span]})
-    absent = {"id": "x", "question": "Which whale sang in Ostrava?", "docs": ["docs/a.txt"], "unanswerable": True}
-    (folder / "docs/a.txt").write_text(text)
+        records.append(question | {"answers": [f"Brandt{number}"], "docs": [doc], "evidence_spans": [span]})
+    absent = {"id": "x", "question": "Which whale sang in Ostrava?", "docs": [f"docs/{names[0]}"], "unanswerable": True}
+    for name in names:
+        (folder / "docs" / name).write_text(text)
     (folder / "questions.jsonl").write_text("".join(json.dumps(record) + "\n" for record in [*records, absent]))
     return folder
 
 
+@pytest.mark.slow
 def test_answers_cite_their_evidence_and_every_quote_is_exact(tmp_path: Path) -> None:
-    out = run(
-        tmp_path,
-        "answers.py",
-        str(dataset(tmp_path / "set")),
-        "--dense",
-        "off",
-        "--reader",
-        "off",
-        "--json",
-        "--limit",
-        "6",
+    words_alone = ("--dense", "off", "--reader", "off")
+    rows = json.loads(
+        run(tmp_path, "evaluation/answers.py", str(dataset(tmp_path / "set")), *words_alone, "--json", "--limit", "6")
     )
-    rows = json.loads(out)
     assert {row["route"] for row in rows} == {
         "chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"
     }  # fmt: skip
-    cited = sum(row["citations"] for row in rows)
-    assert sum(row["exact"] for row in rows) == cited > 0
-    assert sum(row["touching"] or 0 for row in rows) > 0
+    citations = sum(row["citations"] for row in rows)
+    assert sum(row["exact"] for row in rows) == citations > 0
+    assert sum(row["overlapping"] or 0 for row in rows) > 0
     assert any(not row["answerable"] and row["status"] in ("not_found", "not_retrieved") for row in rows)
-    table = run(
-        tmp_path, "answers.py", str(tmp_path / "set"), "--dense", "off", "--reader", "off", "--routes", "chunk_rag"
-    )
+    table = run(tmp_path, "evaluation/answers.py", str(tmp_path / "set"), *words_alone, "--routes", "chunk_rag")
     assert "false refused" in table
 
 
-def test_certificates_are_told_for_each_threshold(tmp_path: Path) -> None:
-    out = run(tmp_path, "certificate.py", str(dataset(tmp_path / "set")), "--dense", "off")
+@pytest.mark.slow
+def test_certificate_reports_each_threshold(tmp_path: Path) -> None:
+    out = run(tmp_path, "evaluation/certificate.py", str(dataset(tmp_path / "set")), "--dense", "off")
     assert out.splitlines()[-1].startswith("all")
     assert "at 0.95" in out
 
 
-def test_each_citation_is_found_again_at_its_place(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_retrieval_reports_the_share_covered(tmp_path: Path) -> None:
+    arguments = (str(dataset(tmp_path / "set")), "--dense", "off", "--tokens", "500,100000", "--json")
+    fused, lexical = json.loads(run(tmp_path, "evaluation/retrieval.py", *arguments))
+    assert (fused["ranking"], lexical["ranking"]) == ("fused", "lexical")
+    assert fused["questions"] == 8
+    assert fused["share"] == {"500": 1.0, "100000": 1.0}
+
+
+@pytest.mark.slow
+def test_places_finds_each_citation_at_its_place(tmp_path: Path) -> None:
     questions = tmp_path / "q.txt"
     questions.write_text("When was Wend Mill built?\nWhat is the mean depth before the sluice jammed?\n")
     names = ("mill-report.pdf", "gannet-bar.ipynb", "ida-quillan.docx", "letter-curator.eml")
-    out = run(tmp_path, "places.py", *(str(SALTMARSH / name) for name in names), "--questions", str(questions))
+    out = run(
+        tmp_path, "evaluation/places.py", *(str(SALTMARSH / name) for name in names), "--questions", str(questions)
+    )
     assert "missed" not in out
     assert "$ lcrag show" in out
     assert ".pdf     held" in out
+
+
+@pytest.mark.slow
+def test_routing_compares_the_router_with_every_route(tmp_path: Path) -> None:
+    outcomes, folder = tmp_path / "outcomes.ndjson", (tmp_path / "set").resolve()
+    halves = {int(key_of([folder / "docs" / name]), 16) % 2: name for name in map("{}.txt".format, range(20))}
+    arguments = ("routing/evaluate.py", str(dataset(folder, [*halves.values()])), "--outcomes", str(outcomes), "--json")
+    first = json.loads(run(tmp_path, *arguments))
+    assert first["questions"] == len(outcomes.read_text(encoding="utf-8").splitlines()) == 9
+    rates = {route["route"]: route["rate"] for route in first["routes"]}
+    assert {"chunk_rag 500", "full_context", "router, balanced", "tf-idf", "random"} < rates.keys()
+    assert max(rates.values()) == rates["oracle"] > 0
+    assert json.loads(run(tmp_path, *arguments)) == first

@@ -33,13 +33,13 @@ def test_probes_fit_and_are_judged_by_their_gold(surroundings: Surroundings) -> 
 
 
 @pytest.mark.parametrize("role", ["note", "summarise", "synthesise"])
-def test_hand_overs_have_their_passages_or_notes(role: str) -> None:
+def test_probes_of_handovers_have_passages_or_notes(role: str) -> None:
     [probe] = SOURCE.probes(["fact"], 900, "consecutive", 4, 0.5, role)
     assert probe.task.role == role
     assert bool(probe.task.notes) == (role == "synthesise")
     assert not probe.right("something else [1]")
 
 
-def test_filler_is_new_each_time() -> None:
+def test_filler_differs_each_time() -> None:
     one, other = SOURCE.filler(500, 1), SOURCE.filler(500, 2)
     assert one.passages != other.passages

@@ -1,4 +1,4 @@
-"""The test bed's data: the same for a seed, right when read from outside, and a corpus that lcrag takes."""
+"""The test bed's data: repeatable for a seed, right when solved from the text, and a corpus that lcrag reads."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ def estimate(text: str) -> int:
     return len(text) // 4
 
 
-def test_the_interface_that_the_trainer_is_written_against() -> None:
+def test_worlds_names_the_tasks_and_roles() -> None:
     assert worlds.TASKS == TASKS
     assert worlds.ROLES == ROLES
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_a_training_text_is_decided_by_its_seed(role: str) -> None:
+def test_training_document_depends_on_its_seed(role: str) -> None:
     one, same, other = (worlds.training_document(random.Random(seed), 512, role) for seed in (3, 3, 4))
     assert one == same
     assert one != other
 
 
-def test_an_example_is_decided_by_its_seed() -> None:
+def test_example_depends_on_its_seed() -> None:
     one, same = (worlds.example(random.Random(8), "list", "note", 800, estimate) for _ in range(2))
     assert one == same
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("task", TASKS)
-def test_examples_are_right_when_read_from_their_text(task: str, role: str) -> None:
+def test_example_is_right_when_solved_from_its_text(task: str, role: str) -> None:
     r = random.Random(f"{task} {role}")
     for tokens in (320, 512, 512, 1024, 1024, 1600):
         made = worlds.example(r, task, role, tokens, estimate)
@@ -62,7 +62,7 @@ def test_examples_are_right_when_read_from_their_text(task: str, role: str) -> N
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_training_texts_are_right_when_read_from_their_text(role: str) -> None:
+def test_training_document_is_right_when_solved_from_its_text(role: str) -> None:
     r = random.Random(role)
     for tokens in (200, 300, 512, 512, 1024, 1024, 2048, 4096):
         segments = worlds.training_document(r, tokens, role)
@@ -70,11 +70,11 @@ def test_training_texts_are_right_when_read_from_their_text(role: str) -> None:
         assert check_data.check_training(role, segments) == []
 
 
-def test_indirect_questions_share_no_word_with_what_answers_them() -> None:
+def test_indirect_questions_share_no_word_with_their_answers() -> None:
     assert check_data.shared_words() == []
 
 
-def test_a_reply_is_judged_by_what_it_says_and_cites() -> None:
+def test_correct_judges_text_and_citations() -> None:
     made = worlds.Example("list", "answer", "", "copper wire [3], dried apples [5]", (3, 5), "", (), (3, 5))
     assert worlds.correct(made, " dried apples [5], copper wire [3]")
     assert not worlds.correct(made, "dried apples [5], copper wire [4]")
@@ -100,7 +100,7 @@ def documents(folder: Path, questions: list[dataset.Question]) -> dict[Path, str
     return {doc: ingest.read(ingest.SourceFile(str(doc), str(doc), 0, 0)).text for doc in questions[0].docs}
 
 
-def test_the_spans_of_a_corpus_hold_the_evidence(folder: Path) -> None:
+def test_corpus_spans_hold_the_evidence(folder: Path) -> None:
     questions = dataset.load(folder)
     texts = documents(folder, questions)
     records = [json.loads(line) for line in (folder / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -111,16 +111,16 @@ def test_the_spans_of_a_corpus_hold_the_evidence(folder: Path) -> None:
         assert question.unanswerable == (question.task_type == "absent") == (not record["evidence"])
 
 
-def test_the_documents_of_a_corpus_answer_its_questions(folder: Path) -> None:
+def test_corpus_documents_answer_its_questions(folder: Path) -> None:
     questions = dataset.load(folder)
     texts = list(enumerate(documents(folder, questions).values(), 1))
     for question in questions:
-        found = worlds.bare(worlds.final(check_data.solved(check_data.understood(question.question), texts)))
+        solved = worlds.bare(worlds.final(check_data.solved(check_data.understood(question.question), texts)))
         right = question.answers[0] if question.answers else "NOT FOUND"
-        assert sorted(found.split(", ")) == sorted(right.split(", "))
+        assert sorted(solved.split(", ")) == sorted(right.split(", "))
 
 
-def test_every_format_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_corpus_formats_read_back_what_was_written(tmp_path: Path) -> None:
     corpus.write(tmp_path, tokens=24000, number=60, seed=2)
     questions = dataset.load(tmp_path)
     suffixes = {doc.suffix for doc in questions[0].docs}

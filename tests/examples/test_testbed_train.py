@@ -1,4 +1,4 @@
-"""The test bed's trainer at its smallest sizes: it trains, goes on, saves what others load, and measures."""
+"""The test bed's trainer at its smallest sizes: it trains, resumes, saves what others load, and measures."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def script(name: str, *args: str | Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(MISSING), reason=f"{', '.join(MISSING)} not installed")
-def test_a_model_is_trained_goes_on_and_is_measured(tmp_path: Path) -> None:
+def test_train_trains_resumes_and_measures(tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     sizes = ("--tiny", "--seconds", "3", "--total", "60")
     assert "greedy replies are the same" in script("train.py", first, *sizes)
@@ -56,7 +56,7 @@ def test_a_model_is_trained_goes_on_and_is_measured(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "measured.json").read_text()) == after["evaluation"]
 
 
-def test_each_cell_has_its_own_examples_and_always_the_same() -> None:
+def test_cells_have_their_own_repeatable_examples() -> None:
     cell = evaluate.Cell("answer", "list", 512)
     one, again, other = (
         evaluate._item(cell, number, series).example.prompt for number, series in ((0, "a"), (0, "a"), (0, "b"))
@@ -65,14 +65,14 @@ def test_each_cell_has_its_own_examples_and_always_the_same() -> None:
     assert evaluate._item(evaluate.Cell("note", evaluate.ALL, 512), 9, "a").example.task == evaluate.TASKS[2]
 
 
-def test_the_messages_of_a_prompt_are_read_back() -> None:
+def test_messages_of_reads_a_prompt_back() -> None:
     made = evaluate.example(random.Random(1), "single", "answer", 400, lambda text: len(text) // 3)
     system, user = evaluate.messages_of(made.prompt)
     assert (system["role"], user["role"]) == ("system", "user")
     assert made.question in user["content"]
 
 
-def test_right_replies_are_counted_by_cell_and_by_task() -> None:
+def test_results_count_right_replies_by_cell_and_task() -> None:
     cell = evaluate.Cell("judge", evaluate.ALL, 512)
     items = [evaluate._item(cell, number, "test") for number in range(7)]
     measured = evaluate.results(items, [item.example.gold for item in items[:6]] + ["no idea"])
@@ -85,6 +85,6 @@ def test_right_replies_are_counted_by_cell_and_by_task() -> None:
     assert "| judge | all | 0.86 / 0.86 |" in evaluate.table(measured)
 
 
-def test_the_interval_of_a_share() -> None:
+def test_wilson_gives_the_interval_of_a_share() -> None:
     assert evaluate.wilson(256, 256) == (pytest.approx(0.9852, abs=1e-4), 1.0)
     assert evaluate.wilson(5, 10) == (pytest.approx(0.2366, abs=1e-4), pytest.approx(0.7634, abs=1e-4))

@@ -8,12 +8,11 @@ from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.corpora import silent
 
 from lcrag.index.blocks import CHUNKS, pack, unpack
 from lcrag.index.corpus import Corpus
 from lcrag.ingest import Scan
-from lcrag.types import Document
+from lcrag.types import Document, ignore
 
 PASSAGES = st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"))))
 TEXTS = st.lists(
@@ -40,7 +39,7 @@ def test_unpack_reverses_pack(passages: list[tuple[str, str]]) -> None:
 def test_corpus_chunks_are_slices_of_their_document(texts: list[str], random: Random) -> None:
     documents = {str(n): Document(str(n), f"<{n}>", text) for n, text in enumerate(texts)}
     with tempfile.TemporaryDirectory() as folder, Corpus.open(Path(folder)) as corpus:
-        corpus.refresh(Scan((), {}), silent, list(documents.values()))
+        corpus.refresh(Scan((), {}), ignore, list(documents.values()))
         ids = corpus.chunk_ids()
         random.shuffle(ids)
         for chunk in corpus.get(ids):

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from support.corpora import PROSE, content, matches, refreshed, silent, touch, write, write_docs
+from support.corpora import PROSE, content, matches, refreshed, touch, write, write_docs
 
 import lcrag.ingest
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan, SourceFile, discover, from_text
-from lcrag.types import Document, Event
+from lcrag.types import Document, Event, ignore
 
 
 @pytest.fixture
@@ -184,10 +184,10 @@ def test_refresh_rebuilds_document_moved_to_copy_of_another_kind_or_title(corpus
         ((second, third), (third,)),
         ((first,), (replace(first, title="C"),)),
     ):
-        corpus.refresh(scan, silent, before)
-        corpus.refresh(scan, silent, after)
+        corpus.refresh(scan, ignore, before)
+        corpus.refresh(scan, ignore, after)
         with Corpus.open(tmp_path / after[0].source) as fresh:
-            fresh.refresh(scan, silent, after)
+            fresh.refresh(scan, ignore, after)
             assert content(corpus) == content(fresh)
 
 
@@ -216,7 +216,7 @@ def test_refresh_replaces_documents_without_a_file(corpus: Corpus, docs: Path) -
 
 def test_document_restores_pages_lines_and_title(corpus: Corpus) -> None:
     document = Document("x1", "-", "one two", pages=(0, 4), lines=((0, 1), (4, 7)), title="T")
-    corpus.refresh(Scan((), {}), silent, [document])
+    corpus.refresh(Scan((), {}), ignore, [document])
     assert corpus.document("x1") == document
     with pytest.raises(KeyError):
         corpus.document("x2")

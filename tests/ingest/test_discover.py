@@ -139,3 +139,21 @@ def test_discover_accepts_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     [file] = discover([tmp_path]).files
     assert file.source.endswith("\ufffd.txt")
     assert Path(file.path).read_text() == "x"
+
+
+@pytest.mark.parametrize("name", ["a.dat", "a.bin", "a.db", "a.unknown"])
+def test_discover_reads_a_named_file_that_is_text(tmp_path: Path, name: str) -> None:
+    tree(tmp_path, {name: "The pier is 90 m long.", "utf16.dat": "The pier".encode("utf-16-le")})
+    assert names(tmp_path, tmp_path / name, tmp_path / "utf16.dat") == [name, "utf16.dat"]
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\0", bytes(range(1, 256)) * 20])
+def test_discover_refuses_a_named_file_whose_bytes_are_no_text(tmp_path: Path, data: bytes) -> None:
+    tree(tmp_path, {"a.bin": data})
+    with pytest.raises(InputError, match="binary"):
+        discover([tmp_path / "a.bin"])
+
+
+def test_discover_reads_utf16_without_a_mark(tmp_path: Path) -> None:
+    tree(tmp_path, {"a.unknown": "The pier is long.".encode("utf-16-be"), "b.unknown": b"\0\1\2\3" * 9})
+    assert names(tmp_path) == ["a.unknown"]

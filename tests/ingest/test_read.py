@@ -13,6 +13,7 @@ import pptx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pdf import pdf
 
 from lcrag.errors import UnreadableFile
 from lcrag.ingest import discover, from_text, nothing_readable, read
@@ -34,35 +35,6 @@ def line(parsed: Document, words: str) -> int | None:
 
 def page(parsed: Document, words: str) -> int | None:
     return page_of(parsed, parsed.text.index(words))
-
-
-PDF_PAGE = (
-    "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 300] /Contents {} 0 R /Resources << /Font << /F 3 0 R >> >> >>"
-)
-
-
-def pdf(*pages: str) -> bytes:
-    """A minimal PDF with these texts as its pages."""
-    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
-    objects = [
-        "<< /Type /Catalog /Pages 2 0 R >>",
-        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>",
-        "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-    ]
-    for number, text in enumerate(pages):
-        content = f"BT /F 12 Tf 20 200 Td ({text}) Tj ET"
-        objects += [PDF_PAGE.format(5 + 2 * number), f"<< /Length {len(content)} >>\nstream\n{content}\nendstream"]
-    out = io.BytesIO(b"%PDF-1.4\n")
-    out.seek(0, io.SEEK_END)
-    places = []
-    for number, content in enumerate(objects, 1):
-        places.append(out.tell())
-        out.write(f"{number} 0 obj\n{content}\nendobj\n".encode())
-    start = out.tell()
-    out.write(f"xref\n0 {len(objects) + 1}\n0000000000 65535 f \n".encode())
-    out.write("".join(f"{place:010} 00000 n \n" for place in places).encode())
-    out.write(f"trailer << /Size {len(objects) + 1} /Root 1 0 R >>\nstartxref\n{start}\n%%EOF\n".encode())
-    return out.getvalue()
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.md", "a.rst", "a.py", "a.csv", "a.tsv", "a.json", "a.jsonl", "a.xyz"])
@@ -162,7 +134,7 @@ def test_read_pdf_with_pages(tmp_path: Path) -> None:
 
 
 def test_read_scanned_pdf_mentions_ocr(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFile, match="OCR"):
+    with pytest.raises(UnreadableFile, match=r"ocrmypdf \S*a.pdf out.pdf"):
         document(tmp_path, "a.pdf", pdf("", ""))
 
 

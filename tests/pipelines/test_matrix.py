@@ -1,18 +1,18 @@
-"""Every pipeline on every shape of corpus, on the backend that extracts and on one that is told what to say."""
+"""Every pipeline on every shape of corpus, on the backend that extracts and on a scripted one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from support.fakes import HashingEmbedder, corpus_of, nobody, run_pipeline
+from support.fakes import HashingEmbedder, corpus_of, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Answer, Backend, Event, Reranker
+from lcrag.types import Answer, Backend, Event, Reranker, ignore
 from pipelines import PIPELINES
 
 FILLER = [
@@ -60,7 +60,7 @@ def check(answer: Answer, size: int, texts: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", PIPELINES)
-def test_by_extraction(tmp_path: Path, name: str, shape: str) -> None:
+def test_pipeline_answers_by_extraction(tmp_path: Path, name: str, shape: str) -> None:
     answer, size, _, texts = ask(tmp_path, shape, name, EmbeddedBackend(HashingEmbedder()))
     check(answer, size, texts)
     assert answer.tokens_read <= size
@@ -73,7 +73,9 @@ def test_by_extraction(tmp_path: Path, name: str, shape: str) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", PIPELINES)
-def test_by_extraction_with_a_reader(tmp_path: Path, reader: Reranker, name: str, shape: str) -> None:
+def test_pipeline_answers_by_extraction_with_a_reranker(
+    tmp_path: Path, reader: Reranker, name: str, shape: str
+) -> None:
     answer, size, _, texts = ask(tmp_path, shape, name, EmbeddedBackend(HashingEmbedder(), reader), reader)
     check(answer, size, texts)
     assert answer.tokens_read <= size
@@ -85,7 +87,7 @@ def test_by_extraction_with_a_reader(tmp_path: Path, reader: Reranker, name: str
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", PIPELINES)
-def test_when_nothing_is_found(tmp_path: Path, name: str, shape: str) -> None:
+def test_pipeline_reports_that_nothing_was_found(tmp_path: Path, name: str, shape: str) -> None:
     answer, size, _, texts = ask(tmp_path, shape, name, ScriptedBackend(lambda task: NOT_FOUND))
     check(answer, size, texts)
     assert (answer.text, answer.citations) == ("", ())
@@ -96,15 +98,16 @@ def test_when_nothing_is_found(tmp_path: Path, name: str, shape: str) -> None:
 
 @pytest.mark.parametrize("name", PIPELINES)
 @pytest.mark.parametrize("reply", ["", "  ", "Ann [1] [99] [", "\x1b[31mred [1]", "[1]" * 500, "word " * 5000])
-def test_whatever_a_model_says(tmp_path: Path, name: str, reply: str) -> None:
+def test_pipeline_accepts_whatever_a_model_writes(tmp_path: Path, name: str, reply: str) -> None:
     answer, size, _, texts = ask(tmp_path, "many chunks", name, ScriptedBackend(lambda task: reply))
     check(answer, size, texts)
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_markers_are_unique_and_every_passage_is_the_documents_text(tmp_path: Path, name: str) -> None:
+def test_tasks_have_unique_markers_and_text_of_the_documents(tmp_path: Path, name: str) -> None:
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     _, _, _, texts = ask(tmp_path, "many chunks", name, backend)
+    assert any(task.passages for task in backend.tasks)
     for task in backend.tasks:
         markers = [passage.marker for passage in task.passages]
         assert markers == sorted(set(markers))
@@ -115,14 +118,14 @@ def test_markers_are_unique_and_every_passage_is_the_documents_text(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_the_workload_foretells_what_is_asked(tmp_path: Path, name: str) -> None:
+def test_workload_forecasts_what_is_asked(tmp_path: Path, name: str) -> None:
     """Forecast input tokens and calls, in the index's own tokens, against what the extracting backend is asked."""
     backend = EmbeddedBackend(None)
     with corpus_of(tmp_path, SHAPES["many chunks"]) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
         pipeline = PIPELINES[name]()
         work = pipeline.workload(estimate(ranking), corpus.size, backend.window)
-        answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, nobody)
+        answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, ignore)
     if name == "escalate":
         assert answer.usage.calls <= work.calls
     else:
@@ -130,7 +133,7 @@ def test_the_workload_foretells_what_is_asked(tmp_path: Path, name: str) -> None
         assert 0.5 * work.input_tokens <= answer.usage.input_tokens <= work.input_tokens
 
 
-def test_a_task_never_changes_the_question(tmp_path: Path) -> None:
+def test_tasks_never_change_the_question(tmp_path: Path) -> None:
     for name in PIPELINES:
         backend = ScriptedBackend(lambda task: "Something [1].")
         ask(tmp_path / name, "many chunks", name, backend)

@@ -1,4 +1,4 @@
-"""Whatever the route and whatever a model writes on the way, each quote stands in its file, at its line or page."""
+"""Whatever the route and whatever a model writes, each quote is in its file, at its line or page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pypdfium2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.fakes import nobody, run_pipeline
+from support.fakes import run_pipeline
 
 from lcrag import ingest
 from lcrag.backends.scripted import ScriptedBackend
@@ -18,7 +18,7 @@ from lcrag.index.corpus import Corpus
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.sentences import sentences
-from lcrag.types import Answer, Citation, Task
+from lcrag.types import Answer, Citation, Task, ignore
 from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline
 
 SALTMARSH = Path(__file__).parent.parent.parent / "examples/saltmarsh"
@@ -40,7 +40,7 @@ ROUTES: dict[str, tuple[Pipeline, int]] = {
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
     with Corpus.open(tmp_path_factory.mktemp("provenance")) as corpus:
-        corpus.refresh(ingest.discover([str(SALTMARSH / name) for name in NAMES]), nobody)
+        corpus.refresh(ingest.discover([str(SALTMARSH / name) for name in NAMES]), ignore)
         yield corpus
 
 
@@ -54,16 +54,18 @@ class Writer:
         draw = self._draw
         if draw.random() < 0.1:
             return NOT_FOUND
-        said = []
+        sentences_written = []
         for _ in range(draw.randint(1, 4)):
             if task.notes and draw.random() < (0.5 if task.passages else 1):
                 note = draw.choice(task.notes)
-                said.append(draw.choice(note.split("\n")) if draw.random() < 0.8 else note.replace("[", "(", 1))
+                sentences_written.append(
+                    draw.choice(note.split("\n")) if draw.random() < 0.8 else note.replace("[", "(", 1)
+                )
             elif task.passages:
                 passage = draw.choice(task.passages)
                 start, end = draw.choice(sentences(passage.text))
-                said.append(self._sentence(passage.text[start:end].strip(), passage.marker))
-        return draw.choice(("\n", " ", "\n- ")).join(said)
+                sentences_written.append(self._sentence(passage.text[start:end].strip(), passage.marker))
+        return draw.choice(("\n", " ", "\n- ")).join(sentences_written)
 
     def _sentence(self, text: str, marker: int) -> str:
         draw = self._draw
@@ -74,7 +76,7 @@ class Writer:
         return " ".join(words) + marked
 
 
-def in_its_place(citation: Citation) -> bool:
+def is_at_its_place(citation: Citation) -> bool:
     """Whether the file has the quote's words at the line or on the page, the file being read as what it is."""
     path = Path(citation.source)
     words = citation.quote.split()
@@ -95,22 +97,22 @@ def in_its_place(citation: Citation) -> bool:
     first = citation.quote.split("\n")[0].split()
     if path.suffix == ".ipynb":
         line = line.replace('\\"', '"')
-    heard = [word.strip("`#*|-") in line for word in first[:3]]
-    return any(heard) if path.suffix == ".html" else all(heard)
+    matching = [word.strip("`#*|-") in line for word in first[:3]]
+    return any(matching) if path.suffix == ".html" else all(matching)
 
 
 @pytest.mark.parametrize("name", ROUTES)
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32))
-def test_every_quote_is_in_its_file_at_its_place(name: str, corpus: Corpus, seed: int) -> None:
+def test_citations_are_in_their_files_at_their_places(name: str, corpus: Corpus, seed: int) -> None:
     pipeline, window = ROUTES[name]
     ranking = retrieve(corpus, QUESTION, embedder=None)
     backend = ScriptedBackend(Writer(seed), window=window)
-    answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, nobody)
+    answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, ignore)
     for citation in answer.citations:
         assert citation.quote == corpus.document(citation.document_id).text[citation.start : citation.end]
         assert f"[{citation.marker}]" in answer.text
-        assert in_its_place(citation), citation
+        assert is_at_its_place(citation), citation
     markers = {citation.marker for citation in answer.citations}
     for statement in answer.statements:
         assert statement.supported == bool(statement.citations)
@@ -129,12 +131,12 @@ def forgetful(task: Task) -> str:
 @pytest.mark.parametrize(
     "name", [name for name in ROUTES if "agents" in name or "summaries" in name or "parts" in name]
 )
-def test_markers_that_are_lost_on_the_way_are_found_again(name: str, corpus: Corpus) -> None:
+def test_markers_lost_in_merges_are_restored(name: str, corpus: Corpus) -> None:
     pipeline, window = ROUTES[name]
     ranking = retrieve(corpus, QUESTION, embedder=None)
     answer: Answer = run_pipeline(
-        pipeline, QUESTION, corpus, ranking, ScriptedBackend(forgetful, window=window), nobody
+        pipeline, QUESTION, corpus, ranking, ScriptedBackend(forgetful, window=window), ignore
     )
     assert answer.citations
-    supported = [one for one in answer.statements if one.supported]
+    supported = [statement for statement in answer.statements if statement.supported]
     assert len(supported) >= 0.8 * len(answer.statements)

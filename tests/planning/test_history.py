@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 from support import values
-from support.fakes import nobody
 
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.planning.history import SCHEMA, RouteLog, log_path, read_record
 from lcrag.planning.profile import builtin_profile
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Answer, CacheState, Event, Forecast, Policy, Settings, Step, Task, Usage
+from lcrag.types import Answer, CacheState, Event, Forecast, Policy, Settings, Step, Task, Usage, ignore
 
 PLAN = values.plan("who?")
 ROUTE = PLAN.forecasts[0]
@@ -155,7 +154,7 @@ def test_session_after_an_abstention_tries_only_routes_worth_their_price(documen
 
 def test_session_goes_on_after_an_unsupported_answer(documents: Path) -> None:
     def reply(task: Task) -> str:
-        return "It is Anna7." if len(backend.tasks) == 1 else found(task)
+        return "It is Berta." if len(backend.tasks) == 1 else found(task)
 
     backend = ScriptedBackend(reply)
     with opened(documents, backend, []) as session:
@@ -213,6 +212,6 @@ def test_session_second_question_forecasts_cached_tokens(documents: Path) -> Non
 
 
 def test_session_without_log_writes_nothing(documents: Path) -> None:
-    with Session.open(Settings((str(documents),), dense="off", reader="off"), nobody) as session:
+    with Session.open(Settings((str(documents),), dense="off", reader="off"), ignore) as session:
         session.ask("What is the keeper of lighthouse 7 called?", Policy())
     assert not log_path().exists()

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from lxml import html as parser
-from support import fake_run
+from support import values
 from support.hostile import HOSTILE
 from support.results import analysed, small
 
@@ -15,8 +15,8 @@ from lcrag.report.notebook import answer_html, comparison_html, plan_html
 from lcrag.report.terminal import printable
 from lcrag.types import Answer, Plan, Statement, Status, Usage
 
-PLAN = fake_run.plan("Who kept the light?")
-ANSWER = fake_run.answer("It was Anna [1]. So they say [2][7].\n\nMore.", "docs/a.md", "Anna Holm")
+PLAN = values.plan("Who kept the light?")
+ANSWER = values.answer("It was Anna [1]. So they say [2][7].\n\nMore.", "docs/a.md", "Anna Holm")
 
 
 def words(text: str) -> str:

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import fake_run
+from support import values
 
 from lcrag.report.plans import outcome_report, plan_report, unbeaten
 from lcrag.types import Forecast, Plan
 
-PLAN = fake_run.plan("who?")
+PLAN = values.plan("who?")
 
 
 def route(tokens: int, seconds: float, quality: float, fits: bool = True) -> Forecast:
@@ -73,8 +73,8 @@ def test_plan_report_marks_a_probability_that_was_not_measured() -> None:
     assert "P(correct),\n" in text
     assert "not measured  fits\n" in text
     assert " ~0.71 " in text
-    measured = plan_report(replace(PLAN, profile=fake_run.PROFILE), width=80, colour=False)
-    assert fake_run.PROFILE.measured
+    measured = plan_report(replace(PLAN, profile=values.PROFILE), width=80, colour=False)
+    assert values.PROFILE.measured
     assert "~" not in measured
     assert "not measured" not in measured
 
@@ -87,5 +87,5 @@ def test_plan_report_counts_the_routes_it_hides() -> None:
 
 
 def test_outcome_report_marks_a_probability_that_was_not_measured() -> None:
-    answer = fake_run.answer("Anna [1].", "a.md", "Anna")
+    answer = values.answer("Anna [1].", "a.md", "Anna")
     assert "~0.71" in outcome_report(PLAN, answer, width=80, colour=False)

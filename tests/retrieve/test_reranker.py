@@ -12,16 +12,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fakes import nobody
 
 import lcrag.retrieve.encoder
 import lcrag.retrieve.reranker
 from lcrag.errors import NotAvailable, NotInstalled
-from lcrag.evidence.stretches import STRETCH, read
+from lcrag.evidence.stretches import STRETCH, read_stretches
 from lcrag.retrieve.reranker import LENGTH, MiniLMReranker
 from lcrag.session import Session
 from lcrag.text.sentences import sentences
-from lcrag.types import Event, Settings
+from lcrag.types import Event, Settings, ignore
 
 PASSAGE = "The market is held on Tuesdays. The light on the Calf was lit in 1871. Bread was baked by the widow Pell."
 OTHER = "Samphire grows on the marsh and is cut in June, when the tides are low and the mud is firm."
@@ -78,7 +77,7 @@ def test_read_spans_and_evidence_are_within_their_text(reader: MiniLMReranker, t
 def test_stretches_place_their_sentences(reader: MiniLMReranker, texts: list[str], most: int) -> None:
     owners = [place // 5 for place in range(len(texts))]
     scores = [float(len(set(text))) for text in texts]
-    results = read("When was it lit?", owners, texts, scores, reader, most)
+    results = read_stretches("When was it lit?", owners, texts, scores, reader, most)
     assert 1 <= len(results) <= most
     assert max(range(len(texts)), key=scores.__getitem__) in results[0].places
     for stretch in results:
@@ -91,7 +90,7 @@ def test_stretches_place_their_sentences(reader: MiniLMReranker, texts: list[str
 
 def test_stretches_give_the_answering_sentence_most_evidence(reader: MiniLMReranker) -> None:
     texts = [PASSAGE[start:end] for start, end in sentences(PASSAGE)]
-    [stretch] = read(QUESTION, [1] * len(texts), texts, [0.0] * len(texts), reader, 9)
+    [stretch] = read_stretches(QUESTION, [1] * len(texts), texts, [0.0] * len(texts), reader, 9)
     best = max(stretch.sentences(), key=lambda sentence: sentence[3])
     assert "1871" in texts[best[0]]
 
@@ -147,7 +146,7 @@ def test_read_loads_the_model_late_and_without_torch(reader: MiniLMReranker) -> 
 def test_session_open_exports_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "a.md").write_text(PASSAGE)
-    with Session.open(Settings((str(tmp_path / "a.md"),)), nobody) as session:
+    with Session.open(Settings((str(tmp_path / "a.md"),)), ignore) as session:
         assert session.reranker is not None
     assert not (tmp_path / "cache" / "models").exists()
 

@@ -11,7 +11,7 @@ from typing import Any
 from lcrag.index import store
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan, discover, from_text
-from lcrag.types import Document, Event
+from lcrag.types import Document, ignore
 
 CLOCK = count(1_700_000_000_000_000_000, 1_000_000_000)
 PROSE = "The harbour of Ostrava opened in 1931 with two quays. Eight ships came in its first week. "
@@ -29,12 +29,8 @@ def touch(path: Path) -> None:
     os.utime(path, ns=(now, now))
 
 
-def silent(event: Event) -> None:
-    """Emit to nobody."""
-
-
 def refreshed(corpus: Corpus, docs: Path, *extra: Document) -> Refreshed:
-    return corpus.refresh(discover([docs]), silent, extra)
+    return corpus.refresh(discover([docs]), ignore, extra)
 
 
 def content(corpus: Corpus) -> dict[str, Any]:
@@ -80,4 +76,4 @@ def matches(corpus: Corpus, question: str) -> list[str]:
 
 def index(corpus: Corpus, *texts: str) -> None:
     scan = Scan((), {})
-    corpus.refresh(scan, silent, [from_text(text, f"<{number:02}>") for number, text in enumerate(texts)])
+    corpus.refresh(scan, ignore, [from_text(text, f"<{number:02}>") for number, text in enumerate(texts)])

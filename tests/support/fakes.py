@@ -1,4 +1,4 @@
-"""Stand-ins that behave like the real thing, without its weight."""
+"""Stand-ins that behave like the real parts, without their weight."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy.typing as npt
 from lcrag import ingest
 from lcrag.index.corpus import Corpus
 from lcrag.text.words import stems
-from lcrag.types import Answer, Backend, CorpusView, Emit, Event, Ranking, Reranker, ignore
+from lcrag.types import Answer, Backend, CorpusView, Emit, Ranking, Reranker, ignore
 from pipelines import Pipeline, Run
 
 
 class HashingEmbedder:
-    """Texts that share words are near: each stem is one of 256 directions."""
+    """Texts that share words are close: each stem is one of 256 directions."""
 
     name = "hashing"
     dimensions = 256
@@ -30,12 +30,8 @@ class HashingEmbedder:
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def nobody(event: Event) -> None:
-    """An emit that listens to nothing."""
-
-
 def corpus_of(folder: Path, documents: dict[str, str]) -> Corpus:
-    """An index of files with these names and texts, made under ``folder``. The caller closes it."""
+    """An index of files with these names and texts, under ``folder``. The caller closes it."""
     root = folder / "documents"
     for name, text in documents.items():
         path = root / name
@@ -43,7 +39,7 @@ def corpus_of(folder: Path, documents: dict[str, str]) -> Corpus:
         path.write_text(text, encoding="utf-8")
     root.mkdir(exist_ok=True)
     corpus = Corpus.open(folder / "index")
-    corpus.refresh(ingest.discover([root]), nobody)
+    corpus.refresh(ingest.discover([root]), ignore)
     return corpus
 
 

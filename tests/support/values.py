@@ -1,7 +1,8 @@
-"""A plan, an answer and a profile as they are made by hand, for tests of what shows or stores them."""
+"""A plan, an answer, a record and a profile made by hand, for tests of what prints or stores them."""
 
 from __future__ import annotations
 
+from lcrag.planning.history import Record, RouteRecord
 from lcrag.types import Answer, Citation, CostModel, Estimate, Forecast, Plan, Profile, Step, Usage
 
 USAGE = Usage(1800, 0, 40, 1, 0.25)
@@ -28,12 +29,14 @@ def plan(question: str) -> Plan:
 
 
 def answer(text: str, source: str, quote: str) -> Answer:
-    cited = (
+    citations = (
         Citation(1, "d1", source, 120, 120 + len(quote), quote, 7, None),
         Citation(2, "d2", "docs/b.pdf", 5, 8, "two", None, 3),
     )
-    return Answer(text, "answered", cited, USAGE, 1800, (Step("chunk_rag", "answered", USAGE),), "Anna")
+    return Answer(text, "answered", citations, USAGE, 1800, (Step("chunk_rag", "answered", USAGE),), "Anna")
 
+
+RECORD = Record((RouteRecord("chunk_rag", 12, 0.04, 0.21, 0.71, 0.75),), 4, 1, 2, 3.5)
 
 PROFILE = Profile(
     "calibrated (m)",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.text.passages import groups, passages, within
-from lcrag.types import Chunk
+from lcrag.text.passages import groups, passages, pieces_of, within
+from lcrag.types import Chunk, Passage
 
 TEXTS = {"a": "abcdefghij" * 5, "b": "klmnopqrst" * 5}
 
@@ -52,3 +52,10 @@ def test_within_takes_whole_chunks_and_at_least_one() -> None:
     assert within(every, 11) == every[:2]
     assert within(every, 1) == every[:1]
     assert within([], 10) == []
+
+
+def test_pieces_of_a_passage_are_text_of_the_document() -> None:
+    whole = Passage(1, "a", "a.md", 5, 15, TEXTS["a"][5:15], 3)
+    assert list(pieces_of(whole)) == [(5, TEXTS["a"][5:15])]
+    extract = Passage(1, "a", "a.md", 0, 40, f"{TEXTS['a'][:4]}\n{TEXTS['a'][33:40]}", 3, ((0, 4), (33, 40)))
+    assert list(pieces_of(extract)) == [(0, TEXTS["a"][:4]), (33, TEXTS["a"][33:40])]

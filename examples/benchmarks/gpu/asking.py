@@ -1,4 +1,4 @@
-"""A server, a backend that writes no more than told and keeps what each batch took, and vLLM asked directly."""
+"""A server, a backend that limits what it writes and records what each batch took, and vLLM asked directly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpx
 
 from lcrag.backends.openai_server import OpenAIServer
 from lcrag.text import prompts
-from lcrag.types import Completion, Task
+from lcrag.types import Completion, OnToken, Task
 
 SPOKEN = {"answer": 1024, "note": 128, "synthesise": 128, "summarise": 128, "judge": 8}
 """Tokens written in each role, at most: noise never ends by itself, where a model that reads ends after a few lines."""
@@ -35,7 +35,7 @@ class Batch:
 
 @dataclass
 class Short:
-    """The server as a backend whose replies end early; ``batches`` tells what was asked of it since it was emptied."""
+    """The server as a backend whose replies end early; ``batches`` records what was asked since it was emptied."""
 
     server: OpenAIServer
     spoken: dict[str, int] = field(default_factory=lambda: dict(SPOKEN))
@@ -45,10 +45,10 @@ class Short:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.server, name)
 
-    def run(self, tasks: Sequence[Task], *, max_tokens: int) -> list[Completion]:
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         most = min(max_tokens, max(self.spoken[task.role] for task in tasks))
         begun = time.perf_counter()
-        done = self.server.run(tasks, max_tokens=most)
+        done = self.server.run(tasks, max_tokens=most, on_token=on_token)
         seconds = time.perf_counter() - begun
         cached = sum(one.usage.cached_tokens for one in done)
         read = sum(one.usage.input_tokens for one in done)
@@ -98,19 +98,19 @@ class Raw:
 def start(
     folder: Path, work: Path, *, port: int, window: int, python: str, kv_bytes: int, flags: Sequence[str]
 ) -> Callable[[], str]:
-    """``lcrag up`` in a process of its own, with a memory of its own; the result waits for it and gives the address."""
+    """``lcrag up`` in a process with its own state folder; the result waits for it and gives the address."""
     env = os.environ | {"LCRAG_STATE_DIR": str(work / f"state-{port}"), "VLLM_SERVER_DEV_MODE": "1"}
     command = [sys.executable, "-m", "lcrag", "up", str(folder), "--python", python, "--port", str(port)]
     command += ["--window", str(window), "--", "--load-format", "dummy", *flags]
-    if kv_bytes:  # told, so that two servers that start together do not take each other's memory for their own
+    if kv_bytes:  # fixed, so that two servers that start together do not count each other's memory
         command += ["--kv-cache-memory-bytes", str(kv_bytes), "--gpu-memory-utilization", "0.1"]
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def wait() -> str:
-        said, told = process.communicate()
+        output, errors = process.communicate()
         if process.returncode:
-            raise RuntimeError(f"lcrag up {folder.name}: {told[-2000:]}")
-        return said.strip()
+            raise RuntimeError(f"lcrag up {folder.name}: {errors[-2000:]}")
+        return output.strip()
 
     return wait
 

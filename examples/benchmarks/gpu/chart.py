@@ -1,18 +1,15 @@
-"""The results of measure.py as one picture: ``python chart.py results.json chart.png``."""
+"""Draws the results of measure.py as one picture: ``python chart.py results.json chart.png`` (needs matplotlib)."""
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from matplotlib.axes import Axes
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 OURS, THEIRS, LEAST = "#1f5fa8", "#9aa5b1", "#c8553d"
 
@@ -65,8 +62,8 @@ def bars(axes: Axes, found: Mapping[str, Mapping[str, Any]], title: str) -> None
     values = [found[name]["seconds"] for name in names]
     axes.barh(names, values, color=OURS)
     for place, (name, value) in enumerate(zip(names, values, strict=True)):
-        told = f" {value:.1f} s" + (f", {found[name]['hit_rate']:.1%} cached" if "hit_rate" in found[name] else "")
-        axes.text(value, place, told, va="center")
+        label = f" {value:.1f} s" + (f", {found[name]['hit_rate']:.1%} cached" if "hit_rate" in found[name] else "")
+        axes.text(value, place, label, va="center")
     axes.set(xlabel="seconds", xlim=(0, max(values) * 1.45))
     axes.invert_yaxis()
     axes.set_title(title)
@@ -89,6 +86,11 @@ def cost(axes: Axes, found: Mapping[str, Any]) -> None:
 
 
 def draw(found: Mapping[str, Any], target: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
     parts = [
         ("first", first),
         ("limit", limit),
@@ -109,4 +111,8 @@ def draw(found: Mapping[str, Any], target: Path) -> None:
 
 
 if __name__ == "__main__":
-    draw(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("results", type=Path, help="the file of measure.py")
+    parser.add_argument("chart", type=Path, help="the picture to write")
+    options = parser.parse_args()
+    draw(json.loads(options.results.read_text(encoding="utf-8")), options.chart)

@@ -2,10 +2,10 @@
 
     python examples/benchmarks/gpu/measure.py WORK --out results.json      about 8 minutes on one H100
 
-Five parts (see README.md beside this folder): first (time to the first token against the same ids sent raw), agents
+Five parts (see examples/benchmarks/README.md): first (time to the first token against the same ids sent raw), agents
 (chain of agents against the whole in one prompt), batch (64 questions together and one by one), cost (the cost model
-against 40 asks), limit (arithmetic and bandwidth). Each is written down as soon as it is measured; one that fails is
-written down with its error, and the next goes on, for a rented machine does not wait.
+against 40 asks), limit (arithmetic and bandwidth). Each result is written as soon as it is
+measured; a part that fails is written with its error and the next one starts, because a rented machine does not wait.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,13 @@ import corpus as documents
 import shapes
 from asking import Raw, Short, start, stop
 
-import pipelines
+from lcrag import batch
 from lcrag.backends.openai_server import OpenAIServer
 from lcrag.calibrate.cost import fit_cost, measure_cost
 from lcrag.calibrate.probes import EnglishProbes
-from lcrag.comparison import batch
 from lcrag.session import Session
-from lcrag.types import CostModel, Event, Policy, Settings
+from lcrag.types import CostModel, Policy, Settings, ignore
+from pipelines import PIPELINES, ChainOfAgents, FullContext, Pipeline, Run
 
 CHARACTERS = 3.45  # of these documents for a token, fences included
 ASKED = (
@@ -66,7 +67,7 @@ class Measuring:
         begun = time.perf_counter()
         try:
             value = measure() if begun < self.until else {"failed": "no time was left"}
-        except Exception:  # noqa: BLE001  written down, and the exit status tells
+        except Exception:  # noqa: BLE001  written to the results, and the exit code is 1
             value = {"failed": traceback.format_exc()}
             print(value["failed"], file=sys.stderr)
         self.found[name] = value
@@ -89,18 +90,21 @@ class Measuring:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 text = documents.document(pool, int(tokens * CHARACTERS / 8), tokens + number)
                 path.write_text(text, encoding="utf-8")
-            with Session.open(self._settings(tokens, "embedded"), _ignore) as session:
+            with Session.open(self._settings(tokens, "embedded")) as session:
                 session.fill()
 
     def _settings(self, tokens: int, backend: str, url: str | None = None) -> Settings:
         folder = self.folder(tokens)
         return Settings((str(folder),), index=self.work / f"index-{tokens}", backend=backend, base_url=url)
 
-    def session(self, tokens: int, url: str, server: OpenAIServer | None = None, **spoken: int) -> Session:
-        session = Session.open(self._settings(tokens, "server", url), _ignore)
-        session.backend = Short(server or OpenAIServer(url))
-        session.backend.spoken.update(spoken)
-        return session
+    @contextmanager
+    def session(
+        self, tokens: int, url: str, server: OpenAIServer | None = None, **spoken: int
+    ) -> Iterator[tuple[Session, Short]]:
+        backend = Short(server or OpenAIServer(url))
+        backend.spoken.update(spoken)
+        with Session.open(self._settings(tokens, "server", url), backend=backend) as session:
+            yield session, backend
 
     def raw(self, url: str) -> Raw:
         return Raw(url, OpenAIServer(url).model, self.client)
@@ -123,7 +127,7 @@ class Measuring:
         length = 0
         for _ in range(max(1, repeats // 3) if tokens > 60_000 else repeats):  # 128k cold takes 8 s on one H100
             raw.forget()
-            with self.session(tokens, url, answer=1) as session:
+            with self.session(tokens, url, answer=1) as (session, backend):
                 session.prepare(ASKED[0], WHOLE)  # loads the embedding model; asks no model
                 for place in ("first", *["second"] * repeats):
                     question = ASKED[len(ours["second"]) % 5 + (place == "second")]
@@ -132,7 +136,7 @@ class Measuring:
                     planned = time.perf_counter()
                     session.answer(prepared, WHOLE)
                     ours[place].append(time.perf_counter() - begun)
-                    served = session.backend.batches[-1]
+                    served = backend.batches[-1]
                     parts.append(
                         {
                             "plan": planned - begun,
@@ -142,7 +146,7 @@ class Measuring:
                             "cached": served.cached,
                         }
                     )
-                    task = session.backend.tasks[0]
+                    task = backend.tasks[0]
                     if place == "first":
                         head = task
                 ids = raw.ids(head)
@@ -186,21 +190,20 @@ class Measuring:
     def agents(self, tokens: int, url: str, worker_tokens: Sequence[int]) -> dict[str, Any]:
         question = "What is told of each boat, and by whom?"
         found = {}
-        with self.session(tokens, url, answer=128) as session:
+        with self.session(tokens, url, answer=128) as (session, backend):
             ranking = session.rank(question)
-            routes: list[tuple[str, Any]] = [("full_context", pipelines.PIPELINES["full_context"]())]
+            routes: dict[str, Pipeline] = {"full_context": FullContext()}
             for worker in worker_tokens:
-                for mode in ("tree", "sequential"):
-                    agents = pipelines.PIPELINES["chain_of_agents"](worker_tokens=worker, mode=mode)  # type: ignore[call-arg]
-                    routes.append((f"{mode} {worker}", agents))
-            for name, route in routes:
+                routes[f"tree {worker}"] = ChainOfAgents(worker, "tree")
+                routes[f"sequential {worker}"] = ChainOfAgents(worker, "sequential")
+            for name, route in routes.items():
                 self.raw(url).forget()
-                session.backend.batches.clear()
+                backend.batches.clear()
                 begun = time.perf_counter()
-                answer = route.answer(question, session.corpus, ranking, session.backend, _ignore)
+                answer = route.answer(Run(question, session.corpus, ranking, backend, session.reranker))
                 seconds = time.perf_counter() - begun
-                used = asdict(answer.usage) | {"seconds": seconds, "batches": len(session.backend.batches)}
-                found[name] = used | {"longest": max(one.seconds for one in session.backend.batches)}
+                used = asdict(answer.usage) | {"seconds": seconds, "batches": len(backend.batches)}
+                found[name] = used | {"longest": max(one.seconds for one in backend.batches)}
         return found
 
     # --- 3
@@ -208,30 +211,28 @@ class Measuring:
     def batch(self, tokens: int, url: str, count: int, written: int) -> dict[str, Any]:
         questions = [f"{ASKED[n % 6][:-1]} according to page {n}?" for n in range(count)]
         found: dict[str, Any] = {}
-        with self.session(tokens, url, answer=written) as session:
-            for name, workers in (("together", batch.WORKERS), ("sixteen", 16), ("one by one", 1)):
+        with self.session(tokens, url, answer=written) as (session, backend):
+            for name, workers in (("together", 8), ("sixteen", 16), ("one by one", 1)):
                 self.raw(url).forget()
-                session.backend.batches.clear()
+                backend.batches.clear()
                 begun = time.perf_counter()
                 self._all(session, questions, workers)
                 seconds = time.perf_counter() - begun
-                new = sum(one.new for one in session.backend.batches)
-                cached = sum(one.cached for one in session.backend.batches)
-                out = sum(one.out for one in session.backend.batches)
+                new = sum(one.new for one in backend.batches)
+                cached = sum(one.cached for one in backend.batches)
+                out = sum(one.out for one in backend.batches)
                 found[name] = {"seconds": seconds, "new": new, "cached": cached, "out": out}
                 found[name]["hit_rate"] = cached / (new + cached)
         return found
 
     @staticmethod
     def _all(session: Session, questions: Sequence[str], workers: int) -> None:
-        from contextlib import contextmanager
-
         @contextmanager
         def worker() -> Iterator[Callable[[str], Any]]:
             if workers == 1:
                 yield lambda one: session.answer(session.prepare(one, WHOLE), WHOLE)
                 return
-            with session.beside(session.settings, _ignore) as other:
+            with session.fork() as other:
                 yield lambda one: other.answer(other.prepare(one, WHOLE), WHOLE)
 
         for _ in batch.run([questions], worker, workers):
@@ -242,13 +243,13 @@ class Measuring:
     def cost(self, url: str, longest: int, count: int) -> dict[str, Any]:
         server = OpenAIServer(url)
         begun = time.perf_counter()
-        cost = fit_cost(measure_cost(server, EnglishProbes(server), _ignore, longest=longest, quick=True))
+        cost = fit_cost(measure_cost(server, EnglishProbes(server), ignore, longest=longest, quick=True))
         fitting = time.perf_counter() - begun
         return {"model": asdict(cost), "seconds_to_fit": fitting, "asks": list(self._asks(url, server, cost, count))}
 
     def _asks(self, url: str, server: OpenAIServer, cost: CostModel, count: int) -> Iterator[dict[str, Any]]:
         """Asks of all kinds: whole and by chunks, cold and warm, short answers and longer ones, alone and many."""
-        routes = [
+        routes: list[tuple[str, dict[str, Any]]] = [
             ("full_context", {}),
             ("chunk_rag", {"tokens": 1000}),
             ("chunk_rag", {"tokens": 4000}),
@@ -260,27 +261,29 @@ class Measuring:
             tokens = self.sizes[number // len(routes) % min(3, len(self.sizes))]
             if number // len(routes) % 4 < 2:
                 self.raw(url).forget()
-            with self.session(tokens, url, server, answer=(16, 64, 192)[number % 3]) as session:
+            with self.session(tokens, url, server, answer=(16, 64, 192)[number % 3]) as (session, backend):
                 ranking = session.rank(ASKED[number % 6])
-                session.backend.count_many([chunk.text for chunk in session.corpus.chunks()])  # not the model's time
-                route = pipelines.PIPELINES[name](**options)  # type: ignore[arg-type]
-                answer = route.answer(ASKED[number % 6], session.corpus, ranking, session.backend, _ignore)
-                told = sum(
-                    cost.seconds(one.new / one.calls, one.cached / one.calls, one.out / one.calls, one.calls)
-                    for one in session.backend.batches
+                backend.count_many([chunk.text for chunk in session.corpus.chunks()])  # not the model's time
+                route = PIPELINES[name](**options)
+                answer = route.answer(Run(ASKED[number % 6], session.corpus, ranking, backend, session.reranker))
+                forecast = sum(
+                    cost.seconds(
+                        batch.new / batch.calls, batch.cached / batch.calls, batch.out / batch.calls, batch.calls
+                    )
+                    for batch in backend.batches
                 )
-                taken = sum(one.seconds for one in session.backend.batches)
+                taken = sum(batch.seconds for batch in backend.batches)
             yield {
                 "route": name,
                 "options": options,
                 "corpus": tokens,
-                "batches": len(session.backend.batches),
+                "batches": len(backend.batches),
                 "input": answer.usage.input_tokens,
                 "cached": answer.usage.cached_tokens,
                 "output": answer.usage.output_tokens,
                 "seconds": taken,
-                "forecast": told,
-                "error": abs(told - taken) / taken,
+                "forecast": forecast,
+                "error": abs(forecast - taken) / taken,
             }
 
     # --- 5
@@ -290,9 +293,9 @@ class Measuring:
         raw = self.raw(url)
         found = []
         for tokens in self.sizes:
-            with self.session(tokens, url, answer=1) as session:
+            with self.session(tokens, url, answer=1) as (session, backend):
                 session.ask(ASKED[0], WHOLE)
-                ids = raw.ids(session.backend.tasks[0])
+                ids = raw.ids(backend.tasks[0])
             raw.seconds(ids)
             times = raw.seconds(ids, written)
             found.append({"tokens": len(ids), "seconds_a_token": (times[-1] - times[0]) / max(1, len(times) - 1)})
@@ -322,7 +325,7 @@ def chip() -> dict[str, float]:
 
 
 def limits(found: dict[str, Any], shape: str) -> dict[str, Any]:
-    """The least seconds that the chip's own rates allow, beside those measured."""
+    """The fewest seconds that the chip's own rates allow, next to those measured."""
     rates = found["chip"]
     prefill = [
         {
@@ -346,10 +349,6 @@ def limits(found: dict[str, Any], shape: str) -> dict[str, Any]:
 
 def _spread(values: Sequence[float]) -> dict[str, Any]:
     return {"median": statistics.median(values), "low": min(values), "high": max(values), "n": len(values)}
-
-
-def _ignore(_: Event) -> None:
-    pass
 
 
 def main() -> int:

@@ -1,0 +1,263 @@
+"""Sentences of a task by how well they answer it: scored and chosen as they are in the documents, never written.
+
+A sentence's score is the share of the question's words that it and its neighbours hold, weighed by how rare each is in
+what was read, plus the cosine of its embedding with the question's, plus a share for holding the kind of thing that is
+asked for (a number for "how many"). With a reranker, P(the sentence is evidence) counts too, and it finds the short
+answer. Whether the passages hold the answer at all is a logistic regression over a few numbers of the same kind; see
+``answerable.json`` for its weights, what they were fitted on and how well they do.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from lcrag.evidence.stretches import Stretch, read_stretches, sentence_evidence
+from lcrag.text.dialogue import another_speaks
+from lcrag.text.questions import asks_for_list, expected_answer, named_in
+from lcrag.text.sentences import sentences
+from lcrag.text.words import stems
+from lcrag.types import Embedder, Reranker, Task
+
+EMBEDDED, EMBEDDED_READ = 48, 16
+"""The best sentences by words are embedded: with all of them, 4,000 tokens would take 0.5 s longer. With a reranker
+fewer will do, which pays for its reading: 32 embeddings take as long as 16 stretches."""
+
+DENSE, EXPECTED, NEIGHBOUR = 0.6, 0.15, 0.5
+"""Weights of the cosine, of the kind of thing asked for, and of the neighbours' words against the sentence's own. Not
+measured one by one; the weights of ``answerable.json`` were fitted to the scores that they make."""
+
+READ: Final = 16
+"""Stretches that the reranker reads: those with the best sentences by words; 0.14 s on two cores."""
+EVIDENCE: Final = 1.5
+"""Weight of P(the sentence is evidence). Of 60 questions of nq_pool, from 2,000 tokens, what is quoted holds the answer
+for .77 (.70 at 0, .73 at 0.6)."""
+SPAN_RANK, SPAN_WORDS = 0.5, 12.0
+"""Weights of the reranker's rank of a stretch, and of the share of the question's words in it, added to the score of
+its best span, which is made of logits. From 2,000 tokens the short answer is right for .39 of 59 questions of nq_pool
+and .17 of 87 of hotpot_pool; by the span's own score .39 and .13, reading the quoted sentences alone .34 and .09."""
+
+CLOSE, CLOSE_LIST = 0.85, 0.6
+"""A further sentence joins the answer when its score is at least this share of the best one's; not measured."""
+MOST, MOST_LIST = 2, 12
+"""Sentences of an answer, at most: a fact and its context, or as many items as people read. Not measured."""
+LEAST_WORDS: Final = 5
+"""Stems that a sentence of a summary must have; fewer make a fragment whose words are all frequent. Not measured."""
+
+HEADING: Final = re.compile(r"#{1,6}\s|```|[A-Z][^.!?:|\d]{0,60}$|\*\*[^*]+\*\*$")
+"""A unit that names what follows and states nothing itself: it lends its words to its neighbours and is not quoted. A
+line of up to 61 characters without punctuation counts as one; the length is not measured."""
+MARKERS: Final = re.compile(r"\s*((?:\[\d+\]\s*)+)$")
+_OPENING: Final = re.compile(r"\A(?:\*{2,3}\s+|\*{1,3}(?=\S))")
+_CLOSING: Final = re.compile(r"(?:\s+\*{2,3}|(?<=\S)\*{1,3})\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A sentence that may be quoted, white space collapsed: its markers, its stems and its place among all units."""
+
+    text: str
+    markers: str
+    words: frozenset[str]
+    order: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The best units of a task with their scores, best first, and the features by which "not here" is recognised.
+
+    ``span``: with a reranker, the short answer and the unit that holds it.
+    """
+
+    ranked: tuple[tuple[float, Unit], ...]
+    features: dict[str, float]
+    span: tuple[str, Unit] | None = None
+
+
+def units_of(task: Task) -> list[Unit]:
+    """The sentences of the task's passages, then those of its notes, each with the markers to cite."""
+    texts = [
+        (passage.text[start:end], f"[{passage.marker}]")
+        for passage in task.passages
+        for start, end in sentences(passage.text)
+    ]
+    for line in (line for note in task.notes for line in note.splitlines()):
+        markers = MARKERS.search(line)
+        texts.append((line[: markers.start()], markers[1].strip()) if markers else (line, ""))
+    collected: list[Unit] = []
+    for text, marked in texts:
+        text = " ".join(text.split())
+        words = frozenset(stems(text))
+        if words:
+            collected.append(Unit(text, marked, words, len(collected)))
+    return collected
+
+
+def strip_stray_emphasis(text: str) -> str:
+    """The text without asterisks at its ends that have no partner in it, as where a sentence begins in bold type.
+
+    What is left is a part of ``text``, so that a quote can still be located. The bullet of a list ("* ") stays.
+    """
+    for edge in (_OPENING, _CLOSING):
+        match = edge.search(text)
+        if match and (match[0] != match[0].strip() or text.removeprefix("* ").count(match[0]) % 2):
+            text = text[: match.start()] + text[match.end() :]
+    return text
+
+
+def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> Scored:
+    """Score every sentence of the task. Without an embedder cosines are 0."""
+    units = units_of(task)
+    if not units:
+        return Scored((), {})
+    asked = list(dict.fromkeys(stems(task.question)))
+    idf = _idf(asked, units)
+    own = [_share(asked, idf, unit.words) for unit in units]
+    around = [_share(asked, idf, _neighbourhood(units, place)) for place in range(len(units))]
+    expected = expected_answer(task.question)
+    fits = [1.0 if expected is None or expected.search(unit.text) else 0.0 for unit in units]
+    rough = [
+        (1 - NEIGHBOUR) * mine + NEIGHBOUR * near + EXPECTED * fit
+        for mine, near, fit in zip(own, around, fits, strict=True)
+    ]
+    texts, owners = [unit.text for unit in units], [unit.markers for unit in units]
+    stretches = read_stretches(task.question, owners, texts, rough, reranker, READ) if reranker is not None else []
+    evidence = sentence_evidence(stretches)
+    quotable = [place for place, text in enumerate(texts) if not HEADING.match(text)] or [0]
+    best = sorted(quotable, key=lambda place: (-rough[place] - EVIDENCE * evidence.get(place, 0.0), place))
+    best = best[: EMBEDDED_READ if stretches else EMBEDDED]
+    cosines = dict(zip(best, _cosines(task.question, [texts[place] for place in best], embedder), strict=True))
+    plain = {place: rough[place] + DENSE * cosine for place, cosine in cosines.items()}
+    final = {place: plain[place] + EVIDENCE * evidence.get(place, 0.0) for place in best}
+    # The features know no reranker but for their last three, so that all judgements share them.
+    by_plain = sorted(best, key=lambda place: (-plain[place], place))
+    top, fifth = by_plain[0], by_plain[min(4, len(by_plain) - 1)]
+    names = named_in(task.question)
+    everything = frozenset().union(*(unit.words for unit in units))
+    features = {
+        "best_share": max(own),
+        "top_share": own[top],
+        "around_top": around[top],
+        "best_cosine": max(cosines.values()),
+        "top_cosine": cosines[top],
+        "missing": 1 - _share(asked, idf, everything),
+        "names_missing": _missing(names, everything),
+        "names_missing_near": _missing(names, _neighbourhood(units, top)),
+        "another_speaks": float(another_speaks(task.question, texts, owners, top)),
+        "kind_fits": fits[top],
+        "margin": plain[top] - plain[fifth],
+        "best_here": max((stretch.relevance.here for stretch in stretches), default=0.0),
+        "best_span": max((stretch.relevance.answer_score for stretch in stretches), default=0.0),
+        "best_evidence": max(evidence.values(), default=0.0),
+    }
+    ranked = tuple((final[place], units[place]) for place in sorted(best, key=lambda place: (-final[place], place)))
+    return Scored(ranked, features, _best_span(stretches, units, rough))
+
+
+def choose(task: Task, scored: Scored) -> list[Unit]:
+    """The units to quote, each text once: for a single fact one or two, the one with the short answer first; for a list
+    or a note more, in their order.
+    """
+    several = task.role == "note" or asks_for_list(task.question)
+    close, most = (CLOSE_LIST, MOST_LIST) if several else (CLOSE, MOST)
+    least = close * scored.ranked[0][0]
+    chosen: dict[str, Unit] = {}
+    if scored.span and not several:
+        chosen[scored.span[1].text] = scored.span[1]
+    for value, unit in scored.ranked:
+        if len(chosen) == most or value < least:
+            break
+        chosen.setdefault(unit.text, unit)
+    return sorted(chosen.values(), key=lambda unit: unit.order) if several else list(chosen.values())
+
+
+def summarise(units: Sequence[Unit]) -> list[Unit]:
+    """At most MOST_LIST units whose words are frequent, in order (SumBasic; Nenkova and Vanderwende 2005).
+
+    A word that was used counts less the next time, so that the summary does not repeat itself.
+    """
+    share: dict[str, float] = {}
+    for unit in units:
+        for word in unit.words:
+            share[word] = share.get(word, 0.0) + 1 / len(units)
+    left = [unit for unit in units if len(unit.words) >= LEAST_WORDS] or list(units)
+    chosen: list[Unit] = []
+    while left and len(chosen) < MOST_LIST:
+        best = max(left, key=lambda unit: (sum(share[word] for word in unit.words) / len(unit.words), -unit.order))
+        left.remove(best)
+        chosen.append(best)
+        for word in best.words:
+            share[word] **= 2
+    return sorted(chosen, key=lambda unit: unit.order)
+
+
+def judgement_for(embedder: Embedder | None, reranker: Reranker | None) -> str:
+    """Which weights recognise "not here": those for a reranker, if any were fitted, for cosines, or for words alone."""
+    if embedder is None:
+        return "lexical"
+    return "reader" if reranker is not None and "reader" in _fitted() else "dense"
+
+
+def answerable(features: Mapping[str, float], judgement: str) -> float:
+    """P(the passages hold the answer), by logistic regression; 0 without features."""
+    if not features:
+        return 0.0
+    fitted = _fitted()[judgement]
+    logit = float(fitted["bias"]) + sum(float(weight) * features[name] for name, weight in fitted["weights"].items())
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def threshold(judgement: str) -> float:
+    """The P(the passages hold the answer) below which the backend abstains."""
+    return float(_fitted()[judgement]["threshold"])
+
+
+@cache
+def _fitted() -> Any:
+    return json.loads((files("lcrag.backends") / "answerable.json").read_text(encoding="utf-8"))
+
+
+def _neighbourhood(units: Sequence[Unit], place: int) -> frozenset[str]:
+    """The words of a unit and of its neighbours in the same passage."""
+    near = units[max(0, place - 1) : place + 2]
+    return frozenset().union(*(unit.words for unit in near if unit.markers == units[place].markers))
+
+
+def _idf(asked: Sequence[str], units: Sequence[Unit]) -> dict[str, float]:
+    """How rare each word of the question is in what was read; a word that is not there at all weighs most."""
+    return {word: math.log(1 + len(units) / (1 + sum(word in unit.words for unit in units))) for word in asked}
+
+
+def _share(asked: Sequence[str], idf: Mapping[str, float], words: frozenset[str]) -> float:
+    total = sum(idf[word] for word in asked)
+    return sum(idf[word] for word in asked if word in words) / total if total else 0.0
+
+
+def _missing(names: Sequence[str], words: frozenset[str]) -> float:
+    return sum(name not in words for name in names) / len(names) if names else 0.0
+
+
+def _cosines(question: str, texts: Sequence[str], embedder: Embedder | None) -> list[float]:
+    if embedder is None:
+        return [0.0] * len(texts)
+    vectors = embedder.embed([question, *texts])
+    return [float(cosine) for cosine in vectors[1:] @ vectors[0]]
+
+
+def _best_span(stretches: Sequence[Stretch], units: Sequence[Unit], rough: Sequence[float]) -> tuple[str, Unit] | None:
+    """The best span of all stretches, cut at the end of the sentence in which it begins, and that sentence."""
+    spans: list[tuple[float, str, Unit]] = []
+    for stretch in stretches:
+        start, end = stretch.relevance.answer
+        place, sentence_end = stretch.sentence_at(start)
+        if not HEADING.match(units[place].text):
+            value = stretch.relevance.answer_score + SPAN_RANK * stretch.relevance.rank
+            value += SPAN_WORDS * max(rough[place] for place in stretch.places)
+            spans.append((value, stretch.text[start : min(end, sentence_end)], units[place]))
+    return max(spans, key=lambda span: span[0])[1:] if spans else None

@@ -1,0 +1,96 @@
+"""No prompt exceeds the window, whatever the corpus: counted with a real tokenizer and its chat template."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fakes import corpus_of, run_pipeline
+
+from lcrag.backends.scripted import ScriptedBackend
+from lcrag.errors import DoesNotFit
+from lcrag.planning.estimate import estimate
+from lcrag.planning.forecast import forecast
+from lcrag.planning.profile import builtin_profile
+from lcrag.planning.scale import SAMPLE, TokenScale
+from lcrag.retrieve.rank import retrieve
+from lcrag.text.prompts import messages
+from lcrag.types import Completion, OnToken, Task
+from pipelines import PIPELINES
+
+TOKENIZER = Path(__file__).parents[2] / "examples/testbed/tokenizer"
+QUESTION = "How much did it cost to build the tide mill on the Wend, and who paid?"
+SENTENCE = "The tide mill on the Wend was built in 1742 by Josiah Fenn at a cost of £1,860. "
+SHAPES = {
+    "one long document": {"a.md": SENTENCE * 700},
+    "many short ones": {f"{number}.md": f"{number}. {SENTENCE}" for number in range(400)},
+    "one long among short ones": {"a.md": SENTENCE * 400} | {f"{n}.md": SENTENCE for n in range(60)},
+    "no spaces": {"a.txt": "x" * 30_000},
+    "Japanese": {"a.md": "灯台守のアンナはカラスを飼っていた。港には船が多い。" * 400},
+    "a table": {"a.csv": "name,cost,year\n" + "".join(f"mill {n},{n * 7},{1700 + n % 99}\n" for n in range(1500))},
+}
+
+
+BY_SHARE = ("chunk_rag", "compression")
+"""Whether their prompts fit depends on texts that a forecast does not know; a session then takes another route."""
+
+
+class Measuring(ScriptedBackend):
+    """Counts with the tokenizer, renders with its template, and remembers by how much prompts exceeded the window."""
+
+    def __init__(self, tokenizer: Any, window: int, reply: str) -> None:
+        super().__init__(lambda task: reply, window=window)
+        self._tokenizer = tokenizer
+        self.most = 0
+
+    @property
+    def tokenizer(self) -> str:
+        return "testbed"
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        return [len(self._tokenizer.encode(text, add_special_tokens=False)) for text in texts]
+
+    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
+        for task in tasks:
+            prompt = self._tokenizer.apply_chat_template(messages(task), add_generation_prompt=True, return_dict=False)
+            self.most = max(self.most, len(prompt) + max_tokens)
+        return [self._cut(completion, max_tokens) for completion in super().run(tasks, max_tokens=max_tokens)]
+
+    def _cut(self, completion: Completion, max_tokens: int) -> Completion:
+        ids = self._tokenizer.encode(completion.text, add_special_tokens=False)
+        return replace(completion, text=self._tokenizer.decode(ids[:max_tokens]))
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(TOKENIZER)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [2048, 4096, 8192, 32768])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("reply", ["NOT FOUND", f"{SENTENCE}[1] " + " ".join(map(str, range(400)))])
+def test_pipelines_never_exceed_the_window(tmp_path: Path, tokenizer: Any, shape: str, window: int, reply: str) -> None:
+    with corpus_of(tmp_path, SHAPES[shape]) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=None)
+        backend = Measuring(tokenizer, window, reply)
+        scale = TokenScale.measure(corpus.sample(SAMPLE), corpus.size, corpus.tokenizer, backend)
+        found, size = scale.estimate(estimate(ranking)), scale.size(corpus.size)
+        profile = builtin_profile("server", "m", window)
+        for name, kind in PIPELINES.items():
+            candidates = kind.candidates(found, size, window)
+            forecasts = forecast(candidates, found, size, profile, scale.marks)
+            for candidate, expected in zip(candidates, forecasts, strict=True):
+                backend.most = 0
+                refused = False
+                try:
+                    run_pipeline(candidate, QUESTION, corpus, ranking, backend)
+                except DoesNotFit:
+                    refused = True
+                assert backend.most <= window, (candidate, backend.most)
+                assert not (refused and expected.fits and name not in BY_SHARE), (candidate, expected)

@@ -1,0 +1,63 @@
+"""Each cue notices the questions it is for, and no others."""
+
+from __future__ import annotations
+
+import pytest
+
+from lcrag.text.questions import (
+    asks_for_list,
+    asks_for_name,
+    asks_for_number,
+    asks_for_summary,
+    expected_answer,
+    is_broad,
+    named_in,
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "cues"),
+    [
+        ("Who kept the light?", {asks_for_name}),
+        ("Where is the mill, and what is it called?", {asks_for_name}),
+        ("How many boats came in?", {asks_for_number}),
+        ("What was the cost of the mill?", {asks_for_number}),
+        ("In which year was it lit?", {asks_for_number}),
+        ("List the keepers.", {asks_for_list}),
+        ("Which mills burned down?", {asks_for_list, asks_for_name}),
+        ("Name every boat.", {asks_for_list}),
+        ("Summarise the text.", {asks_for_summary, asks_for_list, is_broad}),
+        ("Give an overview.", {asks_for_summary, is_broad}),
+        ("What is this document about?", {asks_for_summary, asks_for_name}),
+        ("What did Ann say of the ferry?", {asks_for_name, is_broad}),
+        ("What are the opinions on the ferry?", {asks_for_list, asks_for_name, is_broad}),
+        ("Did Ann bake bread?", set()),
+    ],
+)
+def test_questions_have_the_cues_of_their_words(question: str, cues: set[object]) -> None:
+    every = (asks_for_list, asks_for_name, asks_for_number, asks_for_summary, is_broad)
+    assert {cue for cue in every if cue(question)} == cues
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "other"),
+    [
+        ("How many boats came in?", ["12 boats came in.", "Twelve or eleven boats."], "Boats came in."),
+        ("When was it lit?", ["It was lit in 1871.", "On Monday."], "It was lit."),
+        ("WHO kept the light?", ["It was Anna.", "Anna Holm did."], "she kept it"),
+        ("Where is the mill?", ["It is on the Wend."], "on the river"),
+    ],
+)
+def test_expected_answer_is_in_sentences_of_its_kind(question: str, answers: list[str], other: str) -> None:
+    pattern = expected_answer(question)
+    assert pattern is not None
+    assert all(pattern.search(answer) for answer in answers)
+    assert not pattern.search(other)
+
+
+def test_expected_answer_is_none_without_a_cue() -> None:
+    assert expected_answer("Is the ferry open?") is None
+
+
+def test_named_in_gives_names_and_numbers_but_no_first_word() -> None:
+    assert named_in("Was Anna Holm keeper of Mill 7 in 1871, Anna?") == ["anna", "holm", "mill", "7", "1871"]
