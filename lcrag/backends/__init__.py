@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lcrag.backends import local_server
 from lcrag.errors import BackendFailed, InputError, NotAvailable, NotRunning
 from lcrag.types import Backend, Embedder, Emit, Event, Reranker, Settings
+
+if TYPE_CHECKING:
+    from lcrag.backends.openai_server import OpenAIServer
 
 Models = Callable[[], tuple[Embedder | None, Reranker | None]]
 """Loads the embedder and the reranker, for a backend that needs them."""
@@ -19,14 +22,34 @@ def _open_embedded(settings: Settings, models: Models) -> Backend:
     return EmbeddedBackend(*models())
 
 
-def _open_server(settings: Settings, models: Models) -> Backend:
+def _open_server(settings: Settings, models: Models) -> OpenAIServer:
     """The server at the address given, else the one that ``lcrag up`` started, else one on vLLM's usual port."""
     from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer, Sampling
 
     ours = local_server.remembered()
     url = settings.base_url or (ours.url if ours else DEFAULT_URL)
     log = ours.log if ours and url == ours.url else None
-    return OpenAIServer(url, settings.model, sampling=Sampling(settings.temperature, settings.seed), log=log)
+    return OpenAIServer(
+        url,
+        settings.model,
+        sampling=Sampling(settings.temperature, settings.seed),
+        log=log,
+        send_key=settings.base_url is not None,
+    )
+
+
+def _open_users_server(settings: Settings, models: Models, emit: Emit) -> Backend:
+    """The server that nobody named, if it belongs to this user, with a word about which it is.
+
+    Raises NotAvailable for another user's, which would get the documents, and what ``_open_server`` raises.
+    """
+    if not local_server.is_users():
+        from lcrag.backends.openai_server import DEFAULT_URL
+
+        raise NotAvailable(f"the server at {DEFAULT_URL} is not known to be yours; --base-url {DEFAULT_URL} uses it")
+    backend = _open_server(settings, models)
+    emit(Event("index", {"message": f"answering with {backend.model} at {backend.root}"}))
+    return backend
 
 
 def _open_vllm(settings: Settings, models: Models) -> Backend:
@@ -53,7 +76,7 @@ def open_backend(settings: Settings, emit: Emit, models: Models) -> Backend:
         name = "server" if settings.base_url else "embedded"
         if not settings.base_url and local_server.may_answer():
             try:
-                return _open_server(settings, models)
+                return _open_users_server(settings, models, emit)
             except (NotAvailable, BackendFailed) as error:
                 if not isinstance(error, NotRunning):  # no server at all needs no word
                     emit(Event("index", {"message": f"quoting sentences, without a model: {error}"}))

@@ -6,14 +6,19 @@ knows its socket, also before a reply's headers come: some servers send them onl
 
 from __future__ import annotations
 
+import email.utils
 import json
+import re
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from lcrag.backends.address import same_server
+from lcrag.backends.refusals import is_too_long, names_system_role, words_of
 from lcrag.errors import NotAvailable
 
 if TYPE_CHECKING:
@@ -21,6 +26,14 @@ if TYPE_CHECKING:
 
 TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 BUSY: Final = frozenset({429, 503})
+REDIRECTS: Final = frozenset({301, 302, 307, 308})
+MAX_REDIRECTS: Final = 5
+MAX_BYTES: Final = 16_000_000
+"""Of a reply that is not streamed."""
+MAX_ERROR: Final = 64_000
+"""Bytes of an error reply that are read."""
+
+_NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
 
 
 class TransientError(Exception):
@@ -33,19 +46,26 @@ class TransientError(Exception):
 
 
 class Refused(Exception):
-    """An HTTP status that another try would not change."""
+    """What another try would not change: an HTTP status with the server's words, or a reply that cannot be used.
+
+    ``status``: 0 for such a reply.
+    """
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"HTTP {status}: {message}")
+        super().__init__(f"HTTP {status}: {message[:300]}" if status else message)
         self.status = status
         self.message = message
 
 
 class Connection:
-    """One connection, for one call at a time. Any thread may cut it; then it is of no further use."""
+    """One connection, for one call at a time. Any thread may cut it; then it is of no further use.
 
-    def __init__(self, client: httpx.Client) -> None:
+    ``mask``: makes a text of the server fit to be shown.
+    """
+
+    def __init__(self, client: httpx.Client, mask: Callable[[str], str]) -> None:
         self._client = client
+        self.mask = mask
         self._socket: socket.socket | None = None
         self._cut = threading.Event()
 
@@ -76,41 +96,68 @@ class Connection:
         self._client.close()
 
     @contextmanager
-    def reply(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Iterator[httpx.Response]:
-        """A reply with status 200, its body not read yet.
+    def reply(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Iterator[httpx.Response]:
+        """A reply with a status of success, its body not read yet. Redirects are followed on the same server only.
 
         Raises TransientError, Refused, NotAvailable for a wrong key, or what httpx raises for a broken connection.
         """
-        with self._client.stream(method, path, json=body, extensions={"trace": self._trace}) as response:
-            if response.status_code != 200:
-                response.read()
-                _raise_for(response)
-            yield response
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        for _ in range(MAX_REDIRECTS + 1):
+            with self._client.stream(
+                method, url, content=content, headers=headers, extensions={"trace": self._trace}
+            ) as response:
+                if response.status_code in REDIRECTS and "location" in response.headers:
+                    target = response.url.join(response.headers["location"])
+                    if not same_server(response.url, target):
+                        raise Refused(0, self.mask(f"it redirects to another server, {target.host}; name that one"))
+                    _text(response, MAX_ERROR, cut=True)  # so that the connection can be used again
+                    url = str(target)
+                    continue
+                if not response.is_success:
+                    _raise_for(response, self.mask(words_of(_text(response, MAX_ERROR, cut=True))))
+                yield response
+                return
+        raise Refused(0, "it redirects in a circle")
 
-    def json(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def text(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> str:
+        """The text of a reply of at most 16 MB. Raises what ``reply`` raises."""
+        with self.reply(method, url, body) as response:
+            return _text(response, MAX_BYTES)
+
+    def json(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The JSON object of a reply. Raises what ``reply`` raises, TransientError for anything else than an object."""
-        with self.reply(method, path, body) as response:
-            response.read()
+        text = self.text(method, url, body)
         try:
-            value = response.json()
+            value = parse_json(text)
         except ValueError as error:
-            raise TransientError(f"a reply that is not JSON: {response.text[:80]!r}") from error
+            raise TransientError(f"a reply that is not JSON: {self.mask(text)[:80]!r}") from error
         if not isinstance(value, dict):
-            raise TransientError(f"a reply that is not a JSON object: {response.text[:80]!r}")
+            raise TransientError(f"a reply that is not a JSON object: {self.mask(text)[:80]!r}")
         return value
 
-    def events(self, path: str, body: Mapping[str, Any]) -> Iterator[bytes]:
+    def events(self, url: str, body: Mapping[str, Any], max_bytes: int = MAX_BYTES) -> Iterator[bytes]:
         """The data of each server-sent event of a reply, read to its end so that the connection can be used again.
 
-        Only a line feed ends a line: ``httpx.Response.iter_lines`` also splits at U+2028 and others within the JSON.
+        Only CR and LF end a line: ``httpx.Response.iter_lines`` also splits at U+2028 and others within the JSON. The
+        reply of a server that does not stream is one event. Raises Refused for more than ``max_bytes``.
         """
-        with self.reply("POST", path, body) as response:
-            rest = b""
-            for received in chain(response.iter_bytes(), [b"\n"]):
-                *lines, rest = (rest + received).split(b"\n")
-                for line in lines:
-                    if line.startswith(b"data:"):
-                        yield line.removeprefix(b"data:").strip()
+        with self.reply("POST", url, body) as response:
+            received, rest, is_plain = 0, b"", False
+            for piece in chain(response.iter_bytes(), [b"\n"]):
+                received += len(piece)
+                if received > max_bytes:
+                    raise Refused(0, f"it sends more than {max_bytes:,} bytes")
+                rest += piece
+                if received == len(rest):  # no line has ended yet
+                    is_plain = rest.lstrip()[:1] in (b"{", b"[")
+                if not is_plain and (b"\n" in piece or b"\r" in piece):
+                    *lines, rest = re.split(rb"[\r\n]", rest)
+                    for line in lines:
+                        if line.startswith(b"data:"):
+                            yield line.removeprefix(b"data:").strip()
+            if is_plain:
+                yield rest
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         """httpcore's account of a request; it gives the socket of each new connection."""
@@ -125,21 +172,49 @@ class Connection:
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not SSLSocket's, which is not thread-safe
 
 
-def _raise_for(response: httpx.Response) -> None:
-    status, message = response.status_code, _message(response.text)
-    if status in TRANSIENT:
-        after = response.headers.get("retry-after", "")
-        wait = float(after) if after.isdigit() else None
-        raise TransientError(f"HTTP {status}: {message}", busy=status in BUSY, after=wait)
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ValueError, also for one that is nested too deep."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _text(response: httpx.Response, max_bytes: int, *, cut: bool = False) -> str:
+    """The text of a reply; what is longer is refused, or cut."""
+    body = bytearray()
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > max_bytes:
+            if not cut:
+                raise Refused(0, f"it sends more than {max_bytes:,} bytes")
+            break
+    return body[:max_bytes].decode("utf-8", "replace")
+
+
+def _raise_for(response: httpx.Response, message: str) -> None:
+    status = response.status_code
+    is_final = is_too_long(message) or (
+        bool(_NO_QUOTA.search(message)) if status == 429 else status == 500 and names_system_role(message)
+    )
+    if status in TRANSIENT and not is_final:
+        after = _seconds(response.headers.get("retry-after", ""))
+        raise TransientError(f"HTTP {status}: {message[:300]}", busy=status in BUSY, after=after)
     if status in (401, 403):
-        raise NotAvailable(f"{response.url} refuses the key (HTTP {status})", hint="export LCRAG_API_KEY=…")
+        raise NotAvailable(
+            f"{response.url.scheme}://{response.url.netloc.decode()} refuses the key (HTTP {status}): {message[:200]}",
+            hint="export LCRAG_API_KEY=…, and name the server with --base-url",
+        )
     raise Refused(status, message)
 
 
-def _message(body: str) -> str:
-    """The message in an error reply, or its first line."""
+def _seconds(after: str) -> float | None:
+    """The seconds of a Retry-After header, which may also be a date; None for what is neither."""
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]*)?", after.strip()):
+        return float(after)
+    if re.fullmatch(r"[0-9]+", after.strip()):
+        return float("inf")
     try:
-        error = json.loads(body)["error"]
-        return str(error["message"] if isinstance(error, dict) else error)[:300]
-    except (ValueError, KeyError, TypeError):
-        return body.strip().split("\n")[0][:300]
+        return max(0.0, email.utils.parsedate_to_datetime(after).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None

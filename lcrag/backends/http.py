@@ -6,7 +6,6 @@ empty, so that Ctrl-C in a program that runs batches in threads of its own would
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -14,9 +13,11 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from queue import SimpleQueue
+from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from lcrag.backends.address import parse_address, tls
 from lcrag.backends.connection import Connection, Refused, TransientError
 from lcrag.backends.limit import MAX_LIMIT, Limit
 from lcrag.errors import BackendFailed, NotRunning
@@ -31,48 +32,68 @@ TRIES: Final = 5
 CONNECT_SECONDS: Final = 5.0
 ONCE_SECONDS: Final = 10.0
 """For a question to the server itself, which it answers at once or not at all."""
+SILENT_SECONDS: Final = 120.0
+"""Without a byte: a server that has not written any by then has stalled."""
+MAX_WAIT: Final = 60.0
+"""Seconds that a call waits in all because the server asks it to."""
+ANNOUNCED: Final = 1.0
+"""Seconds from which on a wait is announced."""
 
 
 class HttpClient:
     """Calls to the server at ``url``, from any thread; connections stay open for as long as the client is used.
 
-    ``deadline``: seconds that one call may take in all, its tries and the waits between them included. Without it a
-    server that has stalled would hold a question for as many time-outs as there are tries. ``log``: the server's log
-    file, for the hints of errors.
+    ``deadline``: seconds that one call may take in all, its tries and the waits between them included; ``silence``:
+    seconds without a byte. Without them a server that has stalled would hold a question for as many time-outs as there
+    are tries. ``send_key``: whether the user named this address, so that LCRAG_API_KEY is for it. ``ca_file``: the
+    certificates to trust. ``log``: the server's log file, for the hints of errors.
+
+    ``max_seconds`` may be set between calls: no call then takes longer, and no batch. ``on_wait`` gets a line for each
+    wait; the threads of a batch may call it at once. ``apis``: what may come before "/chat/completions", the likeliest
+    first.
+    Raises InputError for an address or a key that makes no sense.
     """
 
-    def __init__(self, url: str, *, log: str | None = None, deadline: float = 600.0, backoff: float = 0.5) -> None:
-        import httpx
-
-        self.root = url.rstrip("/").removesuffix("/v1")
+    def __init__(
+        self,
+        url: str,
+        *,
+        log: str | None = None,
+        deadline: float = 600.0,
+        silence: float = SILENT_SECONDS,
+        backoff: float = 0.5,
+        send_key: bool = True,
+        ca_file: Path | None = None,
+    ) -> None:
+        self.address = parse_address(url, send_key=send_key)
+        self.root = self.address.root
+        self.apis = self.address.apis
         self.deadline = deadline
+        self.max_seconds: float | None = None
+        self.on_wait: Callable[[str], None] | None = None
+        self._silence = silence
         self._log = log
         self._backoff = backoff
-        self._limit = Limit(deadline / 4)
-        self._ssl = httpx.create_ssl_context(verify=self.root.startswith("https:"))  # reading certificates takes 15 ms
+        self._limit = Limit(min(deadline, silence) / 4)
+        self._ssl = tls(ca_file) if self.root.startswith("https:") else False  # reading certificates takes 15 ms
         self._idle: list[Connection] = []
         weakref.finalize(self, _close, self._idle)
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> str:
+    def ask(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> str:
         """The text of a reply to a question about the server itself: one try of 10 s at most.
 
-        Raises TransientError for whatever keeps the server from answering, BackendFailed for a refusal, NotAvailable
-        for a wrong key.
+        ``url``: whole, or a path below ``root``. Raises TransientError for whatever keeps the server from answering,
+        Refused for what it refuses, NotAvailable for a wrong key.
         """
         import httpx
 
-        try:
-            with (
-                self.connection() as connection,
-                connection.cut_after(ONCE_SECONDS),
-                connection.reply(method, path, body) as response,
-            ):
-                response.read()
-                return response.text
-        except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
-            raise TransientError(_describe(error)) from error
-        except Refused as error:
-            raise self.failed(str(error)) from error
+        with self.connection() as connection:
+            try:
+                with connection.cut_after(ONCE_SECONDS):
+                    return connection.text(method, url, body)
+            except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
+                late = f"no whole reply within {ONCE_SECONDS:g} s"
+                raise TransientError(late if connection.is_cut else self._describe(error)) from error
 
     def attempt(
         self,
@@ -89,7 +110,8 @@ class HttpClient:
         """
         import httpx
 
-        left, reason = self.deadline, ""
+        seconds = left = min(self.deadline, self.max_seconds or self.deadline)
+        patience, reason = MAX_WAIT, ""
         for number in range(1, TRIES + 1):
             after = None
             with self._limit.slot() if limited else nullcontext():
@@ -103,30 +125,40 @@ class HttpClient:
                         self._limit.succeeded(time.monotonic() - begun)
                     return value
                 except TransientError as error:
+                    if connection.is_cut:
+                        break
                     reason, after = str(error), error.after
                     if error.busy:
                         self._limit.busy(begun)
-                except (httpx.TransportError, httpx.DecodingError) as error:
+                except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
                     if connection.is_cut:
                         break
-                    reason = _describe(error)
+                    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
+                        raise self.failed(f"it has been silent for {self._silence:g} s") from error
+                    reason = self._describe(error)
                 except Refused as error:
                     raise self.failed(str(error)) from error
             if number == TRIES or (repeatable and not repeatable()):
                 raise self.failed(reason)
-            pause = self._backoff * 2 ** (number - 1) * random.uniform(0.5, 1.5) if after is None else after
+            if after is None:
+                pause = self._backoff * 2 ** (number - 1) * random.uniform(0.5, 1.5)
+            else:
+                pause = min(after, patience)
+                if pause < after and patience < MAX_WAIT:
+                    raise self.failed(f"{reason}; it asks to wait longer than {MAX_WAIT:g} s")
+                patience -= pause
             left -= time.monotonic() - begun + pause
             if left <= 0:
                 break
+            if self.on_wait is not None and pause >= ANNOUNCED:
+                self.on_wait(f"the server at {self.root} fails ({reason}): trying again in {pause:.0f} s")
             connection.wait(pause)
-        raise self.failed(
-            f"no whole reply within {self.deadline:g} s" + (f"; the last fault: {reason}" if reason else "")
-        )
+        raise self._too_slow(seconds, reason)
 
     def each(self, work: Callable[[Connection, S], T], items: Sequence[S], *, width: int = MAX_LIMIT) -> list[T]:
         """``work`` on each item, ``width`` at once, each in a thread with its own connection; results in order.
 
-        A single item is worked on in this thread. The first error, and Ctrl-C, cuts the other calls off.
+        A single item is worked on in this thread. The first error, Ctrl-C and ``max_seconds`` cut the calls off.
         """
         if len(items) <= 1:
             with self.connection() as connection:
@@ -150,13 +182,17 @@ class HttpClient:
             except BaseException as error:  # noqa: BLE001  raised again in the thread that waits for the results
                 done.put(error)
 
+        until = time.monotonic() + self.max_seconds if self.max_seconds is not None else None
         threads = [threading.Thread(target=target, daemon=True) for _ in range(min(width, len(items)))]
         results: dict[int, T] = {}
         try:
             for thread in threads:
                 thread.start()
             while len(results) < len(items):
-                result = done.get()
+                try:
+                    result = done.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+                except Empty:
+                    raise self._too_slow(self.max_seconds or 0.0, "") from None
                 if isinstance(result, BaseException):
                     raise result
                 results[result[0]] = result[1]
@@ -176,7 +212,7 @@ class HttpClient:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = Connection(self._new_client())
+            connection = Connection(self._new_client(), self.address.masked)
         try:
             yield connection
         finally:
@@ -187,22 +223,33 @@ class HttpClient:
 
     def failed(self, reason: str) -> BackendFailed:
         where = f"its log: {self._log}" if self._log else f"look at the log of the server at {self.root}"
-        return BackendFailed(f"the server at {self.root} failed: {reason}", hint=where)
+        return BackendFailed(f"the server at {self.root} failed: {self.address.masked(reason)}", hint=where)
 
-    def not_running(self, error: TransientError) -> NotRunning:
+    def not_running(self, error: Exception) -> NotRunning:
+        reason = self.address.masked(str(error))
+        if "CERTIFICATE_VERIFY_FAILED" in reason:
+            return NotRunning(
+                f"the certificate of the server at {self.root} is not trusted: {reason}",
+                hint="export SSL_CERT_FILE=…, the certificate of its authority",
+            )
         return NotRunning(
-            f"no server answers at {self.root}: {error}",
+            f"no server answers at {self.root}: {reason}",
             hint="lcrag up MODEL, or --backend embedded to answer without a model",
         )
+
+    def _too_slow(self, seconds: float, reason: str) -> BackendFailed:
+        return self.failed(f"no whole reply within {seconds:g} s" + (f"; the last fault: {reason}" if reason else ""))
+
+    def _describe(self, error: Exception) -> str:
+        return self.address.masked(f"{type(error).__name__}: {error}".rstrip(": "))
 
     def _new_client(self) -> httpx.Client:
         import httpx
 
-        key = os.environ.get("LCRAG_API_KEY")
         return httpx.Client(
             base_url=self.root,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),  # the connection is cut at the deadline
+            headers={**self.address.headers, "Accept-Encoding": "identity"},
+            timeout=httpx.Timeout(self._silence, connect=CONNECT_SECONDS, pool=None),
             limits=httpx.Limits(max_connections=1),
             verify=self._ssl,
             trust_env=False,
@@ -219,7 +266,3 @@ def _next(waiting: deque[S]) -> S | None:
 def _close(lines: list[Connection]) -> None:
     for connection in lines:
         connection.close()
-
-
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +14,8 @@ from lcrag.paths import state_folder, write_whole
 
 HOST: Final = "127.0.0.1"
 USUAL_PORT: Final = 8000
+_LISTENS: Final = "0A"
+"""The state of a listening socket in /proc/net/tcp."""
 CLOCK_TOLERANCE: Final = 2.0
 """Seconds by which a process's start may differ when it is read again: the system's clock may have been set since."""
 
@@ -59,6 +63,35 @@ def may_answer() -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((HOST, USUAL_PORT)) == 0
+
+
+def is_users() -> bool:
+    """Whether what may answer was started by ``up`` or belongs to this user; False where that cannot be known.
+
+    Any user of the machine may listen on the usual port, and would get the documents of all others.
+    """
+    return remembered() is not None or _owners(USUAL_PORT) == {os.getuid()}
+
+
+def _owners(port: int) -> set[int]:
+    """The users who listen on a port of this machine; empty where the system does not say."""
+    try:
+        tables = [Path(f"/proc/net/{table}").read_text(encoding="ascii") for table in ("tcp", "tcp6")]
+    except OSError:
+        return _owners_by_process(port)
+    rows = [line.split() for table in tables for line in table.splitlines()[1:]]
+    return {int(row[7]) for row in rows if row[3] == _LISTENS and int(row[1].rpartition(":")[2], 16) == port}
+
+
+def _owners_by_process(port: int) -> set[int]:
+    """The same on a system without /proc, where only the connections of this user's own processes can be seen."""
+    import psutil
+
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in process.net_connections("tcp")):
+                return {process.uids().real}
+    return set()
 
 
 def server_file() -> Path:

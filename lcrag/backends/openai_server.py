@@ -7,23 +7,33 @@ the server's work.
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 from lcrag.backends import local_server, machine
-from lcrag.backends.connection import Connection, Refused, TransientError
-from lcrag.backends.http import HttpClient
+from lcrag.backends.connection import Connection, Refused, TransientError, parse_json
+from lcrag.backends.http import SILENT_SECONDS, HttpClient
 from lcrag.backends.local_tokenizer import COMPARED, MIN_TEXTS, Count, local_counter
 from lcrag.backends.prompt_ids import PromptIds
-from lcrag.backends.replies import THINK, Speaker, check_fits, reply_text
+from lcrag.backends.refusals import SYSTEM, fold_system, is_too_long, refused_field, window_and_tokens
+from lcrag.backends.replies import (
+    OPENS_THINKING,
+    THINKS_FIRST,
+    Speaker,
+    begins_in_thinking,
+    check_fits,
+    does_not_fit,
+    reply_text,
+)
 from lcrag.backends.served import cache_tokens, metric, served_model
-from lcrag.errors import BackendFailed, NotAvailable
+from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable
 from lcrag.text import prompts, tokens
 from lcrag.types import Backend, BackendIdentity, CacheState, Completion, OnToken, Task, Usage
 
@@ -49,21 +59,36 @@ class Sampling:
     seed: int = 0
 
 
+TOKEN_BYTES: Final = 64
+"""More than any token's text has: a reply that is longer than its tokens can be is no reply."""
+EVENT_BYTES: Final = 4096
+"""Likewise of the event that brings a token."""
+SLACK_BYTES: Final = 1_000_000
+MAX_TOKENS_SAID: Final = 10**12
+
+
 @dataclass(slots=True)
 class _Reply:
-    """What has come of one streamed reply so far."""
+    """What has come of one streamed reply so far. ``half``: the first half of a character, whose second comes next."""
 
     text: str = ""
+    thought: int = 0
+    refusal: str = ""
+    half: str = ""
     finish: str | None = None
-    usage: dict[str, Any] = field(default_factory=dict)
+    is_whole: bool = False
+    usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 class OpenAIServer(Backend):
     """A backend over HTTP, for any number of threads.
 
-    ``deadline``: seconds that one request may take in all, its tries included; a server that has stalled holds a
-    question no longer. ``log``: the server's log file, for the hints of errors.
-    Raises NotRunning when nothing answers at ``url``, NotAvailable when it does not serve ``model``.
+    ``deadline``: seconds that one request may take in all, its tries included; ``silence``: seconds without a byte; a
+    server that has stalled holds a question no longer. ``send_key``: whether the user named this address, so that
+    LCRAG_API_KEY is for it. ``ca_file``: the certificates to trust. ``log``: the server's log file, for the hints of
+    errors. ``max_seconds`` and ``on_wait`` may be set between calls: see ``HttpClient``.
+    Raises NotRunning when nothing answers at ``url``, NotAvailable when it does not serve ``model``, InputError for an
+    address or a key that makes no sense.
     """
 
     name = "server"
@@ -76,9 +101,14 @@ class OpenAIServer(Backend):
         sampling: Sampling | None = None,
         log: str | None = None,
         deadline: float = 600.0,
+        silence: float = SILENT_SECONDS,
         backoff: float = 0.5,
+        send_key: bool = True,
+        ca_file: Path | None = None,
     ) -> None:
-        self._http = HttpClient(url, log=log, deadline=deadline, backoff=backoff)
+        self._http = HttpClient(
+            url, log=log, deadline=deadline, silence=silence, backoff=backoff, send_key=send_key, ca_file=ca_file
+        )
         self.root = self._http.root
         self.sampling = sampling or Sampling()
         self._served = served_model(self._http, model)
@@ -87,10 +117,29 @@ class OpenAIServer(Backend):
         self._local_counter: Count | None = None
         self._compared = False
         self._comparing = threading.Lock()
-        self._takes_schema = True
+        self._refused: set[str] = set()
         self._takes_ids = True
+        self._thinks_first = THINKS_FIRST.search(self.model) is not None
         self._ids = PromptIds()
         self._tokenizes = self._has_tokenize()
+
+    @property
+    def max_seconds(self) -> float | None:
+        """Seconds that no call of ``run`` may exceed; None for no limit but ``deadline``."""
+        return self._http.max_seconds
+
+    @max_seconds.setter
+    def max_seconds(self, seconds: float | None) -> None:
+        self._http.max_seconds = seconds
+
+    @property
+    def on_wait(self) -> Callable[[str], None] | None:
+        """Gets a line for each wait of a second or more; the threads of a batch may call it at once."""
+        return self._http.on_wait
+
+    @on_wait.setter
+    def on_wait(self, on_wait: Callable[[str], None] | None) -> None:
+        self._http.on_wait = on_wait
 
     @property
     def tokenizer(self) -> str:
@@ -109,8 +158,8 @@ class OpenAIServer(Backend):
         messages = prompts.messages(Task("answer", "?"))
         try:
             body = {"model": self.model, "messages": messages, "add_generation_prompt": True}
-            rendered = int(json.loads(self._http.ask("POST", "/tokenize", body))["count"])
-        except (TransientError, BackendFailed, NotAvailable, ValueError, KeyError, TypeError):
+            rendered = _count(parse_json(self._http.ask("POST", "/tokenize", body)), "?")
+        except (TransientError, Refused, NotAvailable, ValueError):
             return UNKNOWN_TEMPLATE
         return rendered - sum(self.count_many([message["content"] for message in messages])) + TEMPLATE_MARGIN
 
@@ -123,7 +172,7 @@ class OpenAIServer(Backend):
     def cache_state(self) -> CacheState | None:
         try:
             page = self._http.ask("GET", "/metrics")
-        except (TransientError, BackendFailed, NotAvailable):
+        except (TransientError, Refused, NotAvailable):
             return None
         queried = metric(page, "vllm:prefix_cache_queries_total")
         if queried is None:
@@ -163,21 +212,34 @@ class OpenAIServer(Backend):
 
         def call() -> _Reply:
             nonlocal speaker
-            speaker = Speaker(speak)  # what a failed try held back is not part of this one
+            # what a failed try held back is not part of this one
+            speaker = Speaker(speak, thinks_first=self._thinks_first)
             reply = self._stream(connection, task, messages, ids, max_tokens, speaker)
-            if reply.finish is None:
+            if reply.finish is None and not reply.is_whole:
                 raise TransientError("the reply broke off")
             speaker.end()
             return reply
 
         reply = self._http.attempt(connection, call, limited=True, repeatable=lambda: not speaker.spoke)
-        usage = reply.usage
+        self._thinks_first = self._thinks_first or begins_in_thinking(reply.text)
+        usage, details = reply.usage, reply.usage.get("prompt_tokens_details")
+        try:
+            text = reply_text(
+                task,
+                reply.text,
+                max_tokens,
+                finish=reply.finish,
+                thought=reply.thought > 0,
+                refusal=connection.mask(reply.refusal)[:300],
+            )
+        except BackendFailed as error:
+            raise BackendFailed(f"the model {self.model} gave no answer: {error}", hint=error.hint) from error
         return Completion(
-            text=reply_text(task, reply.text, max_tokens),
+            text=text,
             usage=Usage(
-                input_tokens=int(usage.get("prompt_tokens") or 0),
-                cached_tokens=int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0),
-                output_tokens=int(usage.get("completion_tokens") or 0),
+                input_tokens=_tokens(usage.get("prompt_tokens")),
+                cached_tokens=_tokens(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+                output_tokens=_tokens(usage.get("completion_tokens")),
                 calls=1,
                 seconds=time.perf_counter() - begun,
             ),
@@ -193,35 +255,83 @@ class OpenAIServer(Backend):
         max_tokens: int,
         speaker: Speaker,
     ) -> _Reply:
-        """One try. What the server turns out not to know (token ids, a schema) is left out at once and from then on."""
+        """One try. What the server turns out not to take is left out at once and from then on: token ids, the schema
+        of a judge, the seed and other fields, the system message.
+        """
         by_ids = ids is not None and self._takes_ids and task.role != "judge"
-        with_schema = task.role == "judge" and self._takes_schema
-        body: dict[str, Any] = {
-            "model": self.model,
-            **({"prompt": ids} if by_ids else {"messages": messages}),
-            "max_tokens": max_tokens,
+        body = self._body(task, {"prompt": ids} if by_ids else {"messages": messages}, max_tokens)
+        api = self._http.apis[0]
+        url = f"{api}/completions" if by_ids else f"{api}/chat/completions"
+        reply = _Reply()
+        try:
+            for data in connection.events(url, body, max_tokens * EVENT_BYTES + SLACK_BYTES):
+                if data == b"[DONE]":
+                    reply.is_whole = True
+                    continue
+                speaker.say(_read_event(data, reply, connection.mask))
+                if len(reply.text) + reply.thought > max_tokens * TOKEN_BYTES + SLACK_BYTES:
+                    raise Refused(0, f"the reply is longer than {max_tokens:,} tokens can be")
+        except Refused as refused:
+            if refused.status == 413 or is_too_long(refused.message):
+                raise self._too_long(refused, messages, max_tokens) from refused
+            if not self._leave_out(refused, body, api):
+                raise
+            return self._stream(connection, task, messages, ids, max_tokens, speaker)
+        return reply
+
+    def _body(self, task: Task, prompt: dict[str, Any], max_tokens: int) -> dict[str, Any]:
+        """A request, without what the server has refused."""
+        if SYSTEM in self._refused and "messages" in prompt:
+            prompt = {"messages": fold_system(prompt["messages"])}
+        optional: dict[str, Any] = {
+            "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens": max_tokens,
             "temperature": self.sampling.temperature,
             "seed": self.sampling.seed,
             "stream": True,
             "stream_options": {"include_usage": True},
         }
-        if with_schema:
+        if task.role == "judge":
             schema = {"name": "verdict", "schema": prompts.JUDGE_SCHEMA, "strict": True}
-            body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        reply = _Reply()
-        try:
-            for data in connection.events("/v1/completions" if by_ids else "/v1/chat/completions", body):
-                if data != b"[DONE]":
-                    speaker.say(_read_event(data, reply))
-        except Refused as refused:
-            if by_ids and (refused.status in (404, 405) or _PROMPT_TYPE.search(refused.message)):
-                self._takes_ids = False
-            elif with_schema and refused.status == 400:
-                self._takes_schema = False
-            else:
-                raise
-            return self._stream(connection, task, messages, ids, max_tokens, speaker)
-        return reply
+            optional["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return {
+            "model": self.model,
+            **prompt,
+            **{name: value for name, value in optional.items() if name not in self._refused},
+        }
+
+    def _leave_out(self, refused: Refused, sent: dict[str, Any], api: str) -> bool:
+        """Note what the server refused of the request ``sent``; whether there is something to leave out."""
+        if "prompt" in sent and (refused.status in (404, 405) or _PROMPT_TYPE.search(refused.message)):
+            self._takes_ids = False
+            return True
+        if refused.status in (404, 405):
+            if api == self._http.apis[0]:
+                self._http.apis = self._http.apis[1:] or self._http.apis
+            return api != self._http.apis[0]
+        if refused.status not in (400, 422, 500):
+            return False
+        name = refused_field(refused.message, sent)
+        if name is None and "response_format" in sent and refused.status == 400:
+            name = "response_format"
+        if name is None:
+            return False
+        self._refused |= {name, "stream_options"} if name == "stream" else {name}
+        return True
+
+    def _too_long(self, refused: Refused, messages: list[dict[str, str]], max_tokens: int) -> DoesNotFit:
+        """The error of a prompt that the server says is longer than its window, which is then known."""
+        window, requested = window_and_tokens(refused.message)
+        if window is not None:
+            self.window = window
+        counted = sum(tokens.count(message["content"]) for message in messages) + max_tokens
+        needed = requested or max(counted, self.window + 1)
+        return does_not_fit(
+            f"the prompt and its answer need {needed:,} tokens, more than the window of the server"
+            + (f", {window:,}" if window is not None else "")
+            + f" ({refused})",
+            needed,
+            self.window,
+        )
 
     def _fitting_ids(
         self, connection: Connection, task: Task, messages: list[dict[str, str]], max_tokens: int
@@ -243,21 +353,31 @@ class OpenAIServer(Backend):
         is_short = len(messages[-1]["content"]) < IDS_FROM
         options = {"add_generation_prompt": True, "return_token_strs": is_short}
         reply = self._tokenize(connection, {"messages": messages, **options})
-        if THINK in "".join(reply.get("token_strs") or ())[-64:]:
+        names = reply.get("token_strs")
+        if isinstance(names, list) and OPENS_THINKING.search("".join(map(str, names[-32:]))):
             self._takes_ids = False  # the template opens the thinking, which only the chat's own path takes out
-        return [int(id) for id in reply["tokens"]]
+            self._thinks_first = True
+        return list(reply["tokens"])
 
     def _tokenize(self, connection: Connection, what: dict[str, Any]) -> dict[str, Any]:
-        return self._http.attempt(
-            connection, lambda: connection.json("POST", "/tokenize", {"model": self.model, **what})
-        )
+        """The reply of /tokenize, its tokens and their number as they should be."""
+
+        def call() -> dict[str, Any]:
+            reply = connection.json("POST", "/tokenize", {"model": self.model, **what})
+            try:
+                _count(reply, what.get("prompt", "?"))
+            except ValueError as error:
+                raise TransientError(f"/tokenize gives no tokens: {error}") from error
+            return reply
+
+        return self._http.attempt(connection, call)
 
     def _has_tokenize(self) -> bool:
         try:
-            reply = json.loads(self._http.ask("POST", "/tokenize", {"model": self.model, "prompt": "a"}))
-        except (TransientError, BackendFailed, ValueError):
+            _count(parse_json(self._http.ask("POST", "/tokenize", {"model": self.model, "prompt": "a"})), "a")
+        except (TransientError, Refused, NotAvailable, ValueError):
             return False
-        return isinstance(reply, dict) and isinstance(reply.get("count"), int) and isinstance(reply.get("tokens"), list)
+        return True
 
     def _count_all(self, texts: list[str]) -> list[int]:
         count = self._trusted_counter(texts[:COMPARED]) if len(texts) >= MIN_TEXTS else None
@@ -280,20 +400,72 @@ class OpenAIServer(Backend):
         return self._local_counter
 
 
-def _read_event(data: bytes, reply: _Reply) -> str:
-    """Add an event to the reply; the text that it brings."""
+def _count(reply: Any, text: str) -> int:
+    """The tokens of ``text`` by a reply of /tokenize. Raises ValueError for one that cannot be."""
+    count, ids = (reply.get("count"), reply.get("tokens")) if isinstance(reply, dict) else (None, None)
+    if type(count) is not int or not isinstance(ids, list) or not all(type(id) is int and id >= 0 for id in ids):
+        raise ValueError("another shape")
+    if count < 0 or (count == 0 and text.strip()):
+        raise ValueError(f"{count} tokens")
+    return count
+
+
+def _tokens(value: Any) -> int:
+    """A number of tokens in an account of usage; 0 for what is none."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return 0
+    return int(value) if 0 <= value <= MAX_TOKENS_SAID else 0
+
+
+def _read_event(data: bytes, reply: _Reply, mask: Callable[[str], str]) -> str:
+    """Add an event to the reply; the text that it brings. The reply of a server that does not stream is one event."""
     try:
-        event = json.loads(data)
-        if "error" in event:
+        event = parse_json(data)
+        if event.get("error"):
             error = event["error"]
-            message = error["message"] if isinstance(error, dict) else error
-            raise TransientError(f"the server says: {str(message)[:300]}")
-        reply.usage = event.get("usage") or reply.usage
-        piece = ""
-        for choice in event.get("choices") or []:
-            piece += choice.get("text") or (choice.get("delta") or {}).get("content") or ""
-            reply.finish = choice.get("finish_reason") or reply.finish
+            message = str(error.get("message", error) if isinstance(error, dict) else error)
+            numbers = "".join(f" ({name}: {error[name]})" for name in ("n_prompt_tokens", "n_ctx") if name in error)
+            if is_too_long(message):
+                raise Refused(0, mask(message + numbers))
+            raise TransientError(f"the server says: {mask(message)[:300]}")
+        usage = event.get("usage")
+        reply.usage = usage if isinstance(usage, dict) else reply.usage
+        choices = event.get("choices") or []
+        piece = "".join(_read_choice(choice, reply) for choice in choices[:1])
     except (ValueError, AttributeError, TypeError, KeyError) as error:
-        raise TransientError(f"a reply that is not the JSON expected: {data[:80]!r}") from error
+        shown = mask(data.decode("utf-8", "replace"))[:80]
+        raise TransientError(f"a reply that is not the JSON expected: {shown!r}") from error
+    piece, reply.half = _whole_characters(reply.half + piece)
     reply.text += piece
     return piece
+
+
+def _read_choice(choice: dict[str, Any], reply: _Reply) -> str:
+    """The text that a choice brings; its thinking is only counted."""
+    message = choice.get("delta") or choice.get("message") or {}
+    reply.is_whole = reply.is_whole or "message" in choice
+    finish = choice.get("finish_reason")
+    reply.finish = finish if isinstance(finish, str) else reply.finish
+    if reply.finish is None and (message.get("tool_calls") or message.get("function_call")):
+        reply.finish = "tool_calls"
+    for name in ("reasoning", "reasoning_content", "thinking"):
+        if isinstance(message.get(name), str):
+            reply.thought += len(message[name])
+            break
+    if isinstance(message.get("refusal"), str):
+        reply.refusal += message["refusal"]
+    content = choice.get("text") or message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    texts = [part for part in content if isinstance(part, str) or part.get("type") in ("text", "output_text")]
+    reply.thought += len(content) - len(texts)
+    return "".join(part if isinstance(part, str) else part["text"] for part in texts)
+
+
+def _whole_characters(text: str) -> tuple[str, str]:
+    """``text`` with the halves of characters joined, and a half at its end that waits for the other one."""
+    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
+    whole = text[: len(text) - len(half)]
+    if whole.isascii():
+        return whole, half
+    return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), half

@@ -129,7 +129,7 @@ def _defaults(values: Mapping[str, str]) -> Iterator[None]:
 def _completion(task: Task, output: Any, max_tokens: int, seconds: float) -> Completion:
     [best] = output.outputs
     return Completion(
-        text=reply_text(task, best.text, max_tokens),
+        text=reply_text(task, best.text, max_tokens, finish=best.finish_reason),
         usage=Usage(
             input_tokens=len(output.prompt_token_ids),
             cached_tokens=output.num_cached_tokens or 0,

@@ -1,7 +1,8 @@
 """``lcrag.toml``: options that need not be typed each time, with the file that each comes from.
 
 The file in the working folder takes precedence over the one in the user's configuration folder; a preset, a table of
-options chosen by name, takes precedence over both. ``--config FILE`` is read instead of the two.
+options chosen by name, takes precedence over both. ``--config FILE`` is read instead of the two. The file in the
+working folder may be somebody else's: it may not say where documents go, which files are written, or whose code runs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 FILE: Final = "lcrag.toml"
 PRESET: Final = "preset"
+NOT_FROM_HERE: Final = frozenset(
+    {"base_url", "ca_file", "csv", "embedder", "html", "index", "png", "python", "resume"},
+)
+"""What a file in the working folder may not set: it may have come with a checkout or an archive, and would send the
+documents and the key to others, write files, or run code."""
 
 _EXPECTED: Final = {
     bool: "true or false",
@@ -40,12 +46,13 @@ def load(file: Path | None, preset: str | None, options: Mapping[str, Field]) ->
     presets: list[str] = []
     for path in _files() if file is None else [file]:
         content = _read(path)
+        refused = NOT_FROM_HERE if file is None and not _is_users(path) else frozenset()
         tables = content.pop(PRESET, {})
         if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()):
             raise BadConfig(f"{path}: preset must be a table of tables", hint='[preset.quick]\nprefer = "speed"')
-        values |= _check(content, str(path), options)
+        values |= _check(content, str(path), options, refused)
         for name, table in tables.items():
-            checked = _check(table, f"{path} [preset.{name}]", options)
+            checked = _check(table, f"{path} [preset.{name}]", options, refused)
             if name == preset:
                 chosen |= checked
             presets.append(name)
@@ -60,6 +67,12 @@ def _files() -> list[Path]:
     return [path for path in (config_folder() / FILE, Path(FILE)) if path.is_file()]
 
 
+def _is_users(path: Path) -> bool:
+    """Whether it is the file in the user's configuration folder, by whatever name."""
+    own = config_folder() / FILE
+    return own.is_file() and path.samefile(own)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -69,12 +82,19 @@ def _read(path: Path) -> dict[str, Any]:
         raise BadConfig(f"{path}: {error}") from error
 
 
-def _check(table: Mapping[str, Any], where: str, options: Mapping[str, Field]) -> dict[str, tuple[Any, str]]:
+def _check(
+    table: Mapping[str, Any], where: str, options: Mapping[str, Field], refused: frozenset[str]
+) -> dict[str, tuple[Any, str]]:
     values = {}
     for key, value in table.items():
         name = key.replace("-", "_")
         if name == "api_key":
             raise BadConfig(f"{where}: {key}: a key does not belong in a file", hint="export LCRAG_API_KEY=…")
+        if name in refused:
+            raise BadConfig(
+                f"{Path(FILE).absolute()}: {key} may not be set by a file in the working folder",
+                hint=f"set it in {config_folder() / FILE}, or type it",
+            )
         if name not in options:
             raise BadConfig(f"{where}: {key}: there is no such option", hint=f"options: {', '.join(sorted(options))}")
         expected = _mismatch(value, options[name])

@@ -9,23 +9,22 @@ from lcrag.types import Look
 def look(url: str | None = None) -> Look:
     """The server at ``url``, or else the one that ``up`` started, or else one on vLLM's usual port.
 
-    Raises NotRunning when it does not answer, NotAvailable or BackendFailed when what answers serves no model.
+    Raises NotRunning when it does not answer, NotAvailable when what answers serves no model, InputError for an address
+    or a key that makes no sense.
     """
-    from lcrag.backends.connection import TransientError
+    from lcrag.backends.connection import Refused, TransientError
     from lcrag.backends.http import HttpClient
     from lcrag.backends.openai_server import DEFAULT_URL
     from lcrag.backends.served import cache_tokens, metric, served_model
-    from lcrag.errors import BackendFailed
+    from lcrag.errors import NotAvailable
 
     ours = remembered()
-    http = HttpClient(url or (ours.url if ours else DEFAULT_URL))
+    http = HttpClient(url or (ours.url if ours else DEFAULT_URL), send_key=url is not None)
     served = served_model(http)
     try:
         page = http.ask("GET", "/metrics")
-    except TransientError as error:
-        raise http.not_running(error) from error
-    except BackendFailed:
-        page = ""  # a server without metrics
+    except (TransientError, Refused, NotAvailable):
+        page = ""  # a server without metrics, or one that shows them to nobody
     return Look(
         url=http.root,
         model=served.name,

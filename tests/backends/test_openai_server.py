@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -17,10 +18,11 @@ from support.faulty_server import faulty_server
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from lcrag.backends import local_tokenizer
+from lcrag.backends.connection import _seconds
 from lcrag.backends.local_server import Server
 from lcrag.backends.openai_server import OpenAIServer, Sampling
 from lcrag.backends.served import metric
-from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable, NotRunning
+from lcrag.errors import BackendFailed, DoesNotFit, LcragError, NotAvailable, NotRunning
 from lcrag.text import prompts
 from lcrag.text.prompts import parse_verdict
 from lcrag.types import BackendIdentity, Passage, Role, Task
@@ -90,7 +92,7 @@ def test_run_fails_at_the_deadline_and_says_how_long_it_waited(fault: str) -> No
 def test_run_does_not_wait_beyond_the_deadline_for_another_try() -> None:
     begun = time.monotonic()
     with faulty_server(script=["later"] * 9) as server, pytest.raises(BackendFailed, match="last fault: HTTP 503"):
-        backend(server.url).run([task()], max_tokens=50)
+        backend(server.url, deadline=30).run([task()], max_tokens=50)
     assert time.monotonic() - begun < 10
     assert len(server.seen) == 1
 
@@ -423,8 +425,10 @@ def test_run_keeps_sending_ids_after_a_refusal_for_the_length() -> None:
     message = "400 The prompt has 9000 tokens, more than the model's context length of 8192 tokens."
     with faulty_server(window=100_000, script=[message]) as server:
         asking = backend(server.url)
-        with pytest.raises(BackendFailed, match="9000 tokens"):
+        with pytest.raises(DoesNotFit, match="9000 tokens"):
             asking.run([task(text=LONG)], max_tokens=50)
+        assert asking.window == 8192
+        asking.window = 100_000
         asking.run([task(text=LONG)], max_tokens=50)
     assert ["prompt" in body for body in server.seen] == [True, True]
 
@@ -518,3 +522,411 @@ def test_run_hangs_up_on_an_interrupt(code: str, script: list[str], stalls: int)
 def test_metric_is_summed_over_its_labels() -> None:
     page = '# HELP a b\na{x="1"} 2.0\na{x="2"} 3\nab{x="1"} 9\nc 4\n'
     assert (metric(page, "a"), metric(page, "c"), metric(page, "d")) == (5.0, 4.0, None)
+
+
+def chunk(content: Any = None, finish: str | None = None, **delta: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": content, **delta}, "finish_reason": finish}]}
+
+
+ENDS: list[Any] = [chunk(finish="stop"), "[DONE]"]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [chunk(REPLY), *ENDS],
+        [chunk(REPLY), "[DONE]"],
+        [chunk(REPLY), chunk(finish="stop")],
+        [": waiting", "event: message", chunk(REPLY), ": waiting", *ENDS],
+        [chunk([{"type": "text", "text": REPLY}]), *ENDS],
+        [chunk([{"type": "thinking", "thinking": [{"type": "text", "text": "Hm."}]}]), chunk(REPLY), *ENDS],
+        [chunk(None, role="assistant"), chunk(reasoning="Ben?"), chunk(reasoning_content="Ben?"), chunk(REPLY), *ENDS],
+        [chunk("Ben?\n</think>\n\n"), chunk(REPLY), *ENDS],
+        [
+            chunk("<|channel|>analysis<|message|>Ben?<|end|><|start|>assistant<|channel|>final"),
+            chunk(f"<|message|>{REPLY}"),
+            *ENDS,
+        ],
+        [{"choices": [{"delta": None}]}, chunk(REPLY), *ENDS],
+        [
+            chunk(REPLY),
+            *ENDS[:1],
+            {"choices": [], "usage": {"prompt_tokens": "x", "completion_tokens": 10**30}},
+            "[DONE]",
+        ],
+        [chunk(REPLY), *ENDS[:1], {"choices": [], "usage": 7}, "[DONE]"],
+        [
+            chunk(REPLY),
+            *ENDS[:1],
+            {"choices": None, "usage": {"prompt_tokens": -1, "prompt_tokens_details": "x"}},
+            "[DONE]",
+        ],
+    ],
+)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_run_reads_a_stream_in_whatever_form(events: list[Any], line_end: str) -> None:
+    with faulty_server(events=events, line_end=line_end) as server:
+        [done] = backend(server.url).run([task()], max_tokens=50)
+        assert len(server.seen) == 1
+    assert done.text == REPLY
+    assert (done.usage.input_tokens, done.usage.cached_tokens, done.usage.output_tokens) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [('\\ud83d"}}]}', "\N{GRINNING FACE}"), ('a\\ud800b"}}]}', "a�b"), ('\\u0000"}}]}', "\0")],
+)
+def test_run_reads_halves_of_characters(text: str, read: str) -> None:
+    first = '{"choices":[{"delta":{"content":"Ann ' + text
+    rest = ['{"choices":[{"delta":{"content":"\\ude00"}}]}'] if "d83d" in text else []
+    with faulty_server(events=[first, *rest, chunk(" is here."), *ENDS]) as server:
+        [done] = backend(server.url).run([task()], max_tokens=50)
+    assert done.text == f"Ann {read} is here."
+
+
+def test_run_reads_a_reply_that_is_not_streamed() -> None:
+    message = {"role": "assistant", "content": REPLY}
+    body = {"choices": [{"message": message}], "usage": {"prompt_tokens": 9, "completion_tokens": 5}}
+    with faulty_server(body=body) as server:
+        [done] = backend(server.url).run([task()], max_tokens=50)
+    assert (done.text, done.usage.input_tokens, done.usage.output_tokens) == (REPLY, 9, 5)
+
+
+@pytest.mark.parametrize(
+    ("events", "reason"),
+    [
+        ([chunk(""), *ENDS], "the reply is empty"),
+        (["[DONE]"], "the reply is empty"),
+        ([chunk(reasoning_content="Hm"), chunk(finish="length")], "went into thinking"),
+        ([chunk(reasoning="Ann."), *ENDS], "holds thinking and no answer"),
+        ([chunk("Hm, Ann?</think>"), *ENDS], "holds thinking and no answer"),
+        ([chunk("", "content_filter")], "content filter"),
+        ([chunk(tool_calls=[{"function": {"name": "search"}}]), chunk(finish="tool_calls")], "calls a tool"),
+        ([chunk(tool_calls=[{"function": {"name": "search"}}]), "[DONE]"], "calls a tool"),
+        ([chunk(refusal="I cannot."), *ENDS], "refuses: I cannot"),
+    ],
+)
+def test_run_fails_with_the_reason_for_a_reply_without_an_answer(events: list[Any], reason: str) -> None:
+    shown: list[str] = []
+    with faulty_server(events=events) as server, pytest.raises(BackendFailed, match=reason) as failed:
+        backend(server.url).run([task()], max_tokens=50, on_token=shown.append)
+    assert (failed.value.exit_code, len(server.seen)) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        ["[" * 100_000],
+        ['{"choices":[],"usage":{"prompt_tokens":' + "9" * 5000 + "}}"],
+        [{"choices": {"a": 1}}],
+        [{"choices": 5}],
+        [chunk(5)],
+        [{"error": {"message": "model is loading"}}],
+    ],
+)
+def test_run_fails_cleanly_at_odd_events(events: list[Any]) -> None:
+    with faulty_server(events=[*events, "[DONE]"]) as server, pytest.raises(BackendFailed):
+        backend(server.url).run([task()], max_tokens=50)
+
+
+@pytest.mark.parametrize("events", [[chunk("on and " * 100_000)] * 20, ["x" * 5_000_000]])
+def test_run_bounds_a_reply(events: list[Any]) -> None:
+    with faulty_server(events=events) as server, pytest.raises(BackendFailed, match=r"more than|longer than"):
+        backend(server.url).run([task()], max_tokens=5)
+    assert len(server.seen) == 1
+
+
+def test_run_waits_for_the_closing_tag_once_a_reply_began_in_thinking() -> None:
+    shown: list[str] = []
+    with faulty_server(reply="Hm, Ben or Ann?\n</think>\n\nAnn [1].") as server:
+        asking = backend(server.url)
+        asking.run([task()], max_tokens=50)
+        asking.run([task()], max_tokens=50, on_token=shown.append)
+    assert "".join(shown) == "Ann [1]."
+
+
+FIELDS = {
+    "seed": "Unrecognized request argument supplied: seed",
+    "422 stream_options": '{"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}',
+    "temperature": "Unsupported value: 'temperature' does not support 0 with this model.",
+    "max_tokens": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.",
+    "system": "System role not supported",
+    "500 system": "Only user and assistant roles are supported!",
+    "stream": "Streaming is not supported for this model",
+    "response_format": "unknown field",
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_run_leaves_out_a_field_that_is_refused_and_remembers_it(name: str) -> None:
+    body = {"choices": [{"message": {"content": REPLY}}]} if name == "stream" else None
+    with faulty_server(refuses={name: FIELDS[name]}, body=body, reply=REPLY) as server:
+        asking = OpenAIServer(server.url, backoff=60)
+        role: Role = "judge" if name == "response_format" else "answer"
+        for _ in range(2):
+            assert asking.run([task(role)], max_tokens=50)[0].text == ("no" if role == "judge" else REPLY)
+    assert len(server.seen) == 3
+    last = server.seen[-1]
+    assert name not in last
+    assert ("max_completion_tokens" in last) is (name == "max_tokens")
+    roles = [message["role"] for message in last["messages"]]
+    if name.endswith("system"):
+        assert roles == ["user"]
+        assert last["messages"][0]["content"].startswith(prompts.SYSTEM)
+    else:
+        assert roles == ["system", "user"]
+
+
+def test_run_leaves_out_all_fields_that_are_refused() -> None:
+    with faulty_server(
+        refuses={name: FIELDS[name] for name in ("seed", "temperature", "max_tokens", "system")}
+    ) as server:
+        asking = OpenAIServer(server.url, backoff=60)
+        assert asking.run([task() for _ in range(4)], max_tokens=50)[0].text == REPLY
+        server.seen.clear()
+        asking.run([task()], max_tokens=50)
+    [body] = server.seen
+    assert set(body) == {"model", "messages", "max_completion_tokens", "stream", "stream_options"}
+
+
+def test_run_fails_where_the_other_name_is_refused_too() -> None:
+    refuses = dict.fromkeys(("max_tokens", "max_completion_tokens"), "max_completion_tokens is too large")
+    with faulty_server(refuses=refuses) as server, pytest.raises(BackendFailed, match="too large"):
+        backend(server.url).run([task()], max_tokens=50)
+    assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "window", "tokens"),
+    [
+        ("400 This model's maximum context length is 2048 tokens. However, you requested 3000 tokens.", 2048, 3000),
+        ("500 the request exceeds the available context size. n_ctx: 1024, n_prompt_tokens: 2000", 1024, 2000),
+        ("400 the input length exceeds the context length", 8192, 8193),
+        ("413 Payload Too Large", 8192, 8193),
+    ],
+)
+def test_run_learns_the_window_from_a_refusal(fault: str, window: int, tokens: int) -> None:
+    with faulty_server(script=[fault]) as server:
+        asking = backend(server.url)
+        with pytest.raises(DoesNotFit) as refused:
+            asking.run([task()], max_tokens=50)
+        assert (refused.value.window, refused.value.tokens, refused.value.exit_code) == (window, tokens, 4)
+        assert asking.window == window
+        assert len(server.seen) == 1
+
+
+def test_run_learns_the_window_from_an_event() -> None:
+    error = {"message": "the request exceeds the available context size", "n_prompt_tokens": 2000, "n_ctx": 1024}
+    with faulty_server(events=[{"error": error}]) as server, pytest.raises(DoesNotFit) as refused:
+        backend(server.url).run([task()], max_tokens=50)
+    assert (refused.value.window, refused.value.tokens) == (1024, 2000)
+
+
+@pytest.mark.parametrize(
+    ("models", "name", "window"),
+    [
+        ([{"id": "m", "max_model_len": 99}], "m", 99),
+        ({"data": [{"id": "m", "meta": {"n_ctx": 99}}]}, "m", 99),
+        ({"models": [{"name": "m", "context_length": "99"}]}, "m", 99),
+        ({"data": [{"model": "m", "max_model_len": "abc"}]}, "m", 4096),
+        ({"data": ["m"]}, "m", 4096),
+        ({"data": {"id": "m"}}, "m", 4096),
+        ({"data": [{"id": "m", "max_model_len": -5, "meta": "x", "root": 5}]}, "m", 4096),
+        ({"data": [{"id": "m", "max_model_len": 1e300}]}, "m", 4096),
+        ('{"data": [{"id": "m", "max_model_len": NaN}]}', "m", 4096),
+        ({"data": [1, None, {"id": {"a": 1}}, {"id": "m"}]}, "m", 4096),
+        ({"data": [{"id": "text-embedding-nomic"}, {"id": "bge-m3"}, {"id": "whisper-1"}, {"id": "m"}]}, "m", 4096),
+        ({"data": [{"id": "x", "type": "embeddings"}, {"id": "jina-reranker"}, {"id": "m", "type": "llm"}]}, "m", 4096),
+    ],
+)
+def test_server_chooses_the_first_model_that_chats(models: Any, name: str, window: int) -> None:
+    with faulty_server(models=models) as server:
+        asking = backend(server.url)
+        assert (asking.model, asking.window) == (name, window)
+
+
+@pytest.mark.parametrize("models", [[], {"data": []}, {"data": None}, [1, 2], {"data": [{"id": "m\ud800"}]}])
+def test_server_without_a_model_is_not_available_unless_it_is_named(models: Any) -> None:
+    with faulty_server(models=models) as server:
+        with pytest.raises(NotAvailable, match="serves no model"):
+            backend(server.url)
+        assert backend(server.url, model="m").model == "m"
+
+
+def test_server_with_models_that_do_not_chat_alone_names_them() -> None:
+    with faulty_server(models=[{"id": "all-minilm"}]) as server:
+        with pytest.raises(NotAvailable, match="no model that can chat") as refused:
+            backend(server.url)
+        assert "all-minilm" in refused.value.hint
+        assert backend(server.url, model="all-minilm").model == "all-minilm"
+
+
+@pytest.mark.parametrize(
+    "given", [{"refused": {"/v1/models": 404, "/models": 404}}, {"models": "<html>"}, {"models": "[" * 99999}]
+)
+def test_server_without_a_list_is_taken_at_the_users_word(given: dict[str, Any]) -> None:
+    with faulty_server(**given) as server:
+        with pytest.raises(NotAvailable, match="does not list its models"):
+            backend(server.url)
+        assert backend(server.url, model="m").run([task()], max_tokens=50)[0].text == REPLY
+    assert server.seen[-1]["model"] == "m"
+
+
+@pytest.mark.parametrize(
+    ("api", "base"),
+    [
+        ("/v1", ""),
+        ("/v1", "/"),
+        ("/v1", "/v1/"),
+        ("/v1", "/v1/chat/completions"),
+        ("/api/paas/v4", "/api/paas/v4"),
+        ("/openai/v1", "/openai"),
+        ("/openai", "/openai"),
+        ("/v1beta/openai", "/v1beta/openai/"),
+    ],
+)
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_server_answers_at_each_form_of_its_address(api: str, base: str, is_listed: bool) -> None:
+    unlisted = {f"{prefix}/models": 404 for prefix in ("/v1", api)}
+    with faulty_server(api=api, refused={} if is_listed else unlisted) as server:
+        address = server.url.removeprefix("http://") + base
+        assert backend(address, model="faulty").run([task()], max_tokens=50)[0].text == REPLY
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_run_follows_a_redirect_on_the_same_server(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCRAG_API_KEY", "s3cret")
+    redirects = {f"/v1/{page}": f"/llm/v1/{page}" for page in ("models", "chat/completions")}
+    with faulty_server(api="/llm/v1", redirects=redirects, redirect=status) as server:
+        assert backend(server.url).run([task()], max_tokens=50)[0].text == REPLY
+    assert set(server.keys) == {"Bearer s3cret"}
+
+
+def test_run_does_not_follow_a_redirect_to_another_server() -> None:
+    with faulty_server() as other, faulty_server(redirects={"/v1/chat/completions": f"{other.url}/v1/x"}) as server:
+        with pytest.raises(BackendFailed, match="redirects to another server"):
+            backend(server.url).run([task()], max_tokens=50)
+        assert other.requests == []
+
+
+def test_run_does_not_follow_redirects_in_a_circle() -> None:
+    path = "/v1/chat/completions"
+    with faulty_server(redirects={path: path}) as server, pytest.raises(BackendFailed, match="circle"):
+        backend(server.url).run([task()], max_tokens=50)
+
+
+@pytest.mark.parametrize("fault", ["silence", "stall", "no headers"])
+def test_run_does_not_wait_for_a_silent_server(fault: str) -> None:
+    begun = time.monotonic()
+    with faulty_server(script=[fault] * 9) as server, pytest.raises(BackendFailed, match=r"silent for 0\.3 s"):
+        backend(server.url, silence=0.3).run([task()], max_tokens=50)
+    assert time.monotonic() - begun < 3
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+@pytest.mark.parametrize("fault", ["later", "stall", "trickle", "drop"])
+def test_run_takes_no_longer_than_max_seconds(fault: str, tasks: int) -> None:
+    begun = time.monotonic()
+    with faulty_server(script=[fault] * 99, reply="word " * 200) as server:
+        asking = OpenAIServer(server.url, backoff=5)
+        asking.max_seconds = 0.5
+        with pytest.raises(BackendFailed, match=r"no whole reply within 0\.5 s"):
+            asking.run([task() for _ in range(tasks)], max_tokens=500)
+    assert time.monotonic() - begun < 3
+
+
+def test_run_announces_a_wait_and_caps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    said: list[str] = []
+    monkeypatch.setattr("lcrag.backends.connection.Connection.wait", lambda self, seconds: waits.append(seconds))
+    with faulty_server(script=["later", "later"]) as server:
+        asking = backend(server.url)
+        asking.on_wait = said.append
+        with pytest.raises(BackendFailed, match="asks to wait longer than 60 s"):
+            asking.run([task()], max_tokens=50)
+        assert asking.run([task()], max_tokens=50)[0].text == REPLY
+    assert waits == [60]
+    [line] = said
+    assert "busy" in line
+    assert line.endswith("trying again in 60 s")
+
+
+@pytest.mark.parametrize("after", ["²", "9" * 400, "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "1.5", "-3", ""])
+def test_seconds_reads_any_header(after: str) -> None:
+    seconds = _seconds(after)
+    assert seconds is None or seconds >= 0
+
+
+def test_run_does_not_retry_without_a_quota() -> None:
+    with (
+        faulty_server(script=["429 You exceeded your current quota"]) as server,
+        pytest.raises(BackendFailed, match="quota"),
+    ):
+        backend(server.url).run([task()], max_tokens=50)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "garbage",
+        [],
+        {"x": 1},
+        {"count": "many", "tokens": ["a"]},
+        {"count": -5, "tokens": [-1]},
+        {"count": 0, "tokens": []},
+    ],
+)
+def test_count_many_fails_cleanly_at_an_odd_reply(odd: Any) -> None:
+    with faulty_server() as server:
+        counting = backend(server.url)
+        server.tokenized = [odd] * 5
+        with pytest.raises(BackendFailed):
+            counting.count_many(["a b"])
+        server.tokenized = [odd]
+        assert counting.template_tokens in (32, 4)
+
+
+@pytest.mark.parametrize(
+    "fault", ["400 bad header Bearer s3cret-key", "500 bad header Bearer s3cret-key", "401 s3cret-key"]
+)
+def test_run_does_not_show_a_key_that_the_server_repeats(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCRAG_API_KEY", "s3cret-key\r\n")
+    with faulty_server(script=[fault] * 5) as server, pytest.raises(LcragError) as failed:
+        backend(server.url).run([task()], max_tokens=50)
+    assert "s3cret" not in f"{failed.value}{failed.value.hint}"
+    assert set(server.keys) == {"Bearer s3cret-key"}
+
+
+def test_server_takes_a_password_in_its_address_and_does_not_show_it() -> None:
+    with faulty_server(script=["400 bad header s3cret"]) as server:
+        asking = backend(server.url.replace("http://", "http://ann:s3cret@"))
+        with pytest.raises(BackendFailed) as failed:
+            asking.run([task()], max_tokens=50)
+    assert "s3cret" not in f"{failed.value}{failed.value.hint}{asking.identity}{asking.root}"
+    assert set(server.keys) == {"Basic YW5uOnMzY3JldA=="}
+
+
+def test_server_that_nobody_named_gets_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCRAG_API_KEY", "s3cret")
+    with faulty_server() as server:
+        backend(server.url, send_key=False).run([task()], max_tokens=50)
+    assert set(server.keys) == {None}
+
+
+@pytest.mark.parametrize(
+    "page", ["vllm:prefix_cache_queries_total", "vllm:prefix_cache_queries_total many", "a" * 20_000_000]
+)
+def test_cache_state_survives_odd_metrics(page: str) -> None:
+    with faulty_server(metrics=page) as server:
+        assert backend(server.url).cache_state() is None
+
+
+def test_server_that_is_silent_as_it_is_opened_is_not_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.http.ONCE_SECONDS", 0.2)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        pytest.raises(NotRunning, match=r"no whole reply within 0\.2 s"),
+    ):
+        backend(f"127.0.0.1:{silent.getsockname()[1]}")

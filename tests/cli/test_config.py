@@ -71,10 +71,11 @@ def test_config_option_replaces_the_other_files(lcrag: Lcrag, user: Path, monkey
     assert policy_of(lcrag).max_seconds == 3.5
 
 
-def test_config_of_flags_and_paths(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_config_of_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("LCRAG_DENSE")
     monkeypatch.setenv("HOME", str(tmp_path))
-    Path("lcrag.toml").write_text('sources = false\nescalate = false\nindex = "~/index"\nquiet = true\ndense = "off"\n')
+    user.write_text('index = "~/index"\n')
+    Path("lcrag.toml").write_text('sources = false\nescalate = false\nquiet = true\ndense = "off"\n')
     result = lcrag("ask", "docs", "who?")
     assert result.out == f"{KEEPER} [1].\n"
     assert result.err == ""
@@ -99,7 +100,7 @@ def test_config_of_flags_and_paths(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch
         ('max_seconds = "1"', "lcrag.toml: max_seconds must be a number, not '1'"),
         ('json = "yes"', "lcrag.toml: json must be true or false, not 'yes'"),
         ("model = 3", "lcrag.toml: model must be text in quotes, not 3"),
-        ("index = 3", "lcrag.toml: index must be a path in quotes, not 3"),
+        ("questions = 3", "lcrag.toml: questions must be a path in quotes, not 3"),
         ('prefer = "luck"', "lcrag.toml: prefer must be one of quality, balanced, speed, not 'luck'"),
         ("prefer = []", "lcrag.toml: prefer must be one of quality, balanced, speed, not []"),
         ('[preset.x]\nprefer = "luck"', "lcrag.toml [preset.x]: prefer must be one of"),

@@ -36,9 +36,7 @@ def test_look_does_without_metrics() -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        {"dropped": {"/metrics"}},
         {"dropped": {"/v1/models"}},
-        {"refused": {"/metrics": 503}},
         {"refused": {"/v1/models": 503}},
     ],
 )
@@ -53,3 +51,29 @@ def test_look_raises_not_running_without_a_server() -> None:
         pass
     with pytest.raises(NotRunning):
         look(server.url)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"dropped": {"/metrics"}},
+        {"refused": {"/metrics": 503}},
+        {"refused": {"/metrics": 401}},
+        {"metrics": "vllm:kv_cache_usage_perc\nvllm:num_requests_running many\n"},
+    ],
+)
+def test_look_does_without_metrics_that_cannot_be_read(fault: dict[str, Any]) -> None:
+    with faulty_server(**fault) as server:
+        seen = look(server.url)
+    assert (seen.model, seen.cache_used, seen.running) == ("faulty", None, None)
+
+
+def test_look_sends_the_key_only_to_a_server_that_was_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCRAG_API_KEY", "s3cret")
+    with faulty_server() as server:
+        look(server.url)
+        assert set(server.keys) == {"Bearer s3cret"}
+        server.keys.clear()
+        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", server.url)
+        look()
+        assert set(server.keys) == {None}

@@ -22,6 +22,10 @@ class FaultyServer:
 
     ``requests``: every request as "GET /path", and in ``keys`` its Authorization; ``connections``: how many were
     opened. A request for a path in ``dropped`` loses its connection, one for a path in ``refused`` gets that status.
+    ``models``: the list of models instead of the usual, a status instead of one, or a page as text; ``api``: what comes
+    before "/models" and "/chat/completions". ``refuses``: a field or role (or "status field") → what the server says
+    about it. ``events``: the data of the events of each reply, JSON values or texts; ``line_end``: of its lines;
+    ``body``: a reply that is not streamed. ``redirects``: a path → the address that it leads to, with ``redirect``.
     ``started``: the start of the process as /metrics reports it; None for a server without metrics. ``stalls`` and
     ``hang_ups``: replies that the server left hanging, and those on which the client then hung up.
     """
@@ -36,6 +40,16 @@ class FaultyServer:
     folder: str | None = None
     delay: float = 0.0
     started: float | None = 1700000000.25
+    models: Any = None
+    api: str = "/v1"
+    refuses: dict[str, str] = field(default_factory=dict)
+    events: list[Any] | None = None
+    line_end: str = "\n"
+    body: Any = None
+    redirects: dict[str, str] = field(default_factory=dict)
+    redirect: int = 308
+    metrics: str = ""
+    tokenized: list[Any] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)
     url: str = ""
@@ -92,7 +106,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._drop()
         elif self.path in state.refused:
             self._json(state.refused[self.path], {"error": {"message": "refused by the script"}})
-        return self.path in state.dropped or self.path in state.refused
+        elif self.path in state.redirects:
+            self._page(state.redirect, "text/plain", "", {"Location": state.redirects[self.path]})
+        return self.path in state.dropped or self.path in state.refused or self.path in state.redirects
 
     def _drop(self) -> None:
         self.close_connection = True
@@ -102,11 +118,17 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.server.state
         if self._is_faulty():
             return None
-        if self.path == "/v1/models":
+        if self.path == f"{state.api}/models" and state.models is not None:
+            if isinstance(state.models, str):
+                return self._page(200, "application/json", state.models)
+            return self._json(200, state.models)
+        if self.path == f"{state.api}/models":
             entry: dict[str, Any] = {"id": "faulty", "root": state.folder}
             if state.window is not None:
                 entry["max_model_len"] = state.window
             return self._json(200, {"data": [entry]})
+        if self.path == "/metrics" and state.metrics:
+            return self._page(200, "text/plain", state.metrics)
         if self.path == "/metrics" and state.started is not None:
             lines = [
                 f"process_start_time_seconds {state.started}",
@@ -123,6 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if self.path == "/tokenize":
             return self._tokenize(state, body)
+        if self.path not in (f"{state.api}/chat/completions", f"{state.api}/completions"):
+            return self._json(404, {"error": {"message": "no such page"}})
         with state.lock:
             state.seen.append(body)
             state.running += 1
@@ -135,6 +159,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _tokenize(self, state: FaultyServer, body: dict[str, Any]) -> None:
         """A token is a word; a chat's template adds what it opens the reply with."""
+        with state.lock:
+            odd = state.tokenized.pop(0) if state.tokenized else None
+        if odd is not None:
+            return self._json(200, odd)
         if not state.tokenizes:
             return self._json(404, {"error": {"message": "no such page"}})
         text = body.get("prompt") or "\n".join(message["content"] for message in body["messages"])
@@ -155,6 +183,16 @@ class _Handler(BaseHTTPRequestHandler):
             return self._drop()
         if fault == "no headers":
             return self._until_hung_up(state)
+        for name, message in state.refuses.items():
+            status, _, named = name.rpartition(" ")
+            roles = [entry["role"] for entry in body.get("messages", ())]
+            if named in body or named in roles:
+                value = json.loads(message) if message.startswith("{") else {"error": {"message": message}}
+                return self._json(int(status or 400), value)
+        if state.body is not None:
+            return self._page(
+                200, "application/json", state.body if isinstance(state.body, str) else json.dumps(state.body)
+            )
         if "prompt" in body and not state.takes_ids:
             return self._json(400, {"error": {"message": "prompt must be a string"}})
         if "response_format" in body and not state.structured:
@@ -172,6 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
         return None
 
     def _events(self, state: FaultyServer, body: dict[str, Any], fault: str) -> None:
+        if state.events is not None:
+            for event in state.events:
+                self._event(event if isinstance(event, str) else json.dumps(event, ensure_ascii=False))
+            return self._chunk(b"")
         pieces = [state.reply[place : place + 4] for place in range(0, len(state.reply), 4)]
         if fault in ("garbage", "array"):
             self._event("{this is no JSON" if fault == "garbage" else "[1, 2]")
@@ -198,7 +240,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self._chunk(b"")
 
     def _event(self, data: str) -> None:
-        self._chunk(f"data: {data}\n\n".encode())
+        line = data if data.startswith((":", "event:")) else f"data: {data}"
+        self._chunk(f"{line}{self.server.state.line_end * 2}".encode())
 
     def _chunk(self, data: bytes) -> None:
         self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
