@@ -277,6 +277,7 @@ class Session:
     ) -> Answer:
         """The second half of ``ask``. ``asked`` collects the passages that were given to the backend."""
         asked = [] if asked is None else asked
+        self.backend.max_seconds, self.backend.on_wait = policy.max_seconds, self._warn
         chosen, answer = self._first(prepared, policy, on_token, asked)
         if self._log is not None:
             event = self._log.add(

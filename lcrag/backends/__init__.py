@@ -35,6 +35,7 @@ def _open_server(settings: Settings, models: Models) -> OpenAIServer:
         sampling=Sampling(settings.temperature, settings.seed),
         log=log,
         send_key=settings.base_url is not None,
+        ca_file=settings.ca_file,
     )
 
 

@@ -35,6 +35,7 @@ from lcrag.backends.replies import (
 from lcrag.backends.served import cache_tokens, metric, served_model
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable
 from lcrag.text import prompts, tokens
+from lcrag.text.loops import loop_start
 from lcrag.types import Backend, BackendIdentity, CacheState, Completion, OnToken, Task, Usage
 
 DEFAULT_URL: Final = "http://127.0.0.1:8000"
@@ -49,6 +50,11 @@ CONCURRENCY: Final = 8
 
 _PROMPT_TYPE = re.compile(r"\bprompt\b.*\b(string|str|type|array|list)\b", re.IGNORECASE | re.DOTALL)
 """In the message of a server that takes prompts as text only; one about a prompt's length says none of these words."""
+
+LOOP_EVERY: Final = 256
+"""Characters after which a reply is looked through again for a loop, which then ends it."""
+THINKING_TOKENS: Final = 4096
+"""Room that a model gets in addition once a reply was cut while it was thinking; a quarter of the window at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,7 @@ class OpenAIServer(Backend):
         self._refused: set[str] = set()
         self._takes_ids = True
         self._thinks_first = THINKS_FIRST.search(self.model) is not None
+        self._thinking_tokens = 0
         self._ids = PromptIds()
         self._tokenizes = self._has_tokenize()
 
@@ -207,6 +214,7 @@ class OpenAIServer(Backend):
         self, connection: Connection, task: Task, max_tokens: int, speak: OnToken | None, begun: float
     ) -> Completion:
         messages = prompts.messages(task)
+        max_tokens += self._thinking_tokens
         ids = self._fitting_ids(connection, task, messages, max_tokens)
         speaker = Speaker(speak)
 
@@ -233,13 +241,16 @@ class OpenAIServer(Backend):
                 refusal=connection.mask(reply.refusal)[:300],
             )
         except BackendFailed as error:
+            if reply.finish == "length" and not self._thinking_tokens:
+                self._thinking_tokens = min(THINKING_TOKENS, self.window // 4)
+                return self._complete(connection, task, max_tokens, speak, begun)
             raise BackendFailed(f"the model {self.model} gave no answer: {error}", hint=error.hint) from error
         return Completion(
             text=text,
             usage=Usage(
-                input_tokens=_tokens(usage.get("prompt_tokens")),
+                input_tokens=_tokens(usage.get("prompt_tokens")) or len(ids or ()) or _estimate(messages),
                 cached_tokens=_tokens(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-                output_tokens=_tokens(usage.get("completion_tokens")),
+                output_tokens=_tokens(usage.get("completion_tokens")) or tokens.count(reply.text),
                 calls=1,
                 seconds=time.perf_counter() - begun,
             ),
@@ -268,7 +279,11 @@ class OpenAIServer(Backend):
                 if data == b"[DONE]":
                     reply.is_whole = True
                     continue
+                before = len(reply.text)
                 speaker.say(_read_event(data, reply, connection.mask))
+                if before // LOOP_EVERY < len(reply.text) // LOOP_EVERY and loop_start(reply.text) is not None:
+                    reply.finish = "stop"  # the rest would only be more of the same
+                    break
                 if len(reply.text) + reply.thought > max_tokens * TOKEN_BYTES + SLACK_BYTES:
                     raise Refused(0, f"the reply is longer than {max_tokens:,} tokens can be")
         except Refused as refused:
@@ -408,6 +423,11 @@ def _count(reply: Any, text: str) -> int:
     if count < 0 or (count == 0 and text.strip()):
         raise ValueError(f"{count} tokens")
     return count
+
+
+def _estimate(messages: Sequence[Mapping[str, str]]) -> int:
+    """Tokens of a prompt whose usage the server does not report, or not before its reply was cut."""
+    return sum(tokens.count_many([message["content"] for message in messages]))
 
 
 def _tokens(value: Any) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -16,6 +17,7 @@ from lcrag.cli.output import Form, Output
 from lcrag.types import Policy, PolicyOptions, Settings
 
 Options = TypeVar("Options", bound=Group)
+PASSWORD: Final = re.compile(r"//[^/@\s]*@")
 
 
 class Call:
@@ -56,7 +58,7 @@ def with_options(*groups: type[Group]) -> Callable[[Callable[..., int]], Callabl
             call.output.configure(form, verbose=common.verbose, quiet=common.quiet, no_color=common.no_color)
             if call.output.verbose:
                 for name, origin in origins(ctx).items():
-                    call.output.note(f"{name} = {ctx.params[name]}  ({origin})")
+                    call.output.note(f"{name} = {_mask(ctx.params[name])}  ({origin})")
             return function(call, **{parameter.name: values[parameter.name] for parameter in own})
 
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -117,4 +119,9 @@ def origins_of_all(ctx: typer.Context) -> list[tuple[str, object, str]]:
             values.append((name, os.environ[variable], variable))
         elif name in files:
             values.append((name, (ctx.default_map or {})[name], files[name]))
-    return [(name, str(value) if isinstance(value, Path) else value, origin) for name, value, origin in values]
+    return [(name, _mask(value), origin) for name, value, origin in values]
+
+
+def _mask(value: object) -> object:
+    """The value as it is shown: no password of an address."""
+    return PASSWORD.sub("//***@", str(value)) if isinstance(value, (str, Path)) else value

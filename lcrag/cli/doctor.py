@@ -21,7 +21,7 @@ def doctor(call: Call) -> int:
 
     from lcrag.serve.doctor import examine
 
-    findings = examine(call[opt.Server].base_url, call[opt.Index].index)
+    findings = examine(call[opt.Server].base_url, call[opt.Index].index, call[opt.Server].ca_file)
     values = origins_of_all(call.ctx)
     if call.output.form == "json":
         call.output.line(

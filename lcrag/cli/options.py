@@ -85,6 +85,9 @@ class Backend(Group):
 
 class Server(Group):
     base_url: Annotated[str | None, Option("Address of the server. Example: http://localhost:8000/v1")] = None
+    ca_file: Annotated[
+        Path | None, Option("Certificates to trust, as a PEM file; SSL_CERT_FILE does the same.", "FILE")
+    ] = None
 
 
 class Index(Group):

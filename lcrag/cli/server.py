@@ -64,5 +64,5 @@ def status(call: Call) -> int:
     """
     from lcrag.serve.look import look
 
-    call.output.write(server_report(look(call[opt.Server].base_url)))
+    call.output.write(server_report(look(call[opt.Server].base_url, call[opt.Server].ca_file)))
     return 0

@@ -19,13 +19,13 @@ from lcrag.types import Finding
 GPU_TIMEOUT: Final = 10.0
 
 
-def examine(base_url: str | None = None, index: Path | None = None) -> list[Finding]:
+def examine(base_url: str | None = None, index: Path | None = None, ca_file: Path | None = None) -> list[Finding]:
     """Every part in turn; a part that cannot be looked at is a finding, never an exception."""
     parts: dict[str, Callable[[str], Finding]] = {
         "lcrag": _lcrag,
         "GPU": _gpu,
         "vLLM": _vllm,
-        "server": lambda name: _server(name, base_url),
+        "server": lambda name: _server(name, base_url, ca_file),
         "embedding model": _embedding_model,
         "token counts": _token_counts,
         "index": lambda name: _index(name, index or cache_folder() / "index"),
@@ -68,10 +68,10 @@ def _vllm(name: str) -> Finding:
     return Finding(name, True, build) if build else Finding(name, False, "not installed in this Python", INSTALL)
 
 
-def _server(name: str, base_url: str | None) -> Finding:
+def _server(name: str, base_url: str | None, ca_file: Path | None) -> Finding:
     from lcrag.serve.look import look
 
-    server = look(base_url)
+    server = look(base_url, ca_file)
     return Finding(name, True, f"{server.model} at {server.url}, window {server.window:,} tokens")
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lcrag.backends.local_server import remembered
 from lcrag.types import Look
 
 
-def look(url: str | None = None) -> Look:
+def look(url: str | None = None, ca_file: Path | None = None) -> Look:
     """The server at ``url``, or else the one that ``up`` started, or else one on vLLM's usual port.
 
     Raises NotRunning when it does not answer, NotAvailable when what answers serves no model, InputError for an address
@@ -19,7 +21,7 @@ def look(url: str | None = None) -> Look:
     from lcrag.errors import NotAvailable
 
     ours = remembered()
-    http = HttpClient(url or (ours.url if ours else DEFAULT_URL), send_key=url is not None)
+    http = HttpClient(url or (ours.url if ours else DEFAULT_URL), send_key=url is not None, ca_file=ca_file)
     served = served_model(http)
     try:
         page = http.ask("GET", "/metrics")

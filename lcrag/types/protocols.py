@@ -32,6 +32,7 @@ def ignore(event: Event) -> None:
 
 
 OnToken = Callable[[str], None]
+OnWait = Callable[[str], None]
 
 
 class Embedder(Protocol):
@@ -94,11 +95,14 @@ class Backend(Protocol):
     ``tokenizer`` names what ``count_many`` counts with; an estimate's name starts with "estimate". ``concurrency``:
     how many tasks are worth sending at once; 1 for a backend that computes in this process. ``template_tokens``: tokens
     that a chat template puts around a prompt, None for a backend that reads passages as they are, without a prompt.
+    ``max_seconds`` (what a call may take) and ``on_wait`` (gets a line for each wait) are set before a route runs.
     """
 
     name: str
     model: str
     window: int
+    max_seconds: float | None = None
+    on_wait: OnWait | None = None
 
     @property
     def tokenizer(self) -> str: ...

@@ -135,7 +135,7 @@ def test_index_status_changes_nothing(lcrag: Lcrag) -> None:
     result = lcrag("index", "docs", "--index", "here", "--status")
     assert result.out.startswith("documents: 6\nchunks: ")
     assert "\ncopies: 0\n" in result.out
-    assert "not read: docs/broken[1m.pdf: not a readable pdf file" in result.out
+    assert "not read: docs/broken\\x1b[1m.pdf: not a readable pdf file" in result.out
     assert lcrag("index", "--status", "--index", "here").out == result.out
 
 
