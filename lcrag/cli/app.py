@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,9 +13,11 @@ import typer
 import lcrag
 from lcrag.cli.commands import SETTINGS, Commands
 from lcrag.cli.output import Form, Output, OutputClosed
-from lcrag.errors import BackendFailed, InputError, LcragError
+from lcrag.errors import InputError, LcragError
 
 INTERRUPTED = 130
+FAULT = 70
+"""The exit code of a fault in lcrag itself (``EX_SOFTWARE`` of sysexits.h)."""
 
 # Plain help: rich would take longer to load than everything else that help needs.
 app = typer.Typer(cls=Commands, rich_markup_mode=None, pretty_exceptions_enable=False, context_settings=SETTINGS)
@@ -51,6 +54,9 @@ def root(
 
 def main() -> None:
     """The console script."""
+    for name in ("stdout", "stderr"):  # None where the caller has closed it
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  until the process ends
     code = run(sys.argv[1:])
     gc.freeze()  # saves the collections of cycles before the process ends: 0.06 s
     sys.exit(code)
@@ -78,8 +84,8 @@ def run(args: Sequence[str]) -> int:
         import traceback
 
         traceback.print_exc()
-        output.failure(BackendFailed.exit_code, type(error).__name__, str(error), "this is a fault in lcrag")
-        return BackendFailed.exit_code
+        output.failure(FAULT, type(error).__name__, str(error), "this is a fault in lcrag")
+        return FAULT
     if code == INTERRUPTED:
         output.note("interrupted")
     return code

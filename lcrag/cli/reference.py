@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from lcrag import errors
-from lcrag.cli.app import INTERRUPTED, app
+from lcrag.cli.app import FAULT, INTERRUPTED, app
 from lcrag.cli.commands import COMMANDS, load
 from lcrag.cli.config import FILE
 from lcrag.cli.options import CONFIGURABLE
@@ -51,6 +51,7 @@ def _exit_codes() -> str:
         "- 0: answered, or done",
         "- 1: not in the documents",
         *(_exit_code(kind) for kind in kinds),
+        f"- {FAULT}: a fault in lcrag itself",
         f"- {INTERRUPTED}: interrupted by Ctrl-C",
     ]
     return "\n".join(lines) + "\n\nWith many questions, `ask` exits with the highest code of any of them."

@@ -45,7 +45,7 @@ def test_ask_without_sources_prints_the_answer_alone(lcrag: Lcrag) -> None:
         ("server", 3),
         ("budget", 4),
         ("backend", 5),
-        ("bug", 5),
+        ("bug", 70),
     ],
 )
 @pytest.mark.parametrize("form", [[], ["--json"], ["--ndjson"]])
@@ -123,7 +123,7 @@ def test_ask_error_is_phrased_and_with_json_is_one_object(
 
 def test_ask_unforeseen_fault_shows_its_traceback_and_exits_with_5(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "bug", "--json")
-    assert (result.code, result.json["code"], result.json["kind"]) == (5, 5, "ZeroDivisionError")
+    assert (result.code, result.json["code"], result.json["kind"]) == (70, 70, "ZeroDivisionError")
     assert "Traceback" in result.err
 
 

@@ -172,3 +172,13 @@ def test_module_is_the_command(environment: dict[str, str], tmp_path: Path) -> N
     done = shell(f"{sys.executable} -m lcrag --version", environment, tmp_path)
     assert done.stdout.startswith("lcrag 0.")
     assert shell(f"{sys.executable} -m lcrag such", environment, tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-"])
+def test_process_works_with_a_closed_stream(environment: dict[str, str], tmp_path: Path, closed: str) -> None:
+    command = f"{sys.executable} -W error -m lcrag --version {closed}"
+    done = subprocess.run(
+        command, shell=True, env=environment, check=False, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert run.returncode == 0
+    assert run.stdout.startswith("lcrag") == (closed == "2>&-")
