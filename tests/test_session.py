@@ -38,6 +38,7 @@ def questions() -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("pipeline", ["chunk_rag", "full_context", "chain_of_agents", "compression", "escalate"])
+@pytest.mark.slow
 def test_session_quotes_of_every_format_are_in_place(pipeline: str) -> None:
     formats = set()
     with Session.open(settings(CORPUS), ignore) as session:

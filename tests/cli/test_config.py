@@ -82,7 +82,7 @@ def test_config_of_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest
     assert lcrag.asked[-1][2] is False
     assert (lcrag.settings[-1].index, lcrag.settings[-1].dense) == (tmp_path / "index", "off")
     assert "[1] docs/a.md" in lcrag("ask", "docs", "who?", "--sources").out
-    Path("lcrag.toml").write_text("json = true\n")
+    Path("lcrag.toml").write_text('json = true\ndense = "off"\n')
     assert lcrag("ask", "docs", "backend").json["code"] == 5
     monkeypatch.setenv("LCRAG_JSON", "no")
     assert lcrag("ask", "docs", "who?").out.startswith(KEEPER)

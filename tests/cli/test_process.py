@@ -177,7 +177,7 @@ def test_module_is_the_command(environment: dict[str, str], tmp_path: Path) -> N
 @pytest.mark.parametrize("closed", ["2>&-", ">&-"])
 def test_process_works_with_a_closed_stream(environment: dict[str, str], tmp_path: Path, closed: str) -> None:
     command = f"{sys.executable} -W error -m lcrag --version {closed}"
-    done = subprocess.run(
+    run = subprocess.run(
         command, shell=True, env=environment, check=False, capture_output=True, text=True, cwd=tmp_path
     )
     assert run.returncode == 0

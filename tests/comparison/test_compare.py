@@ -237,6 +237,7 @@ def test_without_gold_the_backend_judges_what_was_cited(tmp_path: Path, monkeypa
     assert sum(task.role == "judge" for task in backend.tasks) == 2
 
 
+@pytest.mark.slow
 def test_answers_with_and_without_the_reader_are_not_mixed(tmp_path: Path) -> None:
     questions = load(dataset(tmp_path / "set", 1))
     run(questions, tmp_path / "r.ndjson", dense="on")

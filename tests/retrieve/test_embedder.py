@@ -158,6 +158,7 @@ def test_fingerprint_changes_with_the_weights(tmp_path: Path, monkeypatch: pytes
     assert len(names) == 6
 
 
+@pytest.mark.slow
 def test_load_embedder_writes_nothing_to_the_home_folder(cache: Path, tmp_path: Path) -> None:
     """Its telemetry begins with a file; without that file nothing is sent."""
     environment = {"LCRAG_CACHE_DIR": str(cache), "HOME": str(tmp_path), "PATH": "", "HF_HUB_OFFLINE": "1"}

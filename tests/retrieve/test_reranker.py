@@ -104,6 +104,7 @@ def test_read_remembers_the_last_question(reader: MiniLMReranker, monkeypatch: p
     assert reader.read("Who baked bread?", [OTHER])[0] is not first[1]
 
 
+@pytest.mark.slow
 def test_evaluate_script_prints_each_figure_with_its_count(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     filler = [f"In {1800 + number} boat {number} brought {number * 3} crates of tea." for number in range(300)]
