@@ -222,7 +222,9 @@ def calibrate(
     kv_tokens: int | None = None,
 ) -> Profile:
     """The backend's Profile, measured. Raises what the backend raises; the outcomes until then are in ``outcomes``."""
-    at = lengths(min(backend.window, LONGEST_EMBEDDED) if backend.name == "embedded" else backend.window, quick=quick)
+    at = lengths(
+        min(backend.window, LONGEST_EMBEDDED) if backend.template_tokens is None else backend.window, quick=quick
+    )
     measurements = measure_cost(backend, source, emit, longest=at[-1], quick=quick, seed=seed)
     most = MOST_QUICK if quick else MOST
     measure_use(backend, source, outcomes, emit, at=at, most=most, seed=seed)

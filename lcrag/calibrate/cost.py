@@ -34,7 +34,7 @@ WARM_UP: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A batch: its calls; tokens read anew, cached and written (the mean over its calls); and its seconds."""
+    """A batch: its calls; new tokens read, cached and written (the mean over its calls); and its seconds."""
 
     calls: int
     new: float

@@ -94,7 +94,7 @@ class Job:
 
 
 class ComparisonRun:
-    """A run over ``questions`` that goes on where ``results`` end. A context manager.
+    """A run over ``questions`` that resumes where ``results`` end. A context manager.
 
     ``judges``: whether the backend judges its own answers, which it does where no question has a gold answer.
 
@@ -147,8 +147,8 @@ class ComparisonRun:
     def run(self, results: Results, progress: Callable[[int, int], None]) -> None:
         """Ask what is not in ``results`` yet. ``progress`` gets the number of answers there are, and of all.
 
-        A question that fails for the backend's sake is kept as an error and the run goes on; after MOST_FAILURES in a
-        row, and when something is not there at all, the error is raised. Ctrl-C and errors leave ``results`` whole.
+        A question that fails for the backend's sake is stored as an error and the run continues; after MOST_FAILURES in
+        a row, and when something is not there at all, the error is raised. Ctrl-C and errors leave ``results`` whole.
         """
         for question in self.questions:
             for route in (*self.routes, ROUTER):

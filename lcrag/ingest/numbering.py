@@ -31,7 +31,7 @@ class Numbering:
             levels = {_level(level): level for level in children(kind, "lvl")}
             key = attribute(kind, "abstractNumId") or ""
             for override in children(number, "lvlOverride"):
-                key = f"{key} {attribute(number, 'numId')}"  # it counts anew
+                key = f"{key} {attribute(number, 'numId')}"  # it counts from the start
                 if (changed := child(override, "lvl")) is not None:
                     levels[_level(override)] = changed
             starts = {

@@ -24,7 +24,7 @@ from lcrag.planning.use import at, retained, shifted, used
 from lcrag.types import CorpusSize, Estimate, Forecast, Kind, Option, Profile, Route, Surroundings, Workload
 
 PARTS: Final[Mapping[Kind, int]] = {"fact": 1, "paraphrase": 1, "hops": 2, "list": 3, "count": 3}
-"""Pieces of a long text over which the evidence of such a question lies, most likely."""
+"""Assumed number of places that the evidence is spread over, by kind of question. Not measured."""
 
 
 def forecast(

@@ -76,19 +76,11 @@ def prefix(passages: Sequence[Passage]) -> str:
     """The part of the user message that depends on the passages alone; "" without passages."""
     if not passages:
         return ""
-    return "<documents>\n" + "".join(_passage(passage) for passage in passages) + "</documents>\n\n"
+    return "<documents>\n" + "".join(fence(passage, defused(passage.text)) for passage in passages) + "</documents>\n\n"
 
 
-def fence(passage: Passage) -> str:
-    """What surrounds a passage's text in a prompt."""
-    return _fenced(passage, "")
-
-
-def _passage(passage: Passage) -> str:
-    return _fenced(passage, defused(passage.text))
-
-
-def _fenced(passage: Passage, text: str) -> str:
+def fence(passage: Passage, text: str = "") -> str:
+    """What surrounds a passage's text in a prompt, and the text in it."""
     source = passage.source.replace('"', "'").replace("\n", " ")
     return f'<passage marker="[{passage.marker}]" source="{defused(source)}">\n{text}\n</passage>\n'
 

@@ -92,7 +92,7 @@ class Profile:
     ``retention[role]``: P(the evidence is in a worker's note or summary of this many tokens; in the answer from notes).
     ``shift[surroundings]``: what is added to P(correct) for each feature of an estimate, learned from outcomes.
     ``false_found``: P(an answer is made up | nothing is there); ``false_refused``: P("not found" | the evidence was
-    read). ``output_ratio``: tokens it writes for one that workloads reckon with. ``kv_tokens``: what the KV cache
+    read). ``output_ratio``: tokens that it writes for one that workloads forecast. ``kv_tokens``: what the KV cache
     holds. ``measured`` is False for the cautious built-in ones.
     """
 
@@ -117,7 +117,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What a pipeline with its options will ask of a backend, told before it asks.
+    """The predicted cost of running a pipeline with its options.
 
     ``rounds``: batches that wait for each other (calls in a round run together). ``longest_prompt``: tokens of the
     longest single prompt, which must fit the window. ``evidence``: P(all the evidence is in what is read first).

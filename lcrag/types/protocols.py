@@ -69,7 +69,7 @@ class Relevance:
 
 
 class Reranker(Protocol):
-    """Reads a question beside each of some texts: one Relevance a text, in their order. ``name`` tells the weights."""
+    """Reads a question together with each text: one Relevance a text, in order. ``name`` names the weights."""
 
     @property
     def name(self) -> str: ...
