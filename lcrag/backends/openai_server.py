@@ -7,12 +7,11 @@ the server's work.
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +32,7 @@ from lcrag.backends.replies import (
     reply_text,
 )
 from lcrag.backends.served import cache_tokens, metric, served_model
+from lcrag.backends.stream import Reply, read_event, usage_tokens
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable
 from lcrag.text import prompts, tokens
 from lcrag.text.loops import loop_start
@@ -70,20 +70,6 @@ TOKEN_BYTES: Final = 64
 EVENT_BYTES: Final = 4096
 """Likewise of the event that brings a token."""
 SLACK_BYTES: Final = 1_000_000
-MAX_TOKENS_SAID: Final = 10**12
-
-
-@dataclass(slots=True)
-class _Reply:
-    """What has come of one streamed reply so far. ``half``: the first half of a character, whose second comes next."""
-
-    text: str = ""
-    thought: int = 0
-    refusal: str = ""
-    half: str = ""
-    finish: str | None = None
-    is_whole: bool = False
-    usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 class OpenAIServer(Backend):
@@ -218,7 +204,7 @@ class OpenAIServer(Backend):
         ids = self._fitting_ids(connection, task, messages, max_tokens)
         speaker = Speaker(speak)
 
-        def call() -> _Reply:
+        def call() -> Reply:
             nonlocal speaker
             # what a failed try held back is not part of this one
             speaker = Speaker(speak, thinks_first=self._thinks_first)
@@ -248,9 +234,9 @@ class OpenAIServer(Backend):
         return Completion(
             text=text,
             usage=Usage(
-                input_tokens=_tokens(usage.get("prompt_tokens")) or len(ids or ()) or _estimate(messages),
-                cached_tokens=_tokens(details.get("cached_tokens")) if isinstance(details, dict) else 0,
-                output_tokens=_tokens(usage.get("completion_tokens")) or tokens.count(reply.text),
+                input_tokens=usage_tokens(usage.get("prompt_tokens")) or len(ids or ()) or _estimate(messages),
+                cached_tokens=usage_tokens(details.get("cached_tokens")) if isinstance(details, dict) else 0,
+                output_tokens=usage_tokens(usage.get("completion_tokens")) or tokens.count(reply.text),
                 calls=1,
                 seconds=time.perf_counter() - begun,
             ),
@@ -265,7 +251,7 @@ class OpenAIServer(Backend):
         ids: list[int] | None,
         max_tokens: int,
         speaker: Speaker,
-    ) -> _Reply:
+    ) -> Reply:
         """One try. What the server turns out not to take is left out at once and from then on: token ids, the schema
         of a judge, the seed and other fields, the system message.
         """
@@ -273,14 +259,14 @@ class OpenAIServer(Backend):
         body = self._body(task, {"prompt": ids} if by_ids else {"messages": messages}, max_tokens)
         api = self._http.apis[0]
         url = f"{api}/completions" if by_ids else f"{api}/chat/completions"
-        reply = _Reply()
+        reply = Reply()
         try:
             for data in connection.events(url, body, max_tokens * EVENT_BYTES + SLACK_BYTES):
                 if data == b"[DONE]":
                     reply.is_whole = True
                     continue
                 before = len(reply.text)
-                speaker.say(_read_event(data, reply, connection.mask))
+                speaker.say(read_event(data, reply, connection.mask))
                 if before // LOOP_EVERY < len(reply.text) // LOOP_EVERY and loop_start(reply.text) is not None:
                     reply.finish = "stop"  # the rest would only be more of the same
                     break
@@ -428,64 +414,3 @@ def _count(reply: Any, text: str) -> int:
 def _estimate(messages: Sequence[Mapping[str, str]]) -> int:
     """Tokens of a prompt whose usage the server does not report, or not before its reply was cut."""
     return sum(tokens.count_many([message["content"] for message in messages]))
-
-
-def _tokens(value: Any) -> int:
-    """A number of tokens in an account of usage; 0 for what is none."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        return 0
-    return int(value) if 0 <= value <= MAX_TOKENS_SAID else 0
-
-
-def _read_event(data: bytes, reply: _Reply, mask: Callable[[str], str]) -> str:
-    """Add an event to the reply; the text that it brings. The reply of a server that does not stream is one event."""
-    try:
-        event = parse_json(data)
-        if event.get("error"):
-            error = event["error"]
-            message = str(error.get("message", error) if isinstance(error, dict) else error)
-            numbers = "".join(f" ({name}: {error[name]})" for name in ("n_prompt_tokens", "n_ctx") if name in error)
-            if is_too_long(message):
-                raise Refused(0, mask(message + numbers))
-            raise TransientError(f"the server says: {mask(message)[:300]}")
-        usage = event.get("usage")
-        reply.usage = usage if isinstance(usage, dict) else reply.usage
-        choices = event.get("choices") or []
-        piece = "".join(_read_choice(choice, reply) for choice in choices[:1])
-    except (ValueError, AttributeError, TypeError, KeyError) as error:
-        shown = mask(data.decode("utf-8", "replace"))[:80]
-        raise TransientError(f"a reply that is not the JSON expected: {shown!r}") from error
-    piece, reply.half = _whole_characters(reply.half + piece)
-    reply.text += piece
-    return piece
-
-
-def _read_choice(choice: dict[str, Any], reply: _Reply) -> str:
-    """The text that a choice brings; its thinking is only counted."""
-    message = choice.get("delta") or choice.get("message") or {}
-    reply.is_whole = reply.is_whole or "message" in choice
-    finish = choice.get("finish_reason")
-    reply.finish = finish if isinstance(finish, str) else reply.finish
-    if reply.finish is None and (message.get("tool_calls") or message.get("function_call")):
-        reply.finish = "tool_calls"
-    for name in ("reasoning", "reasoning_content", "thinking"):
-        if isinstance(message.get(name), str):
-            reply.thought += len(message[name])
-            break
-    if isinstance(message.get("refusal"), str):
-        reply.refusal += message["refusal"]
-    content = choice.get("text") or message.get("content") or ""
-    if isinstance(content, str):
-        return content
-    texts = [part for part in content if isinstance(part, str) or part.get("type") in ("text", "output_text")]
-    reply.thought += len(content) - len(texts)
-    return "".join(part if isinstance(part, str) else part["text"] for part in texts)
-
-
-def _whole_characters(text: str) -> tuple[str, str]:
-    """``text`` with the halves of characters joined, and a half at its end that waits for the other one."""
-    half = text[-1:] if "\ud800" <= text[-1:] <= "\udbff" else ""
-    whole = text[: len(text) - len(half)]
-    if whole.isascii():
-        return whole, half
-    return whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), half

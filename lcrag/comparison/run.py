@@ -11,15 +11,12 @@ paid already, and its seconds are those measured for that route.
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
-from lcrag import batch, ingest
+from lcrag import batch
 from lcrag.comparison.dataset import Question
 from lcrag.comparison.results import Results
 from lcrag.comparison.rows import (
@@ -34,7 +31,8 @@ from lcrag.comparison.rows import (
 )
 from lcrag.comparison.scoring import asked as question_text
 from lcrag.comparison.scoring import evidence_score, metric_of
-from lcrag.errors import BackendFailed, InputError, NoRoute, UnreadableFile
+from lcrag.comparison.shared import DocumentIds, Rankings
+from lcrag.errors import BackendFailed, InputError, NoRoute
 from lcrag.paths import key_of
 from lcrag.session import Prepared, Session
 from lcrag.types import (
@@ -43,7 +41,6 @@ from lcrag.types import (
     Emit,
     Passage,
     Policy,
-    Ranking,
     Settings,
     Task,
 )
@@ -118,8 +115,8 @@ class ComparisonRun:
             Session.open(_settings(setup.settings, self.paths[0]), emit, backend=backend)
         )
         self.workers = batch.workers_for(self.first.backend, setup.workers)
-        self._rankings = _Rankings()
-        self._places = _Places()
+        self._rankings = Rankings()
+        self._places = DocumentIds()
 
     def __enter__(self) -> ComparisonRun:
         return self
@@ -293,39 +290,3 @@ def _settings(settings: Settings, paths: tuple[str, ...]) -> Settings:
     if settings.index is None or settings.paths:
         return replace(settings, paths=paths)
     return replace(settings, paths=paths, index=settings.index / key_of(paths))
-
-
-class _Rankings:
-    """The rankings of the last questions, so that a question's routes rank it once. For several threads."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[tuple[str, ...], int], Ranking] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, paths: tuple[str, ...], place: int, rank: Callable[[], Ranking]) -> Ranking:
-        with self._lock:
-            found = self._kept.get((paths, place))
-        if found is None:
-            found = rank()
-            with self._lock:
-                self._kept[paths, place] = found
-                if len(self._kept) > 2 * batch.BLOCK:
-                    self._kept.popitem(last=False)
-        return found
-
-
-class _Places:
-    """Documents' ids by their files, each file read once. For several threads."""
-
-    def __init__(self) -> None:
-        self._ids: dict[Path, str] = {}
-
-    def of(self, path: Path) -> str:
-        """Raises InputError for a file that cannot be read as a document."""
-        if path not in self._ids:
-            [file] = ingest.discover([path]).files
-            try:
-                self._ids[path] = ingest.read(file).id
-            except UnreadableFile as error:
-                raise InputError(f"{path} cannot be read as a document: {error}") from error
-        return self._ids[path]
