@@ -9,6 +9,7 @@ in public reports; in English, German, French, Spanish, Italian, Portuguese and 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from lcrag.text.sentences import sentences
@@ -71,14 +72,13 @@ FORMS: Final = (
 _POLITE: Final = r"(?:(?:i.?m sorry|i am sorry|sorry|unfortunately|however|leider|désolé|lo siento),? (?:but )?)?"
 
 
+@cache
 def _pattern() -> re.Pattern[str]:
+    """Compiled at the first reply: it takes 6 ms, which every command would pay at import."""
     forms = "|".join(f"(?:{form})" for form in FORMS).replace(" .*", r"\b.*")
     for name, words in WORDS.items():
         forms = re.sub(rf"\b{name}", f"(?:{'|'.join(words.split())})", forms)
     return re.compile(f"{_POLITE}(?:{forms})", re.IGNORECASE)
-
-
-_REFUSAL: Final = _pattern()
 
 
 def refuses(text: str) -> bool:
@@ -94,4 +94,4 @@ def refuses(text: str) -> bool:
 def is_refusal(sentence: str) -> bool:
     """Whether one sentence says that the answer is not there."""
     words = " ".join(sentence.split()).strip(" .!*_\"'“”")
-    return len(words.split()) <= LONGEST and _REFUSAL.fullmatch(words) is not None
+    return len(words.split()) <= LONGEST and _pattern().fullmatch(words) is not None
