@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lcrag.comparison.questions import json_objects
 from lcrag.errors import BadQuestions, NoSuchPath
 
 
@@ -81,21 +82,12 @@ def checked(questions: list[Question], path: Path) -> list[Question]:
 def records(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each line's position (for messages) and object. Raises NoSuchPath and BadQuestions."""
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise NoSuchPath(f"no {path}", hint="a dataset is a folder with questions.jsonl and documents") from error
     except (OSError, UnicodeDecodeError) as error:
         raise BadQuestions(f"{path} cannot be read: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{path}, line {number}"
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise BadQuestions(f"{where} is not JSON: {error}") from error
-        if not isinstance(record, dict):
-            raise BadQuestions(f"{where} is not an object")
+    for _, where, record in json_objects(text, path):
         yield where, record
 
 

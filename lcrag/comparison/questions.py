@@ -92,7 +92,13 @@ def _csv(text: str, path: Path) -> Iterator[Entry]:
         yield Entry(cells.get("id") or str(number), cells["question"], where, record)
 
 
-def _jsonl(text: str, path: Path) -> Iterator[Entry]:
+def json_objects(
+    text: str, path: Path, *, what: str = "an object", hint: str = ""
+) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """The number, the place (for messages) and the object of each line that is not blank.
+
+    Raises BadQuestions, with ``hint``, for a line that is not ``what``.
+    """
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -100,9 +106,14 @@ def _jsonl(text: str, path: Path) -> Iterator[Entry]:
         try:
             record = json.loads(line)
         except ValueError as error:
-            raise BadQuestions(f"{where} is not JSON: {error}", hint=RECORD) from error
+            raise BadQuestions(f"{where} is not JSON: {error}", hint=hint) from error
         if not isinstance(record, dict):
-            raise BadQuestions(f"{where} is not an object with a question", hint=RECORD)
+            raise BadQuestions(f"{where} is not {what}", hint=hint)
+        yield number, where, record
+
+
+def _jsonl(text: str, path: Path) -> Iterator[Entry]:
+    for number, where, record in json_objects(text, path, what="an object with a question", hint=RECORD):
         longbench = isinstance(record.get("context"), str)
         question = (record.get("input") if longbench else None) or record.get("question")
         if not isinstance(question, str) or not question.strip():
