@@ -2,7 +2,7 @@
 
 Jobs come in groups that begin with the same text (same documents, same route). The first of a group goes alone; the
 others follow when it is done and find its prefix read, instead of all reading it at once. Meanwhile other groups' first
-jobs run, so that nobody waits for want of work. One worker needs no thread: jobs then run where they are asked for.
+jobs run, so that nobody waits without work. One worker needs no thread: jobs then run where they are asked for.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 from lcrag.backends.address import parse_address, tls
 from lcrag.backends.connection import Connection, Refused, TransientError
@@ -38,6 +38,17 @@ MAX_WAIT: Final = 60.0
 """Seconds that a call waits in all because the server asks it to."""
 ANNOUNCED: Final = 1.0
 """Seconds from which on a wait is announced."""
+
+
+class HttpOptions(TypedDict, total=False):
+    """The options of an ``HttpClient``, for those that make one."""
+
+    log: str | None
+    deadline: float
+    silence: float
+    backoff: float
+    send_key: bool
+    ca_file: Path | None
 
 
 class HttpClient:

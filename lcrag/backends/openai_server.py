@@ -13,12 +13,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from lcrag.backends import local_server, machine
 from lcrag.backends.connection import Connection, Refused, TransientError, parse_json
-from lcrag.backends.http import SILENT_SECONDS, HttpClient
+from lcrag.backends.http import HttpClient, HttpOptions
 from lcrag.backends.local_tokenizer import COMPARED, MIN_TEXTS, Count, local_counter
 from lcrag.backends.prompt_ids import PromptIds
 from lcrag.backends.refusals import SYSTEM, fold_system, is_too_long, refused_field, window_and_tokens
@@ -75,10 +74,8 @@ SLACK_BYTES: Final = 1_000_000
 class OpenAIServer(Backend):
     """A backend over HTTP, for any number of threads.
 
-    ``deadline``: seconds that one request may take in all, its tries included; ``silence``: seconds without a byte; a
-    server that has stalled holds a question no longer. ``send_key``: whether the user named this address, so that
-    LCRAG_API_KEY is for it. ``ca_file``: the certificates to trust. ``log``: the server's log file, for the hints of
-    errors. ``max_seconds`` and ``on_wait`` may be set between calls: see ``HttpClient``.
+    ``http``: the options of its ``HttpClient``, which says what they mean, and what ``max_seconds`` and ``on_wait``,
+    which may be set between calls.
     Raises NotRunning when nothing answers at ``url``, NotAvailable when it does not serve ``model``, InputError for an
     address or a key that makes no sense.
     """
@@ -91,16 +88,9 @@ class OpenAIServer(Backend):
         model: str | None = None,
         *,
         sampling: Sampling | None = None,
-        log: str | None = None,
-        deadline: float = 600.0,
-        silence: float = SILENT_SECONDS,
-        backoff: float = 0.5,
-        send_key: bool = True,
-        ca_file: Path | None = None,
+        **http: Unpack[HttpOptions],
     ) -> None:
-        self._http = HttpClient(
-            url, log=log, deadline=deadline, silence=silence, backoff=backoff, send_key=send_key, ca_file=ca_file
-        )
+        self._http = HttpClient(url, **http)
         self.root = self._http.root
         self.sampling = sampling or Sampling()
         self._served = served_model(self._http, model)

@@ -84,7 +84,7 @@ class _Search:
         order = sorted(minimal)
         same = self.give_same([self._all - {place} for place in order])
         alone = frozenset(place for place, unchanged in zip(order, same, strict=True) if not unchanged)
-        for place in minimal - alone:  # with it gone, what stands in for it is missed
+        for place in minimal - alone:  # with it gone, the passages that replace it are missed
             needed |= {place} | self._find_missed(self._all - alone - {place}, frozenset({place}), cited)
         return needed, minimal
 

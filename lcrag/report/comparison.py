@@ -45,7 +45,7 @@ def headline(value: Value) -> str:
 def scored_by(value: Value) -> str:
     """Which metrics were used, and on how many questions."""
     if value["scoring"]["judged"]:
-        return "judged by the backend itself, for want of gold answers"
+        return "judged by the backend itself, as there are no gold answers"
     return "scored by " + ", ".join(f"{metric['metric']} {metric['n']:,}" for metric in value["scoring"]["metrics"])
 
 
