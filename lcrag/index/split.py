@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePath
 
-from lcrag.text.places import is_spreadsheet
+from lcrag.text.places import TABLES, is_spreadsheet
 from lcrag.text.sentences import last_start
 from lcrag.text.tokens import count
 from lcrag.types import Document
@@ -30,7 +30,6 @@ _SAMPLE = 1000  # characters, at each of three places, from which the characters
 _PROSE = re.compile(
     r"|\.(md|markdown|mdx|rst|adoc|org|tex|txt|text|x?html?|pdf|do[ct][xm]|o[dt][tp]|p[po][tst][xm]|epub|ipynb|eml|mbox|msg|rtf)"
 )
-_TABLES = frozenset((".csv", ".tsv"))
 
 UNDERLINES = "=-~*#^\"'`+.:_"
 
@@ -90,7 +89,7 @@ def contexts(document: Document, spans: list[tuple[int, int]], known: list[Headi
 
     Tables have their header line instead of headings, so that a row far down still names its columns.
     """
-    if _suffix(document) in _TABLES:
+    if _suffix(document) in TABLES:
         header = document.text.lstrip().split("\n", 1)[0].strip()[:500]
         return [_path([document.title, header if start else ""]) for start, _ in spans]
     known = headings(document) if known is None else known

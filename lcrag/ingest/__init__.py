@@ -12,7 +12,7 @@ from typing import Final
 
 from lcrag.errors import InputError, UnreadableFile
 from lcrag.ingest.discover import Scan, SourceFile, discover
-from lcrag.ingest.extracted import Extracted
+from lcrag.ingest.extracted import Extracted, squeeze
 from lcrag.ingest.text import decode, first_heading
 from lcrag.text.places import SHEETS
 from lcrag.types import Document
@@ -89,7 +89,8 @@ def nothing_readable(paths: Iterable[str], skipped: Mapping[str, int], failed: I
 
 
 def _document(source: str, extracted: Extracted) -> Document:
-    text = extracted.text.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate cannot be stored: "?"
+    encoded = extracted.text.encode("utf-8", "replace")  # a lone surrogate cannot be stored: "?"
+    text = encoded.decode("utf-8")
     if not text.strip():
         raise UnreadableFile(
             "there is no text in it"
@@ -99,6 +100,6 @@ def _document(source: str, extracted: Extracted) -> Document:
                 else ""
             )
         )
-    digest = hashlib.blake2b(text.encode("utf-8"), digest_size=16).hexdigest()
-    title = " ".join(extracted.title.split())[:200]
+    digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
+    title = squeeze(extracted.title)[:200]
     return Document(digest, source, text, extracted.pages, extracted.lines, title, extracted.cells)

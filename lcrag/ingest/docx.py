@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lcrag.errors import InputError
-from lcrag.ingest.extracted import Extracted, raised, squeeze
+from lcrag.ingest.extracted import Extracted, join_blocks, raised, squeeze
 from lcrag.ingest.numbering import Numbering
 from lcrag.ingest.ooxml import Package, chart_rows
 from lcrag.ingest.xml import attribute, child, children, local
@@ -31,8 +31,7 @@ def extract(data: bytes) -> Extracted:
     reader = _Reader(package, main[0])
     body = child(package.part(main[0]), "body")
     blocks = [*reader.parts("header"), *reader.blocks(body), *reader.other_comments(), *reader.parts("footer")]
-    heading = next((block.lstrip("# ") for block in blocks if block.startswith("#")), "")
-    return Extracted("\n\n".join(blocks) + "\n" if blocks else "", package.title() or heading)
+    return join_blocks(blocks, package.title())
 
 
 class _Reader:

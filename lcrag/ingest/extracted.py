@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,18 @@ def join_pages(pages: Iterable[str], title: str) -> Extracted:
         starts.append(len(text))
         text += page.strip() + "\n\n"
     return Extracted(text, title, tuple(starts))
+
+
+def join_slides(slides: Sequence[Sequence[str]], title: str) -> Extracted:
+    """The blocks of slides, each slide a page. Its first heading is the title if there is no other."""
+    heading = next((block[2:] for slide in slides for block in slide if block.startswith("# ")), "")
+    return join_pages(["\n\n".join(slide) for slide in slides], title or heading)
+
+
+def join_blocks(blocks: Sequence[str], title: str) -> Extracted:
+    """Blocks with a blank line between them. The first heading is the title if there is no other."""
+    heading = next((block.lstrip("# ") for block in blocks if block.startswith("#")), "")
+    return Extracted("\n\n".join(blocks) + "\n" if blocks else "", title or heading)
 
 
 def locate_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from lcrag.errors import InputError
 from lcrag.ingest.archive import open_archive
-from lcrag.ingest.extracted import Extracted, join_pages, raised, squeeze
+from lcrag.ingest.extracted import Extracted, join_blocks, join_slides, raised, squeeze
 from lcrag.ingest.xml import attribute, child, children, local, parse
 
 NOT_READ: Final = frozenset(
@@ -36,12 +36,9 @@ def extract(data: bytes) -> Extracted:
     body = child(parts["content.xml"], "body")
     show = child(body, "presentation", "drawing")
     if show is not None:
-        slides = [[*reader.blocks(page)] for page in children(show, "page")]
-        first = next((block[2:] for slide in slides for block in slide if block.startswith("# ")), "")
-        return join_pages(["\n\n".join(slide) for slide in slides], title or first)
+        return join_slides([[*reader.blocks(page)] for page in children(show, "page")], title)
     blocks = [*reader.margins("header"), *reader.blocks(child(body, "text")), *reader.margins("footer")]
-    heading = next((block.lstrip("# ") for block in blocks if block.startswith("#")), "")
-    return Extracted("\n\n".join(blocks) + "\n" if blocks else "", title or heading)
+    return join_blocks(blocks, title)
 
 
 class _Reader:

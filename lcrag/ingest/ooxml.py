@@ -22,6 +22,7 @@ class Package:
     def __init__(self, data: bytes) -> None:
         self._archive = open_archive(data)
         self._names = set(self._archive.namelist())
+        self._read: dict[str, dict[str, tuple[str, str]]] = {}
 
     def part(self, name: str) -> Any:
         return parse(self._archive.read(name))
@@ -44,7 +45,12 @@ class Package:
         return "" if properties is None else squeeze(properties.findtext("{*}title") or "")
 
     def _relations(self, name: str) -> dict[str, tuple[str, str]]:
-        """Id → (part, type) of the relations to parts that exist."""
+        """Id → (part, type) of the relations to parts that exist. Read once: each slide and chart is looked up."""
+        if name not in self._read:
+            self._read[name] = self._read_relations(name)
+        return self._read[name]
+
+    def _read_relations(self, name: str) -> dict[str, tuple[str, str]]:
         folder, base = posixpath.split(name)
         relations = posixpath.join(folder, "_rels", f"{base}.rels")
         if relations not in self._names:

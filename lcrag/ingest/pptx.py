@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lcrag.errors import InputError
-from lcrag.ingest.extracted import Extracted, join_pages, raised, squeeze
+from lcrag.ingest.extracted import Extracted, join_slides, raised, squeeze
 from lcrag.ingest.ooxml import Package, chart_rows
 from lcrag.ingest.xml import attribute, child, children, local
 
@@ -29,8 +29,7 @@ def extract(data: bytes) -> Extracted:
         for slide in children(child(package.part(main[0]), "sldIdLst"), "sldId")
     ]
     slides = [[*_slide(package, name)] for name in names if name is not None]
-    title = next((block[2:] for slide in slides for block in slide if block.startswith("# ")), "")
-    return join_pages(["\n\n".join(slide) for slide in slides], package.title() or title)
+    return join_slides(slides, package.title())
 
 
 def _relation(element: Any) -> str:

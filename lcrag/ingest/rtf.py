@@ -88,7 +88,7 @@ class _Reader:
                 outer.append(group)
                 group = replace(group, name="", starred=False)
             elif brace == "}":
-                self._close(group, outer[-1] if outer else group, main)
+                self._close(group, outer[-1] if outer else group)
                 group = outer.pop() if outer else group
             elif text:
                 self._write(group, text)
@@ -161,7 +161,7 @@ class _Reader:
         elif word == "fcharset":
             self.charsets[self.font] = CHARSETS.get(int(number or 0), self.ansi)
 
-    def _close(self, group: _Group, outer: _Group, main: list[str]) -> None:
+    def _close(self, group: _Group, outer: _Group) -> None:
         if group.out is outer.out:
             return
         text = "".join(group.out).strip()

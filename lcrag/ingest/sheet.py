@@ -33,7 +33,7 @@ def extract(data: bytes) -> Extracted:
         grid = book.get_sheet_by_name(sheet.name)
         out = [f"# {squeeze(sheet.name)}\n"]
         at = len(text) + len(out[0])
-        rows = [(at, 1)]
+        rows: list[tuple[int, int]] = []
         for number, cells in enumerate(grid.to_python(), (grid.start or (0, 0))[0] + 1):
             row = " | ".join(map(_shown, cells))
             if row.strip(" |"):
@@ -42,7 +42,7 @@ def extract(data: bytes) -> Extracted:
                 at += len(out[-1])
         if len(out) > 1:
             sheets.append(len(text))
-            lines += [(len(text), 1), *rows[1:]]
+            lines += [(len(text), 1), *rows]
             text += "".join([*out, "\n"])
     return Extracted(text.rstrip("\n") + "\n" if text else "", "", (), tuple(lines), tuple(sheets))
 

@@ -13,6 +13,7 @@ HEADING: Final = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 SUBJECT: Final = re.compile(r"^Subject: (.+)$", re.MULTILINE | re.IGNORECASE)
 SHEETS: Final = (".xlsx", ".xlsm", ".xlsb", ".xls", ".xltx", ".ods", ".ots")
 """Suffixes of spreadsheets: their lines are rows, which count within a sheet."""
+TABLES: Final = (".csv", ".tsv")
 QUOTED: Final = re.compile(r'"[^"]*(?:"|$)')
 LONGEST_PART: Final = 80
 """Characters of a heading or a subject that are shown."""
@@ -51,7 +52,7 @@ def part_of(document: Document, offset: int) -> str | None:
     if document.cells:
         return f"cell {max(1, bisect_right(document.cells, offset))}"
     suffix = PurePath(document.source).suffix.lower()
-    if suffix in (".csv", ".tsv"):
+    if suffix in TABLES:
         return f"row {_count_rows(document.text[: offset + 1])}"
     if suffix == ".eml" and document.title:
         return _label("message", document.title)
