@@ -118,8 +118,8 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
         return Scored((), {})
     asked = list(dict.fromkeys(stems(task.question)))
     idf = _idf(asked, units)
-    own = [_share(asked, idf, unit.words) for unit in units]
-    around = [_share(asked, idf, _neighbourhood(units, place)) for place in range(len(units))]
+    own = [_share(idf, unit.words) for unit in units]
+    around = [_share(idf, _neighbourhood(units, place)) for place in range(len(units))]
     expected = expected_answer(task.question)
     fits = [1.0 if expected is None or expected.search(unit.text) else 0.0 for unit in units]
     rough = [
@@ -146,7 +146,7 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
         "around_top": around[top],
         "best_cosine": max(cosines.values()),
         "top_cosine": cosines[top],
-        "missing": 1 - _share(asked, idf, everything),
+        "missing": 1 - _share(idf, everything),
         "names_missing": _missing(names, everything),
         "names_missing_near": _missing(names, _neighbourhood(units, top)),
         "another_speaks": float(another_speaks(task.question, texts, owners, top)),
@@ -234,9 +234,9 @@ def _idf(asked: Sequence[str], units: Sequence[Unit]) -> dict[str, float]:
     return {word: math.log(1 + len(units) / (1 + sum(word in unit.words for unit in units))) for word in asked}
 
 
-def _share(asked: Sequence[str], idf: Mapping[str, float], words: frozenset[str]) -> float:
-    total = sum(idf[word] for word in asked)
-    return sum(idf[word] for word in asked if word in words) / total if total else 0.0
+def _share(idf: Mapping[str, float], words: frozenset[str]) -> float:
+    total = sum(idf.values())
+    return sum(weight for word, weight in idf.items() if word in words) / total if total else 0.0
 
 
 def _missing(names: Sequence[str], words: frozenset[str]) -> float:

@@ -30,14 +30,14 @@ from lcrag.backends.replies import (
     does_not_fit,
     reply_text,
 )
-from lcrag.backends.served import cache_tokens, metric, served_model
+from lcrag.backends.served import cache_tokens, metric, metrics, served_model
 from lcrag.backends.stream import Reply, read_event, usage_tokens
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable
 from lcrag.text import prompts, tokens
 from lcrag.text.loops import loop_start
 from lcrag.types import Backend, BackendIdentity, CacheState, Completion, OnToken, Task, Usage
 
-DEFAULT_URL: Final = "http://127.0.0.1:8000"
+DEFAULT_URL: Final = f"http://{local_server.HOST}:{local_server.USUAL_PORT}"
 UNKNOWN_TEMPLATE: Final = 32
 """Tokens of a chat template that cannot be measured."""
 TEMPLATE_MARGIN: Final = 2
@@ -153,10 +153,7 @@ class OpenAIServer(Backend):
         return BackendIdentity(self.name, self.model, self.window, machine.dtype(folder), machine.device(self.root))
 
     def cache_state(self) -> CacheState | None:
-        try:
-            page = self._http.ask("GET", "/metrics")
-        except (TransientError, Refused, NotAvailable):
-            return None
+        page = metrics(self._http)
         queried = metric(page, "vllm:prefix_cache_queries_total")
         if queried is None:
             return None

@@ -69,6 +69,14 @@ def served_model(http: HttpClient, wanted: str | None = None) -> ServedModel:
     raise NotAvailable(f"the server at {http.root} serves no model that can chat", hint=f"--model {names}")
 
 
+def metrics(http: HttpClient) -> str:
+    """vLLM's page of metrics; "" from a server without one, or one that shows it to nobody."""
+    try:
+        return http.ask("GET", "/metrics")
+    except (TransientError, Refused, NotAvailable):
+        return ""
+
+
 def metric(page: str, name: str) -> float | None:
     """The sum of a metric over its labels in Prometheus' text format; None when it is not there."""
     lines = [line.rsplit(" ", 1)[1] for line in page.splitlines() if line.startswith((f"{name}{{", f"{name} "))]

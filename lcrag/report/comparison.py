@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from lcrag.report.figures import fixed, interval, number, p_value, percent, quantity, signed, span
-from lcrag.report.terminal import printable, render
+from lcrag.report.terminal import new_table, printable, render
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -57,17 +57,15 @@ def rows(value: Value) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def _table(value: Value, *, bars: bool) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     table.add_column("  route", no_wrap=True)
     if bars:
         table.add_column("", no_wrap=True)
     for name in ("accuracy", "95%", "tokens", "seconds", "not found", "tokens / correct"):
         table.add_column(name, justify="right", no_wrap=True)
-    kinds = [kind for kind, _ in rows(value)]
-    for place, (kind, row) in enumerate(rows(value)):
+    listed = rows(value)
+    kinds = [kind for kind, _ in listed]
+    for place, (kind, row) in enumerate(listed):
         table.add_row(
             f"{'*' if row.get('pareto') else ' '} {row['pipeline']}",
             *([bar(row["accuracy"])] if bars else []),

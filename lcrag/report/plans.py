@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lcrag.report.terminal import printable, render
+from lcrag.report.terminal import new_table, printable, render
 from lcrag.types import Answer, Forecast, Option, Plan, Profile, Usage
 
 if TYPE_CHECKING:
@@ -82,10 +82,7 @@ def _routes(plan: Plan, shown: Sequence[Forecast]) -> Table:
 
 
 def _table(first: str, *numbers: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+    table = new_table()
     table.add_column(first, overflow="fold")
     for name in numbers:
         table.add_column(name, justify="right", no_wrap=True)

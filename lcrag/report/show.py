@@ -6,6 +6,7 @@ The file itself is read, not an index, so that its present text is shown.
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from lcrag import ingest
 from lcrag.errors import InputError, NoSuchPath, UnreadableFile
 from lcrag.evidence import support
-from lcrag.text.places import line_of, page_of
+from lcrag.text.places import is_spreadsheet, page_of
 from lcrag.text.sentences import sentences
 from lcrag.types import Document
 
@@ -120,10 +121,18 @@ def _line_start(document: Document, line: int) -> int | None:
 
     A line that the extractor joined to an earlier line counts as part of that line.
     """
-    position = 0
+    if is_spreadsheet(document):  # its lines are rows
+        return None
+    pairs = deque(document.lines)
+    number: int | None = None
+    counted = position = 0
     best: tuple[int, int] | None = None
     for text in document.text.splitlines(keepends=True):
-        number = line_of(document, position)
+        while pairs and pairs[0][0] <= position:
+            counted, number = pairs.popleft()
+        if number is not None:
+            number += document.text.count("\n", counted, position)
+            counted = position
         if number is not None and number <= line and text.strip() and (best is None or number > best[0]):
             best = number, position
         position += len(text)

@@ -14,19 +14,14 @@ def look(url: str | None = None, ca_file: Path | None = None) -> Look:
     Raises NotRunning when it does not answer, NotAvailable when what answers serves no model, InputError for an address
     or a key that makes no sense.
     """
-    from lcrag.backends.connection import Refused, TransientError
     from lcrag.backends.http import HttpClient
     from lcrag.backends.openai_server import DEFAULT_URL
-    from lcrag.backends.served import cache_tokens, metric, served_model
-    from lcrag.errors import NotAvailable
+    from lcrag.backends.served import cache_tokens, metric, metrics, served_model
 
     ours = remembered()
     http = HttpClient(url or (ours.url if ours else DEFAULT_URL), send_key=url is not None, ca_file=ca_file)
     served = served_model(http)
-    try:
-        page = http.ask("GET", "/metrics")
-    except (TransientError, Refused, NotAvailable):
-        page = ""  # a server without metrics, or one that shows them to nobody
+    page = metrics(http)
     return Look(
         url=http.root,
         model=served.name,
