@@ -27,7 +27,7 @@ from lcrag.planning.forecast import forecast, route_key
 from lcrag.planning.history import RouteLog, log_path
 from lcrag.planning.profile import load_profile
 from lcrag.planning.router import choose, further, route
-from lcrag.planning.scale import SAMPLE, TokenScale
+from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
 from lcrag.retrieve import open_embedder, open_reranker
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
@@ -387,8 +387,7 @@ class Session:
             return answer
         from lcrag.evidence.trace import trace
 
-        run = Run(prepared.question, self.corpus, prepared.ranking, self.backend)
-        room = self.backend.window - ANSWER_TOKENS - run.frame("answer")
+        room = self.backend.window - ANSWER_TOKENS - frame_tokens("answer", prepared.question, self.backend)
         found = trace(prepared.question, answer, asked, self.corpus, self.backend, room)
         return replace(answer, trace=found, usage=answer.usage + found.usage)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Final, Protocol
 
 from lcrag.errors import DoesNotFit
@@ -153,7 +153,7 @@ class Run:
         streams = len(tasks) == 1 and tasks[0].role in ("answer", "synthesise")
         begun = time.perf_counter()
         completions = self.backend.run(tasks, max_tokens=max_tokens, on_token=self.on_token if streams else None)
-        used = reduce(lambda total, completion: total + completion.usage, completions, Usage())
+        used = sum((completion.usage for completion in completions), Usage())
         self.usage += replace(used, seconds=time.perf_counter() - begun)
         return [self._without_loop(completion) for completion in completions]
 

@@ -23,7 +23,7 @@ from worlds import TASKS
 from lcrag.comparison import significance as statistics
 from lcrag.comparison.breakdown import reliability
 from lcrag.comparison.dataset import Question, load
-from lcrag.comparison.run import ROUTER
+from lcrag.comparison.results import ROUTER
 
 SEED: Final = 0
 TRAINED: Final = 4096

@@ -2,9 +2,9 @@
 
 Use is measured in cells: a kind of question, its surroundings, a length. Each cell is asked probe after probe, with the
 evidence at varying depths, until a confidence sequence (``lcrag.calibrate.outcomes``) shows on which side of the
-effective window it is: above or below ``SHARE`` of the best use of its kind. A verdict is wrong with probability
-``ERROR`` at most. Most cells are far from that border and need about eight probes; those near it end at ``MOST``. A
-kind that is lost at one length is not asked at longer ones.
+effective window it is: above or below ``EFFECTIVE_SHARE`` of the best use of its kind. A verdict is wrong with
+probability ``ERROR`` at most. Most cells are far from that border and need about eight probes; those near it end at
+``MOST``. A kind that is lost at one length is not asked at longer ones.
 
 Every outcome is written to a file as it comes, so that an interrupted run can be resumed.
 """
@@ -22,14 +22,13 @@ from lcrag.calibrate.cost import fit_cost, measure_cost
 from lcrag.calibrate.curves import RETENTION_KIND, RETENTION_ROLES, profile_of
 from lcrag.calibrate.outcomes import Cell, Outcomes, confidence_interval, fit_use
 from lcrag.calibrate.probes import ProbeSource
+from lcrag.planning.use import EFFECTIVE_SHARE
 from lcrag.text.prompts import says_nothing
 from lcrag.types import Backend, Emit, Event, Kind, Profile, Role, Surroundings
 
 if TYPE_CHECKING:
     from lcrag.index.corpus import Corpus
 
-SHARE: Final = 0.85
-"""A length is within the effective window while use is at least this share of its best (RULER's own yardstick)."""
 ERROR: Final = 0.05
 """Probability of a wrong verdict on a cell: the usual level."""
 FIRST: Final = 8
@@ -196,12 +195,12 @@ def is_decided(cell: Cell, outcomes: Outcomes, at: Sequence[int], most: int) -> 
     if cell.tokens == at[0]:
         return cell.asked >= most // 2
     low, high = confidence_interval(cell.right, cell.asked, ERROR)
-    border = SHARE * _best_use(cell, outcomes, at)
+    border = EFFECTIVE_SHARE * _best_use(cell, outcomes, at)
     return low > border or high < border
 
 
 def _is_lost(cell: Cell, outcomes: Outcomes, at: Sequence[int]) -> bool:
-    return confidence_interval(cell.right, cell.asked, ERROR)[1] < SHARE * _best_use(cell, outcomes, at)
+    return confidence_interval(cell.right, cell.asked, ERROR)[1] < EFFECTIVE_SHARE * _best_use(cell, outcomes, at)
 
 
 def _best_use(cell: Cell, outcomes: Outcomes, at: Sequence[int]) -> float:

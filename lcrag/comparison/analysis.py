@@ -21,14 +21,13 @@ from lcrag.comparison import significance
 from lcrag.comparison.breakdown import agreement, breakdown, grid, reliability
 from lcrag.comparison.dataset import Question
 from lcrag.comparison.results import ROUTER, Key
-from lcrag.comparison.scoring import ABSTAINED, METRICS, Score, score
+from lcrag.comparison.scoring import ABSTAINED, METRICS, REFUSED, Score, score
 from lcrag.errors import BackendFailed, OverBudget
 from lcrag.schemas import COMPARE as SCHEMA
 
 if TYPE_CHECKING:
     from lcrag.comparison.significance import Scores
 
-REFUSED: Final = "refused_by_budget"
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 DIGITS: Final = 6
 """Decimal places: more than a reader can use, few enough to be the same on every machine."""

@@ -12,7 +12,7 @@ from itertools import combinations, pairwise
 from typing import Any, Final
 
 from lcrag.comparison.measures import words
-from lcrag.comparison.scoring import ABSTAINED
+from lcrag.comparison.scoring import ABSTAINED, REFUSED
 
 DIFFUSION: Final = (0.2, 0.4, 0.6, 0.8)
 """Equal steps over its range, 0 to 1."""
@@ -129,7 +129,7 @@ def agreement(names: Sequence[str], items: Sequence[Item]) -> dict[str, Any]:
 
 def _bag(answer: Mapping[str, Any]) -> Counter[str] | None:
     """The words of an answer, as often as it has them; None if there is no answer."""
-    return None if answer["status"] in (*ABSTAINED, "refused_by_budget") else Counter(words(answer["answer"]))
+    return None if answer["status"] in (*ABSTAINED, REFUSED) else Counter(words(answer["answer"]))
 
 
 def _similarity(a: Counter[str] | None, b: Counter[str] | None) -> float:

@@ -80,7 +80,7 @@ class Results:
                 if number == 1:
                     self._check(value)
                 else:
-                    self._store({**value, "error": value["error"]})
+                    self._store(value)
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(
                     f"{self.path}, line {number}: not the results of a comparison", hint="name another file"

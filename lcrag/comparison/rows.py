@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from lcrag.comparison.scoring import Place
+from lcrag.comparison.scoring import REFUSED, Place
 from lcrag.session import Session
 from lcrag.types import (
     Answer,
@@ -44,7 +44,7 @@ def refused_row(reason: str) -> dict[str, Any]:
     """The row of a route that could not be taken: no model was called."""
     empty: dict[str, Any] = {"answer": "", "short": None, "citations": [], "read": 0, "steps": [], "evidence": None}
     nothing = {"forecast": None, "estimate": None, "options": None, "pipeline": None, "verdict": None, "same_as": None}
-    return empty | nothing | {"status": "refused_by_budget", "reason": reason, "usage": asdict(Usage())}
+    return empty | nothing | {"status": REFUSED, "reason": reason, "usage": asdict(Usage())}
 
 
 def plan_fields(plan: Plan) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from lcrag import batch
 from lcrag.comparison.dataset import Question
-from lcrag.comparison.results import Results
+from lcrag.comparison.results import ROUTER, Results
 from lcrag.comparison.rows import (
     ANSWER_FIELDS,
     holds,
@@ -46,7 +46,6 @@ from lcrag.types import (
 )
 from pipelines import PIPELINES
 
-ROUTER: Final = "router"
 VERDICT_TOKENS: Final = 64
 """The most tokens of the backend's own judgement of an answer: 'yes' or 'no', or JSON with it."""
 MOST_FAILURES: Final = 5

@@ -51,6 +51,7 @@ METRICS: Final[Mapping[Metric, str]] = {
 }
 """Each measure in words, for reports."""
 ABSTAINED: Final[frozenset[Status]] = frozenset({"not_found", "not_retrieved"})
+REFUSED: Final[Status] = "refused_by_budget"
 SUMMARY_WORDS: Final = 60
 """A longer gold answer is a summary, whatever its task is called."""
 SUMMARY: Final = re.compile(r"summar|overview|aggregation", re.IGNORECASE)

@@ -10,20 +10,20 @@ import pytest
 from support.simulated import COST, SimulatedBackend, SimulatedProbes, use_that_fades
 
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.calibrate.calibrate import ANSWER_TOKENS, SHARE, calibrate, lengths, measure_use, usable
+from lcrag.calibrate.calibrate import ANSWER_TOKENS, calibrate, lengths, measure_use, usable
 from lcrag.calibrate.curves import use_curve
 from lcrag.calibrate.outcomes import Outcomes
 from lcrag.calibrate.probes import EnglishProbes
-from lcrag.planning.use import at, effective_window
+from lcrag.planning.use import EFFECTIVE_SHARE, at, effective_window
 from lcrag.text import tokens
 from lcrag.text.prompts import answer_tokens, messages
 from lcrag.types import Event, Surroundings, ignore
 
 
 def true_window(half: float, steep: float, at: tuple[int, ...]) -> int:
-    """The longest of these lengths whose use is still SHARE of the shortest one's."""
+    """The longest of these lengths whose use is still EFFECTIVE_SHARE of the shortest one's."""
     use = [1 / (1 + (tokens / half) ** steep) for tokens in at]
-    return max(tokens for tokens, p in zip(at, use, strict=True) if p >= SHARE * use[0])
+    return max(tokens for tokens, p in zip(at, use, strict=True) if p >= EFFECTIVE_SHARE * use[0])
 
 
 def test_measure_use_gives_the_effective_window_within_one_length_in_95_of_100_runs() -> None:
@@ -36,7 +36,7 @@ def test_measure_use_gives_the_effective_window_within_one_length_in_95_of_100_r
         measure_use(
             backend, SimulatedProbes(), outcomes, ignore, at=at, kinds=["fact"], surroundings=["consecutive"], seed=seed
         )
-        window = effective_window(use_curve(outcomes, "answer", "fact", "consecutive", backend.window), SHARE)
+        window = effective_window(use_curve(outcomes, "answer", "fact", "consecutive", backend.window), EFFECTIVE_SHARE)
         near += abs(at.index(window) - at.index(true_window(half, steep, at))) <= 1
         asked += backend.asked
     assert near >= 95
@@ -57,7 +57,7 @@ def test_calibrate_measures_a_whole_profile_and_resumes(tmp_path: Path) -> None:
     assert {event.data["part"] for event in events} == {"cost", "use", "note", "summarise", "synthesise"}
     assert profile.measured
     assert set(profile.kinds) == {"fact", "list", "absent"}
-    windows = {kind: effective_window(profile.kinds[kind]["consecutive"], SHARE) for kind in profile.kinds}
+    windows = {kind: effective_window(profile.kinds[kind]["consecutive"], EFFECTIVE_SHARE) for kind in profile.kinds}
     assert windows["list"] < windows["fact"] <= windows["absent"]
     for place in ("consecutive", "retrieved"):
         curve = profile.use[place]
