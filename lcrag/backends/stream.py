@@ -40,7 +40,8 @@ def read_event(data: bytes, reply: Reply, mask: Callable[[str], str]) -> str:
         event = parse_json(data)
         if event.get("error"):
             error = event["error"]
-            message = str(error.get("message", error) if isinstance(error, dict) else error)
+            error = error if isinstance(error, dict) else {"message": error}
+            message = str(error.get("message", error))
             numbers = "".join(f" ({name}: {error[name]})" for name in ("n_prompt_tokens", "n_ctx") if name in error)
             if is_too_long(message):
                 raise Refused(0, mask(message + numbers))

@@ -744,6 +744,14 @@ def test_run_learns_the_window_from_an_event() -> None:
     assert (refused.value.window, refused.value.tokens) == (1024, 2000)
 
 
+def test_run_learns_of_the_window_from_an_event_whose_error_is_a_text() -> None:
+    error = "the request exceeds n_ctx: 1024"
+    with faulty_server(events=[{"error": error}]) as server, pytest.raises(DoesNotFit, match="n_ctx") as refused:
+        backend(server.url).run([task()], max_tokens=50)
+    assert refused.value.window == 1024
+    assert len(server.seen) == 1
+
+
 @pytest.mark.parametrize(
     ("models", "name", "window"),
     [
