@@ -137,15 +137,10 @@ class Corpus:
             json.dumps(list(ids)),
         )
         chunks = {
-            chunk: Chunk(chunk, document, source, start, end, passages[chunk][1], tokens)
+            chunk: Chunk(chunk, document, source, start, end, passages[chunk][1], tokens, context=passages[chunk][0])
             for chunk, document, source, start, end, tokens in rows
         }
         return [chunks[chunk] for chunk in ids]
-
-    def context(self, ids: Sequence[int]) -> list[str]:
-        """For each id the headings above the chunk, "Title > Section > Part", a table's header line, or ""."""
-        passages = self._passages(ids)
-        return [passages[chunk][0] for chunk in ids]
 
     def _passages(self, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
         """The context and text of these chunks and of the others in their blocks."""
@@ -168,17 +163,19 @@ class Corpus:
             rows = self._rows(
                 'SELECT id, start, "end", tokens FROM chunks WHERE id >= ? AND id < ? ORDER BY id', first, first + count
             )
-            for (chunk, start, end, tokens), text in zip(rows, self._texts(first, count), strict=True):
-                yield Chunk(chunk, document, source, start, end, text, tokens)
+            for (chunk, start, end, tokens), (context, text) in zip(
+                rows, self._contexts_and_texts(first, count), strict=True
+            ):
+                yield Chunk(chunk, document, source, start, end, text, tokens, context=context)
 
-    def _texts(self, first: int, count: int) -> Iterator[str]:
-        """The texts of a document's chunks: ``count`` from ``first`` on."""
+    def _contexts_and_texts(self, first: int, count: int) -> Iterator[tuple[str, str]]:
+        """The context and text of each of a document's chunks: ``count`` from ``first`` on."""
         for (block,) in self._rows(
             "SELECT block FROM texts WHERE chunk >= ? AND chunk < ? ORDER BY chunk", first, first + count
         ):
             with self._reading():
                 passages = blocks.unpack(block)
-            yield from (text for _, text in passages)
+            yield from passages
 
     def layout(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The ids of ``chunks()`` in its order, and how many of them each document has."""
@@ -210,7 +207,7 @@ class Corpus:
         return Document(
             id=document_id,
             source=source,
-            text="".join(self._texts(first, count)),
+            text="".join(text for _, text in self._contexts_and_texts(first, count)),
             pages=tuple(json.loads(pages)),
             lines=tuple((offset, line) for offset, line in json.loads(lines)),
             title=title,

@@ -205,9 +205,7 @@ def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit) -> int:
 
 def _texts(corpus: Corpus, ids: list[int]) -> list[str]:
     """What is embedded of a chunk: its headings, then its text."""
-    chunks = corpus.get(ids)
-    contexts = corpus.context(ids)
-    return [f"{line}\n{chunk.text}" if line else chunk.text for line, chunk in zip(contexts, chunks, strict=True)]
+    return [f"{chunk.context}\n{chunk.text}" if chunk.context else chunk.text for chunk in corpus.get(ids)]
 
 
 def _cosines(

@@ -83,4 +83,5 @@ def _join(run: Sequence[Chunk], marker: int) -> Passage:
         text="".join(chunk.text for chunk in run),
         tokens=sum(chunk.tokens for chunk in run),
         index_tokens=sum(chunk.index_tokens or chunk.tokens for chunk in run),
+        context=run[0].context,
     )

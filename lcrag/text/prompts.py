@@ -6,7 +6,8 @@ here depends on a date, a random number or the question before the passages end.
 every prompt with the same bytes, whatever is asked of them and by whichever route.
 
 Documents are data: each passage is fenced, a fence inside a document is defused, and the system line says that
-instructions inside passages are not to be followed.
+instructions inside passages are not to be followed. The headings above a passage, or the names of its columns, stand in
+its fence as context: they say where it belongs, and no quote is taken from them.
 """
 
 from __future__ import annotations
@@ -81,8 +82,12 @@ def prefix(passages: Sequence[Passage]) -> str:
 
 def fence(passage: Passage, text: str = "") -> str:
     """What surrounds a passage's text in a prompt, and the text in it."""
-    source = passage.source.replace('"', "'").replace("\n", " ")
-    return f'<passage marker="[{passage.marker}]" source="{defused(source)}">\n{text}\n</passage>\n'
+    context = f" context={_attribute(passage.context)}" if passage.context else ""
+    return f'<passage marker="[{passage.marker}]" source={_attribute(passage.source)}{context}>\n{text}\n</passage>\n'
+
+
+def _attribute(value: str) -> str:
+    return '"' + defused(value.replace('"', "'").replace("\n", " ")) + '"'
 
 
 def _tail(task: Task) -> str:

@@ -30,7 +30,8 @@ class Chunk:
     """A piece of a document: ``text == document.text[start:end]``, always. Chunks tile their document.
 
     ``id`` is the index's row number, ascending in reading order within a document. ``tokens``: by the tokenizer of the
-    index, or of a backend that has counted it; then ``index_tokens`` holds the count of the index.
+    index, or of a backend that has counted it; then ``index_tokens`` holds the count of the index. ``context``: the
+    headings above it, "Title > Section > Part", or the line that names a table's columns, or "".
     """
 
     id: int
@@ -41,6 +42,7 @@ class Chunk:
     text: str
     tokens: int
     index_tokens: int = 0
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,8 @@ class Passage:
 
     ``text == document.text[start:end]``, or for a compressed passage an extract of it (``parts`` then holds the
     offsets of the pieces, in order, whose texts joined by single newlines are ``text``). ``tokens`` are the backend's,
-    ``index_tokens`` the same by the tokenizer of the index.
+    ``index_tokens`` the same by the tokenizer of the index. ``context`` is that of its first chunk: a backend reads it
+    and does not quote it.
     """
 
     marker: int
@@ -61,6 +64,7 @@ class Passage:
     tokens: int
     parts: tuple[tuple[int, int], ...] = ()
     index_tokens: int = 0
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def test_search_includes_source_and_headings(corpus: Corpus, tmp_path: Path) -> 
     refreshed(corpus, docs)
     assert matches(corpus, "regulations")[0].startswith("Tolls")
     last = list(corpus.chunks())[1].id
-    assert corpus.context([last]) == ["Harbour > Cranes"]
+    assert [chunk.context for chunk in corpus.get([last])] == ["Harbour > Cranes"]
     assert last in dict(corpus.lexical("cranes of the harbour", 5))
 
 

@@ -216,7 +216,7 @@ def test_fill_vectors_embeds_headings_with_the_text(tmp_path: Path) -> None:
     with corpus_of(tmp_path, {"a.md": "# Harbour\n\n## Hours\n\nOpen at six.\n"}) as corpus:
         fill_vectors(corpus, embedder, quiet)
         ids = corpus.chunk_ids()
-        lines = corpus.context(ids)
+        lines = [chunk.context for chunk in corpus.get(ids)]
         assert any("Harbour" in line for line in lines)
         assert embedder.seen == [f"{line}\n{chunk.text}" for line, chunk in zip(lines, corpus.get(ids), strict=True)]
 

@@ -53,7 +53,7 @@ def content(corpus: Corpus) -> dict[str, Any]:
         "documents": documents,
         "tokens": list(corpus.documents()),
         "chunks": [(c.document_id, c.source, c.start, c.end, c.text, c.tokens) for c in chunks],
-        "contexts": corpus.context(ids),
+        "contexts": [chunk.context for chunk in corpus.get(ids)],
         "postings": postings,
         "scores": sorted((place[chunk], round(score, 9)) for chunk, score in corpus.lexical("harbour ship week", 999)),
         "failed": corpus.status().failed,
