@@ -2,9 +2,10 @@
 
 A sentence's score is the share of the question's words that it and its neighbours hold, weighed by how rare each is in
 what was read, plus the cosine of its embedding with the question's, plus a share for holding the kind of thing that is
-asked for (a number for "how many"). With a reranker, P(the sentence is evidence) counts too, and it finds the short
-answer. Whether the passages hold the answer at all is a logistic regression over a few numbers of the same kind; see
-``answerable.json`` for its weights, what they were fitted on and how well they do.
+asked for (a number for "how many"). A sentence about another part number, version or date than the one asked for does
+not count at all (``lcrag.text.exact``). With a reranker, P(the sentence is evidence) counts too, and it finds the
+short answer. Whether the passages hold the answer at all is a logistic regression over a few numbers of the same kind;
+see ``answerable.json`` for its weights, what they were fitted on and how well they do.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, Final
 
 from lcrag.evidence.stretches import Stretch, read_stretches, sentence_evidence
 from lcrag.text.dialogue import another_speaks
+from lcrag.text.exact import allowed
 from lcrag.text.questions import asks_for_list, expected_answer, named_in
 from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
@@ -113,7 +115,7 @@ def strip_stray_emphasis(text: str) -> str:
 
 def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> Scored:
     """Score every sentence of the task. Without an embedder cosines are 0."""
-    units = units_of(task)
+    units = _about_what_is_named(task, units_of(task))
     if not units:
         return Scored((), {})
     asked = list(dict.fromkeys(stems(task.question)))
@@ -221,6 +223,14 @@ def threshold(judgement: str) -> float:
 @cache
 def _fitted() -> Any:
     return json.loads((files("lcrag.backends") / "answerable.json").read_text(encoding="utf-8"))
+
+
+def _about_what_is_named(task: Task, units: Sequence[Unit]) -> list[Unit]:
+    """The units without those about another thing of the form of one that the question names exactly."""
+    above = {f"[{passage.marker}]": passage.context for passage in task.passages}
+    owners = [unit.markers for unit in units]
+    may = allowed(task.question, [unit.text for unit in units], owners, [above.get(owner, "") for owner in owners])
+    return [unit for unit, is_allowed in zip(units, may, strict=True) if is_allowed]
 
 
 def _neighbourhood(units: Sequence[Unit], place: int) -> frozenset[str]:

@@ -35,6 +35,10 @@ CODE: Final = re.compile(
 """A line that only source code has. Where most lines of a paragraph are such, each of them is a unit."""
 KEY: Final = re.compile(r"\s*[\w.\-]{1,40} ?[:=](?:\s|$)")
 """A line that names a value, as in front matter and settings. Where most lines are such, each is a unit."""
+STAMP: Final = re.compile(
+    r"\s*\[?(?:\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{2,4}|\d\d?:\d\d|\d{10,13}(?:\.\d+)?)\b"
+)
+"""A line that begins with a date or a time. Where most lines are such, each is the entry of a log."""
 WORDLESS: Final = re.compile(r"\W*$")
 DELIMITERS: Final = ";|\t"
 ENDED: Final = re.compile(r"[.!?:;][\"'”’)\]*_]*\s*$")
@@ -77,7 +81,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
     position = 0
     for lines in _paragraphs(text):
         is_whole = _is_table(lines) or _are_most(CODE, lines)
-        is_listed = is_whole or _are_most(KEY, lines) or _is_verse(lines)
+        is_listed = is_whole or _are_most(KEY, lines) or _are_most(STAMP, lines) or _is_verse(lines)
         start = position
         previous = ""
         for line in lines:

@@ -100,3 +100,12 @@ def test_sentences_end_where_a_reader_ends_them(text: str, expected: list[str]) 
 def test_sentences_accept_a_wide_space_between_a_capital_and_a_full_stop(space: str) -> None:
     text = f"Oranges hold much vitamin C{space}. They were sold at the harbour."
     assert "".join(text[start:end] for start, end in sentences(text)) == text
+
+
+@pytest.mark.parametrize("stamp", ["2024-03-0{} 12:00", "[2024/03/0{}]", "0{}:15", "0{}.03.2024,", "170000000{}"])
+def test_sentences_of_a_log_are_its_lines(stamp: str) -> None:
+    lines = [
+        f"{stamp.format(n)} the pump of the second hall was switched on by the night watch again\n" for n in range(1, 6)
+    ]
+    text = "".join(lines)
+    assert [text[start:end] for start, end in sentences(text)] == lines
