@@ -31,6 +31,7 @@ from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
 from lcrag.retrieve import open_embedder, open_reranker
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
+from lcrag.text.structure import asks_for_structure
 from lcrag.types import (
     Answer,
     Backend,
@@ -247,19 +248,17 @@ class Session:
         """All that comes before the first call of a model. ``ranking``: this question's, if it has been ranked."""
         if not question.strip():
             raise InputError("the question is empty", hint='lcrag ask docs/ "your question"')
-        if policy.pipeline is not None and policy.pipeline not in pipelines.PIPELINES:
-            raise InputError(
-                f"there is no pipeline {policy.pipeline!r}", hint=f"--pipeline {'|'.join(pipelines.PIPELINES)}"
-            )
+        names = (*pipelines.PIPELINES, pipelines.FOR_STRUCTURE.name)
+        if policy.pipeline not in (None, *names):
+            raise InputError(f"there is no pipeline {policy.pipeline!r}", hint=f"--pipeline {'|'.join(names)}")
         ranking = self.rank(question) if ranking is None else ranking
         found = self.scale.estimate(estimate(ranking, reranker=self.reranker is not None))
         self.emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))
         size = self.scale.size(self.corpus.size)
-        candidates = [
-            candidate
-            for kind in pipelines.PIPELINES.values()
-            for candidate in kind.candidates(found, size, self.backend.window)
-        ]
+        kinds = list(pipelines.PIPELINES.values())
+        if policy.pipeline == pipelines.FOR_STRUCTURE.name or asks_for_structure(question):
+            kinds.insert(0, pipelines.FOR_STRUCTURE)
+        candidates = [one for kind in kinds for one in kind.candidates(found, size, self.backend.window)]
         forecasts = forecast(candidates, found, size, self.profile, self.scale.marks, self._cached)
         plan = route(question, forecasts, found, self.profile, policy, self.scale.tokenizer)
         self.emit(Event("plan", {"plan": plan}))
@@ -332,13 +331,14 @@ class Session:
     ) -> tuple[Forecast, Answer]:
         """The answer of the chosen route, or of the next best where one does not fit after all; and which route it was.
 
-        A forecast knows no texts and may be wrong by some tokens. A route that was asked for by name is not replaced.
+        A forecast knows no texts: it may be wrong by some tokens, or documents have no chapters to list. A route that
+        was asked for by name is not replaced.
         """
         possible, option = list(prepared.plan.forecasts), prepared.plan.chosen
         while True:
             try:
                 return option, self._run(option, prepared, self.emit, on_token, asked)
-            except DoesNotFit as error:
+            except (DoesNotFit, NoRoute) as error:
                 possible.remove(option)
                 if policy.pipeline is not None:
                     raise
@@ -374,7 +374,8 @@ class Session:
             asked=asked,
         )
         options: dict[str, Any] = dict(route.options)
-        answer = pipelines.PIPELINES[route.pipeline](**options).answer(run)
+        kind = pipelines.PIPELINES.get(route.pipeline, pipelines.FOR_STRUCTURE)
+        answer = kind(**options).answer(run)
         read = prepared.plan.estimate.covered(answer.tokens_read * self.scale.ratio)
         if self.backend.template_tokens is not None:
             key, usage = route_key(route.pipeline, route.options), answer.usage

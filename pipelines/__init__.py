@@ -11,6 +11,7 @@ from pipelines.chunk_rag import ChunkRag
 from pipelines.compression import Compression
 from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
+from pipelines.outline import Outline
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -18,6 +19,8 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
     kind.name: kind for kind in (ChunkRag, Compression, FullContext, ChainOfAgents, Escalate)
 }
 """By name, in the order in which they are forecast."""
+FOR_STRUCTURE: Final = Outline
+"""What answers questions about chapters, files and rows, and no others."""
 
 
 def register_pipeline(kind: P) -> P:
@@ -34,12 +37,14 @@ def register_pipeline(kind: P) -> P:
 
 
 __all__ = [
+    "FOR_STRUCTURE",
     "PIPELINES",
     "ChainOfAgents",
     "ChunkRag",
     "Compression",
     "Escalate",
     "FullContext",
+    "Outline",
     "Pipeline",
     "Run",
     "register_pipeline",

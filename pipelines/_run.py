@@ -197,7 +197,7 @@ class Run:
         cited, conflicts = find_contradictions(self.question, cited, read, self.corpus.document)
         for citation in cited.citations:
             self.emit(Event("citation", asdict(citation)))
-        return self._answer(
+        return self.result(
             "contradictory" if conflicts else "answered",
             read,
             text=cited.text,
@@ -210,19 +210,20 @@ class Run:
 
     def nothing(self, read: Sequence[Passage]) -> Answer:
         """The answer that there is none: not in the documents, or not in these passages of them."""
-        return self._answer("not_found" if self._is_everything(read) else "not_retrieved", read)
+        return self.result("not_found" if self._is_everything(read) else "not_retrieved", read)
 
     def _is_everything(self, read: Sequence[Passage]) -> bool:
         return sum(passage.index_tokens for passage in read) >= self.corpus.size.tokens
 
-    def _answer(self, status: Status, read: Sequence[Passage], **fields: object) -> Answer:
-        values = {"text": "", "citations": ()} | fields
+    def result(self, status: Status, read: Sequence[Passage], **fields: object) -> Answer:
+        """The Answer of these fields, with what was used and read."""
+        coverage = 1.0 if self._is_everything(read) else None
+        values = {"text": "", "citations": (), "coverage": coverage} | fields
         return Answer(
             status=status,
             usage=self.usage,
             tokens_read=sum(passage.index_tokens for passage in read),
             steps=(Step(self.pipeline, status, self.usage),),
-            coverage=1.0 if self._is_everything(read) else None,
             **values,  # type: ignore[arg-type]
         )
 

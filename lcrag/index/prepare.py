@@ -10,7 +10,8 @@ from pathlib import Path
 from lcrag import ingest
 from lcrag.errors import NotAvailable, UnreadableFile
 from lcrag.index.blocks import pack
-from lcrag.index.split import contexts, headings, split
+from lcrag.index.split import contexts, split
+from lcrag.text.headings import headings
 from lcrag.text.tokens import count_many
 from lcrag.types import Document
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lcrag.index.split import TARGET_TOKENS, contexts, headings, split
+from lcrag.index.split import TARGET_TOKENS, contexts, split
+from lcrag.text.headings import headings
 from lcrag.text.tokens import count
 from lcrag.types import Document
 
