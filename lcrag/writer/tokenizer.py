@@ -56,7 +56,7 @@ class ChatTokenizer:
     def __init__(self, content: str) -> None:
         from tokenizers import Tokenizer
 
-        self._tokenizer = Tokenizer.from_str(content)
+        self._tokenizer: Any = Tokenizer.from_str(content)
         self._start, self.end = (self._tokenizer.token_to_id(token) for token in ("<|im_start|>", END))
         self._tokenizer.encode_special_tokens = True  # as text
 
