@@ -57,7 +57,8 @@ class ChatTokenizer:
         from tokenizers import Tokenizer
 
         self._tokenizer: Any = Tokenizer.from_str(content)
-        self._start, self.end = (self._tokenizer.token_to_id(token) for token in ("<|im_start|>", END))
+        self._start: int = self._tokenizer.token_to_id("<|im_start|>")
+        self.end: int = self._tokenizer.token_to_id(END)
         self._tokenizer.encode_special_tokens = True  # as text
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
