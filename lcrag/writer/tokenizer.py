@@ -6,7 +6,10 @@ The text of a message is encoded as text: "<|im_end|>" in a document does not en
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
+
+from lcrag.text.tokens import load_tokenizer
 
 END: Final = "<|im_end|>"
 TEMPLATE: Final = (
@@ -53,10 +56,8 @@ def tokenizer_json(base: Any) -> str:
 class ChatTokenizer:
     """Texts and messages to token ids and back."""
 
-    def __init__(self, content: str) -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer: Any = Tokenizer.from_str(content)
+    def __init__(self, path: Path) -> None:
+        self._tokenizer = load_tokenizer(path)
         self._start: int = self._tokenizer.token_to_id("<|im_start|>")
         self.end: int = self._tokenizer.token_to_id(END)
         self._tokenizer.encode_special_tokens = True  # as text

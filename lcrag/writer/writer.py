@@ -107,7 +107,7 @@ class Writer:
 
     @cached_property
     def _tokenizer(self) -> ChatTokenizer:
-        return ChatTokenizer((self._folder / prepare.TOKENIZER).read_text(encoding="utf-8"))
+        return ChatTokenizer(self._folder / prepare.TOKENIZER)
 
     @cached_property
     def _request(self) -> Any:
