@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +24,18 @@ PASSAGE = "The tide mill at Saltmarsh was built in 1784 by the harbour master, a
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LCRAG_CACHE_DIR", str(folder))
-        yield folder
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("prepared")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def cache(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The cache folder of all tests of this file: the model is prepared once."""
+    monkeypatch.setenv("LCRAG_CACHE_DIR", str(prepared))
+    return prepared
+
+
+@pytest.fixture
 def writer(cache: Path) -> Writer:
     return Writer(adapter=None)
 
@@ -146,12 +149,13 @@ def test_a_damaged_cache_is_made_again(
     cache: Path, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
 ) -> None:
     sound = prepare.prepared(weights.base_file(), None)
+    expected = writer.generate([QUESTION], 5)
     copy = tmp_path / "models" / sound.name
     shutil.copytree(sound, copy)
     content = (copy / damaged).read_bytes()
     (copy / damaged).write_bytes(content[: len(content) // 2])
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path))
-    assert Writer(adapter=None).generate([QUESTION], 5) == writer.generate([QUESTION], 5)
+    assert Writer(adapter=None).generate([QUESTION], 5) == expected
     assert prepare.is_whole(copy)
 
 
