@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 LANGUAGE: Final = "types errors schemas"
-BELOW_PIPELINES: Final = f"{LANGUAGE} paths text ingest index retrieve planning evidence"
+BELOW_PIPELINES: Final = f"{LANGUAGE} paths text ingest index retrieve planning evidence writer"
 
 ARROWS: Final[dict[str, str]] = {
     "errors": "",
@@ -28,7 +28,8 @@ ARROWS: Final[dict[str, str]] = {
     "retrieve": f"{LANGUAGE} paths text ingest index",
     "planning": f"{LANGUAGE} paths text retrieve",
     "evidence": f"{LANGUAGE} text",
-    "backends": f"{LANGUAGE} paths text evidence",
+    "writer": f"{LANGUAGE} paths text",
+    "backends": f"{LANGUAGE} paths text evidence writer",
     "pipelines": f"{LANGUAGE} text planning evidence",
     "session": f"{BELOW_PIPELINES} backends pipelines batch",
     "serve": f"{BELOW_PIPELINES} backends session",
