@@ -10,6 +10,7 @@ from lcrag.errors import BackendFailed, InputError, NotAvailable, NotRunning
 from lcrag.types import Backend, Embedder, Emit, Event, Reranker, Settings
 
 if TYPE_CHECKING:
+    from lcrag.backends.compose import Writer
     from lcrag.backends.openai_server import OpenAIServer
 
 Models = Callable[[], tuple[Embedder | None, Reranker | None]]
@@ -19,7 +20,17 @@ Models = Callable[[], tuple[Embedder | None, Reranker | None]]
 def _open_embedded(settings: Settings, models: Models) -> Backend:
     from lcrag.backends.embedded import EmbeddedBackend
 
-    return EmbeddedBackend(*models())
+    embedder, reranker = models()
+    return EmbeddedBackend(embedder, reranker, _open_writer(settings))
+
+
+def _open_writer(settings: Settings) -> Writer | None:
+    """The small language model; None when it or all models are "off", or when its weights are not installed."""
+    if "off" in (settings.writer, settings.dense):
+        return None
+    from lcrag.writer.writer import Writer, available
+
+    return Writer() if available() else None
 
 
 def _open_server(settings: Settings, models: Models) -> OpenAIServer:

@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -22,8 +22,8 @@ from typing import Any, Final
 from lcrag.evidence.stretches import Stretch, read_stretches, sentence_evidence
 from lcrag.text.dialogue import another_speaks
 from lcrag.text.exact import allowed
-from lcrag.text.questions import asks_for_list, expected_answer, named_in
-from lcrag.text.sentences import sentences
+from lcrag.text.questions import asks_for_list, expected_answer, named_in, without_cue
+from lcrag.text.sentences import ROW, sentences
 from lcrag.text.words import stems
 from lcrag.types import Embedder, Reranker, Task
 
@@ -74,12 +74,15 @@ class Unit:
 class Scored:
     """The best units of a task with their scores, best first, and the features by which "not here" is recognised.
 
-    ``span``: with a reranker, the short answer and the unit that holds it.
+    ``span``: with a reranker, the short answer and the unit that holds it. ``units``: all that may answer, in order,
+    and ``weights``: the score of each without its cosine.
     """
 
     ranked: tuple[tuple[float, Unit], ...]
     features: dict[str, float]
     span: tuple[str, Unit] | None = None
+    units: tuple[Unit, ...] = ()
+    weights: tuple[float, ...] = ()
 
 
 def units_of(task: Task) -> list[Unit]:
@@ -118,8 +121,7 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
     units = _about_what_is_named(task, units_of(task))
     if not units:
         return Scored((), {})
-    asked = list(dict.fromkeys(stems(task.question)))
-    idf = _idf(asked, units)
+    idf = _idf(task, units)
     own = [_share(idf, unit.words) for unit in units]
     around = [_share(idf, _neighbourhood(units, place)) for place in range(len(units))]
     expected = expected_answer(task.question)
@@ -159,7 +161,8 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
         "best_evidence": max(evidence.values(), default=0.0),
     }
     ranked = tuple((final[place], units[place]) for place in sorted(best, key=lambda place: (-final[place], place)))
-    return Scored(ranked, features, _best_span(stretches, units, rough))
+    weights = tuple(value + EVIDENCE * evidence.get(place, 0.0) for place, value in enumerate(rough))
+    return Scored(ranked, features, _best_span(stretches, units, rough), tuple(units), weights)
 
 
 def choose(task: Task, scored: Scored) -> list[Unit]:
@@ -188,7 +191,7 @@ def summarise(units: Sequence[Unit]) -> list[Unit]:
     for unit in units:
         for word in unit.words:
             share[word] = share.get(word, 0.0) + 1 / len(units)
-    left = [unit for unit in units if len(unit.words) >= LEAST_WORDS] or list(units)
+    left = [unit for unit in units if len(unit.words) >= LEAST_WORDS and not _is_fragment(unit.text)] or list(units)
     chosen: list[Unit] = []
     while left and len(chosen) < MOST_LIST:
         best = max(left, key=lambda unit: (sum(share[word] for word in unit.words) / len(unit.words), -unit.order))
@@ -197,6 +200,11 @@ def summarise(units: Sequence[Unit]) -> list[Unit]:
         for word in best.words:
             share[word] **= 2
     return sorted(chosen, key=lambda unit: unit.order)
+
+
+def _is_fragment(text: str) -> bool:
+    """Whether it is no sentence: a heading, or a row of a table."""
+    return HEADING.match(text) is not None or ROW.match(text) is not None
 
 
 def judgement_for(embedder: Embedder | None, reranker: Reranker | None) -> str:
@@ -239,8 +247,21 @@ def _neighbourhood(units: Sequence[Unit], place: int) -> frozenset[str]:
     return frozenset().union(*(unit.words for unit in near if unit.markers == units[place].markers))
 
 
-def _idf(asked: Sequence[str], units: Sequence[Unit]) -> dict[str, float]:
+def by_words(task: Task, units: Sequence[Unit], above: Mapping[str, str]) -> list[float]:
+    """The share of the question's words that each unit and its neighbours hold, and of those in the text ``above`` it.
+
+    ``above``: by markers. Words that ask for a summary do not count: all is 0 for "What is this about?".
+    """
+    idf = _idf(replace(task, question=without_cue(task.question)), units)
+    higher = {markers: _share(idf, frozenset(stems(text))) for markers, text in above.items()}
+    return [
+        _share(idf, _neighbourhood(units, place)) + higher.get(unit.markers, 0.0) for place, unit in enumerate(units)
+    ]
+
+
+def _idf(task: Task, units: Sequence[Unit]) -> dict[str, float]:
     """How rare each word of the question is in what was read; a word that is not there at all weighs most."""
+    asked = dict.fromkeys(stems(task.question))
     return {word: math.log(1 + len(units) / (1 + sum(word in unit.words for unit in units))) for word in asked}
 
 

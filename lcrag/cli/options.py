@@ -115,6 +115,10 @@ class Retrieval(Vectors):
             "not with --dense off."
         ),
     ] = "auto"
+    writer: Annotated[
+        Literal["auto", "off"],
+        Option("Let a small model write summaries and short answers on the embedded backend; not with --dense off."),
+    ] = "auto"
 
 
 class Budget(Group):

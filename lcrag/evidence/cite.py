@@ -113,7 +113,7 @@ class _Citer:
         for start, end in find_statements(self._text[group.begin : group.start]):
             start, end = group.begin + start, group.begin + end
             sentence = self._text[start:end]
-            places = exact or _find_support(sentence, named) or self._find_elsewhere(sentence)
+            places = exact or find_support(sentence, named) or self._find_elsewhere(sentence)
             supporting.update(passage.marker for passage, _ in places)
             markers = tuple(dict.fromkeys(self._marker(passage, place) for passage, place in places))
             begin = len(self._out) + start - position
@@ -137,14 +137,14 @@ class _Citer:
         sentence's words, one document at a time: parts of different documents make no support that nobody claimed.
         """
         if self._named:
-            return _find_support(sentence, self._named)
+            return find_support(sentence, self._named)
         words = {word for word in WORD.findall(sentence.lower()) if word not in STOP_WORDS}
         shared = [(sum(word in text for word in words), passage) for text, passage in self._lowered]
         best = sorted((pair for pair in shared if pair[0]), key=lambda pair: (-pair[0], pair[1].marker))[:NEAREST]
         by_document: dict[str, list[Passage]] = {}
         for _, passage in best:
             by_document.setdefault(passage.document_id, []).append(passage)
-        return next(filter(None, (_find_support(sentence, passages) for passages in by_document.values())), [])
+        return next(filter(None, (find_support(sentence, passages) for passages in by_document.values())), [])
 
     def _find_exact(self, group: Group, named: Sequence[Passage]) -> Places:
         """The places that quote all the words before the markers as they are."""
@@ -178,7 +178,7 @@ def citation_of(marker: int, passage: Passage, start: int, end: int, document: D
     )
 
 
-def _find_support(statement: str, passages: Sequence[Passage]) -> Places:
+def find_support(statement: str, passages: Sequence[Passage]) -> Places:
     """The places that support the statement: each alone, or else several together; [] when it has no support."""
     places = [(passage, place) for passage in passages if (place := find_in(statement, passage)) is not None]
     holding = [(passage, place) for passage, place in places if place.holds]

@@ -27,6 +27,7 @@ def examine(base_url: str | None = None, index: Path | None = None, ca_file: Pat
         "vLLM": _vllm,
         "server": lambda name: _server(name, base_url, ca_file),
         "embedding model": _embedding_model,
+        "writer": _writer,
         "token counts": _token_counts,
         "index": lambda name: _index(name, index or cache_folder() / "index"),
     }
@@ -81,6 +82,12 @@ def _embedding_model(name: str) -> Finding:
     if missing := missing_packages():
         return Finding(name, False, f"needs {', '.join(missing)}", f"pip install {' '.join(missing)}")
     return Finding(name, True, BUILT_IN if is_exported() else f"{BUILT_IN}, to be exported at the first question")
+
+
+def _writer(name: str) -> Finding:
+    from lcrag.writer.writer import Writer
+
+    return Finding(name, True, Writer().name)
 
 
 def _token_counts(name: str) -> Finding:

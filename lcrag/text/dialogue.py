@@ -14,6 +14,11 @@ from typing import Final
 TURN: Final = re.compile(r"\W*([A-Z][\w.'’ -]{0,30}?):\s")
 
 
+def is_dialogue(sentences: Sequence[str]) -> bool:
+    """Whether a quarter of the sentences begin a turn: a speech is a few sentences long."""
+    return 4 * sum(TURN.match(sentence) is not None for sentence in sentences) >= max(1, len(sentences))
+
+
 def another_speaks(question: str, sentences: Sequence[str], owners: Sequence[str], place: int) -> bool:
     """Whether the question names a speaker, but ``sentences[place]`` is in a turn of somebody else that has not
     mentioned that speaker by then.

@@ -44,6 +44,11 @@ _SUMMARY: Final = re.compile(
     r" about|what is (?:this|the) \w+ about)\b",
     re.I,
 )
+_WHOLE: Final = re.compile(
+    r"\b(?:whole|entire|all|give|write|me|meeting|discussion|document|text|book|article|chapter|story|paper|dialogue"
+    r"|conversation|transcript|content|contents|passages?|everything|please)\b",
+    re.I,
+)
 _LIST: Final = re.compile(
     r"\b(?:list|all|every|each|which \w+s|name (?:the|all|every|\w+s)"
     r"|what are|who are|were there|summari[sz]e)\b",
@@ -89,6 +94,16 @@ def is_broad(question: str) -> bool:
 def asks_for_summary(question: str) -> bool:
     """Whether the answer is a summary of what is read, so that it cannot be missing there."""
     return _SUMMARY.search(question) is not None
+
+
+def without_cue(question: str) -> str:
+    """What a summary is asked of: the question without the words that ask for one, and those for all of a text."""
+    return _WHOLE.sub(" ", _SUMMARY.sub(" ", question))
+
+
+def asks_for_reason(question: str) -> bool:
+    """Whether it asks why or how, for an explanation or a description, which no words of a text alone give."""
+    return CUES["cue_reason"].search(question) is not None
 
 
 def asks_for_list(question: str) -> bool:

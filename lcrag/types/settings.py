@@ -11,7 +11,8 @@ class Settings:
     """What a session reads, how it ranks, and what answers.
 
     ``paths`` may hold "-": the document in ``stdin_text``. ``index``: a folder instead of the one in the user's cache.
-    ``dense``: "auto", "on", "off"; ``reader``: "auto", "off" (the reranker). ``ca_file``: certificates to
+    ``dense``: "auto", "on", "off"; ``reader``: "auto", "off" (the reranker); ``writer``: the same
+    (the small language model of the embedded backend). ``ca_file``: certificates to
     trust in addition to the system's. ``log``: keep the route log; ``shadow``:
     the share of questions that a second route is run on as well, for the log.
     """
@@ -22,6 +23,7 @@ class Settings:
     dense: str = "auto"
     embedder: str | None = None
     reader: str = "auto"
+    writer: str = "auto"
     backend: str = "auto"
     base_url: str | None = None
     ca_file: Path | None = None
