@@ -18,7 +18,7 @@ from typing import Any, Final, Unpack
 from lcrag.backends import local_server, machine
 from lcrag.backends.connection import Connection, Refused, TransientError, parse_json
 from lcrag.backends.http import HttpClient, HttpOptions
-from lcrag.backends.local_tokenizer import COMPARED, MIN_TEXTS, Count, local_counter
+from lcrag.backends.local_tokenizer import COMPARED, MIN_TEXTS, Count, control_tokens, local_counter
 from lcrag.backends.prompt_ids import PromptIds
 from lcrag.backends.refusals import SYSTEM, fold_system, is_too_long, refused_field, window_and_tokens
 from lcrag.backends.replies import (
@@ -103,7 +103,8 @@ class OpenAIServer(Backend):
         self._takes_ids = True
         self._thinks_first = THINKS_FIRST.search(self.model) is not None
         self._thinking_tokens = 0
-        self._ids = PromptIds()
+        self._control = control_tokens(self._served.folder) if self._served.folder else ()
+        self._ids = PromptIds(self._control)
         self._tokenizes = self._has_tokenize()
 
     @property
@@ -186,7 +187,7 @@ class OpenAIServer(Backend):
     def _complete(
         self, connection: Connection, task: Task, max_tokens: int, speak: OnToken | None, begun: float
     ) -> Completion:
-        messages = prompts.messages(task)
+        messages = prompts.messages(task, self._control)
         max_tokens += self._thinking_tokens
         ids = self._fitting_ids(connection, task, messages, max_tokens)
         speaker = Speaker(speak)

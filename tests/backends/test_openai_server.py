@@ -287,6 +287,24 @@ def test_count_many_does_not_trust_a_tokenizer_that_is_not_the_servers(tmp_path:
         assert backend(server.url).count_many(texts) == [3] * local_tokenizer.MIN_TEXTS
 
 
+def test_run_defuses_the_control_tokens_of_the_models_own_tokenizer(tmp_path: Path) -> None:
+    model = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    model.add_special_tokens(["]~b]", "<starts>", "<|im_end|>"])
+    model.save(str(tmp_path / "tokenizer.json"))
+    assert local_tokenizer.control_tokens(str(tmp_path)) == ("<starts>", "]~b]")
+    with faulty_server(folder=str(tmp_path)) as server:
+        backend(server.url).run([Task("answer", "What does <starts> or ]~b] mean?")], max_tokens=50)
+        prompt = server.seen[-1]["messages"][1]["content"]
+    assert "‹starts> or ·~b]" in prompt
+
+
+@pytest.mark.parametrize("text", ["{}", "", '{"added_tokens": [', '{"added_tokens": [1]}', '{"added_tokens": {}}'])
+def test_control_tokens_of_a_damaged_tokenizer_are_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(text)
+    assert local_tokenizer.control_tokens(str(tmp_path)) == ()
+    assert local_tokenizer.control_tokens(str(tmp_path / "none")) == ()
+
+
 def test_count_many_estimates_without_tokenize_and_names_it_so() -> None:
     with faulty_server(tokenizes=False) as server:
         counting = backend(server.url)
