@@ -33,6 +33,10 @@ MAX_BYTES: Final = 16_000_000
 MAX_ERROR: Final = 64_000
 """Bytes of an error reply that are read."""
 
+SILENT_FROM: Final = 3.0
+"""Seconds without a byte from which on a silence is reported, each second."""
+EVERY: Final = 1.0
+
 _NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
 
 
@@ -68,6 +72,7 @@ class Connection:
         self.mask = mask
         self._socket: socket.socket | None = None
         self._cut = threading.Event()
+        self._heard = 0.0
 
     @property
     def is_cut(self) -> bool:
@@ -79,14 +84,37 @@ class Connection:
         self._shut_down()
 
     @contextmanager
-    def cut_after(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self.cut)
-        timer.daemon = True
-        timer.start()
+    def cut_after(self, seconds: float, on_silence: Callable[[float, float], None]) -> Iterator[None]:
+        """Cut the connection when the block takes longer.
+
+        ``on_silence``: called by another thread, each second of a longer silence, with its seconds and those until the
+        cut counted alike; with 0 when bytes come again.
+        """
+        done = threading.Event()
+        self._heard = time.monotonic()
+        watcher = threading.Thread(target=self._watch, args=(done, self._heard + seconds, on_silence), daemon=True)
+        watcher.start()
         try:
             yield
         finally:
-            timer.cancel()
+            done.set()
+            watcher.join()  # so that it reports nothing from here on
+
+    def _watch(self, done: threading.Event, until: float, on_silence: Callable[[float, float], None]) -> None:
+        is_reported = False
+        while not done.wait(min(EVERY, until - time.monotonic())):
+            now = time.monotonic()
+            if now >= until:
+                self.cut()
+                break
+            if now - self._heard >= SILENT_FROM:
+                is_reported = True
+                on_silence(now - self._heard, until - self._heard)
+            elif is_reported:
+                is_reported = False
+                on_silence(0.0, 0.0)
+        if is_reported:
+            on_silence(0.0, 0.0)
 
     def wait(self, seconds: float) -> None:
         """Sleep, until the connection is cut at the latest."""
@@ -145,6 +173,7 @@ class Connection:
         with self.reply("POST", url, body) as response:
             received, rest, is_plain = 0, b"", False
             for piece in chain(response.iter_bytes(), [b"\n"]):
+                self._heard = time.monotonic()
                 received += len(piece)
                 if received > max_bytes:
                     raise Refused(0, f"it sends more than {max_bytes:,} bytes")
@@ -160,7 +189,8 @@ class Connection:
                 yield rest
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpcore's account of a request; it gives the socket of each new connection."""
+        """httpcore's account of a request, step by step; it gives the socket of each new connection."""
+        self._heard = time.monotonic()
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._socket = info["return_value"].get_extra_info("socket")
             if self.is_cut:

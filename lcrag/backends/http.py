@@ -21,6 +21,7 @@ from lcrag.backends.address import parse_address, tls
 from lcrag.backends.connection import Connection, Refused, TransientError
 from lcrag.backends.limit import MAX_LIMIT, Limit
 from lcrag.errors import BackendFailed, NotRunning
+from lcrag.types import OnSilence, OnWait
 
 if TYPE_CHECKING:
     import httpx
@@ -60,8 +61,8 @@ class HttpClient:
     certificates to trust. ``log``: the server's log file, for the hints of errors.
 
     ``max_seconds`` may be set between calls: no call then takes longer, and no batch. ``on_wait`` gets a line for each
-    wait; the threads of a batch may call it at once. ``apis``: what may come before "/chat/completions", the likeliest
-    first.
+    wait, ``on_silence`` is called each second of a longer silence; threads may call them at once. ``apis``: what may
+    come before "/chat/completions", the likeliest first.
     Raises InputError for an address or a key that makes no sense.
     """
 
@@ -81,7 +82,8 @@ class HttpClient:
         self.apis = self.address.apis
         self.deadline = deadline
         self.max_seconds: float | None = None
-        self.on_wait: Callable[[str], None] | None = None
+        self.on_wait: OnWait | None = None
+        self.on_silence: OnSilence | None = None
         self._silence = silence
         self._log = log
         self._backoff = backoff
@@ -100,7 +102,7 @@ class HttpClient:
 
         with self.connection() as connection:
             try:
-                with connection.cut_after(ONCE_SECONDS):
+                with connection.cut_after(ONCE_SECONDS, self._silent):
                     return connection.text(method, url, body)
             except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
                 late = f"no whole reply within {ONCE_SECONDS:g} s"
@@ -130,7 +132,7 @@ class HttpClient:
                     break
                 begun = time.monotonic()
                 try:
-                    with connection.cut_after(left):
+                    with connection.cut_after(left, self._silent):
                         value = call()
                     if limited:
                         self._limit.succeeded(time.monotonic() - begun)
@@ -247,6 +249,10 @@ class HttpClient:
             f"no server answers at {self.root}: {reason}",
             hint="lcrag up MODEL, or --backend embedded to answer without a model",
         )
+
+    def _silent(self, seconds: float, most: float) -> None:
+        if self.on_silence is not None:
+            self.on_silence(self.root.partition("//")[2], seconds, min(most, self._silence))
 
     def _too_slow(self, seconds: float, reason: str) -> BackendFailed:
         return self.failed(f"no whole reply within {seconds:g} s" + (f"; the last fault: {reason}" if reason else ""))

@@ -10,7 +10,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Unpack
@@ -35,7 +35,7 @@ from lcrag.backends.stream import Reply, read_event, usage_tokens
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable
 from lcrag.text import prompts, tokens
 from lcrag.text.loops import loop_start
-from lcrag.types import Backend, BackendIdentity, CacheState, Completion, OnToken, Task, Usage
+from lcrag.types import Backend, BackendIdentity, CacheState, Completion, OnSilence, OnToken, OnWait, Task, Usage
 
 DEFAULT_URL: Final = f"http://{local_server.HOST}:{local_server.USUAL_PORT}"
 UNKNOWN_TEMPLATE: Final = 32
@@ -74,8 +74,8 @@ SLACK_BYTES: Final = 1_000_000
 class OpenAIServer(Backend):
     """A backend over HTTP, for any number of threads.
 
-    ``http``: the options of its ``HttpClient``, which says what they mean, and what ``max_seconds`` and ``on_wait``,
-    which may be set between calls.
+    ``http``: the options of its ``HttpClient``, which says what they mean, and what ``max_seconds``, ``on_wait``
+    and ``on_silence``, which may be set between calls.
     Raises NotRunning when nothing answers at ``url``, NotAvailable when it does not serve ``model``, InputError for an
     address or a key that makes no sense.
     """
@@ -117,13 +117,22 @@ class OpenAIServer(Backend):
         self._http.max_seconds = seconds
 
     @property
-    def on_wait(self) -> Callable[[str], None] | None:
+    def on_wait(self) -> OnWait | None:
         """Gets a line for each wait of a second or more; the threads of a batch may call it at once."""
         return self._http.on_wait
 
     @on_wait.setter
-    def on_wait(self, on_wait: Callable[[str], None] | None) -> None:
+    def on_wait(self, on_wait: OnWait | None) -> None:
         self._http.on_wait = on_wait
+
+    @property
+    def on_silence(self) -> OnSilence | None:
+        """Called each second while the server has written nothing for 3 s or more, and once when it writes again."""
+        return self._http.on_silence
+
+    @on_silence.setter
+    def on_silence(self, on_silence: OnSilence | None) -> None:
+        self._http.on_silence = on_silence
 
     @property
     def tokenizer(self) -> str:

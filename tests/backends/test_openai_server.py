@@ -884,6 +884,35 @@ def test_run_takes_no_longer_than_max_seconds(fault: str, tasks: int) -> None:
     assert time.monotonic() - begun < 3
 
 
+@pytest.mark.parametrize("fault", ["stall", "no headers"])
+def test_run_reports_a_silence(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.connection.SILENT_FROM", 0.05)
+    monkeypatch.setattr("lcrag.backends.connection.EVERY", 0.02)
+    silences: list[tuple[str, float, float]] = []
+    with faulty_server(script=[fault]) as server:
+        asking = backend(server.url, silence=0.4)
+        asking.on_silence = lambda *silence: silences.append(silence)
+        with pytest.raises(BackendFailed, match=r"it has been silent for 0\.4 s"):
+            asking.run([task()], max_tokens=50)
+    *during, after = [seconds for _, seconds, _ in silences]
+    assert during == sorted(during)
+    assert 0.05 <= during[0] <= during[-1]
+    assert after == 0
+    assert {(name, most) for name, _, most in silences} <= {(server.url.removeprefix("http://"), 0.4)} | {
+        (server.url.removeprefix("http://"), 0.0)
+    }
+
+
+def test_run_reports_no_silence_while_a_reply_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.connection.EVERY", 0.02)
+    silences: list[float] = []
+    with faulty_server(script=["trickle"], reply="word " * 20) as server:
+        asking = backend(server.url)
+        asking.on_silence = lambda server, seconds, most: silences.append(seconds)
+        asking.run([task()], max_tokens=50)
+    assert silences == []
+
+
 def test_run_announces_a_wait_and_caps_it(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     said: list[str] = []
