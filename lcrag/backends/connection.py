@@ -18,7 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from lcrag.backends.address import same_server
-from lcrag.backends.refusals import is_too_long, names_system_role, words_of
+from lcrag.backends.refusals import error_text, is_too_long, names_system_role
 from lcrag.errors import NotAvailable
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Connection:
                     url = str(target)
                     continue
                 if not response.is_success:
-                    _raise_for(response, self.mask(words_of(_text(response, MAX_ERROR, cut=True))))
+                    _raise_for(response, self.mask(error_text(_text(response, MAX_ERROR, cut=True))))
                 yield response
                 return
         raise Refused(0, "it redirects in a circle")

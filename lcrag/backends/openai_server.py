@@ -50,6 +50,9 @@ CONCURRENCY: Final = 8
 _PROMPT_TYPE = re.compile(r"\bprompt\b.*\b(string|str|type|array|list)\b", re.IGNORECASE | re.DOTALL)
 """In the message of a server that takes prompts as text only; one about a prompt's length says none of these words."""
 
+_NO_MODEL = re.compile(r"model_not_found|\bmodel\b.*\b(?:does not exist|not found)", re.IGNORECASE | re.DOTALL)
+"""In the message of a server that takes any name of a model until it is asked."""
+
 LOOP_EVERY: Final = 256
 """Characters after which a reply is looked through again for a loop, which then ends it."""
 THINKING_TOKENS: Final = 4096
@@ -272,6 +275,10 @@ class OpenAIServer(Backend):
         except Refused as refused:
             if refused.status == 413 or is_too_long(refused.message):
                 raise self._too_long(refused, messages, max_tokens) from refused
+            if refused.status == 404 and _NO_MODEL.search(refused.message):
+                raise NotAvailable(
+                    f"the server at {self.root} does not serve {self.model!r}: {refused}", hint="--model NAME"
+                ) from refused
             if not self._leave_out(refused, body, api):
                 raise
             return self._stream(connection, task, messages, ids, max_tokens, speaker)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import signal
 import socket
 import subprocess
@@ -535,6 +537,78 @@ def test_run_hangs_up_on_an_interrupt(code: str, script: list[str], stalls: int)
             assert wait_until(lambda: server.hang_ups == stalls)
         finally:
             process.kill()
+
+
+def error(message: str, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error") -> Any:
+    """An error of OpenAI's, as its Python client takes it apart."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+TOO_LONG = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "raised", "words", "tries"),
+    [
+        (400, error(TOO_LONG, "context_length_exceeded", "messages"), DoesNotFit, "need 9,000 tokens", 1),
+        (400, error("Too many tokens.", "context_length_exceeded", "messages"), DoesNotFit, "Too many tokens", 1),
+        (400, error("The response was filtered.", "content_filter", "prompt"), BackendFailed, "was filtered", 1),
+        (400, {"message": "flat", "type": "x", "param": None, "code": None}, BackendFailed, "flat", 1),
+        (400, {"error": "a text"}, BackendFailed, "a text", 1),
+        (401, error("Incorrect API key provided: sk-***.", "invalid_api_key"), NotAvailable, "refuses the key", 1),
+        (403, error("Country not supported", kind="request_forbidden"), NotAvailable, "Country not supported", 1),
+        (404, error("The model `m` does not exist.", "model_not_found"), NotAvailable, "does not serve 'faulty'", 1),
+        (404, {"error": {"message": "model 'm' not found"}}, NotAvailable, "does not serve 'faulty'", 1),
+        (409, error("A conflict"), BackendFailed, "A conflict", 1),
+        (422, error("Unprocessable"), BackendFailed, "Unprocessable", 1),
+        (429, error(QUOTA, "insufficient_quota", kind="insufficient_quota"), BackendFailed, "your current quota", 1),
+        (429, error("Rate limit reached", "rate_limit_exceeded", kind="tokens"), BackendFailed, "Rate limit", 5),
+        (500, error("The server had an error", kind="server_error"), BackendFailed, "had an error", 5),
+        (503, error("The engine is overloaded", kind="server_error"), BackendFailed, "overloaded", 5),
+    ],
+)
+def test_run_reads_the_errors_of_openai(
+    status: int, body: Any, raised: type[LcragError], words: str, tries: int
+) -> None:
+    with faulty_server(refuses={f"{status} model": json.dumps(body)}) as server:
+        with pytest.raises(raised, match=re.escape(words)):
+            backend(server.url).run([task()], max_tokens=50)
+        assert len(server.seen) == tries
+
+
+@pytest.mark.parametrize(
+    ("event", "raised", "words", "tries"),
+    [
+        (error("The server had an error", kind="server_error"), BackendFailed, "says: The server had an error", 5),
+        (error("Too many tokens.", "context_length_exceeded"), DoesNotFit, "Too many tokens.", 1),
+        ({"error": {"message": None, "code": "engine_died"}}, BackendFailed, "says: engine_died", 5),
+    ],
+)
+def test_run_reads_the_errors_of_openai_in_a_stream(
+    event: Any, raised: type[LcragError], words: str, tries: int
+) -> None:
+    with faulty_server(events=[event]) as server:
+        with pytest.raises(raised, match=re.escape(words)):
+            backend(server.url).run([task()], max_tokens=50)
+        assert len(server.seen) == tries
+
+
+@pytest.mark.parametrize(
+    ("named", "body"),
+    [
+        ("max_tokens", error("Use 'max_completion_tokens' instead.", "unsupported_parameter", "max_tokens")),
+        ("temperature", error("Only the default (1) value is supported.", "unsupported_value", "temperature")),
+        ("seed", error("Unknown parameter.", "unknown_parameter", "seed")),
+        ("stream_options", error("Unknown parameter.", "unknown_parameter", "stream_options")),
+        ("stream", error("Your organization must be verified.", "unsupported_value", "stream")),
+        ("system", error("'messages[0].role' does not support 'system'.", "unsupported_value", "messages[0].role")),
+    ],
+)
+def test_run_leaves_out_the_parameter_that_an_error_of_openai_names(named: str, body: Any) -> None:
+    with faulty_server(refuses={named: json.dumps(body)}) as server:
+        assert backend(server.url).run([task()], max_tokens=50)[0].text == REPLY
+        assert len(server.seen) == 2
 
 
 def test_metric_is_summed_over_its_labels() -> None:
