@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,18 +62,29 @@ class Refused(Exception):
         self.message = message
 
 
+@dataclass(slots=True)
+class Heard:
+    """When a server last wrote or was written to, on any of its connections (``time.monotonic()``).
+
+    A server that works on one call at a time is silent on the others: it has stalled when it is silent on all.
+    """
+
+    at: float = 0.0
+
+
 class Connection:
     """One connection, for one call at a time. Any thread may cut it; then it is of no further use.
 
-    ``mask``: makes a text of the server fit to be shown.
+    ``mask``: makes a text of the server fit to be shown. ``fell_silent``: whether it was cut because of that.
     """
 
-    def __init__(self, client: httpx.Client, mask: Callable[[str], str]) -> None:
+    def __init__(self, client: httpx.Client, mask: Callable[[str], str], heard: Heard) -> None:
         self._client = client
         self.mask = mask
+        self.fell_silent = False
         self._socket: socket.socket | None = None
         self._cut = threading.Event()
-        self._heard = 0.0
+        self._heard = heard
 
     @property
     def is_cut(self) -> bool:
@@ -84,15 +96,16 @@ class Connection:
         self._shut_down()
 
     @contextmanager
-    def cut_after(self, seconds: float, on_silence: Callable[[float, float], None]) -> Iterator[None]:
-        """Cut the connection when the block takes longer.
+    def cut_after(self, seconds: float, silence: float, on_silence: Callable[[float, float], None]) -> Iterator[None]:
+        """Cut the connection when the block takes longer, or the server has been silent for ``silence`` seconds.
 
-        ``on_silence``: called by another thread, each second of a longer silence, with its seconds and those until the
-        cut counted alike; with 0 when bytes come again.
+        ``on_silence``: called by another thread, each second of a longer silence, with its seconds and those at which
+        the connection is cut; with 0 when the server writes again.
         """
         done = threading.Event()
-        self._heard = time.monotonic()
-        watcher = threading.Thread(target=self._watch, args=(done, self._heard + seconds, on_silence), daemon=True)
+        self._heard.at = time.monotonic()
+        until = self._heard.at + seconds
+        watcher = threading.Thread(target=self._watch, args=(done, until, silence, on_silence), daemon=True)
         watcher.start()
         try:
             yield
@@ -100,16 +113,22 @@ class Connection:
             done.set()
             watcher.join()  # so that it reports nothing from here on
 
-    def _watch(self, done: threading.Event, until: float, on_silence: Callable[[float, float], None]) -> None:
+    def _watch(
+        self, done: threading.Event, until: float, silence: float, on_silence: Callable[[float, float], None]
+    ) -> None:
         is_reported = False
-        while not done.wait(min(EVERY, until - time.monotonic())):
-            now = time.monotonic()
-            if now >= until:
+        pause = 0.0
+        while not done.wait(pause):
+            heard, now = self._heard.at, time.monotonic()
+            most = min(silence, until - heard)
+            pause = min(EVERY, heard + most - now)
+            if pause <= 0:
+                self.fell_silent = most == silence
                 self.cut()
                 break
-            if now - self._heard >= SILENT_FROM:
+            if now - heard >= SILENT_FROM:
                 is_reported = True
-                on_silence(now - self._heard, until - self._heard)
+                on_silence(now - heard, most)
             elif is_reported:
                 is_reported = False
                 on_silence(0.0, 0.0)
@@ -173,7 +192,7 @@ class Connection:
         with self.reply("POST", url, body) as response:
             received, rest, is_plain = 0, b"", False
             for piece in chain(response.iter_bytes(), [b"\n"]):
-                self._heard = time.monotonic()
+                self._heard.at = time.monotonic()
                 received += len(piece)
                 if received > max_bytes:
                     raise Refused(0, f"it sends more than {max_bytes:,} bytes")
@@ -190,7 +209,7 @@ class Connection:
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
         """httpcore's account of a request, step by step; it gives the socket of each new connection."""
-        self._heard = time.monotonic()
+        self._heard.at = time.monotonic()
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._socket = info["return_value"].get_extra_info("socket")
             if self.is_cut:

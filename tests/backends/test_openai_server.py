@@ -958,6 +958,12 @@ def test_run_takes_no_longer_than_max_seconds(fault: str, tasks: int) -> None:
     assert time.monotonic() - begun < 3
 
 
+def test_run_waits_for_a_server_that_is_silent_on_one_of_its_connections() -> None:
+    with faulty_server(script=["trickle", "late"], reply="word " * 24) as server:
+        done = backend(server.url, silence=0.75).run([task(), task()], max_tokens=50)
+    assert [completion.text for completion in done] == [("word " * 24).strip()] * 2
+
+
 @pytest.mark.parametrize("fault", ["stall", "no headers"])
 def test_run_reports_a_silence(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lcrag.backends.connection.SILENT_FROM", 0.05)
