@@ -246,6 +246,8 @@ class HttpClient:
                 f"the certificate of the server at {self.root} is not trusted: {reason}",
                 hint="export SSL_CERT_FILE=…, the certificate of its authority",
             )
+        if "loading" in reason.lower():  # llama.cpp's answer to everything until its model is loaded
+            return NotRunning(f"the server at {self.root} is not ready: {reason}", hint="try again in a minute")
         return NotRunning(
             f"no server answers at {self.root}: {reason}",
             hint="lcrag up MODEL, or --backend embedded to answer without a model",
