@@ -103,7 +103,7 @@ class HttpClient:
 
         with self.connection() as connection:
             try:
-                with connection.cut_after(ONCE_SECONDS, self._silence, self._silent):
+                with connection.cut_after(ONCE_SECONDS, ONCE_SECONDS, self._silent):
                     return connection.text(method, url, body)
             except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
                 late = f"no whole reply within {ONCE_SECONDS:g} s"

@@ -295,6 +295,8 @@ class OpenAIServer(Backend):
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if self._served.tells_progress:
+            optional["return_progress"] = True
         if task.role == "judge":
             schema = {"name": "verdict", "schema": prompts.JUDGE_SCHEMA, "strict": True}
             optional["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -958,6 +958,15 @@ def test_run_takes_no_longer_than_max_seconds(fault: str, tasks: int) -> None:
     assert time.monotonic() - begun < 3
 
 
+@pytest.mark.parametrize(("owner", "asked"), [("llamacpp", True), ("vllm", None)])
+def test_run_asks_llama_cpp_how_much_of_the_prompt_is_read(owner: str, asked: bool | None) -> None:
+    progress = {"choices": [chunk()["choices"][0]], "prompt_progress": {"total": 90, "processed": 45}}
+    models = {"data": [{"id": "m", "owned_by": owner, "meta": {"n_ctx": 8192}}]}
+    with faulty_server(models=models, events=[progress, progress, chunk(REPLY), *ENDS]) as server:
+        assert backend(server.url).run([task()], max_tokens=50)[0].text == REPLY
+        assert server.seen[0].get("return_progress") is asked
+
+
 def test_run_waits_for_a_server_that_is_silent_on_one_of_its_connections() -> None:
     with faulty_server(script=["trickle", "late"], reply="word " * 24) as server:
         done = backend(server.url, silence=0.75).run([task(), task()], max_tokens=50)
