@@ -67,7 +67,7 @@ _BRACKETED: Final = (
 """[INST], [/INST], [TOOL_CALLS], [gMASK]."""
 _STAND_INS: Final = {"<": "‹", "[": "⟦"}
 """Brackets that no tokenizer takes for the usual ones, as it may the full-width ones."""
-_DEFUSED = re.compile(r"‹(?=[^\n<‹>]{1,64}>)|⟦(?=[^\n\[⟦\]]{1,64}\])")
+_DEFUSED = re.compile(r"‹(?=[^\n<‹›>]{1,64}>)|⟦(?=[^\n\[⟦⟧\]]{1,64}\])")
 
 _DROPPED: Final = "\u200b"
 """Stands for each character that a tokenizer may drop."""

@@ -118,7 +118,11 @@ def test_defused_leaves_ordinary_text_alone(text: str) -> None:
 @pytest.mark.parametrize("token", TOKENS)
 def test_restored_gives_a_reply_the_brackets_of_the_document(token: str) -> None:
     assert restored(defused(f"It ends with {token} [1].")) == f"It ends with {token} [1]." or token[0] not in "<["
-    assert restored("« ‹oui› » and ⟦1, 2⟧") == "« ‹oui› » and ⟦1, 2⟧"
+
+
+@pytest.mark.parametrize("text", ["« ‹oui› » -> ja", "⟦1, 2⟧ and x]", "a ‹ b", "⟦x\n]"])
+def test_restored_leaves_other_brackets_alone(text: str) -> None:
+    assert restored(text) == text
 
 
 def test_defused_knows_the_models_own_tokens_by_name() -> None:
