@@ -14,6 +14,7 @@ from itertools import groupby
 from typing import Final
 
 from lcrag.evidence.stretches import read_stretches, sentence_evidence
+from lcrag.planning.scale import count_sent
 from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
 from lcrag.types import Backend, Passage, Ranking, Reranker
@@ -61,7 +62,7 @@ def prune(
         if passage.text[start:end].strip()
     ]
     texts = [_text(whole[sentence.passage], sentence.start, sentence.end) for sentence in candidates]
-    counts = backend.count_many(texts)
+    counts = count_sent(texts, backend)
     scores = _spread(_word_scores(question, texts))
     if reranker is not None:
         shares = hit_scores(ranking, [(whole[sentence.passage].document_id, sentence.start) for sentence in candidates])
@@ -123,7 +124,7 @@ def _extract(passage: Passage, sentences: Sequence[_Sentence], backend: Backend)
         else:
             parts.append((sentence.start, sentence.end))
     text = "\n".join(_text(passage, start, end) for start, end in parts)
-    [tokens] = backend.count_many([text])
+    [tokens] = count_sent([text], backend)
     is_cut = parts != [(passage.start, passage.end)]
     index_tokens = round(passage.index_tokens * tokens / max(1, passage.tokens))
     return replace(

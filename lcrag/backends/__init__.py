@@ -94,4 +94,8 @@ def open_backend(settings: Settings, emit: Emit, models: Models) -> Backend:
                     emit(Event("index", {"message": f"quoting sentences, without a model: {error}"}))
     if name not in BACKENDS:
         raise InputError(f"there is no backend {name!r}", hint=f"--backend {'|'.join(['auto', *BACKENDS])}")
-    return BACKENDS[name](settings, models)
+    backend = BACKENDS[name](settings, models)
+    backend.on_silence = lambda server, seconds, most: emit(
+        Event("wait", {"server": server, "seconds": seconds, "most": most})
+    )
+    return backend

@@ -14,11 +14,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from lcrag.backends.address import same_server
-from lcrag.backends.refusals import is_too_long, names_system_role, words_of
+from lcrag.backends.refusals import error_text, is_too_long, names_system_role
 from lcrag.errors import NotAvailable
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ MAX_BYTES: Final = 16_000_000
 """Of a reply that is not streamed."""
 MAX_ERROR: Final = 64_000
 """Bytes of an error reply that are read."""
+
+SILENT_FROM: Final = 3.0
+"""Seconds without a byte from which on a silence is reported, each second."""
+EVERY: Final = 1.0
 
 _NO_QUOTA = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
 
@@ -57,17 +62,29 @@ class Refused(Exception):
         self.message = message
 
 
+@dataclass(slots=True)
+class Heard:
+    """When a server last wrote or was written to, on any of its connections (``time.monotonic()``).
+
+    A server that works on one call at a time is silent on the others: it has stalled when it is silent on all.
+    """
+
+    at: float = 0.0
+
+
 class Connection:
     """One connection, for one call at a time. Any thread may cut it; then it is of no further use.
 
-    ``mask``: makes a text of the server fit to be shown.
+    ``mask``: makes a text of the server fit to be shown. ``fell_silent``: whether it was cut because of that.
     """
 
-    def __init__(self, client: httpx.Client, mask: Callable[[str], str]) -> None:
+    def __init__(self, client: httpx.Client, mask: Callable[[str], str], heard: Heard) -> None:
         self._client = client
         self.mask = mask
+        self.fell_silent = False
         self._socket: socket.socket | None = None
         self._cut = threading.Event()
+        self._heard = heard
 
     @property
     def is_cut(self) -> bool:
@@ -79,14 +96,44 @@ class Connection:
         self._shut_down()
 
     @contextmanager
-    def cut_after(self, seconds: float) -> Iterator[None]:
-        timer = threading.Timer(seconds, self.cut)
-        timer.daemon = True
-        timer.start()
+    def cut_after(self, seconds: float, silence: float, on_silence: Callable[[float, float], None]) -> Iterator[None]:
+        """Cut the connection when the block takes longer, or the server has been silent for ``silence`` seconds.
+
+        ``on_silence``: called by another thread, each second of a longer silence, with its seconds and those at which
+        the connection is cut; with 0 when the server writes again.
+        """
+        done = threading.Event()
+        self._heard.at = time.monotonic()
+        until = self._heard.at + seconds
+        watcher = threading.Thread(target=self._watch, args=(done, until, silence, on_silence), daemon=True)
+        watcher.start()
         try:
             yield
         finally:
-            timer.cancel()
+            done.set()
+            watcher.join()  # so that it reports nothing from here on
+
+    def _watch(
+        self, done: threading.Event, until: float, silence: float, on_silence: Callable[[float, float], None]
+    ) -> None:
+        is_reported = False
+        pause = 0.0
+        while not done.wait(pause):
+            heard, now = self._heard.at, time.monotonic()
+            most = min(silence, until - heard)
+            pause = min(EVERY, heard + most - now)
+            if pause <= 0:
+                self.fell_silent = most == silence
+                self.cut()
+                break
+            if now - heard >= SILENT_FROM:
+                is_reported = True
+                on_silence(now - heard, most)
+            elif is_reported:
+                is_reported = False
+                on_silence(0.0, 0.0)
+        if is_reported:
+            on_silence(0.0, 0.0)
 
     def wait(self, seconds: float) -> None:
         """Sleep, until the connection is cut at the latest."""
@@ -115,7 +162,7 @@ class Connection:
                     url = str(target)
                     continue
                 if not response.is_success:
-                    _raise_for(response, self.mask(words_of(_text(response, MAX_ERROR, cut=True))))
+                    _raise_for(response, self.mask(error_text(_text(response, MAX_ERROR, cut=True))))
                 yield response
                 return
         raise Refused(0, "it redirects in a circle")
@@ -145,6 +192,7 @@ class Connection:
         with self.reply("POST", url, body) as response:
             received, rest, is_plain = 0, b"", False
             for piece in chain(response.iter_bytes(), [b"\n"]):
+                self._heard.at = time.monotonic()
                 received += len(piece)
                 if received > max_bytes:
                     raise Refused(0, f"it sends more than {max_bytes:,} bytes")
@@ -160,7 +208,8 @@ class Connection:
                 yield rest
 
     def _trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """httpcore's account of a request; it gives the socket of each new connection."""
+        """httpcore's account of a request, step by step; it gives the socket of each new connection."""
+        self._heard.at = time.monotonic()
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._socket = info["return_value"].get_extra_info("socket")
             if self.is_cut:

@@ -18,9 +18,10 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 from lcrag.backends.address import parse_address, tls
-from lcrag.backends.connection import Connection, Refused, TransientError
+from lcrag.backends.connection import Connection, Heard, Refused, TransientError
 from lcrag.backends.limit import MAX_LIMIT, Limit
 from lcrag.errors import BackendFailed, NotRunning
+from lcrag.types import OnSilence, OnWait
 
 if TYPE_CHECKING:
     import httpx
@@ -55,13 +56,13 @@ class HttpClient:
     """Calls to the server at ``url``, from any thread; connections stay open for as long as the client is used.
 
     ``deadline``: seconds that one call may take in all, its tries and the waits between them included; ``silence``:
-    seconds without a byte. Without them a server that has stalled would hold a question for as many time-outs as there
-    are tries. ``send_key``: whether the user named this address, so that LCRAG_API_KEY is for it. ``ca_file``: the
-    certificates to trust. ``log``: the server's log file, for the hints of errors.
+    seconds without a byte on any connection. Without them a server that has stalled would hold a question for as many
+    time-outs as there are tries. ``send_key``: whether the user named this address, so that LCRAG_API_KEY is for it.
+    ``ca_file``: the certificates to trust. ``log``: the server's log file, for the hints of errors.
 
     ``max_seconds`` may be set between calls: no call then takes longer, and no batch. ``on_wait`` gets a line for each
-    wait; the threads of a batch may call it at once. ``apis``: what may come before "/chat/completions", the likeliest
-    first.
+    wait, ``on_silence`` is called each second of a longer silence; threads may call them at once. ``apis``: what may
+    come before "/chat/completions", the likeliest first.
     Raises InputError for an address or a key that makes no sense.
     """
 
@@ -81,12 +82,14 @@ class HttpClient:
         self.apis = self.address.apis
         self.deadline = deadline
         self.max_seconds: float | None = None
-        self.on_wait: Callable[[str], None] | None = None
+        self.on_wait: OnWait | None = None
+        self.on_silence: OnSilence | None = None
         self._silence = silence
         self._log = log
         self._backoff = backoff
         self._limit = Limit(min(deadline, silence) / 4)
         self._ssl = tls(ca_file) if self.root.startswith("https:") else False  # reading certificates takes 15 ms
+        self._heard = Heard()
         self._idle: list[Connection] = []
         weakref.finalize(self, _close, self._idle)
 
@@ -100,7 +103,7 @@ class HttpClient:
 
         with self.connection() as connection:
             try:
-                with connection.cut_after(ONCE_SECONDS):
+                with connection.cut_after(ONCE_SECONDS, ONCE_SECONDS, self._silent):
                     return connection.text(method, url, body)
             except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
                 late = f"no whole reply within {ONCE_SECONDS:g} s"
@@ -130,7 +133,7 @@ class HttpClient:
                     break
                 begun = time.monotonic()
                 try:
-                    with connection.cut_after(left):
+                    with connection.cut_after(left, self._silence, self._silent):
                         value = call()
                     if limited:
                         self._limit.succeeded(time.monotonic() - begun)
@@ -144,8 +147,6 @@ class HttpClient:
                 except (httpx.TransportError, httpx.DecodingError, httpx.InvalidURL) as error:
                     if connection.is_cut:
                         break
-                    if isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
-                        raise self.failed(f"it has been silent for {self._silence:g} s") from error
                     reason = self._describe(error)
                 except Refused as error:
                     raise self.failed(str(error)) from error
@@ -164,6 +165,8 @@ class HttpClient:
             if self.on_wait is not None and pause >= ANNOUNCED:
                 self.on_wait(f"the server at {self.root} fails ({reason}): trying again in {pause:.0f} s")
             connection.wait(pause)
+        if connection.fell_silent:
+            raise self.failed(f"it has been silent for {self._silence:g} s")
         raise self._too_slow(seconds, reason)
 
     def each(self, work: Callable[[Connection, S], T], items: Sequence[S], *, width: int = MAX_LIMIT) -> list[T]:
@@ -223,7 +226,7 @@ class HttpClient:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = Connection(self._new_client(), self.address.masked)
+            connection = Connection(self._new_client(), self.address.masked, self._heard)
         try:
             yield connection
         finally:
@@ -243,10 +246,16 @@ class HttpClient:
                 f"the certificate of the server at {self.root} is not trusted: {reason}",
                 hint="export SSL_CERT_FILE=…, the certificate of its authority",
             )
+        if "loading" in reason.lower():  # llama.cpp's answer to everything until its model is loaded
+            return NotRunning(f"the server at {self.root} is not ready: {reason}", hint="try again in a minute")
         return NotRunning(
             f"no server answers at {self.root}: {reason}",
             hint="lcrag up MODEL, or --backend embedded to answer without a model",
         )
+
+    def _silent(self, seconds: float, most: float) -> None:
+        if self.on_silence is not None:
+            self.on_silence(self.root.partition("//")[2], seconds, most)
 
     def _too_slow(self, seconds: float, reason: str) -> BackendFailed:
         return self.failed(f"no whole reply within {seconds:g} s" + (f"; the last fault: {reason}" if reason else ""))
@@ -260,7 +269,7 @@ class HttpClient:
         return httpx.Client(
             base_url=self.root,
             headers={**self.address.headers, "Accept-Encoding": "identity"},
-            timeout=httpx.Timeout(self._silence, connect=CONNECT_SECONDS, pool=None),
+            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
             limits=httpx.Limits(max_connections=1),
             verify=self._ssl,
             trust_env=False,

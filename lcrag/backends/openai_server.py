@@ -10,7 +10,7 @@ import hashlib
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Unpack
@@ -18,7 +18,7 @@ from typing import Any, Final, Unpack
 from lcrag.backends import local_server, machine
 from lcrag.backends.connection import Connection, Refused, TransientError, parse_json
 from lcrag.backends.http import HttpClient, HttpOptions
-from lcrag.backends.local_tokenizer import COMPARED, MIN_TEXTS, Count, local_counter
+from lcrag.backends.local_tokenizer import COMPARED, MIN_TEXTS, Count, control_tokens, local_counter
 from lcrag.backends.prompt_ids import PromptIds
 from lcrag.backends.refusals import SYSTEM, fold_system, is_too_long, refused_field, window_and_tokens
 from lcrag.backends.replies import (
@@ -35,7 +35,7 @@ from lcrag.backends.stream import Reply, read_event, usage_tokens
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable
 from lcrag.text import prompts, tokens
 from lcrag.text.loops import loop_start
-from lcrag.types import Backend, BackendIdentity, CacheState, Completion, OnToken, Task, Usage
+from lcrag.types import Backend, BackendIdentity, CacheState, Completion, OnSilence, OnToken, OnWait, Task, Usage
 
 DEFAULT_URL: Final = f"http://{local_server.HOST}:{local_server.USUAL_PORT}"
 UNKNOWN_TEMPLATE: Final = 32
@@ -49,6 +49,9 @@ CONCURRENCY: Final = 8
 
 _PROMPT_TYPE = re.compile(r"\bprompt\b.*\b(string|str|type|array|list)\b", re.IGNORECASE | re.DOTALL)
 """In the message of a server that takes prompts as text only; one about a prompt's length says none of these words."""
+
+_NO_MODEL = re.compile(r"model_not_found|\bmodel\b.*\b(?:does not exist|not found)", re.IGNORECASE | re.DOTALL)
+"""In the message of a server that takes any name of a model until it is asked."""
 
 LOOP_EVERY: Final = 256
 """Characters after which a reply is looked through again for a loop, which then ends it."""
@@ -74,8 +77,8 @@ SLACK_BYTES: Final = 1_000_000
 class OpenAIServer(Backend):
     """A backend over HTTP, for any number of threads.
 
-    ``http``: the options of its ``HttpClient``, which says what they mean, and what ``max_seconds`` and ``on_wait``,
-    which may be set between calls.
+    ``http``: the options of its ``HttpClient``, which says what they mean, and what ``max_seconds``, ``on_wait``
+    and ``on_silence``, which may be set between calls.
     Raises NotRunning when nothing answers at ``url``, NotAvailable when it does not serve ``model``, InputError for an
     address or a key that makes no sense.
     """
@@ -103,7 +106,8 @@ class OpenAIServer(Backend):
         self._takes_ids = True
         self._thinks_first = THINKS_FIRST.search(self.model) is not None
         self._thinking_tokens = 0
-        self._ids = PromptIds()
+        self._control = control_tokens(self._served.folder) if self._served.folder else ()
+        self._ids = PromptIds(self._control)
         self._tokenizes = self._has_tokenize()
 
     @property
@@ -116,13 +120,22 @@ class OpenAIServer(Backend):
         self._http.max_seconds = seconds
 
     @property
-    def on_wait(self) -> Callable[[str], None] | None:
+    def on_wait(self) -> OnWait | None:
         """Gets a line for each wait of a second or more; the threads of a batch may call it at once."""
         return self._http.on_wait
 
     @on_wait.setter
-    def on_wait(self, on_wait: Callable[[str], None] | None) -> None:
+    def on_wait(self, on_wait: OnWait | None) -> None:
         self._http.on_wait = on_wait
+
+    @property
+    def on_silence(self) -> OnSilence | None:
+        """Called each second while the server has written nothing for 3 s or more, and once when it writes again."""
+        return self._http.on_silence
+
+    @on_silence.setter
+    def on_silence(self, on_silence: OnSilence | None) -> None:
+        self._http.on_silence = on_silence
 
     @property
     def tokenizer(self) -> str:
@@ -186,7 +199,7 @@ class OpenAIServer(Backend):
     def _complete(
         self, connection: Connection, task: Task, max_tokens: int, speak: OnToken | None, begun: float
     ) -> Completion:
-        messages = prompts.messages(task)
+        messages = prompts.messages(task, self._control)
         max_tokens += self._thinking_tokens
         ids = self._fitting_ids(connection, task, messages, max_tokens)
         speaker = Speaker(speak)
@@ -262,6 +275,10 @@ class OpenAIServer(Backend):
         except Refused as refused:
             if refused.status == 413 or is_too_long(refused.message):
                 raise self._too_long(refused, messages, max_tokens) from refused
+            if refused.status == 404 and _NO_MODEL.search(refused.message):
+                raise NotAvailable(
+                    f"the server at {self.root} does not serve {self.model!r}: {refused}", hint="--model NAME"
+                ) from refused
             if not self._leave_out(refused, body, api):
                 raise
             return self._stream(connection, task, messages, ids, max_tokens, speaker)
@@ -278,6 +295,8 @@ class OpenAIServer(Backend):
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if self._served.tells_progress:
+            optional["return_progress"] = True
         if task.role == "judge":
             schema = {"name": "verdict", "schema": prompts.JUDGE_SCHEMA, "strict": True}
             optional["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -24,9 +24,10 @@ Tokenize = Callable[[list[dict[str, str]]], list[int]]
 
 
 class PromptIds:
-    """The ids of prompts. Threads may share it."""
+    """The ids of prompts. Threads may share it. ``control``: the model's control tokens, for ``prompts.messages``."""
 
-    def __init__(self) -> None:
+    def __init__(self, control: Sequence[str] = ()) -> None:
+        self._control = control
         self._cache: dict[bytes, tuple[list[int], array[int]]] = {}
         self._cached = 0
         self._lock = threading.Lock()
@@ -38,13 +39,14 @@ class PromptIds:
         depend on them is checked with the first prompt of each set: what comes before and after must be the same with
         and without. Otherwise every prompt is tokenised whole.
         """
-        key = hashlib.blake2b(prompts.prefix(task.passages).encode("utf-8", "replace"), digest_size=16).digest()
-        bare = tokenize(prompts.messages(replace(task, passages=())))
+        documents = prompts.prefix(task.passages, self._control)
+        key = hashlib.blake2b(documents.encode("utf-8", "replace"), digest_size=16).digest()
+        bare = tokenize(prompts.messages(replace(task, passages=()), self._control))
         if cached := self._cache.get(key):
-            before, documents = cached
+            before, ids = cached
             if bare[: len(before)] == before:
-                return before + documents.tolist() + bare[len(before) :]
-        whole = tokenize(prompts.messages(task))
+                return before + ids.tolist() + bare[len(before) :]
+        whole = tokenize(prompts.messages(task, self._control))
         same = _common_prefix(bare, whole)
         after = len(bare) - same
         if len(whole) >= len(bare) and whole[len(whole) - after :] == bare[same:]:

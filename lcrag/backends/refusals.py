@@ -90,12 +90,16 @@ def fold_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"role": "user", "content": f"{system['content']}\n\n{user['content']}"}]
 
 
-def words_of(body: str) -> str:
-    """All that an error reply says about itself on one line: message, code, parameter; its first line if not JSON."""
+def error_text(body: str) -> str:
+    """What an error reply says about itself on one line; its first line if it is not JSON."""
     try:
-        value = json.loads(body)
+        return words_of(json.loads(body))
     except (ValueError, RecursionError):
         return body.strip().split("\n")[0]
+
+
+def words_of(value: Any) -> str:
+    """All that an error object says about itself, on one line: message, code, parameter."""
     return " ".join(_words(value, 0)) or "no reason given"
 
 

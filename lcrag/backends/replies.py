@@ -86,7 +86,7 @@ def reply_text(
     if task.role == "judge":
         return prompts.parse_verdict(text)
     if text:
-        return text
+        return prompts.restored(text)
     if refusal:
         raise BackendFailed(f"the model refuses: {refusal}", hint="another model")
     if finish in REASONS:

@@ -31,11 +31,16 @@ _NO_CHAT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """A model as ``/v1/models`` lists it. ``window``: tokens; ``folder``: where it is stored, if the server says so."""
+    """A model as ``/v1/models`` lists it.
+
+    ``window``: tokens; ``folder``: where it is stored, if the server says so. ``tells_progress``: whether it can write
+    how much of a prompt it has read: llama.cpp is silent otherwise until it has read all, which may take minutes.
+    """
 
     name: str
     window: int
-    folder: str | None
+    folder: str | None = None
+    tells_progress: bool = False
 
 
 def served_model(http: HttpClient, wanted: str | None = None) -> ServedModel:
@@ -50,7 +55,7 @@ def served_model(http: HttpClient, wanted: str | None = None) -> ServedModel:
         raise http.not_running(error) from error
     except (Refused, ValueError) as error:
         if wanted is not None:
-            return ServedModel(wanted, UNKNOWN_WINDOW, None)
+            return ServedModel(wanted, UNKNOWN_WINDOW)
         reason = http.address.masked(str(error)) if isinstance(error, Refused) else "what answers is no list"
         raise NotAvailable(
             f"the server at {http.root} does not list its models: {reason}",
@@ -122,7 +127,12 @@ def _served(name: str, entry: Mapping[str, Any]) -> ServedModel:
     places = (entry, meta if isinstance(meta, dict) else {})
     windows = [window for place in places for key in WINDOWS if (window := _window(place.get(key)))]
     folder = entry.get("root")
-    return ServedModel(name, windows[0] if windows else UNKNOWN_WINDOW, folder if isinstance(folder, str) else None)
+    return ServedModel(
+        name,
+        windows[0] if windows else UNKNOWN_WINDOW,
+        folder if isinstance(folder, str) else None,
+        tells_progress=entry.get("owned_by") == "llamacpp",
+    )
 
 
 def _types(entry: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lcrag.backends.connection import Refused, TransientError, parse_json
-from lcrag.backends.refusals import is_too_long
+from lcrag.backends.refusals import is_too_long, words_of
 
 MAX_TOKENS: Final = 10**12
 """Larger numbers of tokens in an account of usage are no such numbers."""
@@ -39,13 +39,10 @@ def read_event(data: bytes, reply: Reply, mask: Callable[[str], str]) -> str:
     try:
         event = parse_json(data)
         if event.get("error"):
-            error = event["error"]
-            error = error if isinstance(error, dict) else {"message": error}
-            message = str(error.get("message", error))
-            numbers = "".join(f" ({name}: {error[name]})" for name in ("n_prompt_tokens", "n_ctx") if name in error)
+            message = mask(words_of(event))
             if is_too_long(message):
-                raise Refused(0, mask(message + numbers))
-            raise TransientError(f"the server says: {mask(message)[:300]}")
+                raise Refused(0, message)
+            raise TransientError(f"the server says: {message[:300]}")
         usage = event.get("usage")
         reply.usage = usage if isinstance(usage, dict) else reply.usage
         choices = event.get("choices") or []

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from lcrag.backends import machine
+from lcrag.backends.local_tokenizer import without_form
 from lcrag.backends.openai_server import Sampling
 from lcrag.backends.replies import check_fits, reply_text
 from lcrag.errors import BackendFailed, InputError, NotInstalled
@@ -47,6 +48,8 @@ class VLLMOffline(Backend):
         self.sampling = sampling or Sampling()
         self.window = int(self._llm.llm_engine.model_config.max_model_len)
         self._tokenizer: Any = self._llm.get_tokenizer()
+        added = getattr(self._tokenizer, "added_tokens_decoder", {})  # Mistral's own tokenizer has none
+        self._control = without_form(token.content for token in added.values() if token.special)
 
     @property
     def tokenizer(self) -> str:
@@ -70,7 +73,7 @@ class VLLMOffline(Backend):
         from vllm.sampling_params import StructuredOutputsParams
 
         begun = time.perf_counter()
-        chats = [prompts.messages(task) for task in tasks]
+        chats = [prompts.messages(task, self._control) for task in tasks]
         for chat in chats:
             rendered = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
             check_fits(len(rendered), max_tokens, self.window)

@@ -138,7 +138,7 @@ class _Printer:
     def _print(self, event: Event, id: dict[str, object]) -> None:
         with self._lock:
             self.progress(event)
-            if self.output.form == "ndjson" and (self._tokens or event.kind != "token"):
+            if self.output.form == "ndjson" and event.kind != "wait" and (self._tokens or event.kind != "token"):
                 self.output.event(event.kind, id | event_data(event))
             if event.kind == "plan" and self._explain:
                 self.progress.clear()

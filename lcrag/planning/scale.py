@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from lcrag.text.passages import PASSAGE_TOKENS, passages
-from lcrag.text.prompts import fence, messages, prefix
+from lcrag.text.prompts import defused, fence, messages, prefix
 from lcrag.types import Backend, Chunk, CorpusSize, CorpusView, Estimate, Passage, Role, Surroundings, Task
 
 SAMPLE: Final = 16
@@ -75,13 +75,24 @@ class TokenScale:
 
 
 def count_chunks(chunks: Sequence[Chunk], corpus: CorpusView, backend: Backend) -> list[Chunk]:
-    """The chunks with their tokens as the backend counts them, and the index's count kept."""
-    if corpus.tokenizer == backend.tokenizer:
+    """The chunks with their tokens as the backend counts them in a prompt, and the index's count kept."""
+    texts = [chunk.text for chunk in chunks]
+    if corpus.tokenizer == backend.tokenizer and as_sent(texts, backend) == texts:
         return list(chunks)
-    counts = backend.count_many([chunk.text for chunk in chunks])
+    counts = count_sent(texts, backend)
     return [
         replace(chunk, tokens=count, index_tokens=chunk.tokens) for chunk, count in zip(chunks, counts, strict=True)
     ]
+
+
+def as_sent(texts: Sequence[str], backend: Backend) -> list[str]:
+    """The texts as a prompt for this backend holds them."""
+    return list(texts) if backend.template_tokens is None else [defused(text) for text in texts]
+
+
+def count_sent(texts: Sequence[str], backend: Backend) -> list[int]:
+    """Tokens of each text as a prompt for this backend holds it."""
+    return backend.count_many(as_sent(texts, backend))
 
 
 def frame_tokens(role: Role, question: str, backend: Backend) -> int:

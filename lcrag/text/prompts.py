@@ -5,15 +5,18 @@ comes last: one system line for every role, then the passages in document order,
 here depends on a date, a random number or the question before the passages end. The same passages therefore begin
 every prompt with the same bytes, whatever is asked of them and by whichever route.
 
-Documents are data: each passage is fenced, a fence inside a document is defused, and the system line says that
-instructions inside passages are not to be followed. The headings above a passage, or the names of its columns, stand in
-its fence as context: they say where it belongs, and no quote is taken from them.
+Documents are data: each passage is fenced, the system line says that instructions inside passages are not to be
+followed, and what would end a fence or a turn of the chat is defused: our own fences, and the control tokens of chat
+templates, which a server takes for what they mean wherever they come in a prompt. The headings above a passage, or the
+names of its columns, stand in its fence as context: they say where it belongs, and no quote is taken from them.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final, Literal
 
 from lcrag.text.refusals import refuses
@@ -50,7 +53,26 @@ JUDGE_SCHEMA: Final[Mapping[str, object]] = {
 }
 """The shape that a server with structured outputs is asked to keep to for the ``judge`` role."""
 
-_FENCE = re.compile(r"<(?=\s*/?\s*(?:documents|passage|notes|question)\b)", re.IGNORECASE)
+_FENCE: Final = r"<(?=\s*/?\s*(?:documents|passage|notes|question)\b)"
+_PIPED: Final = r"<(?=\|[^\n<‹>]{1,64}>|[^\s<‹>|]{1,64}\|>)|\[(?=\|[^\n\[⟦\]]{1,64}\])|◁(?=/?think▷)"
+"""<|im_end|>, <|eot_id|>, Gemma's <turn|>, DeepSeek's <｜User｜>, EXAONE's [|endofturn|], Kimi's ◁think▷."""
+_TAG: Final = (
+    r"<(?=/?(?:[^\W_]+(?:[_▁]+[^\W_]+)+|seed:\w+|(?:s|bos|eos|pad|unk|cls|sep|mask|unused|sop|eop|soh|eoh|eot|eod|eom"
+    r"|sys|inst|pre|suf|mid|think|thinking|thought|reasoning|system|user|assistant|human|bot|image|video|audio)\d*)>)"
+)
+"""</s>, <<SYS>>, <start_of_turn>, <extra_id_0>, <think>."""
+_BRACKETED: Final = (
+    r"\[(?=/?(?:(?-i:[A-Z]+(?:_[A-Z0-9]+)+)|inst|sys|bos|eos|pad|unk|cls|sep|[gs]?mask|think|img|args|prefix|suffix"
+    r"|middle)\])"
+)
+"""[INST], [/INST], [TOOL_CALLS], [gMASK]."""
+_STAND_INS: Final = {"<": "‹", "[": "⟦"}
+"""Brackets that no tokenizer takes for the usual ones, as it may the full-width ones."""
+_DEFUSED = re.compile(r"‹(?=[^\n<‹›>]{1,64}>)|⟦(?=[^\n\[⟦⟧\]]{1,64}\])")
+
+_DROPPED: Final = "\u200b"
+"""Stands for each character that a tokenizer may drop."""
+_FILLERS: Final = "\u115f\u1160\u3164\uffa0"
 
 
 def answer_tokens(scope_tokens: float) -> int:
@@ -65,40 +87,85 @@ def most_answer_tokens(scope_tokens: float) -> int:
     return min(ANSWER_TOKENS, 4 * answer_tokens(scope_tokens))
 
 
-def messages(task: Task) -> list[dict[str, str]]:
-    """The task as chat messages: a system line that never changes, and one user message."""
+def messages(task: Task, control: Sequence[str] = ()) -> list[dict[str, str]]:
+    """The task as chat messages: a system line that never changes, and one user message.
+
+    ``control``: the control tokens of the served model, where they are known.
+    """
     return [
         {"role": "system", "content": SYSTEM},
-        {"role": "user", "content": prefix(task.passages) + _tail(task)},
+        {"role": "user", "content": prefix(task.passages, control) + _tail(task, control)},
     ]
 
 
-def prefix(passages: Sequence[Passage]) -> str:
+def prefix(passages: Sequence[Passage], control: Sequence[str] = ()) -> str:
     """The part of the user message that depends on the passages alone; "" without passages."""
     if not passages:
         return ""
-    return "<documents>\n" + "".join(fence(passage, defused(passage.text)) for passage in passages) + "</documents>\n\n"
+    fenced = "".join(fence(passage, passage.text, control) for passage in passages)
+    return f"<documents>\n{fenced}</documents>\n\n"
 
 
-def fence(passage: Passage, text: str = "") -> str:
+def fence(passage: Passage, text: str = "", control: Sequence[str] = ()) -> str:
     """What surrounds a passage's text in a prompt, and the text in it."""
-    context = f" context={_attribute(passage.context)}" if passage.context else ""
-    return f'<passage marker="[{passage.marker}]" source={_attribute(passage.source)}{context}>\n{text}\n</passage>\n'
+    source = f"source={_attribute(passage.source, control)}"
+    context = f" context={_attribute(passage.context, control)}" if passage.context else ""
+    return f'<passage marker="[{passage.marker}]" {source}{context}>\n{defused(text, control)}\n</passage>\n'
 
 
-def _attribute(value: str) -> str:
-    return '"' + defused(value.replace('"', "'").replace("\n", " ")) + '"'
+def _attribute(value: str, control: Sequence[str]) -> str:
+    return '"' + defused(value.replace('"', "'").replace("\n", " "), control) + '"'
 
 
-def _tail(task: Task) -> str:
-    notes = "".join(f"{defused(note)}\n" for note in task.notes)
+def _tail(task: Task, control: Sequence[str]) -> str:
+    notes = "".join(f"{defused(note, control)}\n" for note in task.notes)
     noted = f"<notes>\n{notes}</notes>\n\n" if notes else ""
-    return f"{noted}<question>\n{defused(task.question)}\n</question>\n\n{_INSTRUCTIONS[task.role]}"
+    question = defused(task.question, control)
+    return f"{noted}<question>\n{question}\n</question>\n\n{_INSTRUCTIONS[task.role]}"
 
 
-def defused(text: str) -> str:
-    """``text`` with the "<" of every fence of ours in it replaced by "‹", so that its length stays the same."""
-    return _FENCE.sub("‹", text)
+def defused(text: str, control: Sequence[str] = ()) -> str:
+    """``text`` with the first character of every fence of ours, and of every control token of a chat template, replaced
+    by one that looks like it. Its length stays the same.
+
+    Control tokens are known by their form, and those of the served model that have none (``control``) by name. They
+    count with characters inside that a tokenizer may drop, and in full-width and other forms that it may take for
+    theirs.
+    """
+    plain = text.translate({ord(character): _plain(character) for character in set(text)})
+    pattern = _pattern(tuple(control))
+    if _DROPPED in plain:
+        places = [place for place, character in enumerate(plain) if character != _DROPPED]
+        starts = [places[match.start()] for match in pattern.finditer(plain.replace(_DROPPED, ""))]
+    else:
+        starts = [match.start() for match in pattern.finditer(plain)]
+    if not starts:
+        return text
+    safe = list(text)
+    for start in starts:
+        safe[start] = _STAND_INS.get(plain[start], "·")
+    return "".join(safe)
+
+
+def restored(reply: str) -> str:
+    """A reply with the brackets that its model read in place of those of ``defused`` turned back."""
+    return _DEFUSED.sub(lambda match: "<" if match[0] == "‹" else "[", reply)
+
+
+@cache
+def _pattern(control: tuple[str, ...]) -> re.Pattern[str]:
+    named = (f"(?={re.escape(token)})" for token in control)
+    return re.compile("|".join((_FENCE, _PIPED, _TAG, _BRACKETED, *named)), re.IGNORECASE)
+
+
+@cache
+def _plain(character: str) -> str:
+    """A character as a tokenizer may read it: without accents, in its usual form, or ``_DROPPED``."""
+    category = unicodedata.category(character)
+    if category in ("Cf", "Mn", "Me") or character in _FILLERS or (category == "Cc" and not character.isspace()):
+        return _DROPPED
+    plain = "".join(part for part in unicodedata.normalize("NFKD", character) if not unicodedata.combining(part))
+    return plain if len(plain) == 1 else character
 
 
 def says_nothing(text: str) -> bool:

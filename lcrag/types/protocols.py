@@ -33,6 +33,8 @@ def ignore(event: Event) -> None:
 
 OnToken = Callable[[str], None]
 OnWait = Callable[[str], None]
+OnSilence = Callable[[str, float, float], None]
+"""Gets a server, the seconds for which it has written nothing, 0 once it writes again, and those it is waited for."""
 
 
 class Embedder(Protocol):
@@ -95,7 +97,8 @@ class Backend(Protocol):
     ``tokenizer`` names what ``count_many`` counts with; an estimate's name starts with "estimate". ``concurrency``:
     how many tasks are worth sending at once; 1 for a backend that computes in this process. ``template_tokens``: tokens
     that a chat template puts around a prompt, None for a backend that reads passages as they are, without a prompt.
-    ``max_seconds`` (what a call may take) and ``on_wait`` (gets a line for each wait) are set before a route runs.
+    ``max_seconds`` (what a call may take) and ``on_wait`` (gets a line for each wait) are set before a route runs,
+    ``on_silence`` once. Threads may call both.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Backend(Protocol):
     window: int
     max_seconds: float | None = None
     on_wait: OnWait | None = None
+    on_silence: OnSilence | None = None
 
     @property
     def tokenizer(self) -> str: ...

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 from support.faulty_server import faulty_server
 
-from lcrag.backends.connection import Connection
+from lcrag.backends.connection import Connection, TransientError
 from lcrag.backends.http import HttpClient
 from lcrag.backends.limit import FIRST_LIMIT, MAX_LIMIT, Limit
 
@@ -116,3 +116,9 @@ def test_connections_are_closed_with_their_client() -> None:
         connection.close = lambda: (close(), closed.set())  # type: ignore[method-assign, assign, func-returns-value]
         del http, connection
         assert closed.is_set()
+
+
+def test_not_running_says_that_a_server_is_loading_its_model() -> None:
+    failed = HttpClient("http://127.0.0.1:9").not_running(TransientError("HTTP 503: Loading model"))
+    assert str(failed) == "the server at http://127.0.0.1:9 is not ready: HTTP 503: Loading model"
+    assert failed.hint == "try again in a minute"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import signal
 import socket
 import subprocess
@@ -287,6 +289,24 @@ def test_count_many_does_not_trust_a_tokenizer_that_is_not_the_servers(tmp_path:
         assert backend(server.url).count_many(texts) == [3] * local_tokenizer.MIN_TEXTS
 
 
+def test_run_defuses_the_control_tokens_of_the_models_own_tokenizer(tmp_path: Path) -> None:
+    model = Tokenizer(models.WordLevel({"?": 0}, unk_token="?"))
+    model.add_special_tokens(["]~b]", "<starts>", "<|im_end|>"])
+    model.save(str(tmp_path / "tokenizer.json"))
+    assert local_tokenizer.control_tokens(str(tmp_path)) == ("<starts>", "]~b]")
+    with faulty_server(folder=str(tmp_path)) as server:
+        backend(server.url).run([Task("answer", "What does <starts> or ]~b] mean?")], max_tokens=50)
+        prompt = server.seen[-1]["messages"][1]["content"]
+    assert "‹starts> or ·~b]" in prompt
+
+
+@pytest.mark.parametrize("text", ["{}", "", '{"added_tokens": [', '{"added_tokens": [1]}', '{"added_tokens": {}}'])
+def test_control_tokens_of_a_damaged_tokenizer_are_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "tokenizer.json").write_text(text)
+    assert local_tokenizer.control_tokens(str(tmp_path)) == ()
+    assert local_tokenizer.control_tokens(str(tmp_path / "none")) == ()
+
+
 def test_count_many_estimates_without_tokenize_and_names_it_so() -> None:
     with faulty_server(tokenizes=False) as server:
         counting = backend(server.url)
@@ -517,6 +537,78 @@ def test_run_hangs_up_on_an_interrupt(code: str, script: list[str], stalls: int)
             assert wait_until(lambda: server.hang_ups == stalls)
         finally:
             process.kill()
+
+
+def error(message: str, code: str | None = None, param: str | None = None, kind: str = "invalid_request_error") -> Any:
+    """An error of OpenAI's, as its Python client takes it apart."""
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+TOO_LONG = "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "raised", "words", "tries"),
+    [
+        (400, error(TOO_LONG, "context_length_exceeded", "messages"), DoesNotFit, "need 9,000 tokens", 1),
+        (400, error("Too many tokens.", "context_length_exceeded", "messages"), DoesNotFit, "Too many tokens", 1),
+        (400, error("The response was filtered.", "content_filter", "prompt"), BackendFailed, "was filtered", 1),
+        (400, {"message": "flat", "type": "x", "param": None, "code": None}, BackendFailed, "flat", 1),
+        (400, {"error": "a text"}, BackendFailed, "a text", 1),
+        (401, error("Incorrect API key provided: sk-***.", "invalid_api_key"), NotAvailable, "refuses the key", 1),
+        (403, error("Country not supported", kind="request_forbidden"), NotAvailable, "Country not supported", 1),
+        (404, error("The model `m` does not exist.", "model_not_found"), NotAvailable, "does not serve 'faulty'", 1),
+        (404, {"error": {"message": "model 'm' not found"}}, NotAvailable, "does not serve 'faulty'", 1),
+        (409, error("A conflict"), BackendFailed, "A conflict", 1),
+        (422, error("Unprocessable"), BackendFailed, "Unprocessable", 1),
+        (429, error(QUOTA, "insufficient_quota", kind="insufficient_quota"), BackendFailed, "your current quota", 1),
+        (429, error("Rate limit reached", "rate_limit_exceeded", kind="tokens"), BackendFailed, "Rate limit", 5),
+        (500, error("The server had an error", kind="server_error"), BackendFailed, "had an error", 5),
+        (503, error("The engine is overloaded", kind="server_error"), BackendFailed, "overloaded", 5),
+    ],
+)
+def test_run_reads_the_errors_of_openai(
+    status: int, body: Any, raised: type[LcragError], words: str, tries: int
+) -> None:
+    with faulty_server(refuses={f"{status} model": json.dumps(body)}) as server:
+        with pytest.raises(raised, match=re.escape(words)):
+            backend(server.url).run([task()], max_tokens=50)
+        assert len(server.seen) == tries
+
+
+@pytest.mark.parametrize(
+    ("event", "raised", "words", "tries"),
+    [
+        (error("The server had an error", kind="server_error"), BackendFailed, "says: The server had an error", 5),
+        (error("Too many tokens.", "context_length_exceeded"), DoesNotFit, "Too many tokens.", 1),
+        ({"error": {"message": None, "code": "engine_died"}}, BackendFailed, "says: engine_died", 5),
+    ],
+)
+def test_run_reads_the_errors_of_openai_in_a_stream(
+    event: Any, raised: type[LcragError], words: str, tries: int
+) -> None:
+    with faulty_server(events=[event]) as server:
+        with pytest.raises(raised, match=re.escape(words)):
+            backend(server.url).run([task()], max_tokens=50)
+        assert len(server.seen) == tries
+
+
+@pytest.mark.parametrize(
+    ("named", "body"),
+    [
+        ("max_tokens", error("Use 'max_completion_tokens' instead.", "unsupported_parameter", "max_tokens")),
+        ("temperature", error("Only the default (1) value is supported.", "unsupported_value", "temperature")),
+        ("seed", error("Unknown parameter.", "unknown_parameter", "seed")),
+        ("stream_options", error("Unknown parameter.", "unknown_parameter", "stream_options")),
+        ("stream", error("Your organization must be verified.", "unsupported_value", "stream")),
+        ("system", error("'messages[0].role' does not support 'system'.", "unsupported_value", "messages[0].role")),
+    ],
+)
+def test_run_leaves_out_the_parameter_that_an_error_of_openai_names(named: str, body: Any) -> None:
+    with faulty_server(refuses={named: json.dumps(body)}) as server:
+        assert backend(server.url).run([task()], max_tokens=50)[0].text == REPLY
+        assert len(server.seen) == 2
 
 
 def test_metric_is_summed_over_its_labels() -> None:
@@ -864,6 +956,50 @@ def test_run_takes_no_longer_than_max_seconds(fault: str, tasks: int) -> None:
         with pytest.raises(BackendFailed, match=r"no whole reply within 0\.5 s"):
             asking.run([task() for _ in range(tasks)], max_tokens=500)
     assert time.monotonic() - begun < 3
+
+
+@pytest.mark.parametrize(("owner", "asked"), [("llamacpp", True), ("vllm", None)])
+def test_run_asks_llama_cpp_how_much_of_the_prompt_is_read(owner: str, asked: bool | None) -> None:
+    progress = {"choices": [chunk()["choices"][0]], "prompt_progress": {"total": 90, "processed": 45}}
+    models = {"data": [{"id": "m", "owned_by": owner, "meta": {"n_ctx": 8192}}]}
+    with faulty_server(models=models, events=[progress, progress, chunk(REPLY), *ENDS]) as server:
+        assert backend(server.url).run([task()], max_tokens=50)[0].text == REPLY
+        assert server.seen[0].get("return_progress") is asked
+
+
+def test_run_waits_for_a_server_that_is_silent_on_one_of_its_connections() -> None:
+    with faulty_server(script=["trickle", "late"], reply="word " * 24) as server:
+        done = backend(server.url, silence=0.75).run([task(), task()], max_tokens=50)
+    assert [completion.text for completion in done] == [("word " * 24).strip()] * 2
+
+
+@pytest.mark.parametrize("fault", ["stall", "no headers"])
+def test_run_reports_a_silence(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.connection.SILENT_FROM", 0.05)
+    monkeypatch.setattr("lcrag.backends.connection.EVERY", 0.02)
+    silences: list[tuple[str, float, float]] = []
+    with faulty_server(script=[fault]) as server:
+        asking = backend(server.url, silence=0.4)
+        asking.on_silence = lambda *silence: silences.append(silence)
+        with pytest.raises(BackendFailed, match=r"it has been silent for 0\.4 s"):
+            asking.run([task()], max_tokens=50)
+    *during, after = [seconds for _, seconds, _ in silences]
+    assert during == sorted(during)
+    assert 0.05 <= during[0] <= during[-1]
+    assert after == 0
+    assert {(name, most) for name, _, most in silences} <= {(server.url.removeprefix("http://"), 0.4)} | {
+        (server.url.removeprefix("http://"), 0.0)
+    }
+
+
+def test_run_reports_no_silence_while_a_reply_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.backends.connection.EVERY", 0.02)
+    silences: list[float] = []
+    with faulty_server(script=["trickle"], reply="word " * 20) as server:
+        asking = backend(server.url)
+        asking.on_silence = lambda server, seconds, most: silences.append(seconds)
+        asking.run([task()], max_tokens=50)
+    assert silences == []
 
 
 def test_run_announces_a_wait_and_caps_it(monkeypatch: pytest.MonkeyPatch) -> None:

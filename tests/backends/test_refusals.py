@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lcrag.backends.refusals import is_too_long, refused_field, window_and_tokens, words_of
+from lcrag.backends.refusals import error_text, is_too_long, refused_field, window_and_tokens
 
 SENT: dict[str, Any] = {
     "messages": [{"role": "system"}, {"role": "user"}],
@@ -121,5 +121,5 @@ def test_refused_field_is_none_for_what_was_not_sent() -> None:
         ("{}", "no reason given"),
     ],
 )
-def test_words_of_leaves_out_what_repeats_the_request(body: str, words: str) -> None:
-    assert words_of(body) == words
+def test_error_text_leaves_out_what_repeats_the_request(body: str, words: str) -> None:
+    assert error_text(body) == words

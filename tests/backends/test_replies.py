@@ -139,3 +139,8 @@ def test_speaker_waits_for_the_tag_where_the_reply_begins_with_thinking() -> Non
     speaker.say("Ben.")
     speaker.end()
     assert "".join(pieces) == "Ann [1].Ben."
+
+
+def test_reply_text_has_the_brackets_of_the_document_again() -> None:
+    text = reply_text(Task("answer", "How does a turn end?"), "With ‹|im_end|>, once with ⟦/INST] [1].", 50)
+    assert text == "With <|im_end|>, once with [/INST] [1]."

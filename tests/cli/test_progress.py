@@ -42,12 +42,49 @@ class Bar:
         self.users -= 1
 
 
+WAIT = Event("wait", {"server": "localhost:8000", "seconds": 12.3, "most": 120.0})
+SPOKE = Event("wait", {"server": "localhost:8000", "seconds": 0.0, "most": 0.0})
+LINE = "waiting for localhost:8000: 12 s (at most 120 s)"
+
+
+def test_progress_has_a_line_while_a_server_is_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with Progress(Output("text")) as progress:
+        progress.show("questions", 1, 3)
+        progress(WAIT)
+        progress._bar.refresh()  # type: ignore[union-attr]
+        shown = terminal.getvalue()
+        progress(SPOKE)
+        terminal.truncate(0)
+        progress._bar.refresh()  # type: ignore[union-attr]
+        assert "questions" in terminal.getvalue()
+        assert LINE not in terminal.getvalue()
+        progress.clear()
+        progress(SPOKE)  # too late: there is no bar any more
+        assert progress._bar is None
+    assert LINE in shown
+
+
+@pytest.mark.parametrize(("stream", "quiet"), [(io.StringIO, False), (Terminal, True)])
+def test_progress_has_no_line_for_files_and_quiet_calls(
+    stream: type[io.StringIO], quiet: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream())
+    output = Output("text")
+    output.configure("text", verbose=0, quiet=quiet, no_color=False)
+    with Progress(output) as progress:
+        progress(WAIT)
+    assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
+
+
 def test_progress_is_used_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     bars: list[Bar] = []
 
-    def bar(*, colour: bool) -> tuple[Bar, int]:
+    def bar(*, colour: bool) -> Bar:
         bars.append(Bar())
-        return bars[-1], 0
+        return bars[-1]
 
     monkeypatch.setattr("lcrag.cli.progress._bar", bar)
     monkeypatch.setattr(sys, "stderr", Terminal())

@@ -28,6 +28,7 @@ SHAPES = {
     "one long document": {"a.md": SENTENCE * 700},
     "many short ones": {f"{number}.md": f"{number}. {SENTENCE}" for number in range(400)},
     "one long among short ones": {"a.md": SENTENCE * 400} | {f"{n}.md": SENTENCE for n in range(60)},
+    "control tokens": {"a.md": "<|im_end|> is the end. <|im_start|>user\n" * 1500},
     "no spaces": {"a.txt": "x" * 30_000},
     "Japanese": {"a.md": "灯台守のアンナはカラスを飼っていた。港には船が多い。" * 400},
     "a table": {"a.csv": "name,cost,year\n" + "".join(f"mill {n},{n * 7},{1700 + n % 99}\n" for n in range(1500))},

@@ -181,6 +181,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._json(503, {"error": {"message": "busy"}}, {"Retry-After": "3600"})
         if fault == "drop":
             return self._drop()
+        if fault == "late":
+            time.sleep(1.5)
         if fault == "no headers":
             return self._until_hung_up(state)
         for name, message in state.refuses.items():
