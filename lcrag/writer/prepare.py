@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,7 +46,20 @@ def prepared(base: Path, adapter: Path | None) -> Path:
 
     Several processes may make it at once. Raises NotAvailable if it cannot be written.
     """
-    folder = cache_folder() / "models" / f"writer-int8-{key(base, adapter)}"
+    return _made(f"writer-int8-{key(base, adapter)}", lambda folder: write_model(folder, base, adapter))
+
+
+def checkpoint(adapter: Path | None = weights.ADAPTER) -> Path:
+    """The same model as a Hugging Face folder for vLLM (270 MB), made first if need be; needs torch.
+
+    Raises NotInstalled without the base weights, NotAvailable if it cannot be written.
+    """
+    name = f"writer-bf16-{key(weights.base_file(), adapter)}"
+    return _made(name, lambda folder: write_checkpoint(folder, adapter))
+
+
+def _made(name: str, write: Callable[[Path], None]) -> Path:
+    folder = cache_folder() / "models" / name
     if is_whole(folder):
         return folder
     _log.info("preparing the writer, once (about 5 s)")
@@ -53,7 +67,9 @@ def prepared(base: Path, adapter: Path | None) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         with replacing(folder) as temporary_folder:
             temporary_folder.mkdir()
-            write_model(temporary_folder, base, adapter)
+            write(temporary_folder)
+            sizes = {path.name: path.stat().st_size for path in temporary_folder.iterdir()}
+            (temporary_folder / SIZES).write_text(json.dumps(sizes), encoding="utf-8")
     except OSError as error:
         if not is_whole(folder):  # another process has not written it either
             raise NotAvailable(
@@ -73,7 +89,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def write_model(folder: Path, base: Path, adapter: Path | None) -> None:
-    """Write ``model.xml``, ``model.bin`` (int8, 135 MB), ``tokenizer.json`` and ``sizes.json``."""
+    """Write ``model.xml``, ``model.bin`` (int8, 135 MB) and ``tokenizer.json``."""
     from gguf import GGUFReader
 
     reader = GGUFReader(base)
@@ -86,8 +102,6 @@ def write_model(folder: Path, base: Path, adapter: Path | None) -> None:
             matrices[name] = graph.quantise(weight)
     openvino().save_model(graph.network(matrices, norms), folder / MODEL, compress_to_fp16=False)
     (folder / TOKENIZER).write_text(tokenizer.tokenizer_json(reader), encoding="utf-8")
-    sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
-    (folder / SIZES).write_text(json.dumps(sizes), encoding="utf-8")
 
 
 def write_checkpoint(folder: Path, adapter: Path | None = weights.ADAPTER) -> None:

@@ -14,6 +14,8 @@ from support.machine import Machine
 
 from lcrag.backends.local_server import Server, remember, remembered, server_file, start_time
 from lcrag.serve.process import session_processes
+from lcrag.writer.weights import TO_INSTALL
+from lcrag.writer.writer import available
 
 STAND_IN = """
 import http.server, os, subprocess, sys
@@ -78,6 +80,18 @@ def test_up_starts_and_down_stops_a_server_and_its_worker(machine: Machine) -> N
     assert session_processes(server.pid) == workers(os.environ["STAND_IN"]) == []
     assert remembered() is None
     assert "nothing to stop" in machine.lcrag("down").stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not available(), reason=f"needs the writer's weights: {TO_INSTALL}")
+def test_up_small_serves_the_writer(machine: Machine) -> None:
+    up = machine.lcrag("up", "small")
+    assert up.returncode == 0, up.stderr
+    server = remembered()
+    assert server is not None
+    folder = Path(server.model)
+    assert folder.is_relative_to(machine.folder / "cache")
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
 
 
 def test_up_that_fails_gives_the_reason_and_leaves_nothing_running(

@@ -32,7 +32,7 @@ ARROWS: Final[dict[str, str]] = {
     "backends": f"{LANGUAGE} paths text evidence writer",
     "pipelines": f"{LANGUAGE} text planning evidence",
     "session": f"{BELOW_PIPELINES} backends pipelines batch",
-    "serve": f"{BELOW_PIPELINES} backends session",
+    "serve": f"{BELOW_PIPELINES} writer backends session",
     "calibrate": f"{BELOW_PIPELINES} backends session",
     "report": BELOW_PIPELINES,
     "comparison": f"{BELOW_PIPELINES} pipelines session batch report",
