@@ -84,7 +84,8 @@ def allowed(question: str, texts: Sequence[str], owners: Sequence[object], befor
 
     ``owners``: a key of the passage of each text, in order; ``before``: for each text, what stands above its passage.
     Nothing is allowed where things of that form are named and none of them is the one asked for. Where a code is
-    named, which is unlikely to be part of a running text, only what is about it is allowed.
+    named, which is unlikely to be part of a running text, only what is about it is allowed. Of dates only the texts
+    count that name another one themselves, where some text names the one asked for: it may be there as "4 July".
     """
     exact = ExactStrings.of(question)
     if not exact:
@@ -97,6 +98,9 @@ def allowed(question: str, texts: Sequence[str], owners: Sequence[object], befor
             end += 1
         about += exact.about(texts[start:end], before[start])
         start = end
+    if exact.forms == {"date"}:  # what follows a date may be of another day, or of no day
+        named = [exact.named_in(text) for text in texts]
+        return [verdict is not False for verdict in named] if True in named else [True] * len(texts)
     if True in about and exact.are_codes:
         return [verdict is True for verdict in about]
     if False in about and True not in about:

@@ -49,8 +49,13 @@ def test_allowed_lets_text_that_names_nothing_alike_answer() -> None:
 
 def test_allowed_tells_dates_apart_in_any_form() -> None:
     lines = ("On 2024-03-12 the pump failed.", "On 12 April 2024 the valve failed.", "The belt is old.")
-    assert rows_allowed("What failed on 12 March 2024?", *lines) == [True, False, False]
+    assert rows_allowed("What failed on 12 March 2024?", *lines) == [True, False, True]
     assert rows_allowed("What failed on April 12, 2024?", "The belt is old.", *lines) == [True, False, True, True]
+
+
+def test_allowed_rules_out_no_date_where_the_one_asked_for_is_in_no_full_form() -> None:
+    lines = ("Soundings of 2023-05-08 and later.", "4 July: 2.1 metres.", "On 2023-09-01 it was 2.4 metres.")
+    assert rows_allowed("What was the depth on 4 July 2023?", *lines) == [True] * 3
 
 
 def test_allowed_takes_a_bare_number_for_a_key_only_where_one_stands() -> None:
