@@ -21,7 +21,7 @@ from lcrag.paths import cache_folder
 FILE = "index.sqlite"
 APPLICATION = 0x6C637261
 """SQLite's application_id of an index ("lcra"). lcrag changes no other file, but for indexes made before FORMAT 6."""
-FORMAT = "6"
+FORMAT = "7"
 """Of the tables below, of chunks, of contexts, and of the words in the full-text index (``lcrag.text.words.fold``).
 
 An index with another number is rebuilt."""
@@ -33,11 +33,12 @@ _STEP_SECONDS = 0.5  # SQLite's own wait; short, so that Ctrl-C works between tw
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
-# files: one row per source, whether read, a copy of another one, or failed (document NULL, error says why; a digest if
-# its content is the reason). documents: one row per text. chunks never change once written and their ids are never
-# reused, so that an id means the same text in every process; those of a document are consecutive from its first. texts
-# holds their blocks (lcrag.index.blocks) under the first chunk of each. vectors belong to contents; they are stored in
-# the order in which they arrive, since their keys are random and each would rewrite another page.
+# files: one row per source, whether read, a copy of another one, or failed (document NULL; a digest if its content is
+# the reason); error says why it, or a part of it, was not read. documents: one row per text. chunks never change once
+# written and their ids are never reused, so that an id means the same text in every process; those of a document are
+# consecutive from its first. texts holds their blocks (lcrag.index.blocks) under the first chunk of each. vectors
+# belong to contents; they are stored in the order in which they arrive, since their keys are random and each would
+# rewrite another page.
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
@@ -120,7 +121,7 @@ def prepare(db: sqlite3.Connection, path: Path, form: str) -> None:
         old = _form(db)  # another process may have been faster
         if old == form:
             return
-        keep = {"embedders", "vectors"} if old.startswith("5,") else set()
+        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,")) else set()
         for pattern in ("CREATE VIRTUAL %", "CREATE TABLE %"):
             rows = db.execute(
                 "SELECT name FROM sqlite_master WHERE sql LIKE ? AND name != 'sqlite_sequence'", (pattern,)

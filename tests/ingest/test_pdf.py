@@ -132,6 +132,12 @@ def test_extract_reads_notes() -> None:
 
 def test_extract_names_a_scanned_page() -> None:
     image = "q 500 0 0 500 0 0 cm /I Do Q"
-    shown = text(line("Words."), image, "")
-    assert shown == "Words.\n\n[Page 2 is a scanned image, not read: ocrmypdf in.pdf out.pdf adds its text.]"
+    extracted = extract(drawn(line("Words."), image, ""))
+    assert (
+        extracted.text.strip()
+        == "Words.\n\n[Page 2 is a scanned image, not read: ocrmypdf in.pdf out.pdf adds its text.]"
+    )
+    assert extracted.unread == "page 2 is a scanned image (ocrmypdf in.pdf out.pdf adds the text)"
     assert text(image) == ""
+    pages = extract(drawn(line("Words."), *[image] * 12)).unread
+    assert pages.startswith("pages 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more are scanned images (ocrmypdf ")
