@@ -28,6 +28,17 @@ STOP_WORDS: Final = frozenset(
     for word in line.split()
 )
 
+_FUNCTION_WORDS: Final = tuple(
+    frozenset(words.split())
+    for words in (
+        "auch auf aus bei das dem der eine einem einen einer fur im ist mit nach nicht oder sich sind und von welche"
+        " welcher werden wie wird wurde zum zur",
+        "aan bij een het hoe naar niet ook op van voor welke wordt zijn",
+        "ar att av det ett for hur hva hvad hvilken hvor ikke inte och og pa som till til vilken vilket",
+    )
+)
+_LETTERS_WITH_MARKS: Final = re.compile("[äöüßåæø]", re.IGNORECASE)
+
 
 MONTHS: Final = "january february march april may june july august september october november december".split()
 _MONTH = r"(?i:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?" + (
@@ -118,6 +129,17 @@ def _folded_sign(match: re.Match[str]) -> str:
     name = "sharp" if match[0] == "#" else "plusplus"
     word = _LAST_WORD.search(match.string[max(0, match.start() - 40) : match.start()])
     return f"{name} " if word is None or len(word[0]) == 1 else f" {word[0]}{name} "
+
+
+def joins_words(question: str) -> bool:
+    """Whether the question is in a language that writes compounds as one word: German, Dutch, Scandinavian.
+
+    By two of its small words, or, where there are no small words at all, by a letter that English does not have.
+    """
+    words = set(WORD.findall(fold(question).lower()))
+    if any(len(words & small) > 1 for small in _FUNCTION_WORDS):
+        return True
+    return _LETTERS_WITH_MARKS.search(question) is not None and not words & STOP_WORDS
 
 
 def spaced(text: str) -> str:

@@ -140,8 +140,9 @@ class Answer:
     ``tokens_read``: document tokens that reached a model at least once, each token counted once, by the tokenizer of
     the index, so that they compare with ``CorpusSize.tokens`` whatever backend answers. ``dropped``: markers of the
     model that led to no support and were removed. ``coverage``: P(what answers the question, if anything in the
-    indexed documents does, was read), None if not estimated. ``conflicts`` is not empty when the status is "contradictory". ``plan``: the plan of
-    the question, where it was made. ``left_out``: ``(source, reason)`` of what was not read, or only in part.
+    indexed documents does, was read), None if not estimated. ``conflicts`` is not empty when the status is
+    "contradictory". ``plan``: the plan of the question, where it was made. ``left_out``: ``(source, reason)`` of what
+    was not read, or only in part.
     """
 
     text: str
