@@ -13,6 +13,7 @@ import math
 import re
 import sqlite3
 from collections.abc import Iterable
+from functools import lru_cache
 
 from lcrag.text.words import STOP_WORDS, fold, joins_words, spaced, spaced_pairs
 from lcrag.types import Term
@@ -66,7 +67,13 @@ def remove(db: sqlite3.Connection, rows: Iterable[tuple[int, str, str, str]]) ->
 
 def _folded(row: tuple[int, str, str, str]) -> tuple[int, str, str, str]:
     chunk, source, context, text = row
-    return chunk, spaced(fold(source)), spaced(fold(context)), spaced(fold(text))
+    return chunk, _folded_name(source), _folded_name(context), spaced(fold(text))
+
+
+@lru_cache(1000)
+def _folded_name(text: str) -> str:
+    """A source or a context, which many chunks in a row share."""
+    return spaced(fold(text))
 
 
 def search(db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:

@@ -67,6 +67,8 @@ _UNSEEN = re.compile(
     r"\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u180e\u1ab0-\u1aff\u1dc0-\u1dff"
     r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\U000e0000-\U000e0fff]"
 )
+_UNUSUAL = re.compile("[^\0-\x7f£€–—‘’“”]")
+"""What folding may change; of the rest much text has some."""
 _RAISED = re.compile(r"(?<=\d)(?=[²³¹⁰⁴-⁹₀-₉¼-¾⅐-⅞])")
 _LETTERS: Final = dict(zip("ıøØłŁđĐىیکة", "ioOlLdDييكه", strict=True)) | {
     "ß": "ss",
@@ -89,7 +91,7 @@ def fold(text: str) -> str:
     text = _NUMBER.sub(_folded_number, text)
     if "#" in text or "++" in text:
         text = _SIGN.sub(_folded_sign, text)
-    if text.isascii():
+    if text.isascii() or not _UNUSUAL.search(text):
         return text
     if not unicodedata.is_normalized("NFKD", text):
         text = unicodedata.normalize("NFKD", _RAISED.sub(" ", text))
