@@ -6,7 +6,6 @@ The only module of ``lcrag/`` that names pipelines. What it decides is decided b
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,6 +21,7 @@ from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoRe
 from lcrag.index import folder_of
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan
+from lcrag.paths import temporary_folder
 from lcrag.planning.estimate import estimate
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import forecast, route_key
@@ -98,8 +98,7 @@ class Session:
         with ExitStack() as cleanup:
             if settings.stdin_text is not None and settings.index is None:
                 # What came by a pipe is not kept: two pipes at once would also share one index.
-                folder = Path(tempfile.mkdtemp(prefix="lcrag-"))
-                cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+                folder = cleanup.enter_context(temporary_folder(Path(tempfile.gettempdir()), "lcrag"))
             else:
                 folder = folder_of(settings.paths, settings.index)
             corpus = cleanup.enter_context(Corpus.open(folder))
