@@ -77,6 +77,11 @@ def locate_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:
     return tuple(pairs)
 
 
+def signed(label: str, author: str | None, text: str) -> str:
+    """A note: "Comment (Ann): too early"."""
+    return f"{label} ({author}): {text}" if author else f"{label}: {text}"
+
+
 def some(names: Sequence[str]) -> str:
     """The first ``MOST_NAMED`` names, and how many more there are."""
     more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
