@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
+from lcrag.errors import InputError
 from lcrag.ingest.extracted import Extracted, join_pages, some
 from lcrag.ingest.pdf_columns import in_columns
 from lcrag.ingest.pdf_forms import fields_and_notes
@@ -26,10 +27,15 @@ JOINED: Final = ("sense", "chalan", "descript")
 
 
 def extract(data: bytes) -> Extracted:
-    """Raises pypdfium2.PdfiumError for a file that is not a PDF or needs a password."""
+    """Raises InputError for a file that needs a password, pypdfium2.PdfiumError for one that is not a PDF."""
     import pypdfium2
 
-    document = pypdfium2.PdfDocument(data)
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error):
+            raise InputError("it needs a password") from error
+        raise
     try:
         document.init_forms()
         pages = list(_pages(document))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.pdf import drawn, line, lines
 
+from lcrag.errors import InputError
 from lcrag.ingest.pdf import extract, join_split_words
 
 LEFT = (
@@ -128,6 +129,13 @@ def test_extract_reads_notes() -> None:
         "<< /Type /Annot /Subtype /Text /Rect [1 1 9 9] /F 2 /Contents (hidden) >>",
     ]
     assert text(line("Words."), annotations=notes) == "Words.\nNote (Ann): too early\nNote: see page 3"
+
+
+def test_extract_says_that_a_password_is_needed() -> None:
+    locked = b"/Root 1 0 R /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O (%s) /U (%s) >> /ID [<00> <00>]"
+    data = drawn(line("Words.")).replace(b"/Root 1 0 R", locked % (b"o" * 32, b"u" * 32))
+    with pytest.raises(InputError, match="needs a password"):
+        extract(data)
 
 
 def test_extract_names_a_scanned_page() -> None:
