@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -78,23 +79,19 @@ def ask(call: Call, words: Words = None) -> int:
 
 def describe(session: Session, output: Output, progress: Progress) -> None:
     """Name files that could not be read, and the backend that ``auto`` chose."""
-    warn_unreadable(session, output, progress)
+    progress.clear()
+    warn_of_files(output, "cannot read", session.unreadable_files)
     if session.settings.backend == "auto":
         output.note(f"backend: {session.backend.name}")
 
 
-def warn_unreadable(session: Session, output: Output, progress: Progress) -> None:
-    """Name some of the files that could not be read, or only in part, and count the rest; all with ``--verbose``."""
-    progress.clear()
-    for what, files in (
-        ("cannot read", session.unreadable_files),
-        ("only a part is read of", session.refreshed.partly_read),
-    ):
-        named = files if output.verbose else files[: text.MOST_NAMED]
-        for source, reason in named:
-            output.warn(f"{what} {source}: {reason}")
-        if len(files) > len(named):
-            output.warn(f"{what} {len(files) - len(named):,} more files (-v names them)")
+def warn_of_files(output: Output, what: str, files: Sequence[tuple[str, str]]) -> None:
+    """Name the first of these files with their reasons and count the rest; name all with ``--verbose``."""
+    named = files if output.verbose else files[: text.MOST_NAMED]
+    for source, reason in named:
+        output.warn(f"{what} {source}: {reason}")
+    if len(files) > len(named):
+        output.warn(f"{what} {len(files) - len(named):,} more files (-v names them)")
 
 
 def _questions(words: list[str], batch: opt.Batch, output: Output) -> tuple[list[inputs.Asked], tuple[str, ...]]:
