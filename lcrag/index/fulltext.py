@@ -27,6 +27,9 @@ MAX_PHRASES = 128
 LEAST_PART = 5
 """Letters of a word that is looked for within longer ones; shorter ones are in too many by chance."""
 
+MAX_PARTS = 16
+"""The longest words of a question that are looked for so."""
+
 MAX_COMPOUNDS = 64
 ENDINGS = ("", "e", "en", "er", "es", "n", "s")
 """Of nouns in the languages that join words."""
@@ -140,8 +143,8 @@ def _compounds(db: sqlite3.Connection, words: Iterable[str]) -> list[tuple[str, 
     The stemmer is for English, so that "geräte" and "gerät" have two stems; each is looked for. Reads the whole
     vocabulary: 0.8 s for 166,000 words on two busy cores.
     """
-    long = [fold(word).lower() for word in words if len(word) >= LEAST_PART and word.isalpha()]
-    forms = [word + ending for word in long for ending in ENDINGS]
+    long = sorted((word.lower() for word in words if len(word) >= LEAST_PART and word.isalpha()), key=len)
+    forms = [word + ending for word in long[-MAX_PARTS:] for ending in ENDINGS]
     cut = {stem: form[len(stem) :] for form, (stem, *_) in _stems(db, forms).items() if form.startswith(stem)}
     parts = [part for part in cut if len(part) >= LEAST_PART]
     if not parts:

@@ -79,6 +79,10 @@ def test_search_accepts_a_page_of_text(corpus: Corpus) -> None:
     question = " ".join(map(str, range(1000, 6000))) + " ship" * 5000
     assert matches(corpus, question) == ["a ship"]
     assert len(corpus.terms(question)) == 5001
+    german = "Wie ist der " + " ".join(
+        f"{chr(97 + number % 26) * 3}wort{chr(97 + number // 26) * 3}" for number in range(600)
+    )
+    assert matches(corpus, f"{german} Ship") == ["a ship"]
 
 
 def test_search_uses_stop_words_only_if_there_is_nothing_else(corpus: Corpus) -> None:
