@@ -10,6 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -57,6 +58,15 @@ CREATE TABLE IF NOT EXISTS vectors (embedder INTEGER NOT NULL REFERENCES embedde
     vector BLOB NOT NULL, PRIMARY KEY (embedder, content));
 """
 
+_SETTINGS = (
+    "page_size = 8192",  # float16 vectors of 1,000 dimensions stay within their page
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "cache_size = -65536",
+    "journal_size_limit = 67108864",
+    "temp_store = MEMORY",
+)
+
 T = TypeVar("T")
 
 
@@ -66,12 +76,8 @@ def connect(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         db = sqlite3.connect(path, timeout=_STEP_SECONDS, isolation_level=None)
         try:
-            db.execute("PRAGMA page_size = 8192")  # float16 vectors of 1,000 dimensions stay within their page
-            retry_while_locked(lambda: db.execute("PRAGMA journal_mode = WAL").fetchone(), path)
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA cache_size = -65536")
-            db.execute("PRAGMA journal_size_limit = 67108864")
-            db.execute("PRAGMA temp_store = MEMORY")
+            for setting in _SETTINGS:
+                retry_while_locked(partial(db.execute, f"PRAGMA {setting}"), path)
         except BaseException:
             db.close()
             raise
@@ -208,7 +214,7 @@ def retry_while_locked(
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Raise SQLite's and the system's errors as Damaged or IndexUnavailable."""
+    """Raise SQLite's and the system's errors as Damaged, Busy or IndexUnavailable."""
     try:
         yield
     except OSError as error:
@@ -220,6 +226,10 @@ def translate_errors(path: Path) -> Iterator[None]:
         if code in _DAMAGED:
             raise Damaged(
                 f"the index at {path.parent} is damaged: {error}", hint="lcrag index PATH... --clear"
+            ) from error
+        if code in _BUSY:
+            raise Busy(
+                f"another process is using the index at {path.parent}", hint="try again, or use --index DIR"
             ) from error
         if isinstance(error, sqlite3.OperationalError):
             raise IndexUnavailable(
