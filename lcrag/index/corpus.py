@@ -274,12 +274,9 @@ class Corpus:
     def _connect(self, read_only: bool = False) -> None:
         self._inode = store.inode(self._path)
         self._read_only = read_only
-        connect = store.connect_read_only if read_only else store.connect
         with ExitStack() as opened, store.translate_errors(self._path):
-            self._live = connect(self._path)
-            opened.callback(self._live.close)
-            self._snapshot = connect(self._path)
-            opened.callback(self._snapshot.close)
+            self._live = opened.enter_context(store.connected(self._path, read_only=read_only))
+            self._snapshot = opened.enter_context(store.connected(self._path, read_only=read_only))
             store.retry_while_locked(lambda: store.prepare(self._live, self._path, self._form), self._path)
             self._begin()
             self._inode = store.inode(self._path)

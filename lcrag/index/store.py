@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
@@ -67,13 +68,18 @@ _SETTINGS = (
     "temp_store = MEMORY",
 )
 
+_connected: Counter[tuple[int, int]] = Counter()
+"""Connections of this process to each file. None but SQLite may open and close the file: any close drops the locks that
+this process has on it, and another process would take it for unused and delete its log."""
+
 T = TypeVar("T")
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit to the file at ``path``, which need not exist yet and is then this user's alone."""
     with translate_errors(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(path, timeout=_STEP_SECONDS, isolation_level=None)
         try:
             for setting in _SETTINGS:
@@ -96,10 +102,25 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return db
 
 
+@contextmanager
+def connected(path: Path, *, read_only: bool) -> Iterator[sqlite3.Connection]:
+    """A connection that is closed when the block ends (see ``connect`` and ``connect_read_only``)."""
+    with closing(connect_read_only(path) if read_only else connect(path)) as db:
+        file = _identity(path)
+        _connected[file] += 1
+        try:
+            yield db
+        finally:
+            db.close()
+            _connected[file] -= 1
+
+
 def check_owner(path: Path) -> None:
     """Raise IndexUnavailable if the file at ``path`` is there and not lcrag's, damaged or not."""
     with translate_errors(path):
         try:
+            if _connected[_identity(path)]:
+                return
             with path.open("rb") as file:
                 head = file.read(100)
         except FileNotFoundError:
@@ -149,6 +170,11 @@ def _form(db: sqlite3.Connection) -> str:
         return "unknown" if db.execute("SELECT 1 FROM sqlite_master").fetchone() else ""
     row = db.execute("SELECT value FROM meta WHERE name = 'form'").fetchone()
     return str(row[0]) if row else "unknown"
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_dev, state.st_ino
 
 
 def inode(path: Path) -> int:

@@ -40,8 +40,8 @@ BINARY: Final = frozenset(
     """
     .7z .a .avi .bin .bmp .bz2 .class .db .dll .dmg .doc .ds_store .dylib .exe .flac .gif .gz .ico
     .iso .jar .jpeg .jpg .m4a .mkv .mov .mp3 .mp4 .mpeg .npy .npz .o .ogg .onnx .otf
-    .parquet .pickle .pkl .png .ppt .psd .pyc .pyo .rar .safetensors .so .sqlite .sqlite3 .tar .tgz .tif
-    .tiff .ttf .wasm .wav .webm .webp .whl .woff .woff2 .xz .zip .zst
+    .parquet .pickle .pkl .png .ppt .psd .pyc .pyo .rar .safetensors .so .sqlite .sqlite-shm .sqlite-wal .sqlite3
+    .tar .tgz .tif .tiff .ttf .wasm .wav .webm .webp .whl .woff .woff2 .xz .zip .zst
     """.split()
 )
 CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")

@@ -283,6 +283,16 @@ def test_open_waits_for_an_index_that_is_locked_for_a_moment(tmp_path: Path, mon
     assert left == []
 
 
+def test_corpus_keeps_its_locks_when_another_is_opened_in_the_same_process(tmp_path: Path) -> None:
+    """Any close of a file drops the locks of its process: a process that ends would delete the log of this one."""
+    write(tmp_path / "docs" / "a.md", "Anna Holm kept the light.")
+    program = "import sys, sqlite3; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM meta').fetchall()"
+    with Corpus.open(tmp_path / "index") as corpus, Corpus.open(tmp_path / "index"):
+        refreshed(corpus, tmp_path / "docs")
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / "index" / store.FILE)], check=True)
+        assert (tmp_path / "index" / f"{store.FILE}-wal").exists()
+
+
 def test_refresh_leaves_a_file_that_it_may_only_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "docs" / "a.md", "Anna Holm kept the light.")
     with Corpus.open(tmp_path / "index") as corpus:
