@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -65,37 +65,43 @@ def private_folder(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary file to write, which replaces ``path`` when the block ends; makes the folder if need be.
 
-    Readers of ``path`` see the old file or all of the new one. An exception leaves the old one; so does a kill, which
-    also leaves a temporary folder next to it, which the next call removes. Raises OSError.
+    Readers of ``path`` see the old file or all of the new one. An exception leaves the old one, and so does a kill.
+    Raises OSError.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f"{glob.escape(path.name)}.*"):
-        if TEMPORARY.fullmatch(left.name[len(path.name) :]):
-            _remove_abandoned(left)
-    with tempfile.TemporaryDirectory(prefix=f"{path.name}.", dir=path.parent) as folder:
+    with temporary_folder(path.parent, path.name) as folder:
+        temporary_file = folder / path.name
+        yield temporary_file
+        temporary_file.replace(path)
+
+
+@contextmanager
+def temporary_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A folder in ``parent`` for this process, whose name begins with ``name``, removed when the block ends.
+
+    A kill leaves it, and the next call with the same name removes it. Raises OSError.
+    """
+    for left in parent.glob(f"{glob.escape(name)}.*"):
+        if TEMPORARY.fullmatch(left.name[len(name) :]):
+            with suppress(OSError):  # its process has just finished, or it is another user's
+                _remove_abandoned(left)
+    with tempfile.TemporaryDirectory(prefix=f"{name}.", dir=parent, ignore_cleanup_errors=True) as folder:
         lock = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            temporary_file = Path(folder, path.name)
-            yield temporary_file
-            temporary_file.replace(path)
+            yield Path(folder)
         finally:
             os.close(lock)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Remove the temporary folder of a process that was killed: nobody holds its lock."""
-    try:
-        if not folder.is_dir() or time.time() - folder.stat().st_mtime < LOCKED_AFTER_SECONDS:
-            return
-        lock = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:  # its process has just finished
+    """Remove the temporary folder of a process that was killed: nobody holds its lock. Raises OSError."""
+    if time.time() - folder.lstat().st_mtime < LOCKED_AFTER_SECONDS:
         return
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         shutil.rmtree(folder, ignore_errors=True)
-    except BlockingIOError:
-        pass  # its process is writing
     finally:
         os.close(lock)
 

@@ -6,7 +6,6 @@ The only module of ``lcrag/`` that names pipelines. What it decides is decided b
 from __future__ import annotations
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +20,8 @@ from lcrag.backends import open_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
 from lcrag.index import folder_of
 from lcrag.index.corpus import Corpus, Refreshed
+from lcrag.ingest import Scan
+from lcrag.paths import temporary_folder
 from lcrag.planning.estimate import estimate
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import forecast, route_key
@@ -67,19 +68,21 @@ class Prepared:
 class Session:
     """An index, kept up to date with its files, and a backend. A context manager; it belongs to one thread.
 
-    ``unreadable_files``: files that could not be read, with the reason of each; they never stop the others. ``emit``
-    gets the events of what happens next.
+    ``unreadable_files``: files that could not be read, with the reason of each; they never stop the others.
+    ``left_out``: these, the files that were read only in part, and what was skipped although it may hold an answer.
+    ``emit`` gets the events of what happens next.
     """
 
     def __init__(
-        self, settings: Settings, corpus: Corpus, refreshed: Refreshed, skipped: int, emit: Emit, cleanup: ExitStack
+        self, settings: Settings, corpus: Corpus, refreshed: Refreshed, scan: Scan, emit: Emit, cleanup: ExitStack
     ) -> None:
         self.settings = settings
         self.corpus = corpus
         self.refreshed = refreshed
-        self.unreadable_files = refreshed.failed
+        self.unreadable_files = tuple(file for file in refreshed.failed if file[1] != ingest.BLANK)
+        self.left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
         self.emit = emit
-        self._skipped = skipped
+        self._skipped = sum(map(len, scan.skipped.values())) + len(refreshed.failed)
         self._cleanup = cleanup
 
     @classmethod
@@ -96,17 +99,15 @@ class Session:
         with ExitStack() as cleanup:
             if settings.stdin_text is not None and settings.index is None:
                 # What came by a pipe is not kept: two pipes at once would also share one index.
-                folder = Path(tempfile.mkdtemp(prefix="lcrag-"))
-                cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
+                folder = cleanup.enter_context(temporary_folder(Path(tempfile.gettempdir()), "lcrag"))
             else:
                 folder = folder_of(settings.paths, settings.index)
             corpus = cleanup.enter_context(Corpus.open(folder))
             refreshed = corpus.refresh(scan, emit, extra)
-            skipped = sum(scan.skipped.values()) + len(refreshed.failed)
             if corpus.size.documents == 0:
                 message = ingest.nothing_readable(settings.paths, scan.skipped, refreshed.failed)
                 raise NoReadableDocument(message, hint=ingest.READABLE)
-            session = cls(settings, corpus, refreshed, skipped, emit, cleanup.pop_all())
+            session = cls(settings, corpus, refreshed, scan, emit, cleanup.pop_all())
         if backend is not None:
             session.backend = backend
         emit(Event("index", dict(session.index_info)))
@@ -324,7 +325,7 @@ class Session:
                 answer = answer.followed_by(again)
             tried.append(option)
         self.emit(Event("usage", {"usage": answer.usage}))
-        return replace(answer, plan=plan)
+        return replace(answer, plan=plan).beside(self.left_out)
 
     def _first(
         self, prepared: Prepared, policy: Policy, on_token: OnToken | None, asked: list[Passage]

@@ -16,7 +16,7 @@ from typing import ClassVar, Final, Self
 from lcrag.errors import NoRoute
 from lcrag.evidence.cite import citation_of
 from lcrag.text.headings import headings
-from lcrag.text.places import TABLES, is_spreadsheet
+from lcrag.text.places import is_spreadsheet, is_table
 from lcrag.text.sentences import sentences
 from lcrag.text.structure import StructureQuestion, asks_for_structure
 from lcrag.text.words import stems
@@ -124,7 +124,7 @@ def _headings(part: str, document: Document) -> Iterator[Line]:
 
 def _tables(document: Document) -> Iterator[Line]:
     """The rows of a table without the one that names its columns; of each sheet of a spreadsheet."""
-    if document.source.lower().endswith(TABLES):
+    if is_table(document.source):
         filled = sum(any(cell.strip() for cell in row) for row in csv.reader(io.StringIO(document.text)))
         start, end = _first_line(document) or (0, 0)
         rows = max(0, filled - 1)

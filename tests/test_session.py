@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from http.server import HTTPServer, SimpleHTTPRequestHandler
@@ -118,6 +119,19 @@ def test_session_over_a_pipe_leaves_nothing_behind(tmp_path: Path) -> None:
         answer = session.ask("Who kept the light?", Policy())
         assert answer.citations[0].source == "-"
     assert not folder.exists()
+
+
+def test_session_over_a_pipe_removes_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    piped = Settings(("-",), dense="off", reader="off", stdin_text="Anna Holm kept the light.")
+    for name in ("lcrag.abcdefgh", "lcrag.notes", "other.abcdefgh"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (0, 0))
+    with Session.open(piped, ignore) as first:
+        os.utime(first.corpus.folder, (0, 0))
+        with Session.open(piped, ignore):
+            assert first.corpus.folder.exists(), "its process lives"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lcrag.notes", "other.abcdefgh"]
 
 
 def test_index_folder_follows_the_paths(tmp_path: Path) -> None:

@@ -22,9 +22,10 @@ from typing import Any, Final
 from lcrag.evidence.stretches import Stretch, read_stretches, sentence_evidence
 from lcrag.text.dialogue import another_speaks
 from lcrag.text.exact import allowed
+from lcrag.text.places import is_table
 from lcrag.text.questions import asks_for_list, expected_answer, named_in, without_cue
 from lcrag.text.sentences import ROW, sentences
-from lcrag.text.words import stems
+from lcrag.text.words import joins_words, parts_asked, stems
 from lcrag.types import Embedder, Reranker, Task
 
 EMBEDDED, EMBEDDED_READ = 48, 16
@@ -86,21 +87,29 @@ class Scored:
 
 
 def units_of(task: Task) -> list[Unit]:
-    """The sentences of the task's passages, then those of its notes, each with the markers to cite."""
-    texts = [
-        (passage.text[start:end], f"[{passage.marker}]")
-        for passage in task.passages
-        for start, end in sentences(passage.text)
-    ]
+    """The sentences of the task's passages, then those of its notes, each with the markers to cite.
+
+    The rows of a table have the words that name its columns, and the line that does is none of its rows.
+    """
+    texts: list[tuple[str, str, frozenset[str]]] = []
+    for passage in task.passages:
+        columns = passage.context if is_table(passage.source) else ""
+        spans = sentences(passage.text)
+        if is_table(passage.source) and passage.start == 0 and len(spans) > 1:
+            columns += " " + passage.text[slice(*spans[0])]
+            spans = spans[1:]
+        above = frozenset(stems(columns))
+        texts += [(passage.text[start:end], f"[{passage.marker}]", above) for start, end in spans]
     for line in (line for note in task.notes for line in note.splitlines()):
         markers = MARKERS.search(line)
-        texts.append((line[: markers.start()], markers[1].strip()) if markers else (line, ""))
+        text, marked = (line[: markers.start()], markers[1].strip()) if markers else (line, "")
+        texts.append((text, marked, frozenset()))
     collected: list[Unit] = []
-    for text, marked in texts:
+    for text, marked, above in texts:
         text = " ".join(text.split())
         words = frozenset(stems(text))
         if words:
-            collected.append(Unit(text, marked, words, len(collected)))
+            collected.append(Unit(text, marked, words | above, len(collected)))
     return collected
 
 
@@ -121,6 +130,9 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
     units = _about_what_is_named(task, units_of(task))
     if not units:
         return Scored((), {})
+    if joins_words(task.question):
+        asked = stems(task.question)
+        units = [replace(unit, words=unit.words | parts_asked(asked, unit.words)) for unit in units]
     idf = _idf(task, units)
     own = [_share(idf, unit.words) for unit in units]
     around = [_share(idf, _neighbourhood(units, place)) for place in range(len(units))]

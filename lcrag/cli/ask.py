@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -77,16 +78,20 @@ def ask(call: Call, words: Words = None) -> int:
 
 
 def describe(session: Session, output: Output, progress: Progress) -> None:
-    """Name the files that could not be read, and the backend that ``auto`` chose."""
-    warn_unreadable(session, output, progress)
+    """Name files that could not be read, and the backend that ``auto`` chose."""
+    progress.clear()
+    warn_of_files(output, "cannot read", session.unreadable_files)
     if session.settings.backend == "auto":
         output.note(f"backend: {session.backend.name}")
 
 
-def warn_unreadable(session: Session, output: Output, progress: Progress) -> None:
-    progress.clear()
-    for source, reason in session.unreadable_files:
-        output.warn(f"cannot read {source}: {reason}")
+def warn_of_files(output: Output, what: str, files: Sequence[tuple[str, str]]) -> None:
+    """Name the first of these files with their reasons and count the rest; name all with ``--verbose``."""
+    named = files if output.verbose else files[: text.MOST_NAMED]
+    for source, reason in named:
+        output.warn(f"{what} {source}: {reason}")
+    if len(files) > len(named):
+        output.warn(f"{what} {len(files) - len(named):,} more files (-v names them)")
 
 
 def _questions(words: list[str], batch: opt.Batch, output: Output) -> tuple[list[inputs.Asked], tuple[str, ...]]:
@@ -123,6 +128,7 @@ class _Printer:
         self.progress = progress
         self.streamed = ""
         self._lock = threading.Lock()
+        self.all_sources = options.all_sources
         self._explain = options.explain
         self._tokens = options.stream is not False
         stream = sys.stdout.isatty() if options.stream is None else options.stream
@@ -183,7 +189,7 @@ def _ask_one(session: Session, asked: inputs.Asked, call: Call, printer: _Printe
     printer.progress.clear()
     printer.explain(answer)
     if output.form != "text":
-        printer.answer(_object(session, asked, answer))
+        printer.answer(_object(session, asked, answer, printer))
     elif EXIT_CODES[answer.status] == 0:
         if answer.status == "contradictory":
             output.note(text.contradictions(answer))
@@ -191,7 +197,7 @@ def _ask_one(session: Session, asked: inputs.Asked, call: Call, printer: _Printe
             output.note(f"citation markers without a source, left out: {answer.dropped}")
         _print_answer(answer, printer, sources=options.sources)
     else:
-        output.note(text.nothing_found(answer, session.index_info["tokens"]))
+        output.note(text.nothing_found(answer, session.index_info["tokens"], all_sources=options.all_sources))
     return EXIT_CODES[answer.status]
 
 
@@ -232,17 +238,17 @@ def _print_result(session: Session, asked: inputs.Asked, result: Answer | LcragE
     if isinstance(result, NoRoute):
         printer.progress.clear()
         printer.output.warn(f"{asked.id}: {result}", result.hint)
-        printer.answer(_object(session, asked, Answer("", "refused_by_budget", (), Usage(), 0)))
+        printer.answer(_object(session, asked, Answer("", "refused_by_budget", (), Usage(), 0), printer))
         return result.exit_code
     if isinstance(result, LcragError):
         printer.error(result, asked.id)
         return result.exit_code
     printer.explain(result)
-    printer.answer(_object(session, asked, result))
+    printer.answer(_object(session, asked, result, printer))
     return EXIT_CODES[result.status]
 
 
-def _object(session: Session, asked: inputs.Asked, answer: Answer) -> dict[str, object]:
+def _object(session: Session, asked: inputs.Asked, answer: Answer, printer: _Printer) -> dict[str, object]:
     return answer_object(
         asked.question,
         answer,
@@ -251,4 +257,5 @@ def _object(session: Session, asked: inputs.Asked, answer: Answer) -> dict[str, 
         backend=session.backend.name,
         model=session.backend.model,
         index=session.index_info,
+        all_sources=printer.all_sources,
     )

@@ -8,7 +8,7 @@ import typer
 
 from lcrag.cli import inputs
 from lcrag.cli import options as opt
-from lcrag.cli.ask import warn_unreadable
+from lcrag.cli.ask import warn_of_files
 from lcrag.cli.call import Call, with_options
 from lcrag.cli.progress import Progress
 from lcrag.errors import InputError
@@ -47,7 +47,9 @@ def index_command(call: Call, paths: Paths = None, status: Status = False, clear
         output.note("the index is removed" if index_clear(settings.paths, settings.index) else "there was no index")
     else:
         with Progress(output) as progress, Session.open(settings, progress) as session:
-            warn_unreadable(session, output, progress)
+            progress.clear()
+            warn_of_files(output, "cannot read", session.unreadable_files)
+            warn_of_files(output, "only a part is read of", session.refreshed.partly_read)
             if settings.dense == "on":
                 session.fill()
             progress.clear()

@@ -177,6 +177,9 @@ class Ask(Group):
     ndjson: Annotated[bool, Option("Print events as they happen, one JSON object a line.")] = False
     stream: Annotated[bool | None, Option("Print the answer as it is written, the default on a terminal.")] = None
     sources: Annotated[bool, Option("List the sources under the answer.")] = True
+    all_sources: Annotated[bool, Option("When nothing is found, name every file that was not read, not only five.")] = (
+        False
+    )
     explain: Annotated[
         bool, Option("Print the plan before the answer and its actual cost after, on standard error.")
     ] = False

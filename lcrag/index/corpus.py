@@ -96,6 +96,8 @@ class Corpus:
         try:
             return self._refresh(scan, emit, extra)
         except Damaged:
+            if self._read_only:
+                raise
             self._replace()
             return self._refresh(scan, emit, extra)
 
@@ -269,13 +271,10 @@ class Corpus:
     def _connect(self, read_only: bool = False) -> None:
         self._inode = store.inode(self._path)
         self._read_only = read_only
-        connect = store.connect_read_only if read_only else store.connect
         with ExitStack() as opened, store.translate_errors(self._path):
-            self._live = connect(self._path)
-            opened.callback(self._live.close)
-            self._snapshot = connect(self._path)
-            opened.callback(self._snapshot.close)
-            store.prepare(self._live, self._path, self._form)
+            self._live = opened.enter_context(store.connected(self._path, read_only=read_only))
+            self._snapshot = opened.enter_context(store.connected(self._path, read_only=read_only))
+            store.retry_while_locked(lambda: store.prepare(self._live, self._path, self._form), self._path)
             self._begin()
             self._inode = store.inode(self._path)
             self._open = opened.pop_all()
@@ -288,7 +287,8 @@ class Corpus:
     def _begin(self) -> None:
         """Take a snapshot; the first statement that reads fixes it."""
         self._snapshot.execute("BEGIN")
-        size = dict(self._rows("SELECT name, value FROM meta WHERE name != 'form'"))
+        read = "SELECT name, value FROM meta WHERE name != 'form'"
+        size = dict(store.retry_while_locked(lambda: self._snapshot.execute(read).fetchall(), self._path))
         self._generation = str(size.get("generation", ""))
         names = ("documents", "chunks", "tokens", "longest_document")
         self._size = CorpusSize(*(int(size.get(name, 0)) for name in names))
@@ -300,7 +300,7 @@ class Corpus:
         with store.translate_errors(self._path):
             self._snapshot.execute("COMMIT")
             try:
-                result = up_to_date(self._live, scan, extra)
+                result = store.retry_while_locked(lambda: up_to_date(self._live, scan, extra), self._path)
                 if result is None and self._read_only:
                     raise IndexUnavailable(
                         f"the index at {self.folder} is not up to date and cannot be written",

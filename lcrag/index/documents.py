@@ -68,7 +68,7 @@ def store_file(
         ).fetchone()[0]
         _add_chunks(db, postings, number, document, indexed or index_text(document))
     db.execute(
-        "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
+        "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             file.source,
             *file.stamp,
@@ -78,6 +78,7 @@ def store_file(
             json.dumps(document.pages),
             json.dumps(document.lines),
             json.dumps(document.cells),
+            document.unread or None,
         ),
     )
 

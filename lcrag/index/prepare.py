@@ -6,14 +6,18 @@ import hashlib
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lcrag import ingest
 from lcrag.errors import NotAvailable, UnreadableFile
 from lcrag.index.blocks import pack
 from lcrag.index.split import contexts, split
+from lcrag.ingest.extracted import squeeze
 from lcrag.text.headings import headings
 from lcrag.text.tokens import count_many
 from lcrag.types import Document
+
+LONGEST_REASON: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def parse(file: ingest.SourceFile, known: Container[bytes] = ()) -> ParsedFile:
 
 
 def digest_of(data: bytes) -> bytes:
-    """The key of a file's bytes."""
+    """The key of a file's bytes, or of other bytes."""
     return hashlib.blake2b(data, digest_size=16).digest()
 
 
@@ -77,6 +81,11 @@ def _is_of_content(error: BaseException | None) -> bool:
 
 
 def _reason(error: BaseException) -> str:
+    """On one line of ``LONGEST_REASON`` characters at most, whatever a library puts into its message."""
+    return squeeze(_message(error))[:LONGEST_REASON]
+
+
+def _message(error: BaseException) -> str:
     if isinstance(error.__cause__ or error, MemoryError):
         return "reading it takes too much memory"
     if isinstance(error, UnreadableFile):
@@ -96,4 +105,4 @@ def index_text(document: Document) -> IndexedText:
 
 def content_key(context: str, text: str) -> bytes:
     """The key of a chunk's vectors: a hash of what an embedder sees of it."""
-    return hashlib.blake2b(f"{context}\0{text.strip()}".encode(), digest_size=16).digest()
+    return digest_of(f"{context}\0{text.strip()}".encode())

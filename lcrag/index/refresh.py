@@ -31,7 +31,7 @@ class Refreshed:
     """What a refresh changed, in files. ``duplicates``: files whose text is indexed under another source.
 
     ``failed``: ``(source, reason)`` of every file that cannot be read, also of those that failed earlier and have not
-    changed since.
+    changed since; ``partly_read``: the same of those of which parts were not read.
     """
 
     added: int
@@ -41,11 +41,12 @@ class Refreshed:
     unchanged: int
     duplicates: int
     failed: tuple[tuple[str, str], ...]
+    partly_read: tuple[tuple[str, str], ...] = ()
 
 
 class _Known(NamedTuple):
     """A row of ``files``; ``document`` is the text's hash, None for a file that failed, for its content if it has a
-    ``digest``."""
+    ``digest``. ``error``: why it, or a part of it, was not read."""
 
     stamp: tuple[int, int, int, int]
     digest: bytes | None
@@ -129,6 +130,7 @@ def _compare(before: Mapping[str, _Known], after: Mapping[str, _Known]) -> Refre
     arrived = Counter(document for source, document in new.items() if source not in old)
     renamed = (gone & arrived).total()
     unchanged = sum(old.get(source) == document for source, document in new.items())
+    errors = [(source, row.error, row.document) for source, row in sorted(after.items()) if row.error is not None]
     return Refreshed(
         added=arrived.total() - renamed,
         changed=len(old.keys() & new.keys()) - unchanged,
@@ -136,7 +138,8 @@ def _compare(before: Mapping[str, _Known], after: Mapping[str, _Known]) -> Refre
         renamed=renamed,
         unchanged=unchanged,
         duplicates=len(new) - len(set(new.values())),
-        failed=tuple((source, row.error) for source, row in sorted(after.items()) if row.error is not None),
+        failed=tuple((source, error) for source, error, document in errors if document is None),
+        partly_read=tuple((source, error) for source, error, document in errors if document is not None),
     )
 
 
@@ -169,14 +172,15 @@ def _update_file(
 
 def _copy_file(db: sqlite3.Connection, file: SourceFile, digest: bytes) -> bool:
     """Reuse what reading a file of the same bytes and the same kind gave: the file was renamed or copied."""
-    for source, document, title, pages, lines, cells in db.execute(
-        "SELECT source, document, title, pages, lines, cells FROM files WHERE digest = ? AND document IS NOT NULL",
+    for source, *read in db.execute(
+        "SELECT source, document, title, pages, lines, cells, error FROM files"
+        " WHERE digest = ? AND document IS NOT NULL",
         (digest,),
     ).fetchall():
         if PurePath(source).suffix == PurePath(file.source).suffix:
             db.execute(
-                "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL)",
-                (file.source, *file.stamp, digest, document, title, pages, lines, cells),
+                "REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (file.source, *file.stamp, digest, *read),
             )
             return True
     return False

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from itertools import groupby
 
 from lcrag.text.headings import Heading, headings, is_prose
-from lcrag.text.places import TABLES
+from lcrag.text.places import is_table
 from lcrag.text.sentences import last_start
 from lcrag.text.tokens import count
 from lcrag.types import Document
@@ -56,7 +56,7 @@ def contexts(document: Document, spans: list[tuple[int, int]], known: list[Headi
 
     Tables have their header line instead of headings, so that a row far down still names its columns.
     """
-    if document.source.lower().endswith(TABLES):
+    if is_table(document.source):
         header = document.text.lstrip().split("\n", 1)[0].strip()[:500]
         return [_path([document.title, header if start else ""]) for start, _ in spans]
     known = headings(document) if known is None else known

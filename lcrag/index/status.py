@@ -22,8 +22,8 @@ _NAME: Final = re.compile(
 class IndexStatus:
     """The report of ``lcrag index --status``. ``vectors`` by embedder; ``updated``: seconds since 1970, None if never.
 
-    ``duplicates``: files whose text is indexed under another source; ``failed``: ``(source, reason)``; ``form``: the
-    format of the index.
+    ``duplicates``: files whose text is indexed under another source; ``failed``: ``(source, reason)``, and
+    ``partly_read`` likewise; ``form``: the format of the index.
     """
 
     documents: int
@@ -31,6 +31,7 @@ class IndexStatus:
     tokens: int
     duplicates: int
     failed: tuple[tuple[str, str], ...]
+    partly_read: tuple[tuple[str, str], ...]
     vectors: Mapping[str, int]
     bytes: int
     tokenizer: str
@@ -62,15 +63,16 @@ def read_status(
     db: sqlite3.Connection, folder: Path, size: CorpusSize, vectors: Mapping[str, int], tokenizer: str, form: str
 ) -> IndexStatus:
     """The status of the index in ``folder``, whose tables ``db`` reads."""
-    failed = db.execute("SELECT source, error FROM files WHERE error IS NOT NULL ORDER BY source").fetchall()
-    [(read,)] = db.execute("SELECT count(*) FROM files WHERE error IS NULL")
+    errors = db.execute("SELECT document, source, error FROM files WHERE error IS NOT NULL ORDER BY source").fetchall()
+    [(read,)] = db.execute("SELECT count(*) FROM files WHERE document IS NOT NULL")
     updated = db.execute("SELECT value FROM meta WHERE name = 'updated'").fetchone()
     return IndexStatus(
         documents=size.documents,
         chunks=size.chunks,
         tokens=size.tokens,
         duplicates=read - size.documents,
-        failed=tuple(failed),
+        failed=tuple((source, error) for document, source, error in errors if document is None),
+        partly_read=tuple((source, error) for document, source, error in errors if document is not None),
         vectors=vectors,
         bytes=sum(path.stat().st_size for path in own_files(folder)),
         tokenizer=tokenizer,

@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -21,7 +23,7 @@ from lcrag.paths import cache_folder
 FILE = "index.sqlite"
 APPLICATION = 0x6C637261
 """SQLite's application_id of an index ("lcra"). lcrag changes no other file, but for indexes made before FORMAT 6."""
-FORMAT = "6"
+FORMAT = "7"
 """Of the tables below, of chunks, of contexts, and of the words in the full-text index (``lcrag.text.words.fold``).
 
 An index with another number is rebuilt."""
@@ -33,11 +35,12 @@ _STEP_SECONDS = 0.5  # SQLite's own wait; short, so that Ctrl-C works between tw
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
-# files: one row per source, whether read, a copy of another one, or failed (document NULL, error says why; a digest if
-# its content is the reason). documents: one row per text. chunks never change once written and their ids are never
-# reused, so that an id means the same text in every process; those of a document are consecutive from its first. texts
-# holds their blocks (lcrag.index.blocks) under the first chunk of each. vectors belong to contents; they are stored in
-# the order in which they arrive, since their keys are random and each would rewrite another page.
+# files: one row per source, whether read, a copy of another one, or failed (document NULL; a digest if its content is
+# the reason); error says why it, or a part of it, was not read. documents: one row per text. chunks never change once
+# written and their ids are never reused, so that an id means the same text in every process; those of a document are
+# consecutive from its first. texts holds their blocks (lcrag.index.blocks) under the first chunk of each. vectors
+# belong to contents; they are stored in the order in which they arrive, since their keys are random and each would
+# rewrite another page.
 _SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE files (source TEXT PRIMARY KEY, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
@@ -56,21 +59,31 @@ CREATE TABLE IF NOT EXISTS vectors (embedder INTEGER NOT NULL REFERENCES embedde
     vector BLOB NOT NULL, PRIMARY KEY (embedder, content));
 """
 
+_SETTINGS = (
+    "page_size = 8192",  # float16 vectors of 1,000 dimensions stay within their page
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "cache_size = -65536",
+    "journal_size_limit = 67108864",
+    "temp_store = MEMORY",
+)
+
+_connected: Counter[tuple[int, int]] = Counter()
+"""Connections of this process to each file. None but SQLite may open and close the file: any close drops the locks that
+this process has on it, and another process would take it for unused and delete its log."""
+
 T = TypeVar("T")
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit to the file at ``path``, which need not exist yet and is then this user's alone."""
     with translate_errors(path):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(path, timeout=_STEP_SECONDS, isolation_level=None)
         try:
-            db.execute("PRAGMA page_size = 8192")  # float16 vectors of 1,000 dimensions stay within their page
-            retry_while_locked(lambda: db.execute("PRAGMA journal_mode = WAL").fetchone(), path)
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA cache_size = -65536")
-            db.execute("PRAGMA journal_size_limit = 67108864")
-            db.execute("PRAGMA temp_store = MEMORY")
+            for setting in _SETTINGS:
+                retry_while_locked(partial(db.execute, f"PRAGMA {setting}"), path)
         except BaseException:
             db.close()
             raise
@@ -89,10 +102,25 @@ def connect_read_only(path: Path) -> sqlite3.Connection:
     return db
 
 
+@contextmanager
+def connected(path: Path, *, read_only: bool) -> Iterator[sqlite3.Connection]:
+    """A connection that is closed when the block ends (see ``connect`` and ``connect_read_only``)."""
+    with closing(connect_read_only(path) if read_only else connect(path)) as db:
+        file = _identity(path)
+        _connected[file] += 1
+        try:
+            yield db
+        finally:
+            db.close()
+            _connected[file] -= 1
+
+
 def check_owner(path: Path) -> None:
     """Raise IndexUnavailable if the file at ``path`` is there and not lcrag's, damaged or not."""
     with translate_errors(path):
         try:
+            if _connected[_identity(path)]:
+                return
             with path.open("rb") as file:
                 head = file.read(100)
         except FileNotFoundError:
@@ -120,7 +148,7 @@ def prepare(db: sqlite3.Connection, path: Path, form: str) -> None:
         old = _form(db)  # another process may have been faster
         if old == form:
             return
-        keep = {"embedders", "vectors"} if old.startswith("5,") else set()
+        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,")) else set()
         for pattern in ("CREATE VIRTUAL %", "CREATE TABLE %"):
             rows = db.execute(
                 "SELECT name FROM sqlite_master WHERE sql LIKE ? AND name != 'sqlite_sequence'", (pattern,)
@@ -142,6 +170,11 @@ def _form(db: sqlite3.Connection) -> str:
         return "unknown" if db.execute("SELECT 1 FROM sqlite_master").fetchone() else ""
     row = db.execute("SELECT value FROM meta WHERE name = 'form'").fetchone()
     return str(row[0]) if row else "unknown"
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_dev, state.st_ino
 
 
 def inode(path: Path) -> int:
@@ -207,7 +240,7 @@ def retry_while_locked(
 
 @contextmanager
 def translate_errors(path: Path) -> Iterator[None]:
-    """Raise SQLite's and the system's errors as Damaged or IndexUnavailable."""
+    """Raise SQLite's and the system's errors as Damaged, Busy or IndexUnavailable."""
     try:
         yield
     except OSError as error:
@@ -219,6 +252,10 @@ def translate_errors(path: Path) -> Iterator[None]:
         if code in _DAMAGED:
             raise Damaged(
                 f"the index at {path.parent} is damaged: {error}", hint="lcrag index PATH... --clear"
+            ) from error
+        if code in _BUSY:
+            raise Busy(
+                f"another process is using the index at {path.parent}", hint="try again, or use --index DIR"
             ) from error
         if isinstance(error, sqlite3.OperationalError):
             raise IndexUnavailable(

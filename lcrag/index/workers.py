@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lcrag.index.prepare import ParsedFile, digest_of, parse
 from lcrag.ingest import EXTRACTORS
+from lcrag.text.places import SHEETS
 
 if TYPE_CHECKING:
     from lcrag.ingest import SourceFile
@@ -42,8 +43,10 @@ BATCH_FILES: Final = 200
 MOST_WORKERS: Final = 8
 
 SMALL: Final = 16_000
-"""Bytes up to which a file is read without a worker, and its limits, whatever its format but PDF: deflate packs 1,000
-times at most, so that it unpacks to 16 MB. The streams of a PDF may be packed twice."""
+"""Bytes up to which a file is read without a worker, and its limits: deflate packs 1,000 times at most, so that it
+unpacks to 16 MB."""
+ALWAYS_RISKY: Final = frozenset({".pdf", *SHEETS})
+"""The streams of a PDF may be packed twice; a damaged .xls of 5 kB keeps its parser busy until all memory is used."""
 MEMORY_BYTES: Final = 2_000_000_000
 MEMORY_TIMES: Final = 30
 """What a worker may use for a file, and in addition for each of its bytes: decoded, split and packed, text takes
@@ -96,7 +99,7 @@ def parse_files(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tupl
 
 def _is_risky(file: SourceFile) -> bool:
     suffix = PurePath(file.path).suffix.lower()
-    return suffix in EXTRACTORS and (file.size > SMALL or suffix == ".pdf")
+    return suffix in EXTRACTORS and (file.size > SMALL or suffix in ALWAYS_RISKY)
 
 
 def _results(batch: list[SourceFile], parsed: Future[list[ParsedFile]]) -> Iterable[tuple[SourceFile, ParsedFile]]:
@@ -163,6 +166,7 @@ class _Worker:
             [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # parsers in C and Rust print what they think of a damaged file
         )
         self._send(self._known)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path, PurePath
 from shlex import quote
@@ -40,6 +40,9 @@ EXTRACTORS: Final = {
 MAILBOX: Final = re.compile(rb"From [^\r\n]*\d{4}[^\r\n]*\r?\n[A-Z][\w-]*:")
 """How a mailbox begins, which often has no suffix."""
 
+BLANK: Final = "it is blank"
+"""Why a text without a word is not read. Nothing is left out with it, so nobody is told."""
+
 PROSE: Final = frozenset({"", ".md", ".markdown", ".mdx", ".rst", ".text", ".txt"})
 
 READABLE: Final = (
@@ -73,16 +76,20 @@ def read(file: SourceFile, data: bytes | None = None) -> Document:
 
 def from_text(text: str, source: str) -> Document:
     """Plain text, Markdown, code, tables: the text unchanged. Raises UnreadableFile when it is blank."""
+    if not text.strip():
+        raise UnreadableFile(BLANK)
     prose = PurePath(source).suffix.lower() in PROSE  # in code, "# " begins a comment
     return _document(source, Extracted(text, first_heading(text) if prose else "", (), ((0, 1),)))
 
 
-def nothing_readable(paths: Iterable[str], skipped: Mapping[str, int], failed: Iterable[tuple[str, str]]) -> str:
+def nothing_readable(
+    paths: Iterable[str], skipped: Mapping[str, Sequence[str]], failed: Iterable[tuple[str, str]]
+) -> str:
     """The message for paths without a readable file, with the reasons.
 
-    ``skipped``: entries left out, by reason, as in Scan; ``failed``: ``(source, reason)`` of files that cannot be read.
+    ``skipped``: as in Scan; ``failed``: ``(source, reason)`` of files that cannot be read.
     """
-    reasons = [f"{count} {reason.replace('_', ' ')}" for reason, count in skipped.items() if count]
+    reasons = [f"{len(sources)} {reason.replace('_', ' ')}" for reason, sources in skipped.items()]
     reasons += [f"{source}: {reason}" for source, reason in failed]
     detail = f" ({'; '.join(reasons)})" if reasons else ""
     return f"nothing to read in {' '.join(paths)}{detail}"
@@ -102,4 +109,4 @@ def _document(source: str, extracted: Extracted) -> Document:
         )
     digest = hashlib.blake2b(encoded, digest_size=16).hexdigest()
     title = squeeze(extracted.title)[:200]
-    return Document(digest, source, text, extracted.pages, extracted.lines, title, extracted.cells)
+    return Document(digest, source, text, extracted.pages, extracted.lines, title, extracted.cells, extracted.unread)

@@ -1,4 +1,4 @@
-"""Finds the files to read: walks folders, respects ignore files, counts everything that is left out."""
+"""Finds the files to read: walks folders, respects ignore files, names everything that is left out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import re
 import unicodedata
 import warnings
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,26 +26,35 @@ MAX_FILE_BYTES: Final = 256_000_000
 """Larger files in a folder are skipped: they are seldom text that someone wrote."""
 
 IGNORE_FILES: Final = (".gitignore", ".lcragignore")
+NOT_READ: Final = {
+    "too_large": f"more than {MAX_FILE_BYTES / 1e6:,.0f} MB",
+    "unreadable_folder": "a folder that cannot be read",
+    "vanished": "gone while the folder was read",
+    "outside_tree": "a link that leads out of the folder",
+    "binary": "a format that lcrag does not read",
+}
+"""Reasons for which what may hold an answer is left out. The others are the user's wish, or nothing is there."""
 SNIFFED: Final = 4096
 
 BINARY: Final = frozenset(
     """
     .7z .a .avi .bin .bmp .bz2 .class .db .dll .dmg .doc .ds_store .dylib .exe .flac .gif .gz .ico
     .iso .jar .jpeg .jpg .m4a .mkv .mov .mp3 .mp4 .mpeg .npy .npz .o .ogg .onnx .otf
-    .parquet .pickle .pkl .png .ppt .psd .pyc .pyo .rar .safetensors .so .sqlite .sqlite3 .tar .tgz .tif
-    .tiff .ttf .wasm .wav .webm .webp .whl .woff .woff2 .xz .zip .zst
+    .parquet .pickle .pkl .png .ppt .psd .pyc .pyo .rar .safetensors .so .sqlite .sqlite-shm .sqlite-wal .sqlite3
+    .tar .tgz .tif .tiff .ttf .wasm .wav .webm .webp .whl .woff .woff2 .xz .zip .zst
     """.split()
 )
 CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 """Bytes that are hardly ever in text; a compressed file has 11% of them."""
 TEXT: Final = frozenset(
     """
-    .adoc .bat .c .cc .cfg .clj .conf .cpp .cs .css .csv .dart .eml .erl .ex .go .h .hpp .hs .htm .html
-    .ini .ipynb .java .jl .js .json .jsonl .jsx .kt .less .lock .log .lua .m .markdown .mbox .md .mdx .mjs .ml
-    .ndjson .org .php .pl .proto .ps1 .py .pyi .r .rb .rs .rst .rtf .scala .scss .sh .sql .srt .svelte
-    .swift .tcl .tex .text .toml .ts .tsv .tsx .txt .vtt .vue .xhtml .xml .yaml .yml .zig
+    .adoc .bat .c .cc .cfg .clj .conf .cpp .cs .css .csv .dart .erl .ex .go .h .hpp .hs
+    .ini .java .jl .js .json .jsonl .jsx .kt .less .lock .log .lua .m .markdown .md .mdx .mjs .ml
+    .ndjson .org .php .pl .proto .ps1 .py .pyi .r .rb .rs .rst .scala .scss .sh .sql .srt .svelte
+    .swift .tcl .tex .text .toml .ts .tsv .tsx .txt .vtt .vue .xml .yaml .yml .zig
     """.split()
 )
+"""Read as they are; the formats with an extractor of their own are in ``lcrag.ingest``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +79,24 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Files sorted by source, and the number of entries skipped for each reason.
+    """Files sorted by source, and the sources of the entries skipped for each reason.
 
     Reasons: hidden, ignored, binary, too_large, outside_tree, empty, vanished, unreadable_folder,
-    unreadable_ignore_file. A skipped folder counts once.
+    unreadable_ignore_file. Of a skipped folder there is only its own name.
     """
 
     files: tuple[SourceFile, ...]
-    skipped: Mapping[str, int]
+    skipped: Mapping[str, Sequence[str]]
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """``(source, reason)`` of each entry that may hold an answer."""
+        return tuple(
+            (source, text) for reason, text in NOT_READ.items() for source in sorted(self.skipped.get(reason, ()))
+        )
+
+
+Skipped = defaultdict[str, list[str]]
 
 
 @dataclass(slots=True)
@@ -86,7 +105,7 @@ class _Rules:
 
     specs: list[tuple[str, GitIgnoreSpec]] = field(default_factory=list)
 
-    def inside(self, folder: str, names: set[str], skipped: Counter[str]) -> _Rules:
+    def inside(self, folder: str, names: set[str], skipped: Skipped) -> _Rules:
         """These and those of the ignore files in ``folder``, a real path that ends with a separator."""
         specs = []
         for name in IGNORE_FILES:
@@ -94,7 +113,7 @@ class _Rules:
                 try:
                     specs.append((folder, _read_spec(Path(folder, name))))
                 except OSError:
-                    skipped["unreadable_ignore_file"] += 1
+                    skipped["unreadable_ignore_file"].append(_shown(folder + name))
         return _Rules([*self.specs, *specs]) if specs else self
 
     def ignore(self, path: str, *, is_folder: bool) -> bool:
@@ -156,14 +175,14 @@ def discover(paths: Sequence[Path | str]) -> Scan:
     Raises NoSuchPath for a path that does not exist, InputError for a named file that is binary or too large.
     """
     files: dict[str, SourceFile] = {}
-    skipped: Counter[str] = Counter()
+    skipped: Skipped = defaultdict(list)
     for path in map(str, paths):
         for resolved, file in _under(path, skipped):
             files.setdefault(resolved, file)
     return Scan(tuple(sorted(files.values(), key=lambda file: file.source)), dict(skipped))
 
 
-def _under(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
+def _under(path: str, skipped: Skipped) -> Iterator[tuple[str, SourceFile]]:
     """The files with their resolved paths."""
     if not path:
         raise NoSuchPath("an empty path", hint='lcrag ask docs/ "your question"')
@@ -187,7 +206,7 @@ def _under(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]
             try:
                 file = _file(match, _shown(os.path.normpath(match)), os.stat(match), skipped)
             except FileNotFoundError:
-                skipped["vanished"] += 1
+                skipped["vanished"].append(_shown(os.path.normpath(match)))
                 continue
             if file is not None:
                 yield os.path.realpath(match), file
@@ -220,7 +239,7 @@ def _matching(pattern: str) -> list[str]:
     return sorted(str(path) for path in matches if not path.name.startswith("."))
 
 
-def _named(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
+def _named(path: str, skipped: Skipped) -> Iterator[tuple[str, SourceFile]]:
     """A file that the user named: read even if hidden or ignored; an error if it cannot be text."""
     state = os.stat(path)
     if not os.path.isfile(path):
@@ -238,8 +257,8 @@ def _named(path: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]
         )
 
 
-def _walk(top: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
-    """The files under a folder. What goes or cannot be read while it is walked is counted and left out."""
+def _walk(top: str, skipped: Skipped) -> Iterator[tuple[str, SourceFile]]:
+    """The files under a folder. What goes or cannot be read while it is walked is left out."""
     root = os.path.realpath(top)
     waiting = [(top, os.path.join(root, ""), _outer_rules(root, skipped))]
     while waiting:
@@ -248,46 +267,48 @@ def _walk(top: str, skipped: Counter[str]) -> Iterator[tuple[str, SourceFile]]:
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=lambda entry: entry.name)
         except OSError as error:  # no permission, or a path that is too long
-            skipped["vanished" if isinstance(error, FileNotFoundError) else "unreadable_folder"] += 1
+            reason = "vanished" if isinstance(error, FileNotFoundError) else "unreadable_folder"
+            skipped[reason].append(_shown(os.path.normpath(folder)))
             continue
         rules = rules.inside(real, {entry.name for entry in entries}, skipped)
         shown = _shown(os.path.normpath(os.path.join(folder, "*")))[:-1]  # computed once for many files
         for entry in entries:
+            source = shown + _shown(entry.name)
             if entry.name.startswith("."):
                 if entry.name not in IGNORE_FILES:
-                    skipped["hidden"] += 1
+                    skipped["hidden"].append(source)
                 continue
             try:
                 target = real + entry.name
                 if entry.is_symlink():
                     target = os.path.realpath(target)
                     if os.path.commonpath([root, target]) != root or not os.path.exists(target):
-                        skipped["outside_tree"] += 1
+                        skipped["outside_tree"].append(source)
                         continue
                     if os.path.isdir(target):
                         continue  # its target is walked in its own place
                 is_folder = entry.is_dir(follow_symlinks=False)
                 if rules.specs and rules.ignore(real + entry.name, is_folder=is_folder):
-                    skipped["ignored"] += 1
+                    skipped["ignored"].append(source)
                 elif is_folder:
                     waiting.append((entry.path, os.path.join(target, ""), rules))
                 elif entry.is_file():
-                    file = _file(entry.path, shown + _shown(entry.name), entry.stat(), skipped)
+                    file = _file(entry.path, source, entry.stat(), skipped)
                     if file is not None:
                         yield target, file
             except OSError:
-                skipped["vanished"] += 1
+                skipped["vanished"].append(source)
 
 
 def _file(
-    path: str, source: str, state: os.stat_result, skipped: Counter[str], *, is_named: bool = False
+    path: str, source: str, state: os.stat_result, skipped: Skipped, *, is_named: bool = False
 ) -> SourceFile | None:
     if state.st_size == 0:
-        skipped["empty"] += 1
+        skipped["empty"].append(source)
     elif state.st_size > MAX_FILE_BYTES:
-        skipped["too_large"] += 1
+        skipped["too_large"].append(source)
     elif _is_binary(path, is_named):
-        skipped["binary"] += 1
+        skipped["binary"].append(source)
     else:
         inode = state.st_ino & 0x7FFF_FFFF_FFFF_FFFF  # as much as SQLite holds
         return SourceFile(path, source, state.st_size, state.st_mtime_ns, state.st_ctime_ns, inode)
@@ -339,7 +360,7 @@ def _readable() -> frozenset[str]:
     return TEXT.union(EXTRACTORS)
 
 
-def _outer_rules(root: str, skipped: Counter[str]) -> _Rules:
+def _outer_rules(root: str, skipped: Skipped) -> _Rules:
     """The ignore files above the real path ``root``, when it is inside a repository."""
     inner = Path(root)
     above = list(inner.parents)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from lcrag.errors import InputError
-from lcrag.ingest.extracted import Extracted, join_blocks, raised, squeeze
+from lcrag.ingest.blocks import BlockReader
+from lcrag.ingest.extracted import Extracted, join_blocks, raised, signed, squeeze
 from lcrag.ingest.numbering import Numbering
 from lcrag.ingest.ooxml import Package, chart_rows
 from lcrag.ingest.xml import attribute, child, children, local
@@ -34,10 +35,9 @@ def extract(data: bytes) -> Extracted:
     return join_blocks(blocks, package.title())
 
 
-class _Reader:
-    """Reads the parts of one document; notes and text boxes follow the block that they belong to."""
-
+class _Reader(BlockReader):
     def __init__(self, package: Package, main: str) -> None:
+        super().__init__()
         self._package, self._main = package, main
         self._styles = {
             attribute(style, "styleId"): style for style in children(package.first(main, "styles"), "style")
@@ -50,7 +50,6 @@ class _Reader:
             }
             for label in NOTES.values()
         }
-        self._after: list[str] = []
 
     def parts(self, kind: str) -> list[str]:
         """The headers or footers, each text once."""
@@ -89,22 +88,21 @@ class _Reader:
         if items:
             yield "\n".join(items)
 
-    def _waiting(self) -> list[str]:
-        waiting, self._after = self._after, []
-        return waiting
-
     def _paragraph(self, paragraph: Any) -> tuple[str, bool]:
         """Its text, marked, and whether it is an item of a list."""
         text = self._text(paragraph).strip()
         if not text:
             return "", False
-        properties = child(paragraph, "pPr")
-        styles = list(self._ancestry(attribute(child(properties, "pStyle"), "val")))
-        level = _heading_level([properties, *(child(style, "pPr") for style in styles)], _names(styles))
-        number = self._numbering.label(properties, styles)
+        own = child(paragraph, "pPr")
+        style = attribute(child(own, "pStyle"), "val")
+        styles = list(self._ancestry(style))
+        names = [(attribute(child(one, "name"), "val") or "").lower() for one in styles]
+        properties = [own, *(child(one, "pPr") for one in styles)]
+        level = _heading_level(properties, names)
+        number = self._numbering.label(properties, style)
         if level:
             return f"{'#' * level} {squeeze(f'{number} {text}')}", False
-        if number or any(name.startswith("list") for name in _names(styles)[:1]):
+        if number or any(name.startswith("list") for name in names[:1]):
             return f"{number or '-'} {squeeze(text)}", True
         return text, False
 
@@ -148,19 +146,11 @@ class _Reader:
         text = self._text(run)
         yield raised(text) if attribute(child(properties, "vertAlign"), "val") == "superscript" else text
 
-    def _inside(self, parent: Any) -> list[str]:
-        """The blocks of a part within a paragraph or a cell."""
-        outer, self._after = self._after, []
-        blocks = list(self.blocks(parent))
-        self._after = outer
-        return blocks
-
     def _note(self, label: str, identifier: str | None) -> None:
         note = self._notes[label].pop(identifier, None)
         text = "\n".join(self._inside(note)) if note is not None else ""
         if text:
-            author = attribute(note, "author")
-            self._after.append(f"{label}{f' ({author})' if author else ''}: {text}")
+            self._after.append(signed(label, attribute(note, "author"), text))
 
     def _chart(self, relation: str | None) -> None:
         target = self._package.target(self._main, relation or "")
@@ -228,10 +218,6 @@ def _is_placeholder(control: Any) -> bool:
 
 def _is_on(switch: Any) -> bool:
     return switch is not None and attribute(switch, "val") not in ("0", "false", "off")
-
-
-def _names(styles: list[Any]) -> list[str]:
-    return [(attribute(child(style, "name"), "val") or "").lower() for style in styles]
 
 
 def _heading_level(properties: list[Any], names: list[str]) -> int:

@@ -10,19 +10,21 @@ from typing import Final
 
 NEAR: Final = 20_000
 """Characters."""
+MOST_NAMED: Final = 10
 EXPONENT: Final = re.compile(r"[-+−–]?\d+(?:[.,/]\d+)?[-+−–]?|[-+−–]|\d*[nxkmtij]")
 """What is raised as a number: "6", "-3", "2+" of an ion, "n", "2x"; not the ends of ordinals ("th", "e", "o")."""
 
 
 @dataclass(frozen=True, slots=True)
 class Extracted:
-    """``pages``, ``lines`` and ``cells`` as in ``lcrag.types.Document``."""
+    """``pages``, ``lines``, ``cells`` and ``unread`` as in ``lcrag.types.Document``."""
 
     text: str
     title: str = ""
     pages: tuple[int, ...] = ()
     lines: tuple[tuple[int, int], ...] = ()
     cells: tuple[int, ...] = ()
+    unread: str = ""
 
 
 def join_pages(pages: Iterable[str], title: str) -> Extracted:
@@ -73,6 +75,17 @@ def locate_lines(text: str, raw: str) -> tuple[tuple[int, int], ...]:
         pairs.append((offset, number))
         offset += len(line)
     return tuple(pairs)
+
+
+def signed(label: str, author: str | None, text: str) -> str:
+    """A note: "Comment (Ann): too early"."""
+    return f"{label} ({author}): {text}" if author else f"{label}: {text}"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first ``MOST_NAMED`` names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def raised(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Final
 
 from lcrag.errors import InputError
-from lcrag.ingest.extracted import Extracted, locate_lines, squeeze
+from lcrag.ingest.extracted import Extracted, locate_lines, some, squeeze
 from lcrag.ingest.html import from_markup
 from lcrag.ingest.text import decode
 
@@ -30,8 +30,9 @@ def extract(data: bytes) -> Extracted:
     message = message_from_bytes(MESSAGE.sub(b"", data, count=1))
     if not message.keys():
         raise InputError("it has no headers")
-    text = "\n\n".join(_message(message)) + "\n"
-    return Extracted(text, _subject(message), (), locate_lines(text, decode(data)))
+    attached: list[str] = []
+    text = "\n\n".join(_message(message, attached)) + "\n"
+    return Extracted(text, _subject(message), (), locate_lines(text, decode(data)), unread=not_read(attached))
 
 
 def extract_mailbox(data: bytes) -> Extracted:
@@ -39,22 +40,29 @@ def extract_mailbox(data: bytes) -> Extracted:
     starts = [found.start() for found in MESSAGE.finditer(data)]
     text = ""
     cells = []
+    attached: list[str] = []
     for start, end in zip(starts, [*starts[1:], len(data)], strict=True):
         raw = re.sub(rb"(?m)^>(>*From )", rb"\1", data[start:end].partition(b"\n")[2])
         cells.append(len(text))
-        text += "\n\n".join(_message(message_from_bytes(raw))) + "\n\n"
+        text += "\n\n".join(_message(message_from_bytes(raw), attached)) + "\n\n"
     if not cells:
         raise InputError("it holds no messages")
-    return Extracted(text, "", (), locate_lines(text, decode(data)), tuple(cells))
+    return Extracted(text, "", (), locate_lines(text, decode(data)), tuple(cells), not_read(attached))
 
 
-def _message(message: Message) -> Iterator[str]:
-    """Blocks of text: the headers, the texts, the names of what is attached and not read."""
+def not_read(attached: list[str]) -> str:
+    """What is said of a mail with attachments of these names."""
+    return f"attached and not read: {some(attached)}" if attached else ""
+
+
+def _message(message: Message, unread: list[str]) -> Iterator[str]:
+    """Blocks of text: the headers, the texts, the names of what is attached and not read, which ``unread`` gets."""
     yield "\n".join(_headers(message))
     attached: list[str] = []
     yield from _parts(message, attached)
     if attached:
         yield f"Attached: {', '.join(attached)}"
+    unread += attached
 
 
 def _parts(part: Message, attached: list[str]) -> Iterator[str]:
@@ -63,18 +71,18 @@ def _parts(part: Message, attached: list[str]) -> Iterator[str]:
     inner = [one for one in part.get_payload() if isinstance(one, Message)] if part.is_multipart() else []
     if kind == "message/rfc822":
         for message in inner:
-            yield from _message(message)
+            yield from _message(message, attached)
     elif kind == "multipart/alternative":
         yield from _best([list(_parts(one, attached)) for one in inner], [one.get_content_type() for one in inner])
     elif inner:
         for one in inner:
             yield from _parts(one, attached)
-    elif kind.startswith("text/") or not name or PurePath(name.lower()).suffix in TEXT_SUFFIXES:
+    elif kind.startswith(("text/", "multipart/")) or PurePath(name.lower()).suffix in TEXT_SUFFIXES:
         raw = part.get_payload(decode=True)
-        if isinstance(raw, bytes) and (text := _text(raw, kind, part) if kind.startswith("text/") or name else ""):
+        if isinstance(raw, bytes) and (text := _text(raw, kind, part)):
             yield f"Attached: {name}\n{text}" if name else text
     else:
-        attached.append(name)
+        attached.append(name or kind)
 
 
 def _best(versions: list[list[str]], kinds: list[str]) -> list[str]:

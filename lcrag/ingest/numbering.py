@@ -47,16 +47,19 @@ class Numbering:
                 },
             )
 
-    def label(self, properties: Any, styles: list[Any]) -> str:
-        """The next number of a paragraph, "-" for a bullet, "" for none. ``styles``: its style and those below."""
-        given = [child(one, "numPr") for one in (properties, *(child(style, "pPr") for style in styles))]
+    def label(self, properties: list[Any], style: str | None) -> str:
+        """The next number of a paragraph, "-" for a bullet, "" for none.
+
+        ``properties``: its own, those of its ``style``, and those of the styles that this one is based on.
+        """
+        given = [child(one, "numPr") for one in properties]
         list_id = next((value for one in given if (value := attribute(child(one, "numId"), "val")) is not None), None)
         if list_id not in self._lists:
             return ""
         key, levels = self._lists[list_id]
         level = next((int(value) for one in given if (value := attribute(child(one, "ilvl"), "val"))), None)
         if level is None:
-            level = _level_of_style(levels, attribute(styles[0], "styleId") if styles else None)
+            level = _level_of_style(levels, style)
         if level not in levels:
             return ""
         counts = self._counts[key]

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from lcrag.errors import InputError
 from lcrag.ingest.archive import open_archive
-from lcrag.ingest.extracted import Extracted, join_blocks, join_slides, raised, squeeze
+from lcrag.ingest.blocks import BlockReader
+from lcrag.ingest.extracted import Extracted, join_blocks, join_slides, raised, signed, squeeze
 from lcrag.ingest.xml import attribute, child, children, local, parse
 
 NOT_READ: Final = frozenset(
@@ -41,10 +42,9 @@ def extract(data: bytes) -> Extracted:
     return join_blocks(blocks, title)
 
 
-class _Reader:
-    """Reads the parts of one document; notes and text boxes follow the paragraph that they belong to."""
-
+class _Reader(BlockReader):
     def __init__(self, parts: dict[str, Any]) -> None:
+        super().__init__()
         self._parts = parts
         self._raised: set[str | None] = set()
         for part in parts.values():
@@ -52,7 +52,6 @@ class _Reader:
                 position = attribute(child(style, "text-properties"), "text-position") or ""
                 if position.startswith("super") or (position[:1].isdigit() and position[0] != "0"):
                     self._raised.add(attribute(style, "name"))
-        self._after: list[str] = []
 
     def margins(self, kind: str) -> list[str]:
         """The headers or footers of the pages, each text once."""
@@ -82,16 +81,6 @@ class _Reader:
                 yield from self._object(element)
             elif name not in NOT_READ:
                 yield from self.blocks(element, title or attribute(element, "class") == "title")
-
-    def _waiting(self) -> list[str]:
-        waiting, self._after = self._after, []
-        return waiting
-
-    def _inside(self, parent: Any) -> list[str]:
-        outer, self._after = self._after, []
-        blocks = list(self.blocks(parent))
-        self._after = outer
-        return blocks
 
     def _list(self, element: Any) -> Iterator[str]:
         """The items as one block, one a line."""
@@ -126,7 +115,7 @@ class _Reader:
         author = squeeze(element.findtext("{*}creator") or "")
         texts = self._inside(child(element, "note-body") if label != "Comment" else element)
         if texts:
-            self._after.append(f"{label}{f' ({author})' if author else ''}: " + "\n".join(texts))
+            self._after.append(signed(label, author, "\n".join(texts)))
 
     def _text(self, element: Any) -> str:
         return (element.text or "").replace("\n", " ") + "".join(self._pieces(element))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from lcrag.errors import InputError
 from lcrag.ingest.extracted import Extracted, squeeze
 from lcrag.ingest.html import from_markup
-from lcrag.ingest.mail import TEXT_SUFFIXES
+from lcrag.ingest.mail import TEXT_SUFFIXES, not_read
 from lcrag.ingest.text import decode
 
 SENDER, ADDRESS, TO, CC, SUBJECT, BODY, HTML = "0C1A", "5D01", "0E04", "0E03", "0037", "1000", "1013"
@@ -29,11 +29,13 @@ def extract(data: bytes) -> Extracted:
     with olefile.OleFileIO(io.BytesIO(data)) as file:
         if not file.exists("__properties_version1.0"):
             raise InputError("it is not an Outlook message")
-        text = "\n\n".join(block for block in _message(file, []) if block)
-        return Extracted(f"{text}\n", squeeze(_string(file, [], SUBJECT)))
+        attached: list[str] = []
+        text = "\n\n".join(block for block in _message(file, [], attached) if block)
+        return Extracted(f"{text}\n", squeeze(_string(file, [], SUBJECT)), unread=not_read(attached))
 
 
-def _message(file: Any, folder: list[str]) -> Iterator[str]:
+def _message(file: Any, folder: list[str], unread: list[str]) -> Iterator[str]:
+    """Blocks of text; ``unread`` gets the names of what is attached and not read."""
     sender, address = (squeeze(_string(file, folder, tag)) for tag in (SENDER, ADDRESS))
     head = {
         "From": f"{sender} <{address}>" if address and address != sender else sender,
@@ -47,17 +49,18 @@ def _message(file: Any, folder: list[str]) -> Iterator[str]:
     html = _stream(file, folder, f"{HTML}0102") or _string(file, folder, HTML).encode()
     shown = from_markup(decode(html)).text.strip()
     yield shown if len(shown.split()) > 2 * len(body.split()) else body
-    unread = []
+    attached: list[str] = []
     for inside in _attachments(file, folder):
         name = squeeze(_string(file, inside, LONG_NAME) or _string(file, inside, SHORT_NAME))
         embedded = [*inside, f"__substg1.0_{DATA}000D"]
         if file.exists([*embedded, "__properties_version1.0"]):
-            yield from _message(file, embedded)
+            yield from _message(file, embedded, unread)
         elif PurePath(name.lower()).suffix in TEXT_SUFFIXES:
             yield f"Attached: {name}\n{decode(_stream(file, inside, f'{DATA}0102')).strip()}"
         elif name:
-            unread.append(name)
-    yield f"Attached: {', '.join(unread)}" if unread else ""
+            attached.append(name)
+    yield f"Attached: {', '.join(attached)}" if attached else ""
+    unread += attached
 
 
 def _attachments(file: Any, folder: list[str]) -> list[list[str]]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final
 
-from lcrag.ingest.extracted import Extracted, join_pages
+from lcrag.errors import InputError
+from lcrag.ingest.extracted import Extracted, join_pages, some
 from lcrag.ingest.pdf_columns import in_columns
 from lcrag.ingest.pdf_forms import fields_and_notes
 
@@ -25,23 +27,33 @@ JOINED: Final = ("sense", "chalan", "descript")
 
 
 def extract(data: bytes) -> Extracted:
-    """Raises pypdfium2.PdfiumError for a file that is not a PDF or needs a password."""
+    """Raises InputError for a file that needs a password, pypdfium2.PdfiumError for one that is not a PDF."""
     import pypdfium2
 
-    document = pypdfium2.PdfDocument(data)
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error):
+            raise InputError("it needs a password") from error
+        raise
     try:
         document.init_forms()
         pages = list(_pages(document))
         title = document.get_metadata_dict().get("Title", "")
     finally:
         document.close()
-    if any(text.strip() for text, _ in pages):
-        pages = [(_scanned(number) if is_image else text, False) for number, (text, is_image) in enumerate(pages, 1)]
-    return join_pages(join_split_words([text for text, _ in pages]), title)
+    texts = [text for text, _ in pages]
+    scanned = [number for number, (_, is_image) in enumerate(pages, 1) if is_image]
+    if any(map(str.strip, texts)):
+        for number in scanned:
+            texts[number - 1] = f"[Page {number} is a scanned image, not read: ocrmypdf in.pdf out.pdf adds its text.]"
+    return replace(join_pages(join_split_words(texts), title), unread=_unread(scanned))
 
 
-def _scanned(number: int) -> str:
-    return f"[Page {number} is a scanned image, not read: ocrmypdf in.pdf out.pdf adds its text.]"
+def _unread(scanned: list[int]) -> str:
+    named = some([str(number) for number in scanned])
+    pages = f"page {named} is a scanned image" if len(scanned) == 1 else f"pages {named} are scanned images"
+    return f"{pages} (ocrmypdf in.pdf out.pdf adds the text)" if scanned else ""
 
 
 def _pages(document: Any) -> Iterator[tuple[str, bool]]:

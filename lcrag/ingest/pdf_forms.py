@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from lcrag.ingest.extracted import squeeze
+from lcrag.ingest.extracted import signed, squeeze
 
 LONGEST_LABEL: Final = 100
 """Characters before a field that are taken for its label."""
@@ -32,7 +32,7 @@ def fields_and_notes(document: Any, page: Any, words: Any) -> Iterator[str]:
                 fields.append((annotation, _box(annotation)))
             elif kind not in not_notes and (note := _string(raw.FPDFAnnot_GetStringValue, annotation, b"Contents")):
                 author = squeeze(_string(raw.FPDFAnnot_GetStringValue, annotation, b"T"))
-                notes.append(f"Note{f' ({author})' if author else ''}: {note}")
+                notes.append(signed("Note", author, note))
         for annotation, box in fields:
             value = _value(document.formenv, annotation)
             if value:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lcrag.errors import InputError
+
 
 def parse(data: bytes, *, recover: bool = False) -> Any:
     """The root element. Entities are not resolved and nothing is fetched; raises lxml's XMLSyntaxError.
 
-    ``recover``: read what is left of malformed XML.
+    ``recover``: read what is left of malformed XML; raises InputError when nothing is.
     """
     from lxml import etree
 
-    return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, recover=recover))
+    root = etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True, recover=recover))
+    if root is None:
+        raise InputError("a part of it is not XML")
+    return root
 
 
 def local(element: Any) -> str:

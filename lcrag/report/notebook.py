@@ -15,7 +15,7 @@ from lcrag.report import comparison
 from lcrag.report.plans import options_text, quality_text, unbeaten
 from lcrag.report.templating import render
 from lcrag.report.terminal import printable
-from lcrag.report.text import contradictions, stated
+from lcrag.report.text import MOST_NAMED, contradictions, stated
 from lcrag.types import Answer, Plan
 
 _MARKER: Final = re.compile(r"\[(\d+)\]")
@@ -50,7 +50,10 @@ def _message(answer: Answer) -> str:
         case "not_found":
             return "Not in these documents."
         case "not_retrieved":
-            return f"Not in the {answer.tokens_read:,} tokens that were read."
+            read = f"Not in the {answer.tokens_read:,} tokens that were read."
+            names = ", ".join(source for source, _ in answer.left_out[:MOST_NAMED])
+            more = f" and {len(answer.left_out) - MOST_NAMED:,} more" if len(answer.left_out) > MOST_NAMED else ""
+            return f"{read} Not read, or only in part: {printable(names)}{more}." if names else read
         case "refused_by_budget":
             return "No route fits the budget."
 

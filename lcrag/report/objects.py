@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from lcrag.report.text import MOST_NAMED
 from lcrag.schemas import ANSWER, ERROR, PLAN
 from lcrag.types import Answer, Citation, Event, Forecast, Plan, Trace, Usage
 
@@ -32,10 +33,12 @@ def answer_object(
     backend: str,
     model: str,
     index: Mapping[str, int],
+    all_sources: bool = False,
 ) -> dict[str, Any]:
     """``lcrag.answer/1``. ``index`` has ``documents``, ``chunks``, ``tokens`` and ``skipped``.
 
-    ``plan`` is None only if no route fits the budget (status ``refused_by_budget``).
+    ``plan`` is None only if no route fits the budget (status ``refused_by_budget``). ``all_sources``: name every file
+    that was left out, not only ``MOST_NAMED``.
     """
     return {
         "schema": ANSWER,
@@ -62,7 +65,19 @@ def answer_object(
         ],
         "plan": None if plan is None else plan_object(plan),
         "usage": usage_object(answer.usage),
-        "read": {"tokens": answer.tokens_read, "of": index["tokens"], "coverage": answer.coverage},
+        "read": {
+            "tokens": answer.tokens_read,
+            "of": index["tokens"],
+            "coverage": answer.coverage,
+            "complete": answer.tokens_read >= index["tokens"] and not answer.left_out,
+            "left_out": {
+                "count": len(answer.left_out),
+                "files": [
+                    {"source": source, "reason": reason}
+                    for source, reason in (answer.left_out if all_sources else answer.left_out[:MOST_NAMED])
+                ],
+            },
+        },
         "steps": [
             {"pipeline": step.pipeline, "status": step.status, "usage": usage_object(step.usage)}
             for step in answer.steps

@@ -32,7 +32,7 @@ def index_size(info: Mapping[str, int]) -> str:
 
 
 def status_report(status: IndexStatus) -> str:
-    """``lcrag index --status``: the size of the index, then one line for each file that could not be read."""
+    """``lcrag index --status``: the size of the index, then a line for each file that was not read, or only in part."""
     from datetime import datetime
 
     updated = (
@@ -50,6 +50,7 @@ def status_report(status: IndexStatus) -> str:
         ("format", status.form),
         ("updated", updated),
         *(("not read", f"{source}: {reason}") for source, reason in status.failed),
+        *(("read in part", f"{source}: {reason}") for source, reason in status.partly_read),
     )
 
 

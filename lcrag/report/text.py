@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 QUOTE_CHARACTERS: Final = 160
 """How much of a quote the list of sources shows; the JSON has all of it."""
 
+MOST_NAMED: Final = 5
+"""How many of the files that were left out are named; the rest are counted."""
+
 UNSUPPORTED: Final = "[unsupported]"
 """Follows a sentence that nothing in the documents supports."""
 
@@ -105,15 +108,30 @@ def passage(shown: Shown, *, colour: bool) -> str:
     return "".join(out)
 
 
-def nothing_found(answer: Answer, tokens: int) -> str:
-    """The message for an answer that was not found; ``tokens``: the size of the documents."""
-    read = f"{answer.tokens_read:,} of {tokens:,} tokens"
+def nothing_found(answer: Answer, tokens: int, *, all_sources: bool = False) -> str:
+    """The message for an answer that was not found, with the files that may hold it.
+
+    ``tokens``: the size of the documents.
+    """
     sure = "" if answer.coverage is None else f", which would hold it with probability {answer.coverage:.2f}"
+    everything = answer.tokens_read >= tokens
+    read = f"{tokens:,} tokens" if everything else f"{answer.tokens_read:,} of {tokens:,} tokens"
     if answer.status == "not_found":
-        if answer.tokens_read >= tokens or answer.coverage in (None, 1.0):
+        if everything or answer.coverage in (None, 1.0):
             return f"Not in these documents: all {tokens:,} tokens were read."
         return f"Not in these documents: {read} were read{sure}."
-    return f"Not in the {read} that were read{sure}.\n  --pipeline full_context reads everything"
+    lines = [f"Not in the {read} that were read{'' if answer.left_out else sure}."]
+    if not everything:
+        lines.append("  --pipeline full_context reads everything")
+    if answer.left_out:
+        number = len(answer.left_out)
+        named = answer.left_out if all_sources else answer.left_out[:MOST_NAMED]
+        files = "1 file was" if number == 1 else f"{number:,} files were"
+        lines.append(f"{files} not read, or only in part, and may hold it:")
+        lines += [f"  {source}: {reason}" for source, reason in named]
+        if number > len(named):
+            lines.append(f"  and {number - len(named):,} more (--all-sources names them)")
+    return "\n".join(lines)
 
 
 def contradictions(answer: Answer) -> str:

@@ -32,6 +32,11 @@ def _line(document: Document, offset: int) -> int | None:
     return line + document.text.count("\n", start, offset)
 
 
+def is_table(source: str) -> bool:
+    """Whether each line of the file is a row, and the first names the columns."""
+    return source.lower().endswith(TABLES)
+
+
 def is_spreadsheet(document: Document) -> bool:
     """Whether its ``lines`` are rows and its ``cells`` sheets."""
     return document.source.lower().endswith(SHEETS)

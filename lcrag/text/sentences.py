@@ -80,8 +80,11 @@ def _blocks(text: str) -> Iterator[tuple[int, int, bool]]:
     """Runs of lines that may share a sentence, ``(start, end, whole)``; a ``whole`` one is a unit as it is."""
     position = 0
     for lines in _paragraphs(text):
-        is_whole = _is_table(lines) or _are_most(CODE, lines)
-        is_listed = is_whole or _are_most(KEY, lines) or _are_most(STAMP, lines) or _is_verse(lines)
+        filled = [line for line in lines if line.strip()]
+        is_whole = len(filled) > 1 and (_is_table(filled) or _are_most(CODE, filled))
+        is_listed = is_whole or (
+            len(filled) > 1 and (_are_most(KEY, filled) or _are_most(STAMP, filled) or _is_verse(filled))
+        )
         start = position
         previous = ""
         for line in lines:
@@ -107,10 +110,10 @@ def _paragraphs(text: str) -> Iterator[list[str]]:
 
 def _is_table(lines: list[str]) -> bool:
     """Whether nearly all of three or more lines have a delimiter equally often."""
-    filled = [line for line in lines if line.strip()]
-    for delimiter in DELIMITERS:
-        [(count, rows)] = Counter(line.count(delimiter) for line in filled).most_common(1) or [(0, 0)]
-        if count and rows > 2 and rows >= 0.8 * len(filled):
+    for delimiter in DELIMITERS if len(lines) > 2 else "":
+        counts = [line.count(delimiter) for line in lines]
+        [(count, rows)] = Counter(counts).most_common(1) if any(counts) else [(0, 0)]
+        if count and rows > 2 and rows >= 0.8 * len(lines):
             return True
     return False
 
@@ -123,7 +126,7 @@ def _are_most(pattern: re.Pattern[str], lines: list[str]) -> bool:
 
 def _is_verse(lines: list[str]) -> bool:
     """Whether no line begins with a small letter, and one ends although the next word would have had room on it."""
-    filled = [line.strip() for line in lines if line.strip()]
+    filled = [line.strip() for line in lines]
     if len(filled) < 3 or any(line[:1].islower() for line in filled[1:]):
         return False
     longest = max(map(len, filled))

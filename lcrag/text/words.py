@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Final
 
@@ -27,6 +27,20 @@ STOP_WORDS: Final = frozenset(
     )
     for word in line.split()
 )
+
+LEAST_PART: Final = 5
+"""Letters of a word that is looked for within longer ones; shorter ones are in too many by chance."""
+
+_FUNCTION_WORDS: Final = tuple(
+    frozenset(words.split())
+    for words in (
+        "auch auf aus bei das dem der eine einem einen einer fur im ist mit nach nicht oder sich sind und von welche"
+        " welcher werden wie wird wurde zum zur",
+        "aan bij een het hoe naar niet ook op van voor welke wordt zijn",
+        "ar att av det ett for hur hva hvad hvilken hvor ikke inte och og pa som till til vilken vilket",
+    )
+)
+_LETTERS_WITH_MARKS: Final = re.compile("[äöüßåæø]", re.IGNORECASE)
 
 
 MONTHS: Final = "january february march april may june july august september october november december".split()
@@ -56,6 +70,8 @@ _UNSEEN = re.compile(
     r"\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u180e\u1ab0-\u1aff\u1dc0-\u1dff"
     r"\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\ufeff\U000e0000-\U000e0fff]"
 )
+_UNUSUAL = re.compile("[^\0-\x7f£€–—‘’“”]")
+"""What folding may change; of the rest much text has some."""
 _RAISED = re.compile(r"(?<=\d)(?=[²³¹⁰⁴-⁹₀-₉¼-¾⅐-⅞])")
 _LETTERS: Final = dict(zip("ıøØłŁđĐىیکة", "ioOlLdDييكه", strict=True)) | {
     "ß": "ss",
@@ -78,7 +94,7 @@ def fold(text: str) -> str:
     text = _NUMBER.sub(_folded_number, text)
     if "#" in text or "++" in text:
         text = _SIGN.sub(_folded_sign, text)
-    if text.isascii():
+    if text.isascii() or not _UNUSUAL.search(text):
         return text
     if not unicodedata.is_normalized("NFKD", text):
         text = unicodedata.normalize("NFKD", _RAISED.sub(" ", text))
@@ -118,6 +134,23 @@ def _folded_sign(match: re.Match[str]) -> str:
     name = "sharp" if match[0] == "#" else "plusplus"
     word = _LAST_WORD.search(match.string[max(0, match.start() - 40) : match.start()])
     return f"{name} " if word is None or len(word[0]) == 1 else f" {word[0]}{name} "
+
+
+def joins_words(question: str) -> bool:
+    """Whether the question is in a language that writes compounds as one word: German, Dutch, Scandinavian.
+
+    By two of its small words, or, where there are no small words at all, by a letter that English does not have.
+    """
+    words = set(WORD.findall(fold(question).lower()))
+    if any(len(words & small) > 1 for small in _FUNCTION_WORDS):
+        return True
+    return _LETTERS_WITH_MARKS.search(question) is not None and not words & STOP_WORDS
+
+
+def parts_asked(asked: Iterable[str], words: Iterable[str]) -> set[str]:
+    """Those of the asked stems that are a part of a longer word: "netzgerat" of "hochspannungsnetzgerat"."""
+    longer = " ".join(words)
+    return {stem for stem in asked if len(stem) >= LEAST_PART and stem in longer}
 
 
 def spaced(text: str) -> str:

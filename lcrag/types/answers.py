@@ -139,9 +139,10 @@ class Answer:
 
     ``tokens_read``: document tokens that reached a model at least once, each token counted once, by the tokenizer of
     the index, so that they compare with ``CorpusSize.tokens`` whatever backend answers. ``dropped``: markers of the
-    model that led to no support and were removed. ``coverage``: P(what answers the question, if anything does, was
-    read), None if not estimated. ``conflicts`` is not empty when the status is "contradictory". ``plan``: the plan of
-    the question, where it was made.
+    model that led to no support and were removed. ``coverage``: P(what answers the question, if anything in the
+    indexed documents does, was read), None if not estimated. ``conflicts`` is not empty when the status is
+    "contradictory". ``plan``: the plan of the question, where it was made. ``left_out``: ``(source, reason)`` of what
+    was not read, or only in part.
     """
 
     text: str
@@ -157,6 +158,7 @@ class Answer:
     coverage: float | None = None
     trace: Trace | None = None
     plan: Plan | None = None
+    left_out: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return self.text
@@ -189,6 +191,11 @@ class Answer:
         *before, last = self.steps
         steps = (*before, replace(last, status="not_found"))
         return replace(self, status="not_found", coverage=coverage, steps=steps)
+
+    def beside(self, left_out: tuple[tuple[str, str], ...]) -> Answer:
+        """The answer from documents next to which these files were left out: what was not found may be in them."""
+        status = "not_retrieved" if left_out and self.status == "not_found" else self.status
+        return replace(self, status=status, left_out=left_out)
 
     def _repr_html_(self) -> str:
         """For notebooks. Imported by name: this package imports nothing else of lcrag."""

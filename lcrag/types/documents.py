@@ -14,6 +14,7 @@ class Document:
     pair's line plus the newlines between. Text kept as it stands in the file has ``((0, 1),)``; ``()`` when the file
     has no lines (PDF, DOCX). ``cells``: offsets where a notebook's cells begin, a spreadsheet's sheets (its
     ``lines`` are the rows of a sheet) or a mailbox's messages. ``title`` is what the document calls itself, or "".
+    ``unread``: which parts of the file were not read and why, or "".
     """
 
     id: str
@@ -23,6 +24,7 @@ class Document:
     lines: tuple[tuple[int, int], ...] = ((0, 1),)
     title: str = ""
     cells: tuple[int, ...] = ()
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)

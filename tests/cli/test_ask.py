@@ -58,10 +58,11 @@ def test_ask_without_an_answer_prints_how_much_was_read_and_leaves_standard_outp
     assert everything.code == part.code == 1
     assert everything.out == part.out == lcrag("ask", "docs", "nowhere", "--stream").out == ""
     read = lcrag("ask", "docs", "nowhere", "--pipeline", "chunk_rag", "--json").json["read"]
-    assert f"Not in these documents: all {read['of']:,} tokens were read." in everything.err
+    assert f"Not in the {read['of']:,} tokens that were read." in everything.err
+    assert "\n  docs/broken\\x1b[1m.pdf: not a readable pdf file" in everything.err
+    assert "\n  docs/a.bin: a format that lcrag does not read\n" in everything.err
     part = lcrag("ask", "docs", "nowhere", "--pipeline", "chunk_rag")
     assert f"Not in the {read['tokens']:,} of {read['of']:,} tokens that were read" in part.err
-    assert f"probability {read['coverage']:.2f}" in part.err
     assert "--pipeline full_context" in part.err
 
 
@@ -83,7 +84,7 @@ def test_ask_json_has_every_key_of_its_schema(lcrag: Lcrag) -> None:
     assert list(answer) == keys.split()
     assert answer["schema"] == "lcrag.answer/1"
     assert answer["id"] is answer["short"] is answer["trace"] is None
-    assert list(answer["read"]) == ["tokens", "of", "coverage"]
+    assert list(answer["read"]) == ["tokens", "of", "coverage", "complete", "left_out"]
     assert 0 < answer["read"]["tokens"] < answer["read"]["of"] == answer["index"]["tokens"]
     assert answer["index"] == {"documents": 6, "skipped": 2} | {
         key: answer["index"][key] for key in ("chunks", "tokens")
@@ -98,7 +99,30 @@ def test_ask_json_has_every_key_of_its_schema(lcrag: Lcrag) -> None:
 
 def test_ask_json_without_an_answer(lcrag: Lcrag) -> None:
     answer = lcrag("ask", "docs", "nowhere", "--json").json
-    assert (answer["status"], answer["answer"], answer["short"]) == ("not_found", "", None)
+    assert (answer["status"], answer["answer"], answer["short"]) == ("not_retrieved", "", None)
+    assert answer["read"]["tokens"] == answer["read"]["of"]
+    assert not answer["read"]["complete"]
+    assert answer["read"]["left_out"]["count"] == 2
+    assert [file["source"] for file in answer["read"]["left_out"]["files"]] == ["docs/broken\\x1b[1m.pdf", "docs/a.bin"]
+    for path in Path("docs").glob("*.[bp][id][nf]"):
+        path.unlink()
+    answer = lcrag("ask", "docs", "nowhere", "--json").json
+    assert (answer["status"], answer["read"]["complete"]) == ("not_found", True)
+    assert "Not in these documents: all " in lcrag("ask", "docs", "nowhere").err
+
+
+def test_ask_all_sources_names_every_file_that_was_left_out(lcrag: Lcrag) -> None:
+    for number in range(9):
+        Path(f"docs/{number}.doc").write_bytes(b"\xd0\xcf\x11\xe0")
+        Path(f"docs/{number}.pdf").write_bytes(b"%PDF")
+    some, every = lcrag("ask", "docs", "nowhere"), lcrag("ask", "docs", "nowhere", "--all-sources")
+    assert some.err.count("not a readable pdf") == 10
+    assert "lcrag: cannot read 5 more files (-v names them)\n" in some.err
+    assert lcrag("index", "docs", "-v").err.count("cannot read") == 10
+    assert "  and 15 more (--all-sources names them)" in some.err
+    assert every.err.count(".doc: ") == 9
+    assert len(lcrag("ask", "docs", "nowhere", "--json").json["read"]["left_out"]["files"]) == 5
+    assert len(lcrag("ask", "docs", "nowhere", "--json", "--all-sources").json["read"]["left_out"]["files"]) == 20
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,17 @@ def test_index_dense_on_embeds_at_once(lcrag: Lcrag, monkeypatch: pytest.MonkeyP
     assert ("vectors of hashing" in lcrag("index", "docs", "--status").out) == (dense == "on")
 
 
+def test_index_names_what_is_read_in_part(lcrag: Lcrag) -> None:
+    parts = "--B\n\nx\n--B\nContent-Type: image/png\n\nx\n--B--"
+    Path("docs/mail.eml").write_text(f"From: a@x.org\nContent-Type: multipart/mixed; boundary=B\n\n{parts}")
+    warning = "lcrag: only a part is read of docs/mail.eml: attached and not read: image/png\n"
+    assert warning in lcrag("index", "docs").err
+    assert warning in lcrag("index", "docs").err, "also when nothing has changed"
+    assert warning not in lcrag("ask", "docs", "who?").err
+    assert "  docs/mail.eml: attached and not read: image/png" in lcrag("ask", "docs", "nowhere").err
+    assert "read in part: docs/mail.eml: attached and not read" in lcrag("index", "docs", "--status").out
+
+
 def test_index_status_changes_nothing(lcrag: Lcrag) -> None:
     assert lcrag("index", "docs", "--status").code == 2
     lcrag("index", "docs", "--index", "here")

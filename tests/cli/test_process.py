@@ -91,6 +91,28 @@ def test_interrupt_ends_quietly_and_keeps_earlier_answers(
     assert [json.loads(line)["id"] for line in out.splitlines()] == (["1"] if "q.txt" in args else [])
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signals_remove_the_index_of_a_pipe(
+    environment: dict[str, str], tmp_path: Path, number: signal.Signals
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    environment = {**environment, "TMPDIR": str(temporary)}
+    with process([*LCRAG.split(), "ask", "-", "slow", "-q"], **pipes, env=environment, cwd=tmp_path) as running:
+        assert running.stdin is not None
+        assert running.stderr is not None
+        running.stdin.write("It is slow.")
+        running.stdin.close()
+        running.stdin = None
+        assert running.stderr.readline() == "waiting\n"
+        assert [path.name[:6] for path in temporary.iterdir()] == ["lcrag."]
+        running.send_signal(number)
+        _, err = running.communicate(timeout=60)
+    assert (running.returncode, err) == (128 + number, "")
+    assert list(temporary.iterdir()) == []
+
+
 def test_resume_appends_to_the_same_file(environment: dict[str, str], tmp_path: Path) -> None:
     many(tmp_path, 3)
     line = f"{LCRAG} ask docs --questions q.txt --resume out.ndjson -q >> out.ndjson"

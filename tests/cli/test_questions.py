@@ -24,7 +24,7 @@ def test_questions_of_a_text_file_are_one_a_line_with_the_number_as_id(lcrag: Lc
     assert [(line["id"], line["question"], line["status"]) for line in result.lines] == [
         ("1", "who?", "answered"),
         ("3", "# where?", "answered"),
-        ("4", "nowhere", "not_found"),
+        ("4", "nowhere", "not_retrieved"),
     ]
     assert result.code == 1
     assert len(lcrag.settings) == 1
@@ -60,7 +60,7 @@ def test_questions_continue_after_an_error(lcrag: Lcrag) -> None:
         ("who?", "lcrag.answer/1", "answered"),
         ("budget", "lcrag.answer/1", "refused_by_budget"),
         ("server", "lcrag.error/1", None),
-        ("nowhere", "lcrag.answer/1", "not_found"),
+        ("nowhere", "lcrag.answer/1", "not_retrieved"),
         ("why?", "lcrag.answer/1", "answered"),
     ]
     assert result.code == 4
@@ -178,7 +178,7 @@ def test_questions_are_answered_in_order_by_several_workers(
     file = questions(*names, name="q.txt")
     result = lcrag("ask", "docs", "--questions", file, *workers)
     assert [line["id"] for line in result.lines] == [str(number) for number in range(1, 84)]
-    assert [line.get("status") for line in result.lines[-3:]] == ["refused_by_budget", None, "not_found"]
+    assert [line.get("status") for line in result.lines[-3:]] == ["refused_by_budget", None, "not_retrieved"]
     assert result.code == 4
     assert sorted(question for question, _, _ in lcrag.asked) == sorted(names)
     events = lcrag("ask", "docs", "--questions", file, "--ndjson", *workers).lines

@@ -52,11 +52,37 @@ def test_search_accepts_any_question(corpus: Corpus, question: str) -> None:
     assert all(term.chunks == 0 for term in corpus.terms(question))
 
 
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("Wie hoch ist die Gebühr für Netzgeräte?", "Hochspannungsnetzgeräte kosten 48 Kronen"),
+        ("Gebühr Netzgeräte", "Hochspannungsnetzgeräte kosten 48 Kronen"),
+        ("Was kostet das Netzgerät und wie viel?", "Hochspannungsnetzgeräte kosten 48 Kronen"),
+        ("Wie lang ist die Frist?", "Kündigungsfristen: drei Monate"),
+        ("Welche Begrenzung ist vorgesehen?", "Geschwindigkeitsbegrenzungen gelten"),
+        ("Hoe hoog is de verzekering van het huis?", "De ziekenhuisverzekering kost 9 euro"),
+        ("Vad kostar försäkring och hur?", "Avgiften är sjukhusförsäkring"),
+    ],
+)
+def test_search_finds_a_compound_by_its_part(corpus: Corpus, question: str, text: str) -> None:
+    index(corpus, "Werkzeuge", text, "ett annat dokument")
+    assert matches(corpus, question)[0] == text
+
+
+def test_search_in_english_takes_words_whole(corpus: Corpus) -> None:
+    index(corpus, "They accompany us.", "The company is old.")
+    assert matches(corpus, "Which company did Müller found?") == ["The company is old."]
+
+
 def test_search_accepts_a_page_of_text(corpus: Corpus) -> None:
     index(corpus, "a ship", "another harbour", *(f"word {number}" for number in range(300)))
     question = " ".join(map(str, range(1000, 6000))) + " ship" * 5000
     assert matches(corpus, question) == ["a ship"]
     assert len(corpus.terms(question)) == 5001
+    german = "Wie ist der " + " ".join(
+        f"{chr(97 + number % 26) * 3}wort{chr(97 + number // 26) * 3}" for number in range(600)
+    )
+    assert matches(corpus, f"{german} Ship") == ["a ship"]
 
 
 def test_search_uses_stop_words_only_if_there_is_nothing_else(corpus: Corpus) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -262,3 +263,50 @@ def test_writing_gives_a_hint_after_waiting_too_long(tmp_path: Path) -> None:
     assert raised.value.hint
     first.close()
     second.close()
+
+
+def test_open_waits_for_an_index_that_is_locked_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = sqlite3.OperationalError("database is locked")
+    locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+    left = [locked]
+    prepare = store.prepare
+
+    def prepare_later(*arguments: Any) -> None:
+        if left:
+            raise left.pop()
+        prepare(*arguments)
+
+    monkeypatch.setattr(store, "prepare", prepare_later)
+    write(tmp_path / "docs" / "a.md", "Anna Holm kept the light.")
+    with Corpus.open(tmp_path / "index") as corpus:
+        assert refreshed(corpus, tmp_path / "docs").added == 1, "it was opened for writing"
+    assert left == []
+
+
+def test_corpus_keeps_its_locks_when_another_is_opened_in_the_same_process(tmp_path: Path) -> None:
+    """Any close of a file drops the locks of its process: a process that ends would delete the log of this one."""
+    write(tmp_path / "docs" / "a.md", "Anna Holm kept the light.")
+    program = "import sys, sqlite3; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM meta').fetchall()"
+    with Corpus.open(tmp_path / "index") as corpus, Corpus.open(tmp_path / "index"):
+        refreshed(corpus, tmp_path / "docs")
+        subprocess.run([sys.executable, "-c", program, str(tmp_path / "index" / store.FILE)], check=True)
+        assert (tmp_path / "index" / f"{store.FILE}-wal").exists()
+
+
+def test_refresh_leaves_a_file_that_it_may_only_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "docs" / "a.md", "Anna Holm kept the light.")
+    with Corpus.open(tmp_path / "index") as corpus:
+        refreshed(corpus, tmp_path / "docs")
+
+    def fail(*_: object) -> None:
+        raise Damaged("torn page")
+
+    def refuse(path: Path) -> None:
+        raise IndexUnavailable("read-only")
+
+    monkeypatch.setattr(store, "connect", refuse)
+    with Corpus.open(tmp_path / "index") as corpus:
+        monkeypatch.setattr("lcrag.index.corpus.up_to_date", fail)
+        with pytest.raises(Damaged):
+            refreshed(corpus, tmp_path / "docs")
+    assert [path.name for path in (tmp_path / "index").glob("*.damaged")] == []

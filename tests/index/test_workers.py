@@ -109,12 +109,28 @@ def test_parse_files_limits_memory_and_time_and_asks_once_more(docs: Path, monke
     }, "but for the worker's, the limits are those of this process; who was killed once is read"
 
 
-def test_parse_files_reads_a_risky_format_in_a_worker(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_PROGRAM", CRASHING.replace("bad.txt", "bad.html"))
-    write(docs / "bad.html", "<p>It crashes its worker.</p>" * 1000)
+@pytest.mark.parametrize(
+    ("name", "data"), [("bad.html", "<p>It crashes its worker.</p>" * 1000), ("bad.xls", "small"), ("bad.pdf", "small")]
+)
+def test_parse_files_reads_a_risky_format_in_a_worker(
+    docs: Path, monkeypatch: pytest.MonkeyPatch, name: str, data: str
+) -> None:
+    monkeypatch.setattr(workers, "_PROGRAM", CRASHING.replace("bad.txt", name))
+    write(docs / name, data)
     parsed = {Path(file.path).name: parsed for file, parsed in parse_files(discover([docs]).files, set())}
-    assert "code 9" in parsed["bad.html"].failed
+    assert "code 9" in parsed[name].failed
     assert parsed["a.md"].document is not None
+
+
+def test_parse_files_keeps_what_a_parser_prints_to_itself(
+    docs: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    loud = "import os; os.write(1, b'panicked'); os.write(2, b'panicked'); "
+    monkeypatch.setattr(workers, "_PROGRAM", CRASHING.replace("os._exit(9)", f"exec({loud!r})"))
+    write(docs / "bad.txt", "loud")
+    write(docs / "b.xls", "small")
+    assert len(list(parse_files(discover([docs]).files, set()))) == len(discover([docs]).files)
+    assert "panicked" not in "".join(capfd.readouterr())
 
 
 def test_parse_files_starts_no_worker_for_a_small_page(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lcrag.errors import InputError, NoSuchPath
-from lcrag.ingest import discover
+from lcrag.ingest import Scan, discover
 
 
 def tree(root: Path, files: dict[str, str | bytes]) -> None:
@@ -26,6 +26,10 @@ def tree(root: Path, files: dict[str, str | bytes]) -> None:
 
 def names(root: Path, *paths: Path | str) -> list[str]:
     return [os.path.relpath(file.path, root) for file in discover(paths or [root]).files]
+
+
+def counts(scan: Scan) -> dict[str, int]:
+    return {reason: len(sources) for reason, sources in scan.skipped.items()}
 
 
 def test_discover_walks_folders_and_counts_what_it_skips(tmp_path: Path) -> None:
@@ -44,7 +48,18 @@ def test_discover_walks_folders_and_counts_what_it_skips(tmp_path: Path) -> None
     )
     scan = discover([tmp_path])
     assert [Path(file.path).name for file in scan.files] == ["a.md", "f.noext", "b.txt"]
-    assert scan.skipped == {"hidden": 2, "binary": 2, "empty": 1}
+    assert counts(scan) == {"hidden": 2, "binary": 2, "empty": 1}
+
+
+def test_scan_names_what_may_hold_an_answer_and_not_what_the_user_leaves_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["lcrag.ingest.discover"], "MAX_FILE_BYTES", 100)
+    files = {"a.md": "text", "b.doc": b"\0", "c.txt": "x" * 101, ".hidden": "x", "d.log": "x", ".gitignore": "*.log"}
+    tree(tmp_path / "docs", {**files, "empty.txt": ""})
+    (tmp_path / "docs" / "e.md").symlink_to(tmp_path / "docs" / "gone.md")
+    monkeypatch.chdir(tmp_path)
+    assert [source for source, _ in discover(["docs"]).left_out] == ["docs/c.txt", "docs/e.md", "docs/b.doc"]
 
 
 def test_discover_respects_nested_and_negated_ignore_files(tmp_path: Path) -> None:
@@ -64,7 +79,7 @@ def test_discover_respects_nested_and_negated_ignore_files(tmp_path: Path) -> No
         },
     )
     assert names(tmp_path) == ["a.md", "sub/deeper/only-here.md", "sub/keep.log"]
-    assert discover([tmp_path]).skipped == {"ignored": 4}
+    assert counts(discover([tmp_path])) == {"ignored": 4}
 
 
 def test_discover_uses_outer_ignore_files_only_in_a_repository(tmp_path: Path) -> None:
@@ -83,7 +98,7 @@ def test_discover_skips_links_out_of_the_tree_and_loops(tmp_path: Path) -> None:
     (tmp_path / "inside/same.md").symlink_to(tmp_path / "inside/a.md")
     scan = discover([tmp_path / "inside"])
     assert [Path(file.path).name for file in scan.files] == ["a.md"]
-    assert scan.skipped == {"outside_tree": 3}
+    assert counts(scan) == {"outside_tree": 3}
 
 
 def test_discover_reads_a_named_file_even_if_hidden_or_ignored(tmp_path: Path) -> None:
@@ -122,7 +137,7 @@ def test_discover_skips_or_refuses_a_large_file(tmp_path: Path) -> None:
     big = tmp_path / "big.txt"
     with big.open("wb") as file:
         file.truncate(256_000_001)
-    assert discover([tmp_path]).skipped == {"too_large": 1}
+    assert counts(discover([tmp_path])) == {"too_large": 1}
     with pytest.raises(InputError, match="256 MB"):
         discover([big])
 
@@ -143,7 +158,7 @@ def test_discover_glob_does_not_follow_links(tmp_path: Path) -> None:
 def test_discover_reads_a_named_text_whatever_its_suffix(tmp_path: Path) -> None:
     tree(tmp_path, {"pier.dat": "The pier is 90 m long.", "short.gz": b"\x1f\x8b\x08\x01\x01"})
     assert names(tmp_path, tmp_path / "pier.dat") == ["pier.dat"]
-    assert discover([tmp_path]).skipped == {"binary": 1}
+    assert counts(discover([tmp_path])) == {"binary": 1}
     with pytest.raises(InputError, match="binary"):
         discover([tmp_path / "short.gz"])
 
@@ -193,7 +208,7 @@ def test_discover_leaves_out_what_vanishes_while_it_walks(tmp_path: Path, monkey
     monkeypatch.setattr(module, "_file", tidy_up)
     scan = discover([tmp_path])
     assert [Path(file.path).name for file in scan.files] == ["a.md", "e.md"]
-    assert scan.skipped == {"vanished": 2}
+    assert counts(scan) == {"vanished": 2}
 
 
 def test_discover_walks_a_deep_tree(tmp_path: Path) -> None:
@@ -208,7 +223,7 @@ def test_discover_walks_a_deep_tree(tmp_path: Path) -> None:
     try:
         scan = discover([tmp_path])
         assert [Path(file.path).name for file in scan.files] == ["a.md", "b.md"]
-        assert scan.skipped == {"unreadable_folder": 1}, "no path is longer than 4,096 bytes"
+        assert counts(scan) == {"unreadable_folder": 1}, "no path is longer than 4,096 bytes"
     finally:
         subprocess.run(["rm", "-rf", str(tmp_path)], check=True)
 
@@ -222,7 +237,7 @@ def test_discover_counts_an_ignore_file_that_cannot_be_read(tmp_path: Path, monk
     monkeypatch.setattr(Path, "read_bytes", deny)
     scan = discover([tmp_path])
     assert len(scan.files) == 1
-    assert scan.skipped == {"unreadable_ignore_file": 1}
+    assert counts(scan) == {"unreadable_ignore_file": 1}
 
 
 PATTERNS = [

@@ -55,6 +55,18 @@ def test_extract_reads_forwarded_messages_and_attached_texts() -> None:
     ]  # fmt: skip
 
 
+def test_extract_names_what_is_attached_and_not_read() -> None:
+    image, unnamed = 'Content-Type: image/png; name="p.png"\n\nx', "Content-Type: application/pdf\n\nx"
+    inner = f"Content-Type: message/rfc822\n\n{parts('mixed', f'{PLAIN}x', image).decode()}".replace(
+        "=B", "=C"
+    ).replace("--B", "--C")
+    mails = parts("mixed", f"{PLAIN}See below.", inner, unnamed)
+    assert mail.extract(mails).unread == "attached and not read: p.png, application/pdf"
+    assert mail.extract_mailbox(b"From a\n" + mails).unread == "attached and not read: p.png, application/pdf"
+    assert mail.extract(parts("mixed", f"{PLAIN}x")).unread == ""
+    assert "words" in text(HEAD + b"Content-Type: multipart/mixed\n\nwords")
+
+
 @pytest.mark.parametrize("charset", ["undefined", "unknown-8bit", "base64", "x\0y", "", "utf-16", "cp1252"])
 def test_extract_survives_a_wrong_charset(charset: str) -> None:
     body = HEAD + f'Content-Type: text/plain; charset="{charset}"\n\n'.encode()

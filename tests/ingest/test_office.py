@@ -168,6 +168,7 @@ def test_extract_reads_outlook_messages() -> None:
         "Attached: notes.txt\nHobday voted against.\n\nAttached: plan.pdf\n"
     )
     assert extracted.title == "Boat"
+    assert extracted.unread == "attached and not read: plan.pdf"
 
 
 def test_extract_reads_the_html_of_an_outlook_message_without_text() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from support.pdf import drawn, line, lines
 
+from lcrag.errors import InputError
 from lcrag.ingest.pdf import extract, join_split_words
 
 LEFT = (
@@ -130,8 +131,21 @@ def test_extract_reads_notes() -> None:
     assert text(line("Words."), annotations=notes) == "Words.\nNote (Ann): too early\nNote: see page 3"
 
 
+def test_extract_says_that_a_password_is_needed() -> None:
+    locked = b"/Root 1 0 R /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O (%s) /U (%s) >> /ID [<00> <00>]"
+    data = drawn(line("Words.")).replace(b"/Root 1 0 R", locked % (b"o" * 32, b"u" * 32))
+    with pytest.raises(InputError, match="needs a password"):
+        extract(data)
+
+
 def test_extract_names_a_scanned_page() -> None:
     image = "q 500 0 0 500 0 0 cm /I Do Q"
-    shown = text(line("Words."), image, "")
-    assert shown == "Words.\n\n[Page 2 is a scanned image, not read: ocrmypdf in.pdf out.pdf adds its text.]"
+    extracted = extract(drawn(line("Words."), image, ""))
+    assert (
+        extracted.text.strip()
+        == "Words.\n\n[Page 2 is a scanned image, not read: ocrmypdf in.pdf out.pdf adds its text.]"
+    )
+    assert extracted.unread == "page 2 is a scanned image (ocrmypdf in.pdf out.pdf adds the text)"
     assert text(image) == ""
+    pages = extract(drawn(line("Words."), *[image] * 12)).unread
+    assert pages.startswith("pages 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 2 more are scanned images (ocrmypdf ")

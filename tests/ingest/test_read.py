@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.pdf import pdf
 
 from lcrag.errors import UnreadableFile
-from lcrag.ingest import discover, from_text, nothing_readable, read
+from lcrag.ingest import BLANK, discover, from_text, nothing_readable, read
 from lcrag.ingest.text import decode
 from lcrag.text.places import line_of, page_of
 from lcrag.types import Document
@@ -245,7 +245,7 @@ def test_read_refuses_an_archive_that_unpacks_to_too_much(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("data", ["   \n\n", "﻿"])
 def test_read_blank_file_raises_unreadable_file(tmp_path: Path, data: str) -> None:
-    with pytest.raises(UnreadableFile, match="no text"):
+    with pytest.raises(UnreadableFile, match=BLANK):
         document(tmp_path, "a.txt", data)
 
 
@@ -265,6 +265,6 @@ def test_read_a_line_of_ten_megabytes(tmp_path: Path) -> None:
 
 
 def test_nothing_readable_lists_the_reasons() -> None:
-    message = nothing_readable(["docs", "a.pdf"], {"binary": 2, "too_large": 1, "empty": 0}, [("a.pdf", "no text")])
+    message = nothing_readable(["docs", "a.pdf"], {"binary": ["b", "c"], "too_large": ["d"]}, [("a.pdf", "no text")])
     assert message == "nothing to read in docs a.pdf (2 binary; 1 too large; a.pdf: no text)"
     assert nothing_readable(["docs"], {}, []) == "nothing to read in docs"

@@ -49,3 +49,20 @@ def test_nothing_found_says_how_much_was_read() -> None:
     assert nothing_found(absent, 900) == "Not in these documents: all 900 tokens were read."
     unread = Answer("", "not_retrieved", (), Usage(), 900)
     assert nothing_found(unread, 1200).startswith("Not in the 900 of 1,200 tokens that were read.\n")
+
+
+def test_nothing_found_names_five_files_that_were_left_out_or_all_of_them() -> None:
+    files = tuple((f"{number}.doc", "why") for number in range(7))
+    absent = Answer("", "not_found", (), Usage(), 900, coverage=1.0)
+    one, seven = absent.beside(files[:1]), absent.beside(files)
+    assert nothing_found(one, 900) == (
+        "Not in the 900 tokens that were read.\n1 file was not read, or only in part, and may hold it:\n  0.doc: why"
+    )
+    assert nothing_found(seven, 900).splitlines()[1:] == [
+        "7 files were not read, or only in part, and may hold it:",
+        *(f"  {number}.doc: why" for number in range(5)),
+        "  and 2 more (--all-sources names them)",
+    ]
+    assert nothing_found(seven, 900, all_sources=True).splitlines()[-1] == "  6.doc: why"
+    assert nothing_found(one, 1200).splitlines()[1] == "  --pipeline full_context reads everything"
+    assert absent.beside(()) == absent
