@@ -18,6 +18,7 @@ from lcrag.evidence.cite import find_statements, find_support, split_at_markers
 from lcrag.evidence.stretches import STRETCH
 from lcrag.evidence.support import Support
 from lcrag.text.passages import groups
+from lcrag.text.places import is_table
 from lcrag.text.prompts import messages, says_nothing
 from lcrag.text.words import stems
 from lcrag.types import Embedder, Passage, Task
@@ -168,9 +169,17 @@ def _halves(place: int) -> float:
     return math.log2(place & -place) if place else math.inf
 
 
+def columns_of(passage: Passage) -> str:
+    """The line that names the columns of the table that a passage is of; "" for other passages."""
+    if not is_table(passage.source):
+        return ""
+    return passage.text.lstrip().split("\n", 1)[0] if passage.start == 0 else passage.context.rsplit(" > ", 1)[-1]
+
+
 def _passage(text: str, source: Passage | None, markers: str) -> Passage:
-    """The text under the marker of its passage; of notes, under the first marker of the line."""
+    """The text under the marker of its passage, with the names of columns; of notes, under the first of theirs."""
     if source is not None:
-        return replace(source, text=text, parts=(), start=0, end=len(text))
+        columns = "" if source.context else columns_of(source)
+        return replace(source, text=text, parts=(), start=0, end=len(text), context=source.context or columns)
     number = re.search(r"\d+", markers)
     return Passage(int(number[0]) if number else 0, "", "notes", 0, len(text), text, 0)

@@ -20,6 +20,7 @@ from lcrag.text import tokens
 from lcrag.text.dialogue import is_dialogue
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.questions import asks_for_list, asks_for_reason, asks_for_summary, is_broad
+from lcrag.text.rows import cell_asked
 from lcrag.types import Backend, Completion, Embedder, OnToken, Reranker, Task, Usage
 
 WINDOW: Final = 4_000_000
@@ -83,11 +84,10 @@ class EmbeddedBackend(Backend):
         if answers and asks_for_summary(task.question):
             return self._summary(task, max_tokens), None
         scored = extract.score(task, self.embedder, self.reranker)
-        judgement = extract.judgement_for(self.embedder, self.reranker)
-        is_here = extract.answerable(scored.features, judgement) >= extract.threshold(judgement)
+        is_here = bool(scored.ranked) and extract.is_here(scored, extract.judgement_for(self.embedder, self.reranker))
         if task.role == "judge":
             return "yes" if is_here else "no", None
-        if not scored.ranked or not is_here:
+        if not is_here:
             return NOT_FOUND, None
         if answers and (asks_for_reason(task.question) or (is_broad(task.question) and _is_dialogue(scored.units))):
             written = self._written(task, scored.units, scored.weights, max_tokens)
@@ -118,7 +118,12 @@ class EmbeddedBackend(Backend):
         return " ".join(compose.supported_sentences(task, units, weights, self.writer, max_tokens))
 
     def _short_answer(self, task: Task, scored: Scored) -> tuple[str, Unit] | None:
-        """The reader's span where it is sure, else the writer's answer, with the sentence that holds it."""
+        """Of a table the cell that is asked for; the reader's span where it is sure, else the writer's answer, with the
+        sentence that holds it."""
+        unit = scored.ranked[0][1]
+        header = next((compose.columns_of(one) for one in task.passages if f"[{one.marker}]" == unit.markers), "")
+        if header and (cell := cell_asked(task.question, header, unit.text)):
+            return cell, unit
         is_sure = scored.span is not None and scored.features["best_span"] > SURE_SPAN
         if self.writer is None or is_sure:
             return scored.span

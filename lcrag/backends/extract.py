@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from lcrag.evidence.stretches import Stretch, read_stretches, sentence_evidence
 from lcrag.text.dialogue import another_speaks
-from lcrag.text.exact import allowed
+from lcrag.text.exact import ExactStrings, allowed
 from lcrag.text.places import is_table
 from lcrag.text.questions import asks_for_list, expected_answer, named_in, without_cue
 from lcrag.text.sentences import ROW, sentences
@@ -50,6 +50,8 @@ CLOSE, CLOSE_LIST = 0.85, 0.6
 """A further sentence joins the answer when its score is at least this share of the best one's; not measured."""
 MOST, MOST_LIST = 2, 12
 """Sentences of an answer, at most: a fact and its context, or as many items as people read. Not measured."""
+MISSING: Final = 0.4
+"""The share of the question's words, by their weight, that may be missing where a code is found. Not measured."""
 LEAST_WORDS: Final = 5
 """Stems that a sentence of a summary must have; fewer make a fragment whose words are all frequent. Not measured."""
 
@@ -76,7 +78,8 @@ class Scored:
     """The best units of a task with their scores, best first, and the features by which "not here" is recognised.
 
     ``span``: with a reranker, the short answer and the unit that holds it. ``units``: all that may answer, in order,
-    and ``weights``: the score of each without its cosine.
+    and ``weights``: the score of each without its cosine. ``exact``: all of them are about a code that the question
+    names.
     """
 
     ranked: tuple[tuple[float, Unit], ...]
@@ -84,6 +87,7 @@ class Scored:
     span: tuple[str, Unit] | None = None
     units: tuple[Unit, ...] = ()
     weights: tuple[float, ...] = ()
+    exact: bool = False
 
 
 def units_of(task: Task) -> list[Unit]:
@@ -127,7 +131,8 @@ def strip_stray_emphasis(text: str) -> str:
 
 def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> Scored:
     """Score every sentence of the task. Without an embedder cosines are 0."""
-    units = _about_what_is_named(task, units_of(task))
+    everything_read = units_of(task)
+    units = _about_what_is_named(task, everything_read)
     if not units:
         return Scored((), {})
     if joins_words(task.question):
@@ -174,7 +179,8 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
     }
     ranked = tuple((final[place], units[place]) for place in sorted(best, key=lambda place: (-final[place], place)))
     weights = tuple(value + EVIDENCE * evidence.get(place, 0.0) for place, value in enumerate(rough))
-    return Scored(ranked, features, _best_span(stretches, units, rough), tuple(units), weights)
+    exact = ExactStrings.of(task.question).are_codes and len(units) < len(everything_read)
+    return Scored(ranked, features, _best_span(stretches, units, rough), tuple(units), weights, exact)
 
 
 def choose(task: Task, scored: Scored) -> list[Unit]:
@@ -233,6 +239,13 @@ def answerable(features: Mapping[str, float], judgement: str) -> float:
     fitted = _fitted()[judgement]
     logit = float(fitted["bias"]) + sum(float(weight) * features[name] for name, weight in fitted["weights"].items())
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def is_here(scored: Scored, judgement: str) -> bool:
+    """Whether the passages hold the answer: by P, or because they have the very code that is asked for, and with it
+    most of the other words."""
+    has_code = scored.exact and scored.features["missing"] <= MISSING
+    return has_code or answerable(scored.features, judgement) >= threshold(judgement)
 
 
 def threshold(judgement: str) -> float:

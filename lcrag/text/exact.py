@@ -48,7 +48,9 @@ class ExactStrings:
     @property
     def are_codes(self) -> bool:
         """Whether all names have four digits or more, and none is a date: what a row of a table begins with."""
-        return all(form != "date" and sum(map(str.isdigit, name)) >= 4 for name in self.names for form in [_form(name)])
+        return bool(self.names) and all(
+            form != "date" and sum(map(str.isdigit, name)) >= 4 for name in self.names for form in [_form(name)]
+        )
 
     def named_in(self, text: str) -> bool | None:
         """Whether a text names one of ours (True), others of the same form only (False), or none of them (None).

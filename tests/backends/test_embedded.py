@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -132,3 +133,17 @@ def test_run_loads_the_vocabulary_once_and_waits_for_it() -> None:
 
 def test_run_of_no_tasks_is_empty() -> None:
     assert EmbeddedBackend(None).run([], max_tokens=9) == []
+
+
+def test_run_gives_the_cell_of_a_table_that_is_asked_for() -> None:
+    rows = "".join(f"AB-{number}/1,{number / 4:.2f},depot {number % 7}\n" for number in range(1000, 1040))
+    table = replace(task("", "part,price,depot\n" + rows).passages[0], source="parts.csv")
+    backend = EmbeddedBackend(HashingEmbedder(), Pointing("depot"))
+    for question, short in (
+        ("What is the price of part AB-1017/1?", "254.25"),
+        ("Which depot has AB-1017/1?", "depot 2"),
+    ):
+        [done] = backend.run([Task("answer", question, (table,))], max_tokens=500)
+        assert (done.text, done.short) == ("AB-1017/1,254.25,depot 2 [1]", short)
+    [done] = backend.run([Task("answer", "What is the price of part AB-1999/1?", (table,))], max_tokens=500)
+    assert done.text == NOT_FOUND
