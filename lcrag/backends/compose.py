@@ -17,6 +17,7 @@ from lcrag.backends.extract import DENSE, Unit, by_words
 from lcrag.evidence.cite import find_statements, find_support, split_at_markers
 from lcrag.evidence.stretches import STRETCH
 from lcrag.evidence.support import Support
+from lcrag.text.dialogue import is_dialogue
 from lcrag.text.passages import groups
 from lcrag.text.places import is_table
 from lcrag.text.prompts import messages, says_nothing
@@ -90,8 +91,9 @@ def supported_sentences(
 
 
 def _supported(question: str, text: str, read: Sequence[Passage]) -> Iterator[str]:
-    """The sentences that have support, where what they take over from the question is near as well: a small model likes
-    to say of what was asked what a passage says of something else."""
+    """The sentences that have support. Of prose, what they take over from the question must be near as well: a small
+    model likes to say of what was asked what a passage says of something else. In a talk it may be far."""
+    strict = not is_dialogue([line for passage in read for line in passage.text.splitlines()])
     held = {passage.marker: passage for passage in read}
     asked = frozenset(stems(question))
     for group in split_at_markers(text, read):
@@ -100,7 +102,7 @@ def _supported(question: str, text: str, read: Sequence[Passage]) -> Iterator[st
             sentence = text[group.begin + start : group.begin + end].strip()
             places = find_support(sentence, named) or find_support(sentence, read)
             near = " ".join(_near(passage, place) for passage, place in places)
-            if places and asked.intersection(stems(sentence)) <= frozenset(stems(near)):
+            if places and not (strict and asked.intersection(stems(sentence)) - frozenset(stems(near))):
                 yield sentence + " " + "".join(f"[{marker}]" for marker in dict.fromkeys(p.marker for p, _ in places))
 
 
