@@ -24,9 +24,9 @@ from lcrag.writer.weights import ADAPTER, WINDOW, base_file
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-BLOCK: Final = 256
-"""Tokens of a prompt that are read at once. A prompt that begins like the last one is read from the first block that
-differs, and has the same numbers as if it were read from the start."""
+BLOCK: Final = 2048
+"""Tokens of a prompt that are read at once: 1,241 take 0.46 s on two cores, in blocks of 256 1.22 s. A prompt that
+begins like the last one is read from the first block that differs, with the same numbers as if read from the start."""
 LOOK_FOR_LOOP: Final = 32
 """After so many tokens each time."""
 

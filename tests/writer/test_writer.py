@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 needs_writer = pytest.mark.skipif(not available(), reason=f"needs the writer's weights: {weights.TO_INSTALL}")
 
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
-PASSAGE = "The tide mill at Saltmarsh was built in 1784 by the harbour master, and it cost 4,310 pounds. " * 20
+PASSAGE = "The tide mill at Saltmarsh was built in 1784 by the harbour master, and it cost 4,310 pounds. " * 100
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_generate_answers_counts_and_says_how_it_ended(writer: Writer) -> None:
 @needs_writer
 def test_generate_gives_the_same_whatever_was_read_before(writer: Writer) -> None:
     first, second = asked(f"{PASSAGE}\n\nWhen was it built?"), asked(f"{PASSAGE}\n\nWhat did it cost?")
-    assert writer.count_prompt(first) > 2 * BLOCK
+    assert writer.count_prompt(first) > BLOCK
     alone = Writer(adapter=None).generate([second], 20)
     assert writer.generate([first, second], 20)[1:] == alone
     assert writer.odds(second, ["yes", "no", "NOT"]) == Writer(adapter=None).odds(second, ["yes", "no", "NOT"])
