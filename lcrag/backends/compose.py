@@ -16,18 +16,15 @@ from typing import Final, Protocol
 from lcrag.backends.extract import DENSE, Unit, by_words
 from lcrag.evidence.cite import find_statements, find_support, split_at_markers
 from lcrag.evidence.stretches import STRETCH
-from lcrag.evidence.support import Support
-from lcrag.text.dialogue import is_dialogue
 from lcrag.text.passages import groups
 from lcrag.text.places import is_table
 from lcrag.text.prompts import messages, says_nothing
-from lcrag.text.words import stems
 from lcrag.types import Embedder, Passage, Task
 
-SHORT_READS, READS = 500, 1000
+SHORT_READS, READS = 500, 2000
 """Tokens of text that the writer reads for a short answer and for sentences. Of 500, 1,000 and 2,000 retrieved tokens
-500 gave most exact answers (nq_pool .37, .35, .30 of 60), and 1,000 the best sentences (qmsum ROUGE-L .18, .19, .19 of
-100; 2,000 take twice the time)."""
+500 gave most exact answers (nq_pool .37, .35, .30 of 60); sentences were as good from all (qmsum ROUGE-L .18, .19, .19
+of 100), and of what a route gives, the more is left, the less is lost by choosing."""
 EMBEDDED: Final = 32
 """Runs that are embedded for a summary: 0.3 s on two cores."""
 SHORT, SENTENCES = 32, 160
@@ -87,29 +84,18 @@ def supported_sentences(
     [written] = writer.generate([messages(asked)], min(max_tokens, SENTENCES))
     if says_nothing(_MARKER.sub("", written.text)):
         return ()
-    return tuple(_supported(task.question, written.text, read))
+    return tuple(_supported(written.text, read))
 
 
-def _supported(question: str, text: str, read: Sequence[Passage]) -> Iterator[str]:
-    """The sentences that have support. Of prose, what they take over from the question must be near as well: a small
-    model likes to say of what was asked what a passage says of something else. In a talk it may be far."""
-    strict = not is_dialogue([line for passage in read for line in passage.text.splitlines()])
+def _supported(text: str, read: Sequence[Passage]) -> Iterator[str]:
     held = {passage.marker: passage for passage in read}
-    asked = frozenset(stems(question))
     for group in split_at_markers(text, read):
         named = [held[number] for number in dict.fromkeys(group.numbers) if number in held]
         for start, end in find_statements(text[group.begin : group.start]):
             sentence = text[group.begin + start : group.begin + end].strip()
             places = find_support(sentence, named) or find_support(sentence, read)
-            near = " ".join(_near(passage, place) for passage, place in places)
-            if places and not (strict and asked.intersection(stems(sentence)) - frozenset(stems(near))):
+            if places:
                 yield sentence + " " + "".join(f"[{marker}]" for marker in dict.fromkeys(p.marker for p, _ in places))
-
-
-def _near(passage: Passage, place: Support) -> str:
-    """What stands around a place: about a chunk, what it stands under, and the name of the file."""
-    around = passage.text[max(0, place.start - STRETCH // 2) : place.end + STRETCH // 2]
-    return f"{passage.source} {passage.context} {around}"
 
 
 def _best_parts(

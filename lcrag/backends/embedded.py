@@ -1,8 +1,8 @@
 """The backend without a server: tasks are done by extraction (``lcrag.backends.extract``) and by the small writer.
 
 Who answers what follows from measurement (``examples/writer/README.md``): quotes hold the answer to a question of fact
-most often; the reader's span is the short answer where it is sure, else the writer's; what a dialogue comes to, and
-why something is so, the writer says, as far as the documents support it; a summary of prose is made of its sentences.
+most often; the reader's span is the short answer where it is sure, else the writer's; what a dialogue comes to, the
+writer says, as far as the documents support it; a summary of prose is made of its own sentences.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lcrag.backends.extract import Scored, Unit
 from lcrag.text import tokens
 from lcrag.text.dialogue import is_dialogue
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.text.questions import asks_for_list, asks_for_reason, asks_for_summary, is_broad
+from lcrag.text.questions import asks_for_list, asks_for_summary, is_broad
 from lcrag.text.rows import cell_asked
 from lcrag.types import Backend, Completion, Embedder, OnToken, Reranker, Task, Usage
 
@@ -87,12 +87,13 @@ class EmbeddedBackend(Backend):
         is_here = bool(scored.ranked) and extract.is_here(scored, extract.judgement_for(self.embedder, self.reranker))
         if task.role == "judge":
             return "yes" if is_here else "no", None
-        if not is_here:
-            return NOT_FOUND, None
-        if answers and (asks_for_reason(task.question) or (is_broad(task.question) and _is_dialogue(scored.units))):
+        is_talk = answers and is_broad(task.question) and _is_dialogue(scored.units)
+        if is_talk and not scored.features["another_speaks"]:
             written = self._written(task, scored.units, scored.weights, max_tokens)
             if written:
                 return written, None
+        if not is_here:
+            return NOT_FOUND, None
         if task.role == "note":
             return self._join(extract.choose(task, scored), max_tokens), None
         if asks_for_list(task.question):

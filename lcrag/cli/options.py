@@ -117,7 +117,7 @@ class Retrieval(Vectors):
     ] = "auto"
     writer: Annotated[
         Literal["auto", "off"],
-        Option("Let a small model write summaries and short answers on the embedded backend; not with --dense off."),
+        Option("Let a small model find short answers and sum up talks on the embedded backend; not with --dense off."),
     ] = "auto"
 
 

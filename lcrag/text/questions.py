@@ -101,11 +101,6 @@ def without_cue(question: str) -> str:
     return _WHOLE.sub(" ", _SUMMARY.sub(" ", question))
 
 
-def asks_for_reason(question: str) -> bool:
-    """Whether it asks why or how, for an explanation or a description, which no words of a text alone give."""
-    return CUES["cue_reason"].search(question) is not None
-
-
 def asks_for_list(question: str) -> bool:
     """Whether the answer has several items, so that many sentences may each hold one."""
     return _LIST.search(question) is not None

@@ -118,13 +118,6 @@ def test_run_sums_up_a_dialogue_in_the_writers_sentences() -> None:
         assert done.text == "They decided to buy a new crane for the quay [1]"
 
 
-def test_run_says_why_in_the_writers_words() -> None:
-    writer = Scripted("The old crane had failed in the storm [1].")
-    asked = task("Why had the old crane failed in January?", TEXT)
-    [done] = EmbeddedBackend(HashingEmbedder(), writer=writer).run([asked], max_tokens=500)
-    assert done.text == "The old crane had failed in the storm [1]"
-
-
 @pytest.mark.parametrize("reply", [NOT_FOUND, "It was painted green [1]."])
 def test_run_quotes_where_the_writer_has_nothing_that_holds(reply: str) -> None:
     [done] = EmbeddedBackend(HashingEmbedder(), writer=Scripted(reply)).run(
@@ -161,8 +154,9 @@ def test_run_asks_the_writer_nothing_for_notes_and_judgements() -> None:
     assert writer.asked == []
 
 
-def test_run_answers_from_notes_with_their_markers() -> None:
-    writer = Scripted("The council bought a crane [4].")
-    asked = task("Why was bread baked?", role="synthesise", notes=("Bread was baked: the council bought a crane. [4]",))
+def test_run_answers_from_notes_of_a_talk_with_their_markers() -> None:
+    writer = Scripted("They bought a crane [4].")
+    notes = ("Ann: They bought a crane. [4]\nBen: It was in March. [5]",)
+    asked = task("Summarise what was decided.", role="synthesise", notes=notes)
     [done] = EmbeddedBackend(HashingEmbedder(), writer=writer).run([asked], max_tokens=500)
-    assert done.text == "The council bought a crane [4]"
+    assert done.text == "They bought a crane [4]"
