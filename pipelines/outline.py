@@ -125,9 +125,8 @@ def _headings(part: str, document: Document) -> Iterator[Line]:
 def _tables(document: Document) -> Iterator[Line]:
     """The rows of a table without the one that names its columns; of each sheet of a spreadsheet."""
     if is_table(document.source):
-        filled = sum(any(cell.strip() for cell in row) for row in csv.reader(io.StringIO(document.text)))
         start, end = _first_line(document) or (0, 0)
-        rows = max(0, filled - 1)
+        rows = max(0, _filled(document.text) - 1)
         yield Line(f"{document.source}: {rows:,} rows", document, start, end, rows)
     elif is_spreadsheet(document):
         for start, end in zip(document.cells, [*document.cells[1:], len(document.text)], strict=True):
@@ -135,6 +134,14 @@ def _tables(document: Document) -> Iterator[Line]:
             rows = max(0, len(lines) - 1)
             label = f"{document.source}, {name.removeprefix('# ')}"
             yield Line(f"{label}: {rows:,} rows", document, start, start + len(name), rows)
+
+
+def _filled(text: str) -> int:
+    """The rows that are not empty; a cell may go over several lines."""
+    try:
+        return sum(any(cell.strip() for cell in row) for row in csv.reader(io.StringIO(text)))
+    except csv.Error:  # a quote that nothing ends, over more than 128 KiB
+        return sum(bool(line.strip()) for line in text.splitlines())
 
 
 def _mention(what: str, document: Document) -> tuple[int, int] | None:

@@ -79,7 +79,9 @@ def test_prompt_has_no_fences_but_its_own(tmp_path: Path, name: str) -> None:
         content = messages(task)[1]["content"]
         ours = 2 * len(task.passages) + 2 * bool(task.passages) + 2 * bool(task.notes) + 2
         assert len(FENCE.findall(content)) == ours
-        opened = re.findall(r'^<passage marker="\[(\d+)\]" source="[^"\n]*">$', content, re.MULTILINE)
+        opened = re.findall(
+            r'^<passage marker="\[(\d+)\]" source="[^"\n]*"(?: context="[^"\n]*")?>$', content, re.MULTILINE
+        )
         assert [int(marker) for marker in opened] == [passage.marker for passage in task.passages]
         assert len(content.splitlines()[-1]) > 20  # the instruction is the last word
 

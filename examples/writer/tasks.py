@@ -12,18 +12,21 @@ import csv
 import io
 import random
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
-
-import worlds
-from documents import Fact
 
 from lcrag.text.passages import passages
 from lcrag.text.prompts import NOT_FOUND, messages
 from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
 from lcrag.types import Chunk, Passage, Role, Task
+
+sys.path.append(str(Path(__file__).parents[1] / "testbed"))  # the generated worlds
+import worlds
+from documents import Fact
 
 CHARACTERS: Final = 4.3
 """Characters to a token, of English."""

@@ -72,6 +72,11 @@ def test_outline_counts_rows_and_not_lines(folder: Path) -> None:
     assert lines[1].endswith("parts.csv: 2 rows [1]")
 
 
+def test_outline_counts_lines_where_a_quote_never_ends(tmp_path: Path) -> None:
+    (tmp_path / "parts.csv").write_text('part,note\nAB-1,"open\n' + "AB-2,plain words\n" * 12_000)
+    assert lines_of(tmp_path, "How many rows are there?")[1].short == "12001"
+
+
 def test_outline_gives_way_where_documents_have_nothing_of_the_kind(folder: Path) -> None:
     answer = lcrag.ask(folder, "List the appendices.", backend="embedded", dense="off")
     assert answer.steps[0].pipeline != "outline"
