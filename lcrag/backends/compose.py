@@ -23,8 +23,8 @@ from lcrag.types import Embedder, Passage, Task
 
 SHORT_READS, READS = 500, 1500
 """Tokens of text that the writer reads for a short answer and for sentences. Of 500, 1,000 and 2,000 retrieved tokens
-500 gave most exact answers (nq_pool .37, .35, .30 of 60). For sentences, 1,000, 1,500 and 2,000 tokens gave ROUGE-L .14,
-.15 and .16 on 40 questions of qmsum, in 1.0, 1.3 and 2.1 s."""
+500 gave most exact answers (nq_pool .37, .35, .30 of 60). For sentences 1,000, 1,500 and 2,000 gave ROUGE-L .14, .15
+and .16 on 40 questions of qmsum, in 1.0, 1.3 and 2.1 s."""
 EMBEDDED: Final = 32
 """Runs that are embedded for a summary: 0.3 s on two cores."""
 SHORT, SENTENCES = 32, 160
