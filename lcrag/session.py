@@ -187,7 +187,11 @@ class Session:
         if self._log is None or self.backend.template_tokens is None or not self.profile.kv_tokens:
             return {}
         state = self.backend.cache_state()
-        return self._log.cached(state, self.profile.kv_tokens) if state is not None else {}
+        try:
+            return self._log.cached(state, self.profile.kv_tokens) if state is not None else {}
+        except LcragError as error:
+            self._warn(str(error))
+            return {}
 
     def fill(self) -> int:
         """Embed every chunk that has no vector yet. Returns how many were embedded."""
@@ -279,14 +283,23 @@ class Session:
         asked = [] if asked is None else asked
         self.backend.max_seconds, self.backend.on_wait = policy.max_seconds, self._warn
         chosen, answer = self._first(prepared, policy, on_token, asked)
-        if self._log is not None:
-            event = self._log.add(
-                prepared.plan, chosen, answer, self.backend, lambda other: self._run(other, prepared, ignore, None, [])
-            )
-            if event is not None:
-                self.emit(event)
+        self._keep(prepared, chosen, answer)
         answer = self.continue_from(answer, prepared, policy, escalate=escalate, on_token=on_token, asked=asked)
         return self._trace(answer, prepared, asked) if trace else answer
+
+    def _keep(self, prepared: Prepared, route: Forecast, answer: Answer) -> None:
+        """Log what came of the route. A log that cannot be written, or a second route that fails, costs no answer."""
+        if self._log is None:
+            return
+        try:
+            event = self._log.add(
+                prepared.plan, route, answer, self.backend, lambda other: self._run(other, prepared, ignore, None, [])
+            )
+        except LcragError as error:
+            self._warn(f"not logged: {error}")
+        else:
+            if event is not None:
+                self.emit(event)
 
     def continue_from(
         self,

@@ -12,11 +12,12 @@ import sqlite3
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from lcrag.errors import NotAvailable
 from lcrag.paths import state_folder
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import route_key
@@ -181,16 +182,17 @@ def read_record(path: Path | None = None) -> Record | None:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    db = sqlite3.connect(path, timeout=10.0)
+    """The database, made if need be. Raises NotAvailable where it, or its folder, cannot be read or written."""
     try:
-        with db:
-            db.execute(SCHEMA)
-            if "server" not in {column for _, column, *_ in db.execute("PRAGMA table_info(routes)")}:
-                db.execute("ALTER TABLE routes ADD COLUMN server TEXT")  # a log of version 0.1
-        yield db
-    finally:
-        db.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=10.0)) as db:
+            with db:
+                db.execute(SCHEMA)
+                if "server" not in {column for _, column, *_ in db.execute("PRAGMA table_info(routes)")}:
+                    db.execute("ALTER TABLE routes ADD COLUMN server TEXT")  # a log of version 0.1
+            yield db
+    except (sqlite3.Error, OSError) as error:
+        raise NotAvailable(f"the route log {path} cannot be used: {error}", hint="move it away, or --no-log") from error
 
 
 def _route_record(pipeline: str, rows: list[tuple[int, int, float, float, float, str]]) -> RouteRecord:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import values
+from support.invocation import Lcrag
 
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.planning.history import SCHEMA, RouteLog, log_path, read_record
@@ -215,3 +216,24 @@ def test_session_without_log_writes_nothing(documents: Path) -> None:
     with Session.open(Settings((str(documents),), dense="off", reader="off"), ignore) as session:
         session.ask("What is the keeper of lighthouse 7 called?", Policy())
     assert not log_path().exists()
+
+
+@pytest.mark.parametrize("state", ["garbage", "a file instead of the folder"])
+def test_a_log_that_cannot_be_kept_costs_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str
+) -> None:
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "a.txt").write_text("The gate was built by Tom Orr.\n")
+    if state == "garbage":
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "routes.db").write_bytes(b"no database at all " * 300)
+    else:
+        (tmp_path / "state").write_text("x")
+    lcrag = Lcrag(monkeypatch, capsys)
+    asked = lcrag(
+        "ask", str(tmp_path / "a.txt"), "Who built the gate?", "--backend", "embedded", "--dense", "off", "--log"
+    )
+    assert (asked.code, "Tom Orr" in asked.out) == (0, True)
+    assert "the route log" in asked.err
+    assert "Traceback" not in asked.err
