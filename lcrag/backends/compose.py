@@ -13,11 +13,10 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Final, Protocol
 
-from lcrag.backends.extract import DENSE, Unit, by_words
+from lcrag.backends.extract import DENSE, Unit, by_markers, by_words, columns_of
 from lcrag.evidence.cite import find_statements, find_support, split_at_markers
 from lcrag.evidence.stretches import STRETCH
 from lcrag.text.passages import groups
-from lcrag.text.places import is_table
 from lcrag.text.prompts import messages, says_nothing
 from lcrag.types import Embedder, Passage, Task
 
@@ -62,7 +61,7 @@ def short_answer(
 def by_relevance(task: Task, units: Sequence[Unit], embedder: Embedder | None) -> list[float]:
     """How well each unit suits a question for a summary: by its words and those that it stands under, and of the best
     runs by what they mean."""
-    above = {f"[{passage.marker}]": f"{passage.source} {passage.context}" for passage in task.passages}
+    above = {markers: f"{passage.source} {passage.context}" for markers, passage in by_markers(task).items()}
     weights = by_words(task, units, above)
     if embedder is None or not any(weights):
         return weights
@@ -102,7 +101,7 @@ def _best_parts(
     task: Task, units: Sequence[Unit], weights: Sequence[float], tokens: int, writer: Writer
 ) -> list[Passage]:
     """Passages of the best runs of units within so many of the writer's tokens, in order."""
-    sources = {f"[{passage.marker}]": passage for passage in task.passages}
+    sources = by_markers(task)
     chosen = best_places(task, units, weights, tokens, writer.count)
     return [
         _passage("\n".join(units[place].text for place in same), sources.get(markers), markers)
@@ -123,10 +122,11 @@ def best_places(
     if any(weights):
         order = sorted(range(len(runs)), key=lambda number: -max(weights[place] for place in runs[number]))
     else:
-        sources = {f"[{passage.marker}]": passage.source for passage in task.passages}
+        sources = by_markers(task)
         begun: dict[str, int] = {}
         for number, run in enumerate(runs):
-            begun.setdefault(sources.get(units[run[0]].markers, ""), number)
+            source = sources.get(units[run[0]].markers)
+            begun.setdefault(source.source if source else "", number)
         order = [*_spread(begun.values()), *_spread(range(len(runs)))]
     taken: set[int] = set()
     left = tokens
@@ -157,17 +157,11 @@ def _halves(place: int) -> float:
     return math.log2(place & -place) if place else math.inf
 
 
-def columns_of(passage: Passage) -> str:
-    """The line that names the columns of the table that a passage is of; "" for other passages."""
-    if not is_table(passage.source):
-        return ""
-    return passage.text.lstrip().split("\n", 1)[0] if passage.start == 0 else passage.context.rsplit(" > ", 1)[-1]
-
-
 def _passage(text: str, source: Passage | None, markers: str) -> Passage:
     """The text under the marker of its passage, with the names of columns; of notes, under the first of theirs."""
     if source is not None:
-        columns = "" if source.context else columns_of(source)
-        return replace(source, text=text, parts=(), start=0, end=len(text), context=source.context or columns)
+        return replace(
+            source, text=text, parts=(), start=0, end=len(text), context=source.context or columns_of(source)
+        )
     number = re.search(r"\d+", markers)
     return Passage(int(number[0]) if number else 0, "", "notes", 0, len(text), text, 0)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Final
 
-from lcrag.backends import compose, extract
+from lcrag.backends import answerable, compose, extract
 from lcrag.backends.compose import Writer
 from lcrag.backends.extract import Scored, Unit
 from lcrag.text import tokens
@@ -25,14 +25,10 @@ from lcrag.types import Backend, Completion, Embedder, OnToken, Reranker, Task, 
 
 WINDOW: Final = 4_000_000
 """Tokens read at once: 16 MB of text, whose sentences take about 1 GB of memory and 20 s."""
-
-
 SURE_SPAN: Final = 6.0
 """The score of the reader's best span from which it is the short answer. At 2,000 tokens, with the writer's for the
 rest: exact answers on nq_pool .37 (by the reader alone .37), hotpot_pool .20 (.14), locomo .11 (.06); 60, 100 and 79
 questions."""
-
-
 SUMMARISED: Final = 2000
 """Tokens of the best parts from which sentences are taken for a summary. Not measured."""
 
@@ -84,7 +80,9 @@ class EmbeddedBackend(Backend):
         if answers and asks_for_summary(task.question):
             return self._summary(task, max_tokens), None
         scored = extract.score(task, self.embedder, self.reranker)
-        is_here = bool(scored.ranked) and extract.is_here(scored, extract.judgement_for(self.embedder, self.reranker))
+        is_here = bool(scored.ranked) and answerable.is_here(
+            scored, answerable.judgement_for(self.embedder, self.reranker)
+        )
         if task.role == "judge":
             return "yes" if is_here else "no", None
         is_talk = answers and is_broad(task.question) and _is_dialogue(scored.units)
@@ -122,7 +120,8 @@ class EmbeddedBackend(Backend):
         """Of a table the cell that is asked for; the reader's span where it is sure, else the writer's answer, with the
         sentence that holds it."""
         unit = scored.ranked[0][1]
-        header = next((compose.columns_of(one) for one in task.passages if f"[{one.marker}]" == unit.markers), "")
+        source = extract.by_markers(task).get(unit.markers)
+        header = extract.columns_of(source) if source else ""
         if header and (cell := cell_asked(task.question, header, unit.text)):
             return cell, unit
         is_sure = scored.span is not None and scored.features["best_span"] > SURE_SPAN

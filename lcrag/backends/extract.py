@@ -4,29 +4,27 @@ A sentence's score is the share of the question's words that it and its neighbou
 what was read, plus the cosine of its embedding with the question's, plus a share for holding the kind of thing that is
 asked for (a number for "how many"). A sentence about another part number, version or date than the one asked for does
 not count at all (``lcrag.text.exact``). With a reranker, P(the sentence is evidence) counts too, and it finds the
-short answer. Whether the passages hold the answer at all is a logistic regression over a few numbers of the same kind;
-see ``answerable.json`` for its weights, what they were fitted on and how well they do.
+short answer. Whether the passages hold the answer at all follows from a few numbers of the same kind
+(``lcrag.backends.answerable``).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
-from typing import Any, Final
+from itertools import groupby
+from typing import Final
 
 from lcrag.evidence.stretches import Stretch, read_stretches, sentence_evidence
 from lcrag.text.dialogue import another_speaks
-from lcrag.text.exact import ExactStrings, allowed
+from lcrag.text.exact import ExactStrings
 from lcrag.text.places import is_table
 from lcrag.text.questions import asks_for_list, expected_answer, named_in, without_cue
 from lcrag.text.sentences import ROW, sentences
 from lcrag.text.words import joins_words, parts_asked, stems
-from lcrag.types import Embedder, Reranker, Task
+from lcrag.types import Embedder, Passage, Reranker, Task
 
 EMBEDDED, EMBEDDED_READ = 48, 16
 """The best sentences by words are embedded: with all of them, 4,000 tokens would take 0.5 s longer. With a reranker
@@ -50,8 +48,6 @@ CLOSE, CLOSE_LIST = 0.85, 0.6
 """A further sentence joins the answer when its score is at least this share of the best one's; not measured."""
 MOST, MOST_LIST = 2, 12
 """Sentences of an answer, at most: a fact and its context, or as many items as people read. Not measured."""
-MISSING: Final = 0.4
-"""The share of the question's words, by their weight, that may be missing where a code is found. Not measured."""
 LEAST_WORDS: Final = 5
 """Stems that a sentence of a summary must have; fewer make a fragment whose words are all frequent. Not measured."""
 
@@ -78,8 +74,8 @@ class Scored:
     """The best units of a task with their scores, best first, and the features by which "not here" is recognised.
 
     ``span``: with a reranker, the short answer and the unit that holds it. ``units``: all that may answer, in order,
-    and ``weights``: the score of each without its cosine. ``exact``: all of them are about a code that the question
-    names.
+    and ``weights``: the score of each without its cosine. ``has_code``: all of them are about a code that the
+    question names.
     """
 
     ranked: tuple[tuple[float, Unit], ...]
@@ -87,7 +83,7 @@ class Scored:
     span: tuple[str, Unit] | None = None
     units: tuple[Unit, ...] = ()
     weights: tuple[float, ...] = ()
-    exact: bool = False
+    has_code: bool = False
 
 
 def units_of(task: Task) -> list[Unit]:
@@ -97,10 +93,8 @@ def units_of(task: Task) -> list[Unit]:
     """
     texts: list[tuple[str, str, frozenset[str]]] = []
     for passage in task.passages:
-        columns = passage.context if is_table(passage.source) else ""
-        spans = sentences(passage.text)
-        if is_table(passage.source) and passage.start == 0 and len(spans) > 1:
-            columns += " " + passage.text[slice(*spans[0])]
+        spans, columns = sentences(passage.text), columns_of(passage)
+        if columns and passage.start == 0 and len(spans) > 1:
             spans = spans[1:]
         above = frozenset(stems(columns))
         texts += [(passage.text[start:end], f"[{passage.marker}]", above) for start, end in spans]
@@ -131,8 +125,9 @@ def strip_stray_emphasis(text: str) -> str:
 
 def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> Scored:
     """Score every sentence of the task. Without an embedder cosines are 0."""
+    exact = ExactStrings.of(task.question)
     everything_read = units_of(task)
-    units = _about_what_is_named(task, everything_read)
+    units = _about_what_is_named(exact, task, everything_read)
     if not units:
         return Scored((), {})
     if joins_words(task.question):
@@ -179,8 +174,8 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
     }
     ranked = tuple((final[place], units[place]) for place in sorted(best, key=lambda place: (-final[place], place)))
     weights = tuple(value + EVIDENCE * evidence.get(place, 0.0) for place, value in enumerate(rough))
-    exact = ExactStrings.of(task.question).are_codes and len(units) < len(everything_read)
-    return Scored(ranked, features, _best_span(stretches, units, rough), tuple(units), weights, exact)
+    has_code = exact.are_codes and len(units) < len(everything_read)
+    return Scored(ranked, features, _best_span(stretches, units, rough), tuple(units), weights, has_code)
 
 
 def choose(task: Task, scored: Scored) -> list[Unit]:
@@ -225,45 +220,26 @@ def _is_fragment(text: str) -> bool:
     return HEADING.match(text) is not None or ROW.match(text) is not None
 
 
-def judgement_for(embedder: Embedder | None, reranker: Reranker | None) -> str:
-    """Which weights recognise "not here": those for a reranker, if any were fitted, for cosines, or for words alone."""
-    if embedder is None:
-        return "lexical"
-    return "reader" if reranker is not None and "reader" in _fitted() else "dense"
-
-
-def answerable(features: Mapping[str, float], judgement: str) -> float:
-    """P(the passages hold the answer), by logistic regression; 0 without features."""
-    if not features:
-        return 0.0
-    fitted = _fitted()[judgement]
-    logit = float(fitted["bias"]) + sum(float(weight) * features[name] for name, weight in fitted["weights"].items())
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
-
-
-def is_here(scored: Scored, judgement: str) -> bool:
-    """Whether the passages hold the answer: by P, or because they have the very code that is asked for, and with it
-    most of the other words."""
-    has_code = scored.exact and scored.features["missing"] <= MISSING
-    return has_code or answerable(scored.features, judgement) >= threshold(judgement)
-
-
-def threshold(judgement: str) -> float:
-    """The P(the passages hold the answer) below which the backend abstains."""
-    return float(_fitted()[judgement]["threshold"])
-
-
-@cache
-def _fitted() -> Any:
-    return json.loads((files("lcrag.backends") / "answerable.json").read_text(encoding="utf-8"))
-
-
-def _about_what_is_named(task: Task, units: Sequence[Unit]) -> list[Unit]:
+def _about_what_is_named(exact: ExactStrings, task: Task, units: Sequence[Unit]) -> list[Unit]:
     """The units without those about another thing of the form of one that the question names exactly."""
-    above = {f"[{passage.marker}]": passage.context for passage in task.passages}
-    owners = [unit.markers for unit in units]
-    may = allowed(task.question, [unit.text for unit in units], owners, [above.get(owner, "") for owner in owners])
-    return [unit for unit, is_allowed in zip(units, may, strict=True) if is_allowed]
+    if not exact:
+        return list(units)
+    contexts = {markers: passage.context for markers, passage in by_markers(task).items()}
+    runs = [list(same) for _, same in groupby(units, key=lambda unit: unit.markers)]
+    parts = [(contexts.get(run[0].markers, ""), [unit.text for unit in run]) for run in runs]
+    return [unit for unit, may in zip(units, exact.allowed(parts), strict=True) if may]
+
+
+def by_markers(task: Task) -> dict[str, Passage]:
+    """The task's passages by the marker of their units."""
+    return {f"[{passage.marker}]": passage for passage in task.passages}
+
+
+def columns_of(passage: Passage) -> str:
+    """The line that names the columns of the table that a passage is of; "" for other passages."""
+    if not is_table(passage.source):
+        return ""
+    return passage.text.lstrip().split("\n", 1)[0] if passage.start == 0 else passage.context.rsplit(" > ", 1)[-1]
 
 
 def _neighbourhood(units: Sequence[Unit], place: int) -> frozenset[str]:

@@ -70,7 +70,7 @@ class ExactStrings:
     def about(self, texts: Iterable[str], before: str = "") -> list[bool | None]:
         """For each text, in their order, whether what was named last is ours: by itself, or else by those before it.
 
-        ``before``: what stands above the first one, as a heading does. None where nothing of the form was named yet.
+        ``before``: what is above the first one, as a heading is. None where nothing of the form was named yet.
         """
         last = self.named_in(before)
         listed = []
@@ -80,34 +80,23 @@ class ExactStrings:
             listed.append(last)
         return listed
 
+    def allowed(self, passages: Sequence[tuple[str, Sequence[str]]]) -> list[bool]:
+        """For each text whether it may answer: not if it is about another thing of the form of one that is asked for.
 
-def allowed(question: str, texts: Sequence[str], owners: Sequence[object], before: Sequence[str]) -> list[bool]:
-    """For each text whether it may answer: not if it is about another thing of the form of one that is asked for.
-
-    ``owners``: a key of the passage of each text, in order; ``before``: for each text, what stands above its passage.
-    Nothing is allowed where things of that form are named and none of them is the one asked for. Where a code is
-    named, which is unlikely to be part of a running text, only what is about it is allowed. Of dates only the texts
-    count that name another one themselves, where some text names the one asked for: it may be there as "4 July".
-    """
-    exact = ExactStrings.of(question)
-    if not exact:
-        return [True] * len(texts)
-    about: list[bool | None] = []
-    start = 0
-    while start < len(texts):
-        end = start + 1
-        while end < len(texts) and owners[end] == owners[start]:
-            end += 1
-        about += exact.about(texts[start:end], before[start])
-        start = end
-    if exact.forms == {"date"}:  # what follows a date may be of another day, or of no day
-        named = [exact.named_in(text) for text in texts]
-        return [verdict is not False for verdict in named] if True in named else [True] * len(texts)
-    if True in about and exact.are_codes:
-        return [verdict is True for verdict in about]
-    if False in about and True not in about:
-        return [False] * len(texts)
-    return [verdict is not False for verdict in about]
+        ``passages``: what is above each, and its texts. Nothing is allowed where things of that form are named and none
+        of them is the one asked for. Where a code is named, which is unlikely to be part of a running text, only what
+        is about it is allowed. Of dates only the texts count that name another one themselves, where some text names
+        the one asked for: it may be there as "4 July".
+        """
+        if self.forms == {"date"}:  # what follows a date may be of another day, or of no day
+            named = [self.named_in(text) for _, texts in passages for text in texts]
+            return [verdict is not False or True not in named for verdict in named]
+        about = [verdict for above, texts in passages for verdict in self.about(texts, above)]
+        if True in about and self.are_codes:
+            return [verdict is True for verdict in about]
+        if False in about and True not in about:
+            return [False] * len(about)
+        return [verdict is not False for verdict in about]
 
 
 def _named(text: str) -> list[tuple[str, str]]:

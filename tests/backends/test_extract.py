@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lcrag.backends.answerable import answerable, threshold
 from lcrag.backends.embedded import EmbeddedBackend
-from lcrag.backends.extract import answerable, score, strip_stray_emphasis, threshold, units_of
+from lcrag.backends.extract import score, strip_stray_emphasis, units_of
 from lcrag.evidence.cite import cite
 from lcrag.types import Document, Passage, Task
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrag.text.exact import ExactStrings, allowed
+from lcrag.text.exact import ExactStrings
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_exact_strings_are_codes_versions_and_dates(question: str, names: set[st
 
 
 def rows_allowed(question: str, *texts: str, before: str = "") -> list[bool]:
-    return allowed(question, texts, ["one passage"] * len(texts), [before] * len(texts))
+    return ExactStrings.of(question).allowed([(before, texts)])
 
 
 def test_allowed_rules_out_what_is_about_another_code() -> None:
@@ -66,12 +66,9 @@ def test_allowed_takes_a_bare_number_for_a_key_only_where_one_stands() -> None:
 
 
 def test_allowed_looks_at_each_passage_by_itself() -> None:
-    assert allowed("What is IL-6?", ["IL-8 falls.", "It is bound."], [1, 2], ["", ""]) == [False, False]
-    assert allowed("What is IL-6?", ["IL-8 falls.", "It is bound.", "IL-6."], [1, 2, 2], ["", "", ""]) == [
-        False,
-        True,
-        True,
-    ]
+    asked = ExactStrings.of("What is IL-6?")
+    assert asked.allowed([("", ["IL-8 falls."]), ("", ["It is bound."])]) == [False, False]
+    assert asked.allowed([("", ["IL-8 falls."]), ("", ["It is bound.", "IL-6."])]) == [False, True, True]
 
 
 @given(st.lists(st.text(alphabet="ab-/019 .", max_size=20), max_size=6), st.integers(0, 5))
