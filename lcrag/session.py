@@ -253,17 +253,16 @@ class Session:
         """All that comes before the first call of a model. ``ranking``: this question's, if it has been ranked."""
         if not question.strip():
             raise InputError("the question is empty", hint='lcrag ask docs/ "your question"')
-        names = (*pipelines.PIPELINES, pipelines.FOR_STRUCTURE.name)
-        if policy.pipeline not in (None, *names):
-            raise InputError(f"there is no pipeline {policy.pipeline!r}", hint=f"--pipeline {'|'.join(names)}")
+        kinds = pipelines.every_pipeline()
+        if policy.pipeline not in (None, *kinds):
+            raise InputError(f"there is no pipeline {policy.pipeline!r}", hint=f"--pipeline {'|'.join(kinds)}")
         ranking = self.rank(question) if ranking is None else ranking
         found = self.scale.estimate(estimate(ranking, reranker=self.reranker is not None))
         self.emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))
         size = self.scale.size(self.corpus.size)
-        kinds = list(pipelines.PIPELINES.values())
-        if policy.pipeline == pipelines.FOR_STRUCTURE.name or asks_for_structure(question):
-            kinds.insert(0, pipelines.FOR_STRUCTURE)
-        candidates = [one for kind in kinds for one in kind.candidates(found, size, self.backend.window)]
+        if policy.pipeline != pipelines.FOR_STRUCTURE.name and asks_for_structure(question) is None:
+            del kinds[pipelines.FOR_STRUCTURE.name]
+        candidates = [one for kind in kinds.values() for one in kind.candidates(found, size, self.backend.window)]
         forecasts = forecast(candidates, found, size, self.profile, self.scale.marks, self._cached)
         plan = route(question, forecasts, found, self.profile, policy, self.scale.tokenizer)
         self.emit(Event("plan", {"plan": plan}))
@@ -338,7 +337,7 @@ class Session:
                 answer = answer.followed_by(again)
             tried.append(option)
         self.emit(Event("usage", {"usage": answer.usage}))
-        return replace(answer, plan=plan).beside(self.left_out)
+        return replace(answer, plan=plan).with_left_out(self.left_out)
 
     def _first(
         self, prepared: Prepared, policy: Policy, on_token: OnToken | None, asked: list[Passage]
@@ -352,7 +351,7 @@ class Session:
         while True:
             try:
                 return option, self._run(option, prepared, self.emit, on_token, asked)
-            except (DoesNotFit, NoRoute) as error:
+            except NoRoute as error:
                 possible.remove(option)
                 if policy.pipeline is not None:
                     raise
@@ -388,8 +387,7 @@ class Session:
             asked=asked,
         )
         options: dict[str, Any] = dict(route.options)
-        kind = pipelines.PIPELINES.get(route.pipeline, pipelines.FOR_STRUCTURE)
-        answer = kind(**options).answer(run)
+        answer = pipelines.every_pipeline()[route.pipeline](**options).answer(run)
         read = prepared.plan.estimate.covered(answer.tokens_read * self.scale.ratio)
         if self.backend.template_tokens is not None:
             key, usage = route_key(route.pipeline, route.options), answer.usage

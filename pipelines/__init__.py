@@ -23,6 +23,11 @@ FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
 
 
+def every_pipeline() -> dict[str, type[Pipeline]]:
+    """All of them by name, that for structure first."""
+    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES}
+
+
 def register_pipeline(kind: P) -> P:
     """Add a way to answer; the router and ``compare`` then offer it too. Use it as a class decorator.
 
@@ -30,7 +35,7 @@ def register_pipeline(kind: P) -> P:
     """
     if not is_dataclass(kind):
         raise ValueError(f"{kind.__name__} is no dataclass: its fields are the pipeline's options")
-    if kind.name in PIPELINES:
+    if kind.name in every_pipeline():
         raise ValueError(f"there is a pipeline {kind.name!r} already")
     PIPELINES[kind.name] = kind
     return kind
@@ -47,5 +52,6 @@ __all__ = [
     "Outline",
     "Pipeline",
     "Run",
+    "every_pipeline",
     "register_pipeline",
 ]

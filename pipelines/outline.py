@@ -20,7 +20,7 @@ from lcrag.text.places import is_spreadsheet, is_table
 from lcrag.text.sentences import sentences
 from lcrag.text.structure import StructureQuestion, asks_for_structure
 from lcrag.text.words import stems
-from lcrag.types import Answer, CorpusSize, Document, Estimate, Event, Passage, Statement, Workload
+from lcrag.types import Answer, CorpusSize, CorpusView, Document, Estimate, Event, Statement, Workload
 from pipelines._run import Run
 
 MOST: Final = 200
@@ -63,10 +63,7 @@ class Outline:
     def answer(self, run: Run) -> Answer:
         """Raises NoRoute where the question asks for something else, or the documents have nothing of that kind."""
         asked = asks_for_structure(run.question)
-        documents = [run.corpus.document(identity) for identity, _, _ in run.corpus.documents()]
-        if asked is not None and asked.where:
-            documents = _named(asked.where, documents)
-        lines = list(_lines(asked, documents)) if asked is not None else []
+        lines = _lines(asked, _documents(asked, run.corpus)) if asked is not None else []
         if asked is None or not lines:
             raise NoRoute("no heading, file or table of the documents answers this", hint="leave --pipeline out")
         shown = lines[:MOST]
@@ -76,7 +73,7 @@ class Outline:
             text = f"{int(short):,} {asked.part or asked.wanted}{'' if asked.part == '' or short == '1' else 's'}\n"
             statements.append(Statement(0, len(text) - 1, True, tuple(range(1, len(shown) + 1))))
         for number, line in enumerate(shown, 1):
-            citations.append(citation_of(number, _passage(number, line), line.start, line.end, line.document))
+            citations.append(citation_of(number, line.start, line.end, line.document))
             statements.append(Statement(len(text), len(text) + len(line.text), True, (number,)))
             text += f"{line.text} [{number}]\n"
             run.emit(Event("citation", asdict(citations[-1])))
@@ -92,18 +89,28 @@ class Outline:
         )
 
 
-def _lines(asked: StructureQuestion, documents: Sequence[Document]) -> Iterator[Line]:
+def _documents(asked: StructureQuestion, corpus: CorpusView) -> list[Document]:
+    """Those whose path or title holds most of the words that name one; all where none is named."""
+    documents = [corpus.document(identity) for identity, _, _ in corpus.documents()]
+    if not asked.where:
+        return documents
+    wanted = set(stems(asked.where))
+    shares = [len(wanted & {*stems(document.source), *stems(document.title)}) for document in documents]
+    best = max(shares, default=0)
+    return [document for document, share in zip(documents, shares, strict=True) if best and share == best]
+
+
+def _lines(asked: StructureQuestion, documents: Sequence[Document]) -> list[Line]:
     if asked.wanted == "headings":
-        for document in documents:
-            yield from _headings(asked.part, document)
-    elif asked.wanted == "rows":
-        for document in documents:
-            yield from _tables(document)
-    else:
-        for document in documents:
-            place = _mention(asked.what, document) if asked.what else _first_line(document)
-            if place is not None:
-                yield Line(document.source, document, *place)
+        return [line for document in documents for line in _headings(asked.part, document)]
+    if asked.wanted == "rows":
+        return [line for document in documents for line in _tables(document)]
+    places = [_mention(asked.what, document) if asked.what else _first_line(document) for document in documents]
+    return [
+        Line(document.source, document, *place)
+        for document, place in zip(documents, places, strict=True)
+        if place is not None
+    ]
 
 
 def _headings(part: str, document: Document) -> Iterator[Line]:
@@ -149,22 +156,13 @@ def _mention(what: str, document: Document) -> tuple[int, int] | None:
     wanted = stems(what)
     if not wanted:
         return None
-    held = set(stems(document.text)) if len(wanted) > 1 else set()
-    if held and not held.issuperset(wanted):
+    if len(wanted) > 1 and not set(wanted) <= set(stems(document.text)):
         return None
     for start, end in sentences(document.text):
         words = stems(document.text[start:end])
         if any(words[at : at + len(wanted)] == wanted for at in range(len(words) - len(wanted) + 1)):
             return _stripped(document.text, start, end)
     return None
-
-
-def _named(where: str, documents: Sequence[Document]) -> list[Document]:
-    """The documents whose path or title holds most of these words; none where no word is in any."""
-    wanted = set(stems(where))
-    shares = [len(wanted & {*stems(document.source), *stems(document.title)}) for document in documents]
-    best = max(shares, default=0)
-    return [document for document, share in zip(documents, shares, strict=True) if best and share == best]
 
 
 def _first_line(document: Document) -> tuple[int, int] | None:
@@ -176,12 +174,6 @@ def _first_line(document: Document) -> tuple[int, int] | None:
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
     held = text[start:end]
     return start + len(held) - len(held.lstrip()), start + len(held.rstrip())
-
-
-def _passage(marker: int, line: Line) -> Passage:
-    document = line.document
-    text = document.text[line.start : line.end]
-    return Passage(marker, document.id, document.source, line.start, line.end, text, 0)
 
 
 def _count(asked: StructureQuestion, lines: Sequence[Line]) -> str:

@@ -159,16 +159,16 @@ class _Citer:
             if passage.document_id not in self._opened:
                 self._opened[passage.document_id] = self._documents(passage.document_id)
             document = self._opened[passage.document_id]
-            self._citations[key] = citation_of(len(self._citations) + 1, passage, place.start, place.end, document)
+            self._citations[key] = citation_of(len(self._citations) + 1, place.start, place.end, document)
         return self._citations[key].marker
 
 
-def citation_of(marker: int, passage: Passage, start: int, end: int, document: Document) -> Citation:
-    """The citation of ``document.text[start:end]``, which is in the passage."""
+def citation_of(marker: int, start: int, end: int, document: Document) -> Citation:
+    """The citation of ``document.text[start:end]``."""
     return Citation(
         marker=marker,
-        document_id=passage.document_id,
-        source=passage.source,
+        document_id=document.id,
+        source=document.source,
         start=start,
         end=end,
         quote=document.text[start:end],

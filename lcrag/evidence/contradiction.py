@@ -116,7 +116,7 @@ def _include(cited: Cited, passage: Passage, start: int, end: int, document: Doc
     for citation in cited.citations:
         if citation.document_id == passage.document_id and citation.start < end and start < citation.end:
             return cited, citation
-    citation = citation_of(len(cited.citations) + 1, passage, start, end, document)
+    citation = citation_of(len(cited.citations) + 1, start, end, document)
     sentence = " ".join(citation.quote.split())
     begin = len(cited.text) + 1
     statement = Statement(begin, begin + len(sentence), True, (citation.marker,))

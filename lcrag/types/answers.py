@@ -192,8 +192,8 @@ class Answer:
         steps = (*before, replace(last, status="not_found"))
         return replace(self, status="not_found", coverage=coverage, steps=steps)
 
-    def beside(self, left_out: tuple[tuple[str, str], ...]) -> Answer:
-        """The answer from documents next to which these files were left out: what was not found may be in them."""
+    def with_left_out(self, left_out: tuple[tuple[str, str], ...]) -> Answer:
+        """The same answer where these files were left out: what was not found may be in them."""
         status = "not_retrieved" if left_out and self.status == "not_found" else self.status
         return replace(self, status=status, left_out=left_out)
 

@@ -54,7 +54,7 @@ def test_nothing_found_says_how_much_was_read() -> None:
 def test_nothing_found_names_five_files_that_were_left_out_or_all_of_them() -> None:
     files = tuple((f"{number}.doc", "why") for number in range(7))
     absent = Answer("", "not_found", (), Usage(), 900, coverage=1.0)
-    one, seven = absent.beside(files[:1]), absent.beside(files)
+    one, seven = absent.with_left_out(files[:1]), absent.with_left_out(files)
     assert nothing_found(one, 900) == (
         "Not in the 900 tokens that were read.\n1 file was not read, or only in part, and may hold it:\n  0.doc: why"
     )
@@ -65,4 +65,4 @@ def test_nothing_found_names_five_files_that_were_left_out_or_all_of_them() -> N
     ]
     assert nothing_found(seven, 900, all_sources=True).splitlines()[-1] == "  6.doc: why"
     assert nothing_found(one, 1200).splitlines()[1] == "  --pipeline full_context reads everything"
-    assert absent.beside(()) == absent
+    assert absent.with_left_out(()) == absent
