@@ -10,20 +10,23 @@ never depends on them.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lcrag import ingest
+from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, Span
 from lcrag.comparison.scoring import merge_spans
 from lcrag.errors import InputError
 from lcrag.index.corpus import Corpus
 from lcrag.paths import key_of
 from lcrag.retrieve.rank import fill_vectors, retrieve
+from lcrag.session import Session
 from lcrag.text.tokens import count_many
-from lcrag.types import Document, Embedder, Hit, Ranking, ignore
+from lcrag.types import Document, Embedder, Hit, Ranking, Settings, ignore
 
 FILL_UP_TO = 2000
 """Corpora with at most this many chunks get all their vectors first; a larger one is ranked as for a first question."""
@@ -53,6 +56,24 @@ def by_documents(questions: Iterable[Question]) -> dict[tuple[Path, ...], list[Q
     for question in questions:
         groups.setdefault(question.docs, []).append(question)
     return groups
+
+
+def sampled(questions: Iterable[Question], limit: int | None) -> list[Question]:
+    """At most ``limit`` of them, always the same: in the order of a hash of their ids."""
+    return sorted(questions, key=lambda question: hashlib.sha256(question.id.encode()).digest())[:limit]
+
+
+def sessions(
+    questions: Iterable[Question], indexes: Path, backend: EmbeddedBackend
+) -> Iterator[tuple[Session, list[Question]]]:
+    """A session for each set of documents that questions name, with these questions and the backend's models.
+
+    ``indexes``: a folder, with one index for each set. Raises what ``Session.open`` raises.
+    """
+    for docs, group in sorted(by_documents(questions).items()):
+        with Session.open(Settings(tuple(map(str, docs)), index=indexes / key_of(docs)), backend=backend) as session:
+            session.embedder, session.reranker = backend.embedder, backend.reranker
+            yield session, group
 
 
 def rank_questions(

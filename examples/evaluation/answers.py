@@ -20,22 +20,23 @@ Each DIR is a dataset as lcrag.comparison.dataset reads it, asked on the embedde
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from gold import sampled, sessions
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.errors import DoesNotFit
-from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
-from lcrag.session import Session
-from lcrag.types import Answer, Embedder, Policy, Reranker, Settings
+from lcrag.types import Answer, Embedder, Policy, Reranker
 from pipelines import PIPELINES
 
 ANSWERED = ("answered", "contradictory")
@@ -69,28 +70,24 @@ def rows(
     reranker: Reranker | None,
 ) -> Iterator[Row]:
     backend = EmbeddedBackend(embedder, reranker)
-    questions = sorted(sample(load(folder), limit), key=lambda question: question.docs)
-    for docs, group in groupby(questions, key=lambda question: question.docs):
-        settings = Settings(tuple(map(str, docs)), index=indexes / key_of(docs))
-        with Session.open(settings, backend=backend) as session:
-            session.embedder, session.reranker = embedder, reranker
-            for question in group:
-                ranking = session.rank(question.question)
-                for route in routes:
-                    policy = Policy(prefer="quality", pipeline=route)
-                    try:
-                        prepared = session.prepare(question.question, policy, ranking)
-                        answer = session.answer(prepared, policy, escalate=False)
-                    except DoesNotFit:
-                        continue
-                    yield row_of(folder.name, route, question, answer)
+    for session, group in sessions(sample(load(folder), limit), indexes, backend):
+        for question in group:
+            ranking = session.rank(question.question)
+            for route in routes:
+                policy = Policy(prefer="quality", pipeline=route)
+                try:
+                    prepared = session.prepare(question.question, policy, ranking)
+                    answer = session.answer(prepared, policy, escalate=False)
+                except DoesNotFit:
+                    continue
+                yield row_of(folder.name, route, question, answer)
 
 
 def sample(questions: list[Question], limit: int | None) -> list[Question]:
     """At most ``limit`` of them, always the same: in the order of a hash of their ids."""
     if limit is None:
         return questions
-    ordered = sorted(questions, key=lambda question: hashlib.sha256(question.id.encode()).digest())
+    ordered = sampled(questions, None)
     without = [question for question in ordered if question.unanswerable][: limit // 2]
     known = [question for question in ordered if not question.unanswerable and question.evidence]
     rest = [question for question in ordered if not question.unanswerable and not question.evidence]

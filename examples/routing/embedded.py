@@ -13,26 +13,28 @@ nothing is there. Then, with these curves, what the router's P(correct) is worth
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
+import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1]))
+
+from gold import sampled, sessions
+
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
-from lcrag.comparison.scoring import score
-from lcrag.paths import key_of
+from lcrag.comparison.scoring import merge_spans, score
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
-from lcrag.types import Passage, Settings, ignore
+from lcrag.types import Passage
 from lcrag.writer.writer import Writer
 from pipelines import ChunkRag, FullContext, Run
 
@@ -41,29 +43,25 @@ ABSTAINED = ("not_found", "not_retrieved")
 
 
 def measure(out: Path, folders: list[Path], limit: int | None, indexes: Path, writer: Writer | None) -> None:
-    embedder, reranker = load_embedder(), MiniLMReranker()
-    backend = EmbeddedBackend(embedder, reranker, writer)
+    backend = EmbeddedBackend(load_embedder(), MiniLMReranker(), writer)
     with out.open("a", encoding="utf-8") as file:
         for folder in folders:
-            listed = sorted(load(folder), key=lambda one: hashlib.sha256(one.id.encode()).digest())[:limit]
-            for docs, group in groupby(sorted(listed, key=lambda one: one.docs), key=lambda one: one.docs):
-                settings = Settings(tuple(map(str, docs)), index=indexes / key_of(docs))
-                with Session.open(settings, backend=backend) as session:
-                    session.embedder, session.reranker = embedder, reranker
-                    for question in group:
-                        for line in answers(session, question, backend):
-                            file.write(json.dumps({"set": folder.name, **line}, ensure_ascii=False) + "\n")
-                        file.flush()
+            listed = sampled(load(folder), limit)
+            for session, group in sessions(listed, indexes, backend):
+                for question in group:
+                    for line in answers(session, question):
+                        file.write(json.dumps({"set": folder.name, **line}, ensure_ascii=False) + "\n")
+                    file.flush()
             print(folder.name, len(listed), "questions", flush=True)
 
 
-def answers(session: Session, question: Question, backend: EmbeddedBackend) -> Iterable[dict[str, Any]]:
+def answers(session: Session, question: Question) -> Iterator[dict[str, Any]]:
     ranking = session.rank(question.question)
     size = session.corpus.size.tokens
     found = estimate(ranking, reranker=True)
     for budget in [*(budget for budget in BUDGETS if budget < size), size]:
         asked: list[Passage] = []
-        run = Run(question.question, session.corpus, ranking, backend, session.reranker, ignore, asked=asked)
+        run = Run(question.question, session.corpus, ranking, session.backend, session.reranker, asked=asked)
         begun = time.perf_counter()
         answer = (FullContext() if budget == size else ChunkRag(budget)).answer(run)
         value = score(question, answer.text, answer.short, answer.status)
@@ -93,17 +91,12 @@ def answers(session: Session, question: Question, backend: EmbeddedBackend) -> I
 
 
 def read_all(question: Question, asked: list[Passage]) -> bool:
-    """Whether every gold span lies within what was read, but for white space at its ends."""
-    held: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    for passage in asked:
-        held[str(Path(passage.source).resolve())].append((passage.start, passage.end))
-    for span in question.evidence or ():
-        at = span.start
-        for start, end in sorted(held[str(span.doc)]):
-            at = max(at, end) if start <= at else at
-        if at < span.end - 2:
-            return False
-    return True
+    """Whether every gold span lies within what was read, but for white space at its end."""
+    read = merge_spans((Path(passage.source).resolve(), passage.start, passage.end) for passage in asked)
+    return all(
+        any(doc == span.doc and start <= span.start and span.end - 2 <= end for doc, start, end in read)
+        for span in question.evidence or ()
+    )
 
 
 def fit(paths: list[Path]) -> None:

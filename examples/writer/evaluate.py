@@ -12,26 +12,30 @@ and ROUGE-L of the whole reply without markers, ``value`` by the measure that su
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import lzma
 import re
+import sys
 import tempfile
 from collections import defaultdict
-from itertools import groupby
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
+from typing import Any
+
+sys.path.append(str(Path(__file__).parents[1]))
+
+from gold import sampled, sessions
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.scoring import SUMMARY, score
-from lcrag.paths import key_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
 from lcrag.text.passages import passages
 from lcrag.text.prompts import messages, says_nothing
-from lcrag.types import Settings, Task
+from lcrag.types import Task
 from pipelines._run import Run
 
 LONG = 120
@@ -39,35 +43,34 @@ LONG = 120
 
 
 def collect(out: Path, folders: list[Path], budgets: list[int], limit: int | None, indexes: Path) -> None:
-    embedder, reranker = load_embedder(), MiniLMReranker()
-    backend = EmbeddedBackend(embedder, reranker)
+    backend = EmbeddedBackend(load_embedder(), MiniLMReranker())
     with lzma.open(out, "wt", encoding="utf-8") as file:
         for folder in folders:
-            listed = sorted(load(folder), key=lambda one: hashlib.sha256(one.id.encode()).digest())[:limit]
-            for docs, group in groupby(sorted(listed, key=lambda one: one.docs), key=lambda one: one.docs):
-                settings = Settings(tuple(map(str, docs)), index=indexes / key_of(docs))
-                with Session.open(settings, backend=backend) as session:
-                    session.embedder, session.reranker = embedder, reranker
-                    for question in group:
-                        ranking = session.rank(question.question)
-                        run = Run(question.question, session.corpus, ranking, backend, reranker)
-                        for tokens in budgets:
-                            read = passages(run.best_chunks(tokens))
-                            task = Task("answer", question.question, tuple(read))
-                            entry = {
-                                "id": f"{question.id} {tokens}",
-                                "dataset": folder.name,
-                                "tokens": tokens,
-                                "most": LONG if SUMMARY.search(question.task_type or "") else 48,
-                                "messages": messages(task),
-                                "question": question.question,
-                                "answers": question.answers,
-                                "unanswerable": question.unanswerable,
-                                "options": question.options,
-                                "task_type": question.task_type,
-                            }
-                            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            listed = sampled(load(folder), limit)
+            for session, group in sessions(listed, indexes, backend):
+                for question in group:
+                    for entry in prompts_of(session, question, folder.name, budgets):
+                        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
             print(folder.name, len(listed), "questions", flush=True)
+
+
+def prompts_of(session: Session, question: Question, dataset: str, budgets: list[int]) -> Iterator[dict[str, Any]]:
+    ranking = session.rank(question.question)
+    run = Run(question.question, session.corpus, ranking, session.backend, session.reranker)
+    for tokens in budgets:
+        read = passages(run.best_chunks(tokens))
+        yield {
+            "id": f"{question.id} {tokens}",
+            "dataset": dataset,
+            "tokens": tokens,
+            "most": LONG if SUMMARY.search(question.task_type or "") else 48,
+            "messages": messages(Task("answer", question.question, tuple(read))),
+            "question": question.question,
+            "answers": question.answers,
+            "unanswerable": question.unanswerable,
+            "options": question.options,
+            "task_type": question.task_type,
+        }
 
 
 def show(asked: Path, replies: Path) -> None:

@@ -41,7 +41,7 @@ def local_counter(folder: str) -> Count | None:
 
 
 def control_tokens(folder: str) -> tuple[str, ...]:
-    """The special tokens of ``tokenizer.json`` in ``folder`` that no form tells; none without one that can be read.
+    """The special tokens of ``tokenizer.json`` in ``folder`` that no form gives away; none without a readable file.
 
     Only the list of them is read: the vocabulary that follows takes a hundred times as long.
     """

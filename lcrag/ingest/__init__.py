@@ -41,7 +41,7 @@ MAILBOX: Final = re.compile(rb"From [^\r\n]*\d{4}[^\r\n]*\r?\n[A-Z][\w-]*:")
 """How a mailbox begins, which often has no suffix."""
 
 BLANK: Final = "it is blank"
-"""Why a text without a word is not read. Nothing is left out with it, so nobody is told."""
+"""Why a text without a word is not read. Nothing is lost with it, so no warning names it."""
 
 PROSE: Final = frozenset({"", ".md", ".markdown", ".mdx", ".rst", ".text", ".txt"})
 

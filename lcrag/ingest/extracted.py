@@ -82,10 +82,10 @@ def signed(label: str, author: str | None, text: str) -> str:
     return f"{label} ({author}): {text}" if author else f"{label}: {text}"
 
 
-def some(names: Sequence[str]) -> str:
-    """The first ``MOST_NAMED`` names, and how many more there are."""
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+def some(names: Sequence[str], most: int = MOST_NAMED) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def raised(text: str) -> str:

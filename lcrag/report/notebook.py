@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from lcrag.ingest.extracted import some
 from lcrag.report import comparison
 from lcrag.report.plans import options_text, quality_text, unbeaten
 from lcrag.report.templating import render
@@ -51,9 +52,8 @@ def _message(answer: Answer) -> str:
             return "Not in these documents."
         case "not_retrieved":
             read = f"Not in the {answer.tokens_read:,} tokens that were read."
-            names = ", ".join(source for source, _ in answer.left_out[:MOST_NAMED])
-            more = f" and {len(answer.left_out) - MOST_NAMED:,} more" if len(answer.left_out) > MOST_NAMED else ""
-            return f"{read} Not read, or only in part: {printable(names)}{more}." if names else read
+            names = some([source for source, _ in answer.left_out], MOST_NAMED)
+            return f"{read} Not read, or only in part: {printable(names)}." if names else read
         case "refused_by_budget":
             return "No route fits the budget."
 

@@ -6,7 +6,6 @@ own (lcrag.retrieve.onnx_export), into the user's cache folder; after that neith
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import subprocess
@@ -18,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from lcrag import paths
 from lcrag.errors import NotAvailable, NotInstalled
 from lcrag.paths import replacing
 from lcrag.text.tokens import load_tokenizer
@@ -55,21 +55,8 @@ def weights_folder() -> Path:
 
 
 def fingerprint(*weights: Path) -> str:
-    """Eight hex digits that change with the weight files and with ``EXPORT``.
-
-    Takes each file's size and its first and last MiB: hashing all 90 MB would cost 0.1 to 0.25 s at every start.
-    """
-    edge = 1 << 20
-    digest = hashlib.sha256()
-    for path in weights:
-        with path.open("rb") as file:
-            digest.update(file.read(edge))
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(size - edge, 0))
-            digest.update(file.read())
-        digest.update(str(size).encode())
-    digest.update(EXPORT.encode())
-    return digest.hexdigest()[:8]
+    """Eight hex digits that change with the weight files and with ``EXPORT``."""
+    return paths.fingerprint(EXPORT, *weights)
 
 
 def exported(target: Path, what: str, without: str, *adapter: Path) -> Path:

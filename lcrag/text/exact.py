@@ -55,7 +55,7 @@ class ExactStrings:
     def named_in(self, text: str) -> bool | None:
         """Whether a text names one of ours (True), others of the same form only (False), or none of them (None).
 
-        A number is of the same form as another one if it has as many digits, and stands at the start, as a key does,
+        A number is of the same form as another one if it has as many digits, and is at the start, as a key is,
         or after the same word.
         """
         named = _named(text)

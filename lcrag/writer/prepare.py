@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lcrag.errors import NotAvailable
-from lcrag.paths import cache_folder, replacing
+from lcrag.paths import cache_folder, fingerprint, replacing
 from lcrag.writer import graph, tokenizer, weights
 from lcrag.writer.runtime import MODEL, openvino
 
@@ -30,15 +29,8 @@ _log = logging.getLogger("lcrag")
 
 
 def key(base: Path, adapter: Path | None) -> str:
-    """Eight hex digits that change with the weights and with ``FORMAT``; takes 1 MiB of the base file and its size."""
-    digest = hashlib.sha256(FORMAT.encode())
-    with base.open("rb") as file:
-        digest.update(f"{base.stat().st_size}\0".encode())
-        file.seek(-(1 << 20), 2)
-        digest.update(file.read())
-    if adapter:
-        digest.update(adapter.read_bytes())
-    return digest.hexdigest()[:8]
+    """Eight hex digits that change with the weights and with ``FORMAT``."""
+    return fingerprint(FORMAT, base, *([adapter] if adapter else []))
 
 
 def prepared(base: Path, adapter: Path | None) -> Path:
