@@ -1,11 +1,12 @@
 """From public data to one file that the writer is trained on.
 
     python examples/writer/data.py OUT.json.xz --questions QA.json.gz --prose DATA.jsonl.gz [--friends FILE]...
-        [--clapnq FILE]... [--quotesum FILE]... [--tables FOLDER] [--musique FILE] [--leave-out DATASET]...
+        [--clapnq FILE]... [--quotesum FILE]... [--more FILE]... [--tables FOLDER] [--musique FILE] [--leave-out DATASET]...
 
 ``--questions`` is what ``examples/reader/data.py`` writes: documents, lcrag's chunks of them, questions, and what lcrag
 ranks high for each and does not hold its answer. ``--prose`` has meetings, papers, abstracts and tables with answers in
-sentences; README.md names the origin and the licence of each file. A question that a DATASET asks is left out.
+sentences; ``--more`` has questions with passages, ``{src, q, a: [answers], long: an answer in sentences or none,
+passages: [{title, text, gold}]}``; README.md names the origin and the licence of each file. A question that a DATASET asks is left out.
 """
 
 from __future__ import annotations
@@ -136,6 +137,7 @@ def main() -> None:
     parser.add_argument("--friends", type=Path, action="append", default=[])
     parser.add_argument("--clapnq", type=Path, action="append", default=[])
     parser.add_argument("--quotesum", type=Path, action="append", default=[])
+    parser.add_argument("--more", type=Path, action="append", default=[])
     parser.add_argument("--tables", type=Path)
     parser.add_argument("--musique", type=Path)
     parser.add_argument("--leave-out", type=Path, action="append", default=[], metavar="DATASET")
@@ -147,6 +149,7 @@ def main() -> None:
         data.setdefault(entry["src"], []).append(entry)
     for name, reader in (("friends", scenes), ("clapnq", clapnq), ("quotesum", quotesum)):
         data[name] = [entry for path in getattr(options, name) for entry in reader(path)]
+    data["more"] = [entry for path in options.more for entry in json_lines(path)]
     data["wiki_tables"] = wiki_tables(options.tables) if options.tables else []
     data["musique"] = musique(options.musique) if options.musique else []
     apart = {normal(question.question) for dataset in options.leave_out for question in load(dataset)}

@@ -55,7 +55,13 @@ WEIGHTS: Final = {
     "musique": 1,
     "catalogue": 4,
     "world": 13,
+    "more_questions": 26,
 }
+MORE: Final = {"squad_train_part": 9, "squad_train_flan": 7, "fairytaleqa_train": 3, "timeqa_human_train": 2}
+MORE_SHARE: Final = 2
+"""Of the questions with passages, how often a source is drawn; MORE_SHARE where it is not named."""
+ALIKE: Final = 40
+"""Passages of the same source among which those that are most like the question are looked for."""
 ROLES: Final = {"answer": 70, "note": 10, "summarise": 6, "synthesise": 8, "judge": 6}
 """What is asked of passages with questions that have a short answer."""
 STEMS: Final = (
@@ -108,6 +114,9 @@ class Tasks:
         self._chunks_of: dict[str, dict[int, list[int]]] = {}
         self._known: dict[str, list[dict[str, Any]]] = {}
         self._unknown: dict[str, list[dict[str, Any]]] = {}
+        self._more: dict[str, list[dict[str, Any]]] = {}
+        for question in data.get("more", ()):
+            self._more.setdefault(question["src"], []).append(question)
         for source, held in data["questions"].items():
             self._known[source] = [question for question in held["questions"] if "answer" in question]
             self._unknown[source] = [question for question in held["questions"] if "answer" not in question]
@@ -119,7 +128,7 @@ class Tasks:
                 chunks.setdefault(number, []).append(at)
 
     def _has(self, kind: str) -> bool:
-        names = {"meeting": "qmsum_train", "whole_meeting": "qmsum_train", "paper": "scitldr", "pubmed": "pubmedqa"}
+        names = {"more_questions": "more", "meeting": "qmsum_train", "whole_meeting": "qmsum_train", "paper": "scitldr", "pubmed": "pubmedqa"}
         if kind in ("world", "catalogue"):
             return True
         held = self.data["questions"] if kind in ("nq", "squad", "policy", "covid") else self.data
@@ -392,6 +401,59 @@ class Tasks:
         if marker is None or sum(passage.tokens for passage in read) > LONGEST:
             return None
         return example([(Task("answer", entry["q"], tuple(read)), f"{entry['a']} [{marker}]")])
+
+    def _more_questions(self, r: random.Random) -> Example | None:
+        """A question with its own passages among others of its source: of the same title, and like the question."""
+        sources = list(self._more)
+        source = r.choices(sources, [MORE.get(name, MORE_SHARE) for name in sources])[0]
+        question = r.choice(self._more[source])
+        own = [passage for passage in question["passages"] if passage["gold"] or not question["a"]]
+        rest = [passage for passage in question["passages"] if passage not in own]
+        replies = question["a"] or ([question["long"]] if question.get("long") else [])
+        role: Role = "answer"
+        if question["a"] and source != "boolq_train_part":
+            role = r.choices(("answer", "note", "judge"), (84, 10, 6))[0]  # type: ignore[assignment]
+        hidden = bool(question["a"]) and role != "note" and len(own) == 1 and r.random() < HIDDEN
+        wanted = set(question["q"].lower().split())
+        others = [r.choice(self._more[source]) for _ in range(ALIKE)]
+        near = [passage for other in others for passage in other["passages"][:1]]
+        near.sort(key=lambda passage: -len(wanted & set(passage["text"].lower().split())))
+        titled = [passage for passage in near if passage["title"] and passage["title"] == own[0]["title"]]
+        answers = [answer.lower() for answer in question["a"]]
+        budget = _budget(r) * CHARACTERS
+        listed = [] if hidden else list(own)
+        size = sum(len(passage["text"]) for passage in listed)
+        for passage in [*rest, *titled, *near]:
+            if size + len(passage["text"]) > budget:
+                break
+            text = passage["text"].lower()
+            if passage in listed or passage in own or any(answer in text for answer in answers):
+                continue
+            listed.append(passage)
+            size += len(passage["text"])
+        if not listed or size > LONGEST * CHARACTERS:
+            return None
+        r.shuffle(listed)
+        read = [_passage(r, n, passage["text"], passage["title"]) for n, passage in enumerate(listed, 1)]
+        asked = _asked(r, question["q"])
+        if role == "judge":
+            return example([(Task(role, asked, tuple(read)), "no" if hidden or not replies else "yes")])
+        if hidden or not replies:
+            return example([(Task(role, asked, tuple(read)), NOT_FOUND)])
+        markers = "".join(f"[{n}]" for n, passage in enumerate(listed, 1) if passage in own)
+        if role == "note":
+            held = [(n, passage["text"]) for n, passage in enumerate(listed, 1) if passage in own]
+            lines = [
+                f"{_flat(text[a:b])} [{n}]"
+                for n, text in held
+                for a, b in sentences(text)
+                if any(answer in text[a:b].lower() for answer in answers)
+            ]
+            return example([(Task(role, asked, tuple(read)), lines[0])]) if lines else None
+        if not question["a"]:
+            reply = cited(_flat(replies[0]), read)
+            return example([(Task(role, asked, tuple(read)), reply)]) if reply else None
+        return example([(Task(role, asked, tuple(read)), f"{_flat(replies[0]).rstrip('.')} {markers}")])
 
     def _catalogue(self, r: random.Random) -> Example:
         """Rows that differ by one character of their number or date: the exact one answers, a neighbour does not."""

@@ -28,6 +28,8 @@ import torch
 from tasks import LONGEST, Tasks, chatml
 from torch import nn
 
+from lcrag.writer.weights import save_adapter
+
 END = "<|im_end|>"
 POOLED = 24
 """Batches' worth of examples that are sorted by length together, so that little is padded."""
@@ -280,14 +282,12 @@ def main() -> None:
     for process in multiprocessing.active_children():
         process.terminate()
     say(f"{len(losses)} steps, {tokens:,} tokens, waited {waited:.0f} s for data")
-    from safetensors.torch import save_file
-
     saved = {}
     for name, module in adapted.items():
         short = name.removeprefix("model.")
-        saved[f"{short}.a"] = module.a.detach().float().contiguous().cpu()
-        saved[f"{short}.b"] = (2.0 * module.b.detach().float()).contiguous().cpu()
-    save_file(saved, options.out / "adapter.safetensors")
+        saved[f"{short}.a"] = module.a.detach().float().cpu().numpy()
+        saved[f"{short}.b"] = (2.0 * module.b.detach().float()).cpu().numpy()
+    save_adapter(saved, options.out / "adapter.safetensors")
     for layer in model.model.layers:
         layer.__dict__.pop("forward", None)
     if options.evaluate:

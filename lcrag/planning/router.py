@@ -5,17 +5,13 @@
 so the price is what one doubling of the reading must add to P(correct): 0.1 points under "quality", 2 under "balanced",
 6 under "speed". Doublings, because a route is worth its cost in proportion: from 1k to 2k tokens is felt as much as
 from 50k to 100k. Budgets are hard limits. What does not fit the window is never chosen; of equals, the cheaper is.
-
-More seconds must never buy less: a slower route that saves tokens may have the higher utility and the lower P(correct).
-So the choice is the best, by P(correct), of what would be chosen under each tighter limit on seconds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Final
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
@@ -78,20 +74,7 @@ def choose(forecasts: Sequence[Forecast], policy: Policy, window: int) -> Foreca
     within = [option for option in fit if is_within(option, policy)]
     if not within:
         raise OverBudget(_shortfall(fit, policy), hint="raise the limit, or leave it out")
-    best: Forecast | None = None
-    for champion in _champions(within, policy.prefer):
-        if best is None or champion.quality >= best.quality:
-            best = champion
-    assert best is not None
-    return best
-
-
-def _champions(within: Sequence[Forecast], prefer: Prefer) -> Iterator[Forecast]:
-    """What has the highest utility within each limit on seconds that makes a difference, the tightest first."""
-    champion: Forecast | None = None
-    for _, alike in groupby(sorted(within, key=lambda option: option.seconds), key=lambda option: option.seconds):
-        champion = max([*([champion] if champion else []), *alike], key=lambda option: _rank(option, prefer))
-        yield champion
+    return max(within, key=lambda option: _rank(option, policy.prefer))
 
 
 def _rank(option: Forecast, prefer: Prefer) -> tuple[float, int, float]:

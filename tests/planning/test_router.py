@@ -72,7 +72,7 @@ CHAIN = option("chain_of_agents", 220_000, 0.8, 60.0, prompt=8_000)
         ("a warm and a cold route alike but for seconds", [option("a", 9000, 0.8, 9), option("b", 9000, 0.8, 0.1)], Policy(), "b"),
         ("of equally fast ones the price decides", [option("a", 24_000, 0.72, 1), option("b", 1000, 0.71, 1)], Policy(), "b"),
         ("and in the other order", [option("b", 1000, 0.71, 1), option("a", 24_000, 0.72, 1)], Policy(), "b"),
-        ("better and faster is worth its tokens", [option("a", 24_000, 0.72, 0.5), option("b", 1000, 0.71, 1)], Policy(), "a"),
+        ("seconds have no price of their own", [option("a", 24_000, 0.72, 0.5), option("b", 1000, 0.71, 1)], Policy(), "b"),
         ("the middle of three", [rag(500, 0.2), rag(4000, 0.88), FULL], Policy(), "chunk_rag (tokens 4000)"),
         ("the first of three for speed", [rag(500, 0.7), rag(4000, 0.8), FULL], Policy("speed"), "chunk_rag (tokens 500)"),
         ("the last of three for quality", [rag(500, 0.7), rag(4000, 0.8), FULL], Policy("quality"), "full_context"),
