@@ -18,7 +18,11 @@ COMMANDS: Final = {
     "ask": ("ask", "ask", "Answer a question from your documents, with sources."),
     "plan": ("plan", "plan", "Show every route with its tokens, seconds and P(correct)."),
     "show": ("show", "show", "Show the passage that a citation names, with the quote marked."),
-    "compare": ("compare", "compare", "Ask every route the same questions, and say which is better."),
+    "compare": (
+        "compare",
+        "compare",
+        "Ask every route the same questions, and compare the answers.",
+    ),
     "index": ("index", "index_command", "Build the index of your documents, or bring it up to date."),
     "calibrate": ("calibrate", "calibrate", "Measure how well the backend uses what it reads, and its cost."),
     "up": ("server", "up", "Start a vLLM server on a model, with prefix caching."),

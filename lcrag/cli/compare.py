@@ -1,4 +1,4 @@
-"""``lcrag compare``: every route on the same questions, as a table, JSON, a page for a browser, a spreadsheet."""
+"""``lcrag compare``: every route on the same questions, as text, JSON, a page for a browser, a spreadsheet."""
 
 from __future__ import annotations
 
@@ -40,9 +40,13 @@ Words = Annotated[
     opt.Batch, opt.Compare, opt.Json, opt.Budget, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Index
 )
 def compare(call: Call, words: Words = None) -> int:
-    """Ask every route the same questions, and say which is better, by how much, and how sure that is.
+    """Ask every route the same questions, and compare the answers, their cost and, with gold answers, the accuracy.
 
-    Example: lcrag compare docs/ --questions questions.csv --html report.html
+    Example: lcrag compare docs/ "Who signed the contract?" --html report.html
+
+    The answers are shown with their sources, what each read and took, and which routes agree. With right answers to
+    ten questions or more (--questions FILE, --dataset DIR) the statistics are printed instead: which route to use, and
+    how sure that is. --html has both.
 
     Answers are stored as they arrive: after a kill or Ctrl-C, --resume continues without asking anything twice.
     """

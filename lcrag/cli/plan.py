@@ -29,7 +29,8 @@ def plan(call: Call, words: Words = None, show_all: ShowAll = False, history: Hi
     Example: lcrag plan docs/ "Who signed the contract?"
 
     No model is called. The chosen route is marked with a star. A route is left out if another that fits takes no more
-    tokens and no more seconds, and its P(correct) is no lower. With --history: how far past forecasts were off.
+    tokens and no more seconds, and its P(correct) is no lower. With --history: how far past forecasts were off, and of
+    every backend what P(correct) was forecast and how many questions were answered.
     """
     output = call.output
     if history:

@@ -2,7 +2,8 @@
 
 Pure, and the same for the same seed: seconds are those measured when the answers came. A question that some route could
 not answer because the backend failed is left out everywhere, so that all routes are compared on the same questions.
-If no question has a gold answer, the backend's own verdict is the score, and the report says so.
+If no question has a gold answer, the backend's own verdict is the score, and reports show it as a verdict, never as
+accuracy. ``enough_questions`` tells whether the figures are worth showing at all.
 
     random         a route drawn at random for each question: exactly the mean over the constant routes
     oracle         for each question the cheapest of the constant routes that score best on it
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Final
 from lcrag.comparison import significance
 from lcrag.comparison.breakdown import agreement, breakdown, grid, reliability
 from lcrag.comparison.dataset import Question
+from lcrag.comparison.items import item_of, score_by_verdict, scoring
 from lcrag.comparison.results import ROUTER, Key
-from lcrag.comparison.scoring import ABSTAINED, METRICS, REFUSED, Score, score
+from lcrag.comparison.scoring import ABSTAINED, REFUSED
 from lcrag.errors import BackendFailed, OverBudget
 from lcrag.schemas import COMPARE as SCHEMA
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 QUANTILES: Final = (0.05, 0.25, 0.5, 0.75, 0.95)
 DIGITS: Final = 6
 """Decimal places: more than a reader can use, few enough to be the same on every machine."""
+ENOUGH: Final = 10
+"""Questions with gold answers from which accuracies are shown. Of five routes and the router are 15 pairs; after Holm's
+correction for them exact McNemar cannot be below 0.05 with fewer than 10 questions, whatever the answers are."""
 
 Row = Mapping[str, Any]
 
@@ -67,15 +72,16 @@ def analyse(
             hint="raise the limit, or leave it out",
         )
     names = [name for name in names if name not in left_out]
-    items = [_item(question, {name: rows[question.id, name] for name in names}) for question in complete]
+    items = [item_of(question, {name: rows[question.id, name] for name in names}) for question in complete]
     judged = all(item["metric"] is None for item in items)
     if judged:
-        _score_by_verdict(items)
+        score_by_verdict(items)
     scored = [item for item in items if item["metric"] is not None]
     report = {
         "schema": SCHEMA,
         "questions": len(scored),
-        "scoring": _scoring(scored, judged),
+        "enough_questions": not judged and len(scored) >= ENOUGH,
+        "scoring": scoring(scored, judged),
         "made_with": {
             **{key: header[key] for key in header if key != "schema"},
             "at_once": max(row["at_once"] for row in rows.values()),
@@ -102,6 +108,8 @@ def _compare_routes(names: Sequence[str], items: Sequence[dict[str, Any]], seed:
     constants = names[:-1]
     scores = np.array([[item["routes"][name]["score"] for name in names] for item in items], dtype=float)
     table = {name: _route_row(name, items, scores[:, column], seed) for column, name in enumerate(names)}
+    for name, share in zip(names, significance.best_in_resamples(scores, seed), strict=True):
+        table[name]["best_in_resamples"] = float(share)
     for cost, key in (("input_tokens", "pareto"), ("seconds", "pareto_seconds")):
         front = significance.pareto([(table[name][cost], table[name]["accuracy"]) for name in names])
         for name, on_front in zip(names, front, strict=True):
@@ -124,72 +132,6 @@ def _compare_routes(names: Sequence[str], items: Sequence[dict[str, Any]], seed:
         "grid": grid(names, items),
         "reliability": reliability(constants, items),
     }
-
-
-def _item(question: Question, rows: Mapping[str, Row]) -> dict[str, Any]:
-    """A question with all its answers, scored where it has a gold answer."""
-    scores = {name: score(question, row["answer"], row["short"], row["status"]) for name, row in rows.items()}
-    first = next(iter(rows.values()))
-    planned = next((row for row in rows.values() if row["estimate"]), None)
-    return {
-        "id": question.id,
-        "question": question.question,
-        "dataset": question.dataset,
-        "task_type": question.task_type,
-        "metric": next((value.metric for value in scores.values() if value), None),
-        "answers": list(question.answers),
-        "unanswerable": question.unanswerable,
-        "documents": first["corpus"]["documents"],
-        "tokens": first["corpus"]["tokens"],
-        **(planned["estimate"] if planned else {"diffusion": None, "scope_tokens": None}),
-        "routes": {name: _answer(row, scores[name]) for name, row in rows.items()},
-    }
-
-
-def _answer(row: Row, value: Score | None) -> dict[str, Any]:
-    return {
-        "status": row["status"],
-        "answer": row["answer"],
-        "short": row["short"],
-        "score": value.value if value else None,
-        "exact": value.exact if value else None,
-        "f1": value.f1 if value else None,
-        "rouge_l": value.rouge_l if value else None,
-        "evidence": row["evidence"],
-        "verdict": row["verdict"],
-        "predicted": row["forecast"]["quality"] if row["forecast"] else None,
-        "pipeline": row["pipeline"],
-        "options": row["options"],
-        "steps": row["steps"],
-        "same_as": row["same_as"],
-        **{key: row["usage"][key] for key in ("input_tokens", "cached_tokens", "output_tokens", "calls", "seconds")},
-        "read": row["read"],
-        "citations": [
-            {key: citation[key] for key in ("marker", "source", "start", "end", "line", "page", "quote", "around")}
-            for citation in row["citations"]
-        ],
-    }
-
-
-def _score_by_verdict(items: Sequence[dict[str, Any]]) -> None:
-    """Score 1 where the backend said that the passages cited by its own answer suffice."""
-    for item in items:
-        item["metric"] = "judge"
-        for answer in item["routes"].values():
-            answer["score"] = float(answer["verdict"] == "yes")
-
-
-def _scoring(items: Sequence[Mapping[str, Any]], judged: bool) -> dict[str, Any]:
-    if judged:
-        text = "the backend's own verdict: do the passages that an answer cites suffice to answer the question?"
-        return {"judged": True, "metrics": [{"metric": "judge", "meaning": text, "n": len(items)}]}
-    counts = Counter(item["metric"] for item in items)
-    metrics = [
-        {"metric": metric, "meaning": meaning, "n": counts[metric]}
-        for metric, meaning in METRICS.items()
-        if counts[metric]
-    ]
-    return {"judged": False, "metrics": metrics}
 
 
 def _route_row(name: str, items: Sequence[Mapping[str, Any]], scores: Scores, seed: int) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from lcrag.types import (
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What a comparison found. ``value`` is ``lcrag.compare/1``; ``str`` is the table that ``lcrag compare`` prints."""
+    """What a comparison found. ``value`` is ``lcrag.compare/1``; ``str`` is what ``lcrag compare`` prints."""
 
     value: Mapping[str, Any]
 

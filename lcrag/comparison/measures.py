@@ -20,8 +20,10 @@ SHORT_WORDS: Final = 10
 """A longer gold answer is seldom repeated word for word."""
 MOST_OPTIONS: Final = len(string.ascii_uppercase)
 
+_MARKERS: Final = re.compile(r"\s*\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\]")
 _ARTICLES: Final = frozenset({"a", "an", "the"})
-_ITEM_END: Final = re.compile(r"[,;]\s+(?:and\s+)?|\n+|\s+and\s+")
+ITEM_END: Final = re.compile(r"[,;]\s+(?:and\s+)?|\n+|\s+and\s+")
+"""What stands between the items of a list."""
 _NUMBER: Final = re.compile(r"(?<![\w.,])[-−]?\s?(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?")
 _SCALES: Final = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "m": 6, "mn": 6, "bn": 9, "k": 3}
 _SCALE: Final = re.compile(r"\s?(thousand|million|billion|trillion|mn|bn|m|k)\b", re.IGNORECASE)
@@ -29,6 +31,11 @@ _MONEY: Final = re.compile(r"[$€£¥]\s?$")
 _LABEL: Final = re.compile(r"\(?([A-Z])\)?[.):]\s+")
 _LETTERS: Final = re.compile(r"\W*([A-Z](?:\s*(?:,|and|&)?\s*[A-Z])*)\W*", re.DOTALL)
 _CHOICE: Final = re.compile(r"(?i:answers?|options?|choices?)\s+(?i:(?:is|are)\s+)?:?\s*\(?([A-Z])\b(?![\w'’])")
+
+
+def without_markers(text: str) -> str:
+    """An answer's text without the markers of its citations, such as [1] and [2, 3]."""
+    return _MARKERS.sub("", text).strip()
 
 
 def words(text: str) -> list[str]:
@@ -76,7 +83,7 @@ def _contains(text_words: Sequence[str], phrase: Sequence[str]) -> bool:
 
 def list_items(gold: str) -> list[list[str]]:
     """The words of each item if the gold answer is a list of short ones, else []."""
-    items = [item for part in _ITEM_END.split(gold) if (item := words(part))]
+    items = [item for part in ITEM_END.split(gold) if (item := words(part))]
     return items if len(items) > 1 and all(len(item) <= SHORT_WORDS // 2 for item in items) else []
 
 

@@ -35,6 +35,7 @@ from lcrag.comparison.measures import (
     same_number,
     token_f1,
     without_labels,
+    without_markers,
     words,
 )
 from lcrag.types import Status
@@ -55,7 +56,6 @@ REFUSED: Final[Status] = "refused_by_budget"
 SUMMARY_WORDS: Final = 60
 """A longer gold answer is a summary, whatever its task is called."""
 SUMMARY: Final = re.compile(r"summar|overview|aggregation", re.IGNORECASE)
-_MARKERS: Final = re.compile(r"\s*\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,8 @@ def score(question: Question, text: str, short: str | None, status: Status) -> S
         return None
     if metric == "abstention":
         return Score(metric, float(status in ABSTAINED))
-    whole = _MARKERS.sub("", text).strip()
-    answer = _MARKERS.sub("", short).strip() if short else whole
+    whole = without_markers(text)
+    answer = without_markers(short) if short else whole
     if status in ABSTAINED or not whole:
         return Score(metric, 0.0, 0.0, 0.0, 0.0)
     golds = question.answers

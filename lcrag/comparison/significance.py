@@ -28,6 +28,9 @@ RESAMPLES: Final = 10_000
 BATCH: Final = 2_000_000
 """Numbers drawn at a time: 16 MB."""
 
+ROUNDING: Final = 1e-9
+"""Means that are this close are equal."""
+
 Interval = tuple[float, float]
 
 
@@ -104,6 +107,22 @@ def bootstrap(values: Scores, seed: int) -> Interval:
 def _batch(n: int) -> int:
     """Resamples of ``n`` numbers to draw at a time."""
     return max(1, BATCH // n)
+
+
+def best_in_resamples(scores: Scores, seed: int) -> Scores:
+    """For each column of ``scores`` (questions, routes), in how many of RESAMPLES resamples of the questions no other
+    has a higher mean, as a share. Routes that are equal there all count, so the shares may sum to more than 1.
+    """
+    import numpy as np
+
+    n, routes = scores.shape
+    generator = np.random.default_rng(seed)
+    best = np.zeros(routes)
+    for begun in range(0, RESAMPLES, _batch(n)):
+        drawn = generator.multinomial(n, np.full(n, 1 / n), size=min(_batch(n), RESAMPLES - begun))
+        means = drawn @ scores / n
+        best += (means >= means.max(axis=1, keepdims=True) - ROUNDING).sum(axis=0)
+    return best / RESAMPLES
 
 
 def pairs(names: Sequence[str], scores: Scores, seed: int) -> list[Pair]:

@@ -21,6 +21,7 @@ from lcrag.errors import NotAvailable
 from lcrag.paths import state_folder
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import route_key
+from lcrag.planning.reliability import Calibration, calibrations
 from lcrag.planning.router import utility
 from lcrag.text.words import stems
 from lcrag.types import Answer, Backend, CacheState, Event, Forecast, Plan
@@ -54,13 +55,15 @@ class RouteRecord:
 @dataclass(frozen=True, slots=True)
 class Record:
     """Of every route, and of the questions that a second route was run on: how many, where only the second answered
-    (what the choice cost), where both answered and agree, tokens of the second for one of the first."""
+    (what the choice cost), where both answered and agree, tokens of the second for one of the first. Of every backend
+    how far its forecasts of P(correct) could be trusted."""
 
     routes: tuple[RouteRecord, ...]
     shadowed: int
     missed: int
     agreed: int
     tokens_ratio: float | None
+    backends: tuple[Calibration, ...]
 
 
 def log_path() -> Path:
@@ -170,6 +173,7 @@ def read_record(path: Path | None = None) -> Record | None:
                 " JOIN routes AS first ON other.shadow_of = first.id"
             )
         )
+        backends = calibrations(db)
     first_tokens, second_tokens = sum(pair[3] for pair in pairs), sum(pair[4] for pair in pairs)
     return Record(
         tuple(_route_record(pipeline, rows) for pipeline, rows in sorted(by_pipeline.items())),
@@ -177,6 +181,7 @@ def read_record(path: Path | None = None) -> Record | None:
         sum(first != "answered" and other == "answered" for first, other, *_ in pairs),
         sum(bool(agrees) for _, _, agrees, _, _ in pairs),
         second_tokens / first_tokens if first_tokens else None,
+        backends,
     )
 
 

@@ -1,19 +1,22 @@
-"""A comparison as a person reads it in a terminal, and the sentences that sum it up, here and in a browser."""
+"""A comparison as a person reads it in a terminal: the routes with accuracies and conclusions, or the answers alone.
+
+Accuracies are shown where ``enough_questions`` says that they are worth it. A judge's verdicts never are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from lcrag.report.figures import fixed, interval, number, p_value, percent, quantity, signed, span
+from lcrag.report import side_by_side
+from lcrag.report.conclusions import conclusions, remarks
+from lcrag.report.figures import fixed, interval, number, percent, quantity
 from lcrag.report.terminal import new_table, printable, render
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 BAR: Final = 16
-LEVEL: Final = 0.05
-"""Of significance."""
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 Value = Mapping[str, Any]
@@ -21,31 +24,40 @@ Value = Mapping[str, Any]
 
 
 def report(value: Value, *, width: int, colour: bool) -> str:
-    """The table of routes with bars of accuracy, the conclusions, and the pairs that differ. ``width`` in columns."""
+    """The table of routes and the conclusions; without enough questions the answers side by side.
+
+    ``width``: in columns.
+    """
     from rich.text import Text
 
-    return render(
-        Text(printable(headline(value)), style="bold"),
-        f"{scored_by(value)}\n",
-        _table(value, bars=width >= 110),
-        "* no other route reads fewer tokens and scores at least as high\n",
-        *map(printable, verdicts(value)),
-        width=width,
-        colour=colour,
-    )
+    body: Iterable[object]
+    if value["enough_questions"]:
+        body = [
+            _table(value, bars=width >= 110),
+            "* no other route reads fewer tokens and scores at least as high\n",
+            *map(printable, conclusions(value)),
+            "The answers side by side: --html FILE",
+        ]
+    else:
+        body = [*side_by_side.parts(value, width=width), *(f"\n{printable(remark)}" for remark in remarks(value))]
+    head = Text(printable(headline(value)), style="bold")
+    return render(head, f"{scored_by(value)}\n", *body, width=width, colour=colour)
 
 
 def headline(value: Value) -> str:
     """How much was compared, and on which backend."""
     setup = value["made_with"]
-    asked, compared = quantity(value["questions"], "question"), quantity(len(value["routes"]), "route")
+    asked, compared = quantity(len(value["items"]), "question"), quantity(len(value["routes"]), "route")
     return f"{asked}, {compared} and the router, on {setup['backend']} ({setup['model']})"
 
 
 def scored_by(value: Value) -> str:
-    """Which metrics were used, and on how many questions."""
+    """Which metrics were used, and on how many questions; without enough of them, why there are no statistics."""
     if value["scoring"]["judged"]:
-        return "judged by the backend itself, as there are no gold answers"
+        return "no gold answers, so nobody knows which route is right: their answers side by side"
+    if not value["enough_questions"]:
+        known = quantity(value["questions"], "question")
+        return f"gold answers to {known}, too few for statistics: all answers side by side"
     return "scored by " + ", ".join(f"{metric['metric']} {metric['n']:,}" for metric in value["scoring"]["metrics"])
 
 
@@ -85,59 +97,3 @@ def bar(share: float) -> str:
     """A bar BAR columns wide, filled to the nearest eighth of a column."""
     full, eighths = divmod(round(share * BAR * 8), 8)
     return ("█" * full + (_EIGHTHS[eighths] if eighths else "")).ljust(BAR, "·")
-
-
-def verdicts(value: Value) -> list[str]:
-    """The conclusions, in sentences that claim no more than the tests do."""
-    sentences = [*_router_verdict(value), _regret(value), _differences(value)]
-    dominated = [row["pipeline"] for row in (*value["routes"], value["router"]) if not row["pareto"]]
-    if dominated:
-        sentences.append(f"Dominated (another reads no more and scores no lower): {', '.join(dominated)}.")
-    if value["left_out"]:
-        sentences.append(f"Left out, because no question here could use them: {', '.join(value['left_out'])}.")
-    if value["unscored"]:
-        sentences.append(f"{quantity(value['unscored'], 'question')} without a gold answer, not scored.")
-    return sentences
-
-
-def _router_verdict(value: Value) -> list[str]:
-    """How the router compares with the best constant route; nothing where that pair was not tested."""
-    best, router = value["constant_best"], value["router"]
-    wanted = {best["pipeline"], "router"}
-    pair = next((pair for pair in value["pairs"] if {pair["a"], pair["b"]} == wanted), None)
-    if pair is None:
-        return []
-    lead = router["accuracy"] - best["accuracy"]
-    ci95 = sorted((-bound if pair["b"] == "router" else bound) for bound in pair["ci95"])
-    verdict = f"the router is {'better' if lead > 0 else 'worse'}"
-    if pair["p_holm"] > LEVEL:
-        verdict = "no difference is shown"
-    times = ""
-    if best["input_tokens"]:
-        times = f" It reads {router['input_tokens'] / best['input_tokens']:.2f} times as many tokens."
-    return [
-        f"Router against the best constant route, {best['pipeline']}: {signed(lead)} (95% {span(ci95)}), "
-        f"{pair['test']} p {p_value(pair['p'])}, after Holm {p_value(pair['p_holm'])}: {verdict}.{times}"
-    ]
-
-
-def _regret(value: Value) -> str:
-    regret = value["regret"]["oracle"]
-    return (
-        f"Regret against the oracle, which knows the best route for each question: {regret['difference']:.3f} "
-        f"(95% {interval(regret['ci95'])})."
-    )
-
-
-def _differences(value: Value) -> str:
-    pairs = quantity(len(value["pairs"]), "pair")
-    differing = sorted((pair for pair in value["pairs"] if pair["p_holm"] <= LEVEL), key=lambda pair: pair["p_holm"])
-    if not differing:
-        return f"Of {pairs} of routes none differs after Holm's correction."
-    more = f"; and {len(differing) - 6} more" if len(differing) > 6 else ""
-    return f"Of {pairs}, {len(differing)} differ after Holm: {'; '.join(map(_better, differing[:6]))}{more}."
-
-
-def _better(pair: Mapping[str, Any]) -> str:
-    winner, loser = (pair["a"], pair["b"]) if pair["difference"] > 0 else (pair["b"], pair["a"])
-    return f"{winner} over {loser} by {abs(pair['difference']):.3f} (p {p_value(pair['p_holm'])})"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lcrag.ingest.extracted import some
-from lcrag.report import comparison
+from lcrag.report import answers, comparison
+from lcrag.report.conclusions import conclusions, remarks
 from lcrag.report.plans import options_text, quality_text, unbeaten
 from lcrag.report.templating import render
 from lcrag.report.terminal import printable
@@ -75,11 +76,36 @@ def plan_html(plan: Plan) -> str:
 
 
 def comparison_html(value: Mapping[str, Any]) -> str:
-    """``lcrag.compare/1``: the routes with accuracy, interval and tokens, then the conclusions."""
+    """``lcrag.compare/1``: the routes with accuracy, interval and tokens, then the conclusions; without enough
+    questions the answers side by side."""
+    enough = value["enough_questions"]
     return render(
         "notebook/comparison.html",
         headline=printable(comparison.headline(value)),
         scored_by=comparison.scored_by(value),
+        statistics=enough,
         rows=comparison.rows(value),
-        verdicts=[printable(sentence) for sentence in comparison.verdicts(value)],
+        conclusions=[printable(sentence) for sentence in (conclusions if enough else remarks)(value)],
+        judge_note=printable(answers.judge_note(value)),
+        shown=[] if enough else [_shown(value, item) for item in value["items"]],
+        legend=answers.legend(value),
+        totals=answers.totals(value),
     )
+
+
+def _shown(value: Mapping[str, Any], item: Mapping[str, Any]) -> dict[str, Any]:
+    """A question with its answers: of each group the title, and what its routes say with their sources."""
+    return {
+        "question": printable(item["question"]),
+        "gold": printable(answers.gold(item)),
+        "groups": [
+            (printable(group.title), [_said(item, names) for names in group.said]) for group in answers.groups(item)
+        ],
+        "costs": answers.costs(value, item, whole=True),
+    }
+
+
+def _said(item: Mapping[str, Any], names: Sequence[str]) -> tuple[str, str, list[str]]:
+    answer = item["routes"][names[0]]
+    listed = answers.labels(item, names)
+    return printable(listed), printable(answers.said_text(answer)), answers.places(answer)

@@ -1,8 +1,12 @@
 """A comparison as one page for a browser: nothing is loaded from anywhere, and text of documents stays text.
 
-``templates/comparison`` has the summary, the tables and the frame of the table of questions. That table is filled by
-the page's script from data that the page carries, 25 rows at a time, so that thousands of questions open at once. The
-page's policy lets no other script run: it names the hash of this one.
+It opens with the answers side by side. Accuracies, tests and charts follow where there are enough questions with gold
+answers for them.
+
+``templates/comparison`` has the summary, the tables and the frames of the answers and of the table of questions. Both
+are filled by the page's script from data that the page carries: of fewer than ALL_AT_ONCE questions all answers, else
+those of one at a time and 25 rows of the table, so that thousands of questions open at once. The page's policy lets no
+other script run: it names the hash of this one.
 """
 
 from __future__ import annotations
@@ -13,12 +17,15 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from lcrag.report import charts, comparison
+from lcrag.report import answers, charts, comparison
+from lcrag.report.conclusions import conclusions, remarks
 from lcrag.report.figures import fixed, number, percent
 from lcrag.report.templating import render, source
 
 Value = Mapping[str, Any]
 """``lcrag.compare/1``."""
+
+ALL_AT_ONCE: Final = 10
 
 COLUMNS: Final[tuple[tuple[str, str, Callable[[float | None], str]], ...]] = (
     ("tokens", "input_tokens", number),
@@ -43,7 +50,7 @@ def page(value: Value) -> str:
     script = source("comparison/report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     names = ["router", *(row["pipeline"] for row in value["routes"])]
-    rows = comparison.rows(value)
+    many = len(value["items"]) >= ALL_AT_ONCE
     return render(
         "comparison/page.html",
         policy=f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; base-uri 'none'",
@@ -52,21 +59,33 @@ def page(value: Value) -> str:
         value=value,
         headline=comparison.headline(value),
         scored_by=comparison.scored_by(value),
-        verdicts=comparison.verdicts(value),
+        conclusions=conclusions(value) if value["enough_questions"] else remarks(value),
+        judge_note=answers.judge_note(value),
+        legend=answers.legend(value),
+        totals=answers.totals(value),
+        many=many,
         names=names,
-        rows=rows,
-        columns=[column for column in COLUMNS if any(row.get(column[1]) is not None for _, row in rows)],
-        heat=_heat(value["grid"]),
-        forest=charts.forest,
-        cost_charts=[
+        statistics=_statistics(value) if value["enough_questions"] else None,
+        questions={"routes": names, "many": many, "items": [_question(item, names) for item in value["items"]]},
+        details=[_details(value, item, names) for item in value["items"]],
+    )
+
+
+def _statistics(value: Value) -> dict[str, Any]:
+    """What the sections of accuracies show."""
+    rows = comparison.rows(value)
+    return {
+        "rows": rows,
+        "columns": [column for column in COLUMNS if any(row.get(column[1]) is not None for _, row in rows)],
+        "heat": _heat(value["grid"]),
+        "forest": charts.forest,
+        "cost_charts": [
             _cost_chart(value, "input_tokens", "pareto", "tokens per question"),
             _cost_chart(value, "seconds", "pareto_seconds", "seconds"),
         ],
-        reliability_chart=_reliability_chart(value["reliability"]["bins"]),
-        latency_chart=_latency_chart(value),
-        questions={"routes": names, "items": [_question(item, names) for item in value["items"]]},
-        answers=[_answers(item, names) for item in value["items"]],
-    )
+        "reliability_chart": _reliability_chart(value["reliability"]["bins"]),
+        "latency_chart": _latency_chart(value),
+    }
 
 
 def _heat(grid: Value) -> dict[str, Any]:
@@ -105,54 +124,65 @@ def _latency_chart(value: Value) -> str:
 
 
 def _question(item: Value, names: list[str]) -> dict[str, Any]:
-    """What the table of questions needs at once."""
+    """What the table of questions needs at once. A judge's verdicts are no scores."""
+    judged = item["metric"] == "judge"
     return {
         "id": item["id"],
         "question": item["question"],
         "dataset": item["dataset"],
-        "metric": item["metric"],
-        "gold": item["answers"],
         "unanswerable": item["unanswerable"],
-        "tokens": item["tokens"],
         "diffusion": item["diffusion"],
         "scope": item["scope_tokens"],
-        "scores": [item["routes"][name]["score"] for name in names],
+        "groups": len(item["groups"]),
+        "scores": [None if judged else item["routes"][name]["score"] for name in names],
         "statuses": [item["routes"][name]["status"] for name in names],
     }
 
 
-def _answers(item: Value, names: list[str]) -> dict[str, Any]:
-    """What is needed when a question is opened or searched. Routes often cite the same passage: it is carried once."""
-    places: dict[str, int] = {}
+def _details(value: Value, item: Value, names: list[str]) -> dict[str, Any]:
+    """The answers to a question side by side. Routes often cite the same passage: it is carried once.
+
+    ``said`` holds places in ``names``: routes that gave the same text with the same sources are together.
+    """
+    costs = answers.costs(value, item, whole=True)
     passages: list[dict[str, Any]] = []
-    answers = []
-    for name in names:
-        answer = item["routes"][name]
-        citations = []
-        for citation in [] if answer["same_as"] else answer["citations"]:
-            key = json.dumps(citation["around"])
-            if key not in places:
-                places[key] = len(passages)
-                passages.append(_utf16(citation["around"]))
-            place = {field: citation[field] for field in ("marker", "source", "line", "page")}
-            citations.append(place | {"passage": places[key]})
-        copied = ("same_as", "input_tokens", "seconds", "predicted", "evidence", "verdict")
-        answers.append(
-            {
-                "answer": None if answer["same_as"] else answer["answer"],
-                "plan": _plan(answer),
-                **{key: answer[key] for key in copied},
-                "citations": citations,
-            }
-        )
-    return {"routes": answers, "passages": passages}
+    places: dict[str, int] = {}
+    return {
+        "metric": item["metric"],
+        "tokens": item["tokens"],
+        "gold": answers.gold(item),
+        "choice": names.index(answers.choice(item)),
+        "groups": [
+            {"title": group.title, "said": [[names.index(name) for name in said] for said in group.said]}
+            for group in answers.groups(item)
+        ],
+        "costs": {"heads": costs.heads, "rows": [[names.index(name), cells] for name, _, cells in costs.rows]},
+        "routes": [_answer(item, name, passages, places) for name in names],
+        "passages": passages,
+    }
 
 
-def _plan(answer: Value) -> str:
-    """The planned route with its options, then the steps that ran if those differ."""
-    options = " ".join(f"{key} {option}" for key, option in (answer["options"] or {}).items())
-    plan = f"{answer['pipeline'] or ''} {options}".strip()
-    return plan if answer["steps"] in ([], [answer["pipeline"]]) else f"{plan}: {' → '.join(answer['steps'])}"
+def _answer(item: Value, name: str, passages: list[dict[str, Any]], places: dict[str, int]) -> dict[str, Any] | None:
+    """What a route said; None for a router that took over the answer of another route. New passages are added."""
+    answer = item["routes"][name]
+    if answer["same_as"]:
+        return None
+    citations = []
+    for citation in answer["citations"]:
+        key = json.dumps(citation["around"])
+        if key not in places:
+            places[key] = len(passages)
+            passages.append(_utf16(citation["around"]))
+        place = f"[{citation['marker']}] {answers.place(citation)}"
+        citations.append({"place": place, "passage": places[key]})
+    return {
+        "label": answers.label(name, answer),
+        "verdict": answers.verdict(item, name),
+        "answered": not answers.says_nothing(answer),
+        "text": answers.said_text(answer),
+        "evidence": answer["evidence"],
+        "citations": citations,
+    }
 
 
 def _utf16(around: Value) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lcrag.report.figures import quantity
 from lcrag.report.terminal import new_table, printable, render
 from lcrag.types import Answer, Forecast, Option, Plan, Profile, Usage
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lcrag.planning.history import Record
+    from lcrag.planning.reliability import Calibration
 
 
 def plan_report(plan: Plan, *, width: int, colour: bool, show_all: bool = False) -> str:
@@ -136,7 +138,7 @@ def _actual(name: str, usage: Usage) -> tuple[str, ...]:
 
 
 def history_report(record: Record) -> str:
-    """One line a route, then how the second routes of ``--shadow`` compared."""
+    """One line a route, then how the second routes of ``--shadow`` compared, then the calibration of each backend."""
     lines = [f"{'route':18}{'asked':>7}{'off by, tokens':>16}{'seconds':>9}{'P(correct)':>12}{'answered':>10}"]
     lines += [
         f"{route.pipeline:18}{route.asked:>7,}{route.tokens_error:>16.0%}{route.seconds_error:>9.0%}"
@@ -149,4 +151,24 @@ def history_report(record: Record) -> str:
             f"a second route ran on {record.shadowed:,} questions: it alone answered {record.missed:,}, both gave the "
             f"same answer to {record.agreed:,}{ratio}"
         )
+    for backend in record.backends:
+        lines += ["", *_calibration(backend)]
+    lines += ["", "The log knows what was answered, not whether it was right: lcrag compare with right answers tells."]
     return "\n".join(lines) + "\n"
+
+
+def _calibration(backend: Calibration) -> list[str]:
+    """P(correct) as forecast against the share that was answered, on one backend."""
+    asked = quantity(backend.asked, "forecast")
+    lines = [
+        printable(f"calibration on {backend.backend} ({backend.model}), profile {backend.profile}: {asked}"),
+        f"{'forecast P(correct)':21}{'asked':>7}{'mean':>7}{'answered':>10}",
+    ]
+    for one in backend.bins:
+        between = f"{one.low:.1f} to {one.high:.1f}"
+        lines.append(f"{between:21}{one.asked:>7,}{one.quality:>7.2f}{one.answered:>10.0%}")
+    lines.append(f"{'all':21}{backend.asked:>7,}{backend.quality:>7.2f}{backend.answered:>10.0%}")
+    lines.append(f"mean distance of forecast and answered {backend.error:.2f}")
+    if backend.compared:
+        lines.append(f"two routes answered {backend.compared:,} of the questions, {backend.agreed:,} of them alike")
+    return lines

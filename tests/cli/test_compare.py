@@ -31,14 +31,41 @@ def lcrag(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], t
     return Lcrag(monkeypatch, capsys)
 
 
-def test_compare_prints_the_table_alone_on_standard_output(lcrag: Lcrag) -> None:
+def test_compare_prints_the_answers_alone_on_standard_output(lcrag: Lcrag) -> None:
     result = lcrag("compare", "docs", "--questions", "q.csv")
     assert result.code == 0
     assert result.out.startswith("2 questions, ")
-    assert "full_context" in result.out
+    assert "right answer: Anna Holm" in result.out
+    assert "All 5 routes agree\n" in result.out
+    assert "accuracy" not in result.out
     assert "answers are kept in" in result.err
     assert "answers are kept" not in result.out
     assert len(list((Path("..") / "cache" / "compare").resolve().glob("*.ndjson"))) == 1
+
+
+def test_compare_with_ten_gold_answers_prints_the_statistics(lcrag: Lcrag) -> None:
+    keepers = {"a": "Anna Holm", "b": "Ben Rusk", "c": "Cid Pell"}
+    lines = [
+        f"{ask} light {name}?,{keeper}"
+        for name, keeper in keepers.items()
+        for ask in ("Who kept", "Who was the keeper of", "Which keeper had", "Who is the keeper of")
+    ]
+    Path("many.csv").write_text("\n".join(["question,answer", *lines]) + "\n")
+    result = lcrag("compare", "docs", "--questions", "many.csv", "--pipelines", "chunk_rag,full_context")
+    assert result.out.startswith("12 questions, ")
+    assert "accuracy" in result.out
+    assert "How sure: " in result.out
+
+
+def test_compare_of_one_question_prints_answers_with_sources_and_no_accuracy(lcrag: Lcrag) -> None:
+    result = lcrag("compare", "docs", "Who was the keeper of light a?")
+    assert "1 question, 5 routes" in result.out
+    assert "The keeper of light a was Anna Holm" in result.out
+    assert "docs/a.md:1" in result.out
+    assert "* the router's choice" in result.out
+    assert "It is no measure of what is right" in result.out
+    assert not any(word in result.out for word in ("accuracy", "McNemar", "95%", "1.000"))
+    assert "\x1b" not in result.out
 
 
 def test_compare_json_follows_its_schema(lcrag: Lcrag) -> None:

@@ -94,7 +94,18 @@ def test_plan_history_shows_how_far_forecasts_were_off(lcrag: Lcrag, monkeypatch
     assert result.code == 0
     assert result.out.splitlines()[1].split() == ["chunk_rag", "12", "4%", "21%", "0.71", "75%"]
     assert "it alone answered 1, both gave the same answer to 2, for 3.5 times the tokens" in result.out
-    assert lcrag("plan", "--history", "--json").json["routes"][0]["asked"] == 12
+    lines = result.out.splitlines()
+    assert lines[3:8] == [
+        "",
+        "calibration on vllm (m), profile measured: 12 forecasts",
+        "forecast P(correct)    asked   mean  answered",
+        "0.4 to 0.6                 4   0.50       25%",
+        "0.8 to 1.0                 8   0.81      100%",
+    ]
+    assert lines[10] == "two routes answered 3 of the questions, 2 of them alike"
+    value = lcrag("plan", "--history", "--json").json
+    assert value["routes"][0]["asked"] == 12
+    assert value["backends"][0]["bins"][1]["answered"] == 1.0
     assert lcrag("plan", "docs", "who?", "--history").code == 2
 
 

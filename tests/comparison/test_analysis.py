@@ -10,12 +10,14 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from support.results import ROUTES, analysed, question, refused, rows, small
+from support.results import ROUTES, analysed, many, question, refused, rows, small
 
+from lcrag.comparison.analysis import ENOUGH
 from lcrag.comparison.dataset import Question
+from lcrag.comparison.significance import mcnemar
 from lcrag.errors import BackendFailed, OverBudget
-from lcrag.report import comparison
 from lcrag.report import tables as csv_table
+from lcrag.report.conclusions import remarks
 
 
 def check_schema(value: dict[str, Any]) -> None:
@@ -93,7 +95,7 @@ def test_analyse_leaves_out_a_route_that_never_runs_and_scores_0_where_one_is_re
     assert value["left_out"] == ["compression"]
     assert [row["pipeline"] for row in value["routes"]] == list(ROUTES)
     assert (value["routes"][1]["accuracy"], value["routes"][1]["refused"]) == (0.5, 0.25)
-    assert any("compression" in sentence for sentence in comparison.verdicts(value))
+    assert any("compression" in sentence for sentence in remarks(value))
 
 
 def test_analyse_raises_over_budget_with_the_numbers_if_every_route_is_refused() -> None:
@@ -137,10 +139,36 @@ def test_analyse_without_gold_scores_by_the_verdict_of_the_backend() -> None:
     check_schema(value)
     assert value["scoring"]["judged"]
     assert [row["accuracy"] for row in value["routes"]] == [0.5, 1.0]
-    assert "judged by the backend itself" in comparison.report(value, width=120, colour=False)
+    assert not value["enough_questions"]
     mixed = analysed([question("1", "Ann"), question("2")], stored)
     assert (mixed["scoring"]["judged"], mixed["questions"], mixed["unscored"]) == (False, 1, 1)
     assert len(mixed["items"]) == 2
+
+
+@pytest.mark.parametrize("number", [9, 10])
+def test_analyse_has_enough_questions_from_ten_gold_answers_on(number: int) -> None:
+    gold = [question(str(place), "Ann") for place in range(number)]
+    without = [question(str(place)) for place in range(number)]
+    stored = rows({one.id: dict.fromkeys((*ROUTES, "router"), "Ann") for one in gold})
+    assert analysed(gold, stored)["enough_questions"] == (number >= ENOUGH)
+    assert not analysed(without, stored)["enough_questions"]
+
+
+def test_enough_is_the_fewest_questions_that_can_show_a_difference_among_fifteen_pairs() -> None:
+    assert min(n for n in range(1, 20) if 15 * mcnemar(n, 0) <= 0.05) == ENOUGH
+
+
+def test_analyse_groups_the_routes_and_tells_the_forecast() -> None:
+    [item, *_] = analysed(*small())["items"]
+    assert item["groups"] == [{"routes": ["chunk_rag", "full_context", "router"], "found": True, "short": None}]
+    assert item["routes"]["full_context"]["forecast"] == {"input_tokens": 9000, "seconds": 0.5, "quality": 0.75}
+
+
+def test_analyse_tells_how_often_each_route_is_best_in_resamples() -> None:
+    value = analysed(*many())
+    chunk, full = value["routes"]
+    assert value["router"]["best_in_resamples"] == chunk["best_in_resamples"] < full["best_in_resamples"] < 1
+    assert chunk["best_in_resamples"] + full["best_in_resamples"] >= 1  # ties count for both
 
 
 def test_analyse_reports_agreement_of_words_and_of_abstaining() -> None:
@@ -176,26 +204,6 @@ def test_analyse_ranks_random_between_the_routes_and_the_oracle_above_all() -> N
     accuracies = [row["accuracy"] for row in value["routes"]]
     assert min(accuracies) <= value["random"]["accuracy"] <= max(accuracies) <= value["oracle"]["accuracy"]
     assert value["random"]["accuracy"] == pytest.approx(np.mean(accuracies), abs=1e-6)
-
-
-def test_report_fits_the_terminal() -> None:
-    text = comparison.report(analysed(*small()), width=140, colour=False)
-    lines = text.splitlines()
-    assert lines[0] == "4 questions, 2 routes and the router, on embedded (m)"
-    assert lines[1] == "scored by abstention 1, contains 3"
-    assert any("* router" in line and "0.500" in line and "████████········" in line for line in lines)
-    assert any("  random" in line for line in lines)
-    assert "no difference is shown" in " ".join(lines)
-    assert "none differs after Holm" in " ".join(lines)
-    assert max(map(len, comparison.report(analysed(*small()), width=78, colour=False).splitlines())) <= 78
-
-
-def test_report_names_pairs_that_differ() -> None:
-    questions = [question(str(number), "Ann") for number in range(40)]
-    answers = {"chunk_rag": "Ben", "full_context": "Ann", "router": "Ann"}
-    text = comparison.report(analysed(questions, rows({one.id: answers for one in questions})), width=300, colour=False)
-    assert "Of 3 pairs, 2 differ after Holm" in text
-    assert "full_context over chunk_rag by 1.000 (p < 0.001)" in text
 
 
 def test_table_quotes_formulas_of_a_document() -> None:

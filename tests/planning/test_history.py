@@ -77,6 +77,37 @@ def test_history_second_routes_show_what_the_choice_cost(tmp_path: Path) -> None
     assert (record.shadowed, record.missed, record.agreed, record.tokens_ratio) == (4, 1, 0, 3.0)
 
 
+def test_history_tells_of_each_backend_what_was_forecast_and_what_was_answered(tmp_path: Path) -> None:
+    def logged(backend: str, quality: float, status: str) -> None:
+        log = RouteLog(tmp_path / "r.db", "c")
+        plan = replace(PLAN, profile=replace(PLAN.profile, backend=backend, name=f"of {backend}"))
+        run = outcome(2100, 0.3, status)
+        log.add(plan, replace(ROUTE, quality=quality), run, Server([]), lambda other: run)
+
+    for quality, status in ((0.1, "answered"), (0.15, "not_found"), (0.9, "answered"), (1.0, "answered")):
+        logged("vllm", quality, status)
+    logged("embedded", 0.2, "not_retrieved")
+    record = read_record(tmp_path / "r.db")
+    assert record is not None
+    vllm, embedded = record.backends
+    assert (vllm.backend, vllm.profile, vllm.asked, vllm.answered) == ("vllm", "of vllm", 4, 0.75)
+    assert [(one.low, one.high, one.asked, one.answered) for one in vllm.bins] == [(0, 0.2, 2, 0.5), (0.8, 1, 2, 1)]
+    assert [one.quality for one in vllm.bins] == pytest.approx([0.125, 0.95])
+    assert vllm.error == pytest.approx((2 * 0.375 + 2 * 0.05) / 4)
+    assert (embedded.backend, embedded.asked, embedded.bins[0].low) == ("embedded", 1, 0.2)
+
+
+def test_history_counts_questions_that_two_routes_answered_alike(tmp_path: Path) -> None:
+    log = RouteLog(tmp_path / "r.db", "c", shadow=1.0)
+    for status, text in (("answered", "Anna."), ("answered", "Berta sang."), ("not_found", "")):
+        other = replace(outcome(3000, 0.1, status), text=text)
+        log.add(PLAN, ROUTE, replace(outcome(1000, 0.1), text="Anna."), Server([]), lambda _, other=other: other)
+    record = read_record(tmp_path / "r.db")
+    assert record is not None
+    [backend] = record.backends
+    assert (backend.asked, backend.compared, backend.agreed) == (6, 2, 1)
+
+
 def test_history_a_route_is_cached_until_the_server_must_have_dropped_it(tmp_path: Path) -> None:
     full = Forecast("full_context", {}, 24_000, 100, 1, 3.0, 0.8, True)
     log = RouteLog(tmp_path / "r.db", "c")

@@ -1,4 +1,4 @@
-"""The page in a real browser: no errors, no overflow; sorting, filters, opening, by mouse and keyboard; quick."""
+"""The page in a real browser: no errors, no overflow; answers, sorting, filters, by mouse and keyboard; quick."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     driver.quit()
 
 
-def value(number: int) -> dict[str, Any]:
+def value(number: int, gold: bool = True) -> dict[str, Any]:
     """Questions whose answers differ from route to route, with text that would run if it were not escaped."""
-    questions = [question(str(at), "Ann", dataset="ab"[at % 2]) for at in range(number)]
+    questions = [question(str(at), *(("Ann",) if gold else ()), dataset="ab"[at % 2]) for at in range(number)]
     rows = {}
     for at, asked in enumerate(questions):
         for place, route in enumerate((*ROUTES, "router")):
@@ -72,6 +72,13 @@ def value(number: int) -> dict[str, Any]:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "report.html"
     path.write_text(page(value(60)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "few.html"
+    path.write_text(page(value(3, gold=False)), encoding="utf-8")
     return path
 
 
@@ -106,12 +113,16 @@ def column(browser: Any, label: str) -> list[str]:
     return [cell.get_attribute("textContent") for cell in find(browser, f'#rows td[data-label="{label}"]')]
 
 
+@pytest.mark.parametrize("size", ["small", "few"])
 @pytest.mark.parametrize("width", [1280, 768, 390])
 @pytest.mark.parametrize("dark", [False, True])
-def test_page_has_no_error_and_nothing_wider_than_itself(browser: Any, small: Path, width: int, dark: bool) -> None:
-    show(browser, small, width, dark)
+def test_page_has_no_error_and_nothing_wider_than_itself(
+    browser: Any, small: Path, few: Path, size: str, width: int, dark: bool
+) -> None:
+    show(browser, {"small": small, "few": few}[size], width, dark)
     for button in find(browser, ".open")[:2]:
         browser.execute_script("arguments[0].click()", button)
+    browser.execute_script("document.querySelectorAll('#cards details').forEach((one) => (one.open = true))")
     assert browser.execute_script("return innerWidth") == width
     assert browser.execute_script("const e = document.documentElement; return e.scrollWidth <= e.clientWidth")
     assert browser.get_log("browser") == []
@@ -129,17 +140,48 @@ def test_page_does_not_run_the_text_of_documents(browser: Any, small: Path) -> N
     assert EVIL in find(browser, ".route-answer blockquote")[0].get_attribute("textContent")
 
 
+def test_page_of_few_questions_opens_with_all_answers_grouped_and_the_routers_choice_marked(
+    browser: Any, few: Path
+) -> None:
+    show(browser, few)
+    assert [card.text for card in find(browser, ".card h3")] == [f"{at + 1}. Question {at}?" for at in range(3)]
+    first = ".card:first-child"
+    assert [head.text for head in find(browser, f"{first} .group h4")] == [
+        *("4 of 6 routes agree", "1 of 6 routes", "1 of 6 routes: no answer"),
+    ]
+    names = [name.text.split()[0].rstrip(":") for name in find(browser, f"{first} .name")]
+    assert sorted(names) == sorted(["router", *ROUTES])
+    assert len(find(browser, f"{first} .choice")) == 1
+    assert len(find(browser, f"{first} table tbody tr")) == 6
+    assert find(browser, "#questions, .pager") == []
+    assert find(browser, f"{first} mark")[0].text == ""  # closed
+    click(browser, f"{first} summary")
+    assert find(browser, f"{first} mark")[0].text == "Ann"
+
+
+def test_page_of_many_questions_opens_with_the_answers_to_one_at_a_time(browser: Any, small: Path) -> None:
+    show(browser, small)
+    assert [card.text for card in find(browser, ".card h3")] == ["1. Question 0?"]
+    assert find(browser, "#previous")[0].get_attribute("disabled")
+    find(browser, "#next")[0].send_keys("\ue007")  # Enter
+    assert [card.text for card in find(browser, ".card h3")] == ["2. Question 1?"]
+    assert find(browser, "#shown")[0].text == "Question 2 of 60"
+    assert find(browser, ".card .s1, .card .s0") != []
+
+
 def test_question_opens_to_its_answers_and_marked_citations(browser: Any, small: Path) -> None:
     show(browser, small)
     [opened] = find(browser, ".open")[:1]
     opened.send_keys("\ue007")  # Enter
     assert opened.get_attribute("aria-expanded") == "true"
-    assert [head.text.split()[0] for head in find(browser, ".route-answer h4")] == ["router", *ROUTES]
-    assert {mark.text for mark in find(browser, "blockquote mark")} == {"Ann"}
+    names = [name.text.split()[0].rstrip(":") for name in find(browser, ".detail .name")]
+    assert sorted(names) == sorted(["router", *ROUTES])
+    browser.execute_script("document.querySelectorAll('.detail details').forEach((one) => (one.open = true))")
+    assert {mark.text for mark in find(browser, ".detail mark")} == {"Ann"}
     assert find(browser, f"#{opened.get_attribute('aria-controls')}") != []
     opened.send_keys(" ")
     assert opened.get_attribute("aria-expanded") == "false"
-    assert find(browser, ".route-answer") == []
+    assert find(browser, ".detail") == []
 
 
 def test_table_sorts_both_ways(browser: Any, small: Path) -> None:
@@ -171,6 +213,9 @@ def test_table_searches_and_filters(browser: Any, small: Path) -> None:
     assert all("wrong" in text or "nothing" in text for text in column(browser, "router"))
     choose(browser, "filter", "right")
     assert all("right" in text for text in column(browser, "router"))
+    choose(browser, "filter", "all")
+    choose(browser, "filter", "disagree")
+    assert find(browser, "#rows tr") != []
     choose(browser, "filter", "all")
     choose(browser, "source", "b")
     assert find(browser, "#count")[0].text == "1–25 of 30"

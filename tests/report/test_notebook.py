@@ -9,7 +9,7 @@ import pytest
 from lxml import html as parser
 from support import values
 from support.hostile import HOSTILE
-from support.results import analysed, small
+from support.results import analysed, many, small
 
 from lcrag.report.notebook import answer_html, comparison_html, plan_html
 from lcrag.report.terminal import printable
@@ -84,15 +84,29 @@ def test_plan_html_marks_the_chosen_route_and_says_why() -> None:
 
 
 def test_comparison_html_shows_accuracy_interval_and_tokens_of_every_route() -> None:
-    value = analysed(*small())
+    value = analysed(*many())
     tree = parser.fragment_fromstring(comparison_html(value))
     table = [[cell.text_content() for cell in row][:4] for row in tree.findall(".//tbody/tr")]
     assert [row[0].split()[0] for row in table] == ["router", "full_context", "chunk_rag", "random", "oracle"]
-    assert table[1] == ["full_context ★", "0.750", "0.30–0.95", "9,000"]
-    assert "Router against the best constant route" in tree.text_content()
+    assert table[1] == ["full_context ★", "0.750", "0.47–0.91", "9,000"]
+    assert "Use full_context" in tree.text_content()
 
 
-@pytest.mark.parametrize("html", [answer_html(ANSWER, PLAN), plan_html(PLAN), comparison_html(analysed(*small()))])
+def test_comparison_html_of_few_questions_shows_the_answers_side_by_side() -> None:
+    tree = parser.fragment_fromstring(comparison_html(analysed(*small())))
+    text = " ".join(tree.text_content().split())
+    assert "accuracy" not in text
+    assert "Both routes agree *chunk_rag (tokens=1000) Ann [1] a.txt:1 full_context (tokens=1000) It is Ann" in text
+    assert "right answer: there is no answer in the documents" in text
+    tables = [[cell.text_content() for cell in row] for row in tree.findall(".//tbody/tr")]
+    assert tables[0] == ["* chunk_rag", "1,000", "1,000", "1,000", "0.10", "0.50", "1", "10", "~0.75", "right"]
+    assert tables[-1] == ["full_context", "3 of 4", "4 of 4", "9,000", "0.90"]
+
+
+COMPARISONS = [comparison_html(analysed(*made)) for made in (small(), many())]
+
+
+@pytest.mark.parametrize("html", [answer_html(ANSWER, PLAN), plan_html(PLAN), *COMPARISONS])
 def test_html_has_no_script_no_style_sheet_and_no_address(html: str) -> None:
     assert {tag for tag, _ in elements(html)} <= set("a code div li ol p q table tbody td th thead tr".split())
     assert not re.search(r"(?:src|href)=[\"'](?!#)|url\(|https?://", html)
@@ -103,7 +117,13 @@ def test_html_has_no_script_no_style_sheet_and_no_address(html: str) -> None:
 def test_html_keeps_hostile_text_as_text(name: str) -> None:
     text = HOSTILE[name]
     answer, plan = hostile(text)
-    value = analysed(*small())
+    questions, stored = small()
+    for one in stored.values():
+        if one["answer"]:
+            one["answer"] = one["short"] = text
+        for citation in one["citations"]:
+            citation["source"] = text
+    value = analysed(questions, stored)
     value["made_with"] |= {"model": text}
     plain_answer, plain_plan = hostile("plain")
     pairs = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +72,18 @@ def small() -> tuple[list[Question], Rows]:
             "4": {"chunk_rag": "", "full_context": "Dan", "router": ""},
         }
     )
+
+
+def many() -> tuple[list[Question], Rows]:
+    """Twelve questions, enough for statistics: those of ``small`` three times."""
+    questions, stored = small()
+    repeated = [replace(one, id=f"{one.id}{letter}") for letter in "abc" for one in questions]
+    again = {
+        (f"{id}{letter}", route): one | {"id": f"{id}{letter}"}
+        for letter in "abc"
+        for (id, route), one in stored.items()
+    }
+    return repeated, copy.deepcopy(again)
 
 
 def analysed(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lcrag.planning.history import Record, RouteRecord
+from lcrag.planning.reliability import Bin, Calibration
 from lcrag.types import Answer, Citation, CostModel, Estimate, Forecast, Plan, Profile, Step, Usage
 
 USAGE = Usage(1800, 0, 40, 1, 0.25)
@@ -36,7 +37,11 @@ def answer(text: str, source: str, quote: str) -> Answer:
     return Answer(text, "answered", citations, USAGE, 1800, (Step("chunk_rag", "answered", USAGE),), "Anna")
 
 
-RECORD = Record((RouteRecord("chunk_rag", 12, 0.04, 0.21, 0.71, 0.75),), 4, 1, 2, 3.5)
+CALIBRATION = Calibration(
+    *("vllm", "m", "measured", 12, 0.71, 0.75, 0.14, 3, 2),
+    bins=(Bin(0.4, 0.6, 4, 0.5, 0.25), Bin(0.8, 1.0, 8, 0.81, 1.0)),
+)
+RECORD = Record((RouteRecord("chunk_rag", 12, 0.04, 0.21, 0.71, 0.75),), 4, 1, 2, 3.5, (CALIBRATION,))
 
 PROFILE = Profile(
     "calibrated (m)",

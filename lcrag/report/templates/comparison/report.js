@@ -1,12 +1,14 @@
-// The table of questions: search, filters, sorting, a page at a time. Text of documents only ever becomes text nodes.
+// The answers side by side, and the table of questions: search, filters, sorting, a page at a time. Text of documents
+// only ever becomes text nodes.
 "use strict";
 (() => {
   const SIZE = 25;
-  const { routes, items } = JSON.parse(document.getElementById("items").textContent);
+  const { routes, many, items } = JSON.parse(document.getElementById("items").textContent);
   let details = null; // the answers, parsed when they are first needed
   const answers = () => (details ??= JSON.parse(document.getElementById("details").textContent));
   const get = (id) => document.getElementById(id);
   const body = get("rows");
+  let card = 0; // the question whose answers are shown, where there are many
   let order = items.map((_, place) => place);
   let page = 0;
   let sorted = { key: "place", down: false };
@@ -29,7 +31,7 @@
     wrong: (item) => item.scores[router] < 0.5,
     right: (item) => item.scores[router] >= 0.5,
     regret: (item) => Math.max(...others(item)) > item.scores[router],
-    disagree: (item) => Math.max(...item.scores) - Math.min(...item.scores) >= 0.5,
+    disagree: (item) => item.groups > 1,
     hopeless: (item) => Math.max(...item.scores) < 0.5,
     absent: (item) => item.unanswerable,
   };
@@ -39,10 +41,11 @@
     diffusion: (item) => item.diffusion ?? -1,
     scope: (item) => item.scope ?? -1,
   };
-  routes.forEach((name, at) => (KEYS["route-" + at] = (item) => item.scores[at] ?? -1));
+  const found = (status) => status === "answered" || status === "contradictory";
+  routes.forEach((name, at) => (KEYS["route-" + at] = (item) => item.scores[at] ?? Number(found(item.statuses[at]))));
 
   const text = (item, place) =>
-    [item.id, item.question, item.gold.join(" "), ...answers()[place].routes.map((route) => route.answer || "")]
+    [item.id, item.question, answers()[place].gold, ...answers()[place].routes.map((route) => (route ? route.text : ""))]
       .join("\n")
       .toLowerCase();
 
@@ -78,8 +81,8 @@
   }
 
   function mark(score, status) {
-    const answered = status === "answered" || status === "contradictory";
-    if (score === null) return { sign: answered ? "answered" : "nothing", word: "not scored", style: "sa" };
+    const answered = found(status);
+    if (score === null) return { sign: answered ? "answered" : "nothing", word: answered ? "answered" : "nothing", style: "sa" };
     const style = score >= 0.5 ? "s1" : "s0";
     const sign = score === 1 ? "●" : score === 0 ? (answered ? "○" : "–") : score.toFixed(2);
     return { sign, word: score === 1 ? "right" : score === 0 ? (answered ? "wrong" : "nothing found") : "", style };
@@ -112,70 +115,103 @@
   }
 
   function detail(place, id) {
-    const item = items[place];
-    const details = answers()[place];
-    const gold = item.unanswerable ? "There is no answer in the documents." : item.gold.join("  ·  ") || "no gold answer";
-    const box = make("td", { colSpan: routes.length + 3 });
-    box.append(make("p", { className: "note" }, `${item.id} · scored by ${item.metric} · ${number(item.tokens)} tokens of documents`));
-    box.append(make("p", {}, make("strong", {}, "Gold: "), gold));
-    routes.forEach((name, at) => box.append(routeAnswer(name, at, item, details)));
+    const box = make("td", { colSpan: routes.length + 3 }, ...sideBySide(place));
     return make("tr", { className: "detail", id }, box);
   }
 
-  function routeAnswer(name, at, item, details) {
-    const answer = details.routes[at];
-    const { word, sign } = mark(item.scores[at], item.statuses[at]);
-    const facts = [
-      word || `score ${sign}`,
-      item.statuses[at].replaceAll("_", " "),
-      answer.plan,
-      `${number(answer.input_tokens)} tokens`,
-      `${answer.seconds.toFixed(2)} s`,
-      answer.predicted === null ? "" : `P(correct) ${answer.predicted.toFixed(2)}`,
-      answer.evidence ? `evidence read ${Math.round(answer.evidence.read * 100)}%` : "",
-      answer.verdict ? `judged ${answer.verdict}` : "",
-    ].filter(Boolean);
-    const head = make("h4", {}, name, ...facts.map((fact) => make("span", {}, fact)));
-    const box = make("div", { className: "route-answer" }, head);
-    if (answer.same_as) {
-      box.append(make("p", { className: "note" }, `The same plan as ${answer.same_as}, and so the same answer.`));
-      return box;
+  // What every route answers to a question: groups that agree, then a table of what each read and took.
+  function sideBySide(place) {
+    const details = answers()[place];
+    const facts = [`${number(details.tokens)} tokens of documents`, details.gold && `right answer: ${details.gold}`];
+    return [
+      make("p", { className: "note" }, facts.filter(Boolean).join(" · ")),
+      ...details.groups.map((group) => groupBox(group, details)),
+      costTable(details),
+    ];
+  }
+
+  function groupBox(group, details) {
+    const box = make("div", { className: "group" }, make("h4", {}, group.title));
+    for (const said of group.said) box.append(routeAnswer(said, details));
+    return box;
+  }
+
+  function routeAnswer(said, details) {
+    const answer = details.routes[said[0]];
+    const names = make("p", { className: "names" });
+    for (const at of said) {
+      const { label, verdict, evidence } = details.routes[at];
+      const name = make("span", { className: "name" }, label);
+      if (at === details.choice) name.append(make("span", { className: "choice" }, "the router's choice"));
+      if (verdict && details.metric !== "judge") {
+        name.append(make("span", { className: { right: "s1", wrong: "s0" }[verdict] ?? "sa" }, verdict));
+      }
+      if (evidence) name.append(make("span", { className: "sa" }, `evidence read ${Math.round(evidence.read * 100)}%`));
+      names.append(name);
     }
-    if (answer.answer) box.append(make("p", { className: "answer" }, answer.answer));
+    const box = make("div", { className: "route-answer" }, names);
+    box.append(make("p", { className: answer.answered ? "answer" : "note" }, answer.text));
     const list = make("ol");
     for (const citation of answer.citations) {
       const passage = details.passages[citation.passage];
-      const where = citation.page !== null ? `p. ${citation.page}` : citation.line !== null ? `line ${citation.line}` : "";
-      list.append(
-        make("li", {},
-          make("span", { className: "note" }, `[${citation.marker}] ${citation.source} ${where}`),
-          make("blockquote", {},
-            passage.text.slice(0, passage.start),
-            make("mark", {}, passage.text.slice(passage.start, passage.end)),
-            passage.text.slice(passage.end))),
-      );
+      const quote = make("blockquote", {},
+        passage.text.slice(0, passage.start),
+        make("mark", {}, passage.text.slice(passage.start, passage.end)),
+        passage.text.slice(passage.end));
+      list.append(make("li", {}, make("details", {}, make("summary", {}, citation.place), quote)));
     }
     if (answer.citations.length) box.append(list);
     return box;
   }
 
-  let timer = 0;
-  get("search").addEventListener("input", () => {
-    clearTimeout(timer);
-    timer = setTimeout(choose, 120);
-  });
-  get("filter").addEventListener("change", choose);
-  if (get("source")) get("source").addEventListener("change", choose);
-  const turn = (by) => { page += by; show(); get("questions").scrollIntoView(); };
-  get("before").addEventListener("click", () => turn(-1));
-  get("after").addEventListener("click", () => turn(1));
-  document.querySelectorAll(".questions th[data-key] .sort").forEach((button) => {
-    button.addEventListener("click", () => {
-      const key = button.parentElement.dataset.key;
-      sorted = { key, down: sorted.key === key ? !sorted.down : key.startsWith("route-") };
-      choose();
-    });
-  });
-  show();
+  function costTable(details) {
+    const head = ["route", ...details.costs.heads].map((name) => make("th", { scope: "col" }, name));
+    const rows = details.costs.rows.map(([at, cells]) =>
+      make("tr", { className: at === details.choice ? "router" : "" },
+        make("th", { scope: "row" }, `${at === details.choice ? "* " : ""}${routes[at]}`),
+        ...cells.map((cell) => make("td", {}, cell))));
+    const table = make("table", { className: "sticky" }, make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows));
+    return make("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": "What each route read and took" }, table);
+  }
+
+  function cards() {
+    const places = many ? [card] : items.map((_, place) => place);
+    get("cards").replaceChildren(...places.map((place) => {
+      const title = items.length > 1 ? `${place + 1}. ${items[place].question}` : items[place].question;
+      return make("article", { className: "card" }, make("h3", {}, title), ...sideBySide(place));
+    }));
+    if (!many) return;
+    get("shown").textContent = `Question ${number(card + 1)} of ${number(items.length)}`;
+    get("previous").disabled = card === 0;
+    get("next").disabled = card + 1 === items.length;
+  }
+
+  cards();
+  if (many) {
+    get("previous").addEventListener("click", () => { card -= 1; cards(); });
+    get("next").addEventListener("click", () => { card += 1; cards(); });
+    watchTable();
+  }
   document.documentElement.dataset.ready = "true";
+
+  function watchTable() {
+    let timer = 0;
+    get("search").addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(choose, 120);
+    });
+    get("filter").addEventListener("change", choose);
+    if (get("source")) get("source").addEventListener("change", choose);
+    const turn = (by) => { page += by; show(); get("questions").scrollIntoView(); };
+    get("before").addEventListener("click", () => turn(-1));
+    get("after").addEventListener("click", () => turn(1));
+    document.querySelectorAll(".questions th[data-key] .sort").forEach((button) => {
+      button.addEventListener("click", () => {
+        const key = button.parentElement.dataset.key;
+        sorted = { key, down: sorted.key === key ? !sorted.down : key.startsWith("route-") };
+        choose();
+      });
+    });
+    show();
+  }
 })();
