@@ -1,12 +1,14 @@
 """From public data to one file that the writer is trained on.
 
     python examples/writer/data.py OUT.json.xz --questions QA.json.gz --prose DATA.jsonl.gz [--friends FILE]...
-        [--clapnq FILE]... [--quotesum FILE]... [--more FILE]... [--tables FOLDER] [--musique FILE] [--leave-out DATASET]...
+        [--clapnq FILE]... [--quotesum FILE]... [--more FILE]... [--tables FOLDER] [--musique FILE]
+        [--leave-out DATASET]...
 
 ``--questions`` is what ``examples/reader/data.py`` writes: documents, lcrag's chunks of them, questions, and what lcrag
 ranks high for each and does not hold its answer. ``--prose`` has meetings, papers, abstracts and tables with answers in
 sentences; ``--more`` has questions with passages, ``{src, q, a: [answers], long: an answer in sentences or none,
-passages: [{title, text, gold}]}``; README.md names the origin and the licence of each file. A question that a DATASET asks is left out.
+passages: [{title, text, gold}]}``; README.md names the origin and the licence of each file. A question that a DATASET
+asks is left out.
 """
 
 from __future__ import annotations

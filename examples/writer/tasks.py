@@ -24,9 +24,11 @@ from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
 from lcrag.types import Chunk, Passage, Role, Task
 
-sys.path.append(str(Path(__file__).parents[1] / "testbed"))  # the generated worlds
-import worlds
-from documents import Fact
+sys.path.append(str(Path(__file__).parents[1]))
+
+from worlds.documents import Fact
+from worlds.vocabulary import ATTRIBUTES
+from worlds.world import WORLD_CHARACTERS, Asked, World, capital, in_order, laid_out, pick_task, worker_note
 
 CHARACTERS: Final = 4.3
 """Characters to a token, of English."""
@@ -128,7 +130,13 @@ class Tasks:
                 chunks.setdefault(number, []).append(at)
 
     def _has(self, kind: str) -> bool:
-        names = {"more_questions": "more", "meeting": "qmsum_train", "whole_meeting": "qmsum_train", "paper": "scitldr", "pubmed": "pubmedqa"}
+        names = {
+            "more_questions": "more",
+            "meeting": "qmsum_train",
+            "whole_meeting": "qmsum_train",
+            "paper": "scitldr",
+            "pubmed": "pubmedqa",
+        }
         if kind in ("world", "catalogue"):
             return True
         held = self.data["questions"] if kind in ("nq", "squad", "policy", "covid") else self.data
@@ -485,9 +493,9 @@ class Tasks:
     def _world(self, r: random.Random) -> Example | None:
         """Lists, counts, extremes, comparisons and two hops over generated facts, answered in words."""
         tokens = r.choice((300, 500, 800, 1200, 2000))
-        world = worlds.World(r, tokens * worlds.WORLD_CHARACTERS)
-        asked = [made for _ in range(TURNS) if (made := world.ask(worlds.pick_task(r))) is not None]
-        read = worlds.laid_out(r, world, tokens)
+        world = World(r, tokens * WORLD_CHARACTERS)
+        asked = [made for _ in range(TURNS) if (made := world.ask(pick_task(r))) is not None]
+        read = laid_out(r, world, tokens)
         turns = [
             (Task("answer", one.question, read), _told(r, one))
             for one in {one.question: one for one in asked}.values()
@@ -500,7 +508,7 @@ class Tasks:
         if asked and r.random() < 0.25:
             (task, _), one = turns[0], asked[0]
             if task.question == one.question:
-                return example([(Task("note", one.question, read), worlds.lines(one.facts) or NOT_FOUND)])
+                return example([(Task("note", one.question, read), worker_note(one.facts) or NOT_FOUND)])
         return example(turns)
 
 
@@ -552,9 +560,9 @@ def _sentence(row: Sequence[str], fields: Sequence[str]) -> str:
     return f"{row[0]}: {described}.\n"
 
 
-def _told(r: random.Random, asked: worlds.Asked) -> str:
+def _told(r: random.Random, asked: Asked) -> str:
     """The answer in words, a marker after each thing."""
-    facts = worlds.in_order(asked.facts)
+    facts = in_order(asked.facts)
     if asked.task == "absent" or not facts:
         return NOT_FOUND
     if asked.task == "twohop":
@@ -569,7 +577,7 @@ def _told(r: random.Random, asked: worlds.Asked) -> str:
     return _cited(facts[0])
 
 
-def _compared(r: random.Random, world: worlds.World) -> tuple[str, str] | None:
+def _compared(r: random.Random, world: World) -> tuple[str, str] | None:
     """Two entities by the same attribute."""
     by_key: dict[str, list[Fact]] = {}
     for fact in world.facts.values():
@@ -578,7 +586,7 @@ def _compared(r: random.Random, world: worlds.World) -> tuple[str, str] | None:
     if not several:
         return None
     one, other = r.sample(r.choice(several), 2)
-    label = worlds.ATTRIBUTES[one.key].label
+    label = ATTRIBUTES[one.key].label
     question = r.choice(
         (
             "Compare the {l} of {a} and {b}.",
@@ -586,12 +594,12 @@ def _compared(r: random.Random, world: worlds.World) -> tuple[str, str] | None:
             "{a} and {b}: what is the {l} of each?",
         )
     )
-    reply = f"{worlds.capital(one.entity)}: {_cited(one)}. {worlds.capital(other.entity)}: {_cited(other)}."
+    reply = f"{capital(one.entity)}: {_cited(one)}. {capital(other.entity)}: {_cited(other)}."
     if one.value.isdigit() and other.value.isdigit() and r.random() < 0.5 and one.value != other.value:
         more = one if int(one.value) > int(other.value) else other
         return (
             f"Which has the higher {label}, {one.entity} or {other.entity}?",
-            f"{worlds.capital(more.entity)}: {reply}",
+            f"{capital(more.entity)}: {reply}",
         )
     return question.format(l=label, a=one.entity, b=other.entity), reply
 

@@ -12,12 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.machine import NEEDED, Machine
+from support.machine import NEEDED, NEEDS_WEIGHTS, Machine
 
-from lcrag.writer.weights import TO_INSTALL
-from lcrag.writer.writer import available
-
-pytestmark = [*NEEDED, pytest.mark.skipif(not available(), reason=f"needs the writer's base weights: {TO_INSTALL}")]
+pytestmark = [*NEEDED, NEEDS_WEIGHTS]
 
 ROOT = Path(__file__).parents[2]
 WRITE = """

@@ -1,123 +1,125 @@
-"""The test bed's model, which was trained to read, on a real vLLM on this processor: what each route is worth.
+"""The small model, as ``lcrag up small`` builds and serves it, on a real vLLM on this processor: what routes are worth.
 
-Three worlds of 2,000, 12,000 and 30,000 tokens are written to disk; every route answers every question about them. The
-model was trained on prompts of up to 4,096 tokens and is served with a window four times as long.
+Its writer learned short answers, lists and refusals, partly on such generated worlds, so that right and wrong mean
+something. It reads a world of 2,000 tokens well and one of 6,000 badly, though its window of 8,192 holds both.
 """
 
 from __future__ import annotations
 
-import importlib
-import sys
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-from support.machine import NEEDED, Machine
+from support.machine import NEEDED, NEEDS_WEIGHTS, Machine
+from worlds import corpus
+from worlds.world import TASKS
 
-from lcrag.backends.openai_server import OpenAIServer
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline
+from pipelines import PIPELINES
 
-pytestmark = NEEDED
+pytestmark = [*NEEDED, NEEDS_WEIGHTS]
 
-TESTBED = Path(__file__).parents[2] / "examples" / "testbed"
-WORLDS = {"2k": (2_000, 21), "12k": (12_000, 14), "30k": (30_000, 7)}
-"""Tokens and questions: one to three of each kind, 42 in all."""
-ROUTES: tuple[Pipeline, ...] = (
-    ChunkRag(3000),
-    Compression(1000, "hits"),
-    FullContext(),
-    ChainOfAgents(2000, "sequential"),
-    ChainOfAgents(2000, "tree"),
-    Escalate(1000),
-)
-
-
-def module(name: str) -> ModuleType:
-    if str(TESTBED) not in sys.path:
-        sys.path.insert(0, str(TESTBED))
-    return importlib.import_module(name)
-
-
-routes = module("routes")
+FACTS = ("single", "para")
+SMALL, LARGE = 2000, 6000
+"""Tokens of the worlds."""
+OPTIONS = ("--dense", "off", "--reader", "off", "--json", "--backend", "server")
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine = Machine(tmp_path_factory.mktemp("reading"))
-    flags = ("--window", "16384", "--memory", "0.25", "--", "--dtype", "float32")
-    up = machine.lcrag("up", str(TESTBED / "model"), *flags)
+    up = machine.lcrag("up", "small")
     assert up.returncode == 0, up.stderr
     yield machine
     machine.lcrag("down")
 
 
+def write(folder: Path, tokens: int, tasks: tuple[str, ...]) -> None:
+    """A world, with those of its 42 questions that are of these kinds."""
+    corpus.write(folder, tokens=tokens, number=42, seed=3)
+    questions = folder / "questions.jsonl"
+    lines = questions.read_text(encoding="utf-8").splitlines(keepends=True)
+    questions.write_text("".join(line for line in lines if json.loads(line)["task_type"] in tasks), encoding="utf-8")
+
+
 @pytest.fixture(scope="module")
-def outcomes(machine: Machine) -> list[Any]:
-    """Every question by every route."""
-    backend = OpenAIServer(machine.url)
-    measured = []
-    for name, (tokens, number) in WORLDS.items():
-        folder = machine.folder / name
-        module("corpus").write(folder, tokens=tokens, number=number, seed=3)
-        measured += routes.measured(folder, machine.folder / "index" / name, backend, ROUTES)
-    return measured
+def small(machine: Machine) -> dict[str, Any]:
+    """Every route on every question about the small world."""
+    write(machine.folder / "small", SMALL, TASKS)
+    return machine.answer("compare", "--dataset", "small", *OPTIONS)
 
 
-def share(outcomes: list[Any], route: Pipeline, worlds: tuple[str, ...], tasks: tuple[str, ...] = ()) -> float:
-    """The share of right answers."""
-    right = [
-        outcome.right
-        for outcome in outcomes
-        if outcome.route == routes.named(route) and outcome.corpus in worlds and (outcome.task in tasks or not tasks)
-    ]
-    return sum(right) / len(right)
+@pytest.fixture(scope="module")
+def large(machine: Machine) -> dict[str, Any]:
+    """Reading the best chunks or everything, for the facts of the large world."""
+    write(machine.folder / "large", LARGE, FACTS)
+    return machine.answer("compare", "--dataset", "large", "--pipelines", "chunk_rag,full_context", *OPTIONS)
 
 
-FACTS = ("single", "para")
+def answers(comparison: dict[str, Any], route: str, tasks: tuple[str, ...]) -> list[dict[str, Any]]:
+    found = [item["routes"][route] for item in comparison["items"] if item["task_type"] in tasks]
+    assert len(found) >= 4
+    return found
 
 
-def test_routes_answer_every_question_of_every_kind(outcomes: list[Any]) -> None:
-    assert len(outcomes) == sum(number for _, number in WORLDS.values()) * len(ROUTES)
-    assert {outcome.task for outcome in outcomes} == set(module("worlds").TASKS)
+def share(comparison: dict[str, Any], route: str, *tasks: str) -> float:
+    """The mean score: of facts and refusals the share of right answers, of lists that of the items found."""
+    scores = [answer["score"] for answer in answers(comparison, route, tasks)]
+    return float(sum(scores) / len(scores))
 
 
-def test_full_context_reads_what_fits_the_trained_length(outcomes: list[Any]) -> None:
-    """Measured .95 of all kinds and 1.00 of facts, at 2,000 tokens."""
-    assert share(outcomes, FullContext(), ("2k",)) >= 0.75
-    assert share(outcomes, FullContext(), ("2k",), FACTS) >= 0.8
+def test_up_small_serves_the_writer(machine: Machine) -> None:
+    status = machine.lcrag("status").stdout
+    assert "model: writer-" in status
+    assert "window: 8,192 tokens" in status
 
 
-def test_chain_of_agents_reads_what_full_context_cannot(outcomes: list[Any]) -> None:
-    """Measured .00 against 1.00 of facts at 12,000 tokens."""
-    whole = share(outcomes, FullContext(), ("12k",), FACTS)
-    assert whole <= 0.5
-    for mode in ("sequential", "tree"):
-        assert share(outcomes, ChainOfAgents(2000, mode), ("12k",), FACTS) >= whole + 0.3  # type: ignore[arg-type]
+def test_routes_answer_every_question_of_every_kind(small: dict[str, Any]) -> None:
+    assert small["failed"] == []
+    assert {route["pipeline"] for route in small["routes"]} == set(PIPELINES) - {"outline"}
+    assert {item["task_type"] for item in small["items"]} == set(TASKS)
+    assert all(route["n"] == small["questions"] for route in small["routes"])
 
 
-def test_chunk_rag_finds_single_facts_in_long_texts(outcomes: list[Any]) -> None:
-    """Measured 1.00 at 12,000 tokens."""
-    assert share(outcomes, ChunkRag(3000), ("12k", "30k"), FACTS) >= 0.8
+@pytest.mark.parametrize(
+    ("route", "least"),
+    [("chunk_rag", 0.8), ("escalate", 0.8), ("compression", 0.7), ("full_context", 0.7), ("chain_of_agents", 0.5)],
+)
+def test_routes_find_single_facts(small: dict[str, Any], route: str, least: float) -> None:
+    """Measured 1.00, 1.00, .88, .88 and .69 of 16."""
+    assert share(small, route, *FACTS) >= least
 
 
-def test_chunk_rag_does_not_answer_what_nothing_says(outcomes: list[Any]) -> None:
-    assert share(outcomes, ChunkRag(3000), tuple(WORLDS), ("absent",)) >= 0.7
+def test_chunk_rag_lists_what_is_spread(small: dict[str, Any]) -> None:
+    """Measured .72 of the items of 4 lists."""
+    assert share(small, "chunk_rag", "list") >= 0.5
 
 
-def test_routes_cite_the_evidence_of_right_answers(outcomes: list[Any]) -> None:
-    """Measured .82 to .93: lists and extremes cite many places, and each must be the right one."""
-    cited = [outcome.cited for outcome in outcomes if outcome.cited is not None]
-    assert sum(cited) / len(cited) >= 0.7
+def test_compression_does_not_answer_what_nothing_says(small: dict[str, Any]) -> None:
+    """Measured 1.00 of 8."""
+    assert share(small, "compression", "absent") >= 0.7
+
+
+def test_answers_cite_their_evidence(small: dict[str, Any]) -> None:
+    """Measured 1.00 of 16."""
+    right = [answer for answer in answers(small, "chunk_rag", FACTS) if answer["score"] == 1]
+    assert sum(answer["evidence"]["recall"] for answer in right) >= 0.8 * len(right)
+
+
+def test_full_context_loses_facts_well_within_the_window(small: dict[str, Any], large: dict[str, Any]) -> None:
+    """Measured .50 of 12 where chunk_rag finds .83, after .88 in the small world."""
+    whole = share(large, "full_context", *FACTS)
+    assert whole <= share(small, "full_context", *FACTS) - 0.15
+    assert whole < share(large, "chunk_rag", *FACTS)
 
 
 @pytest.mark.parametrize("pipeline", ["full_context", "chain_of_agents"])
-def test_ask_finds_nine_tenths_of_its_prompts_in_the_cache_at_the_second_question(
-    machine: Machine, outcomes: list[Any], pipeline: str
+def test_ask_finds_four_fifths_of_its_prompts_in_the_cache_at_the_second_question(
+    machine: Machine, small: dict[str, Any], pipeline: str
 ) -> None:
-    docs = str(machine.folder / "2k" / "docs")
-    asked = ("ask", docs, "--dense", "off", "--reader", "off", "--json", "--backend", "server", "--pipeline", pipeline)
+    """Measured .88 in pieces: the cache holds whole blocks only."""
+    asked = ("ask", "small/docs", *OPTIONS, "--pipeline", pipeline)
     machine.answer(*asked, "What is the harbour code of Nobody Here?")
     second = machine.answer(*asked, "Which pet does Nobody There keep?")
-    assert second["usage"]["cached_tokens"] >= 0.9 * second["usage"]["input_tokens"]
+    assert second["usage"]["cached_tokens"] >= 0.8 * second["usage"]["input_tokens"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from support.fakes import corpus_of, run_pipeline
@@ -19,9 +18,13 @@ from lcrag.planning.scale import SAMPLE, TokenScale
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import messages
 from lcrag.types import Completion, OnToken, Task
+from lcrag.writer.tokenizer import ChatTokenizer, tokenizer_json
+from lcrag.writer.weights import TO_INSTALL, base_file
+from lcrag.writer.writer import available
 from pipelines import PIPELINES
 
-TOKENIZER = Path(__file__).parents[2] / "examples/testbed/tokenizer"
+pytestmark = pytest.mark.skipif(not available(), reason=f"the writer's weights are not installed: {TO_INSTALL}")
+
 QUESTION = "How much did it cost to build the tide mill on the Wend, and who paid?"
 SENTENCE = "The tide mill on the Wend was built in 1742 by Josiah Fenn at a cost of £1,860. "
 SHAPES = {
@@ -42,41 +45,44 @@ BY_SHARE = ("chunk_rag", "compression")
 class Measuring(ScriptedBackend):
     """Counts with the tokenizer, renders with its template, and remembers by how much prompts exceeded the window."""
 
-    def __init__(self, tokenizer: Any, window: int, reply: str) -> None:
+    def __init__(self, tokenizer: ChatTokenizer, window: int, reply: str) -> None:
         super().__init__(lambda task: reply, window=window)
         self._tokenizer = tokenizer
         self.most = 0
 
     @property
     def tokenizer(self) -> str:
-        return "testbed"
+        return "writer"
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
-        return [len(self._tokenizer.encode(text, add_special_tokens=False)) for text in texts]
+        return [len(ids) for ids in self._tokenizer.encode(texts)]
 
     def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         for task in tasks:
-            prompt = self._tokenizer.apply_chat_template(messages(task), add_generation_prompt=True, return_dict=False)
-            self.most = max(self.most, len(prompt) + max_tokens)
+            self.most = max(self.most, len(self._tokenizer.prompt(messages(task))) + max_tokens)
         return [self._cut(completion, max_tokens) for completion in super().run(tasks, max_tokens=max_tokens)]
 
     def _cut(self, completion: Completion, max_tokens: int) -> Completion:
-        ids = self._tokenizer.encode(completion.text, add_special_tokens=False)
+        [ids] = self._tokenizer.encode([completion.text])
         return replace(completion, text=self._tokenizer.decode(ids[:max_tokens]))
 
 
 @pytest.fixture(scope="module")
-def tokenizer() -> Any:
-    from transformers import AutoTokenizer
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> ChatTokenizer:
+    from gguf import GGUFReader
 
-    return AutoTokenizer.from_pretrained(TOKENIZER)
+    path: Path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
+    path.write_text(tokenizer_json(GGUFReader(base_file())), encoding="utf-8")
+    return ChatTokenizer(path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("window", [2048, 4096, 8192, 32768])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("reply", ["NOT FOUND", f"{SENTENCE}[1] " + " ".join(map(str, range(400)))])
-def test_pipelines_never_exceed_the_window(tmp_path: Path, tokenizer: Any, shape: str, window: int, reply: str) -> None:
+def test_pipelines_never_exceed_the_window(
+    tmp_path: Path, tokenizer: ChatTokenizer, shape: str, window: int, reply: str
+) -> None:
     with corpus_of(tmp_path, SHAPES[shape]) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
         backend = Measuring(tokenizer, window, reply)

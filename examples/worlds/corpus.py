@@ -3,7 +3,7 @@
 Documents in several formats go to FOLDER/docs, questions to FOLDER/questions.jsonl, in the form that
 lcrag.comparison.dataset reads. Several sizes (``--tokens 2000 12000 200000``) make several worlds in one folder, each
 with its own questions. The place of the evidence is looked up in the documents as lcrag.ingest reads them back, so that
-it holds for every format. Tokens are the test bed's own (tokenizer/).
+it holds for every format. Tokens are cl100k_base's.
 """
 
 from __future__ import annotations
@@ -13,17 +13,20 @@ import html
 import json
 import random
 import re
+import sys
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Final
 
-from documents import CHARACTERS_PER_TOKEN, Document, documents
-from tokenizers import Tokenizer
-from worlds import HERE, KINDS_OF_KEYS, TASKS, Asked, Fact, World, answer, bare, final
+sys.path.append(str(Path(__file__).parents[1]))
+
+from worlds.documents import CHARACTERS_PER_TOKEN, Document, documents
+from worlds.world import KINDS_OF_KEYS, TASKS, Asked, Fact, World, answer
 
 from lcrag import ingest
 from lcrag.ingest import SourceFile
+from lcrag.text.tokens import count_many
 
 SIZE: Final = 4000
 """Characters of a document, about; fewer in a small corpus, so that it has several."""
@@ -46,11 +49,10 @@ def write(folder: Path, *, tokens: int, number: int, seed: int, size: int | None
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(as_file(document))
         texts[document.source] = ingest.read(SourceFile(str(path), document.source, 0, 0)).text
-    tokenizer = Tokenizer.from_file(str(HERE / "tokenizer" / "tokenizer.json"))
-    length = sum(len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts.values())
+    length = sum(count_many(list(texts.values())))
     with (folder / "questions.jsonl").open("a", encoding="utf-8") as file:
         for place, asked in enumerate(questions(world, number), 1):
-            record = record_of(f"testbed-{seed}:{place}", asked, texts, length)
+            record = record_of(f"world-{seed}:{place}", asked, texts, length)
             file.write(json.dumps(record, ensure_ascii=False) + "\n")
     return length
 
@@ -79,10 +81,10 @@ def record_of(name: str, asked: Asked, texts: dict[str, str], tokens: int) -> di
     absent = asked.task == "absent"
     facts = () if absent else asked.facts
     spans = [span(fact, texts) for fact in facts]
-    value = gold_value(asked)
+    value = answer(asked)
     return {
         "id": name,
-        "dataset": "testbed",
+        "dataset": "worlds",
         "question": asked.question,
         "answers": [] if absent else [value],
         "docs": list(texts),
@@ -95,13 +97,7 @@ def record_of(name: str, asked: Asked, texts: dict[str, str], tokens: int) -> di
         "diffusion": None,
         "context_tokens_est": tokens,
         "answer_verbatim": not absent and any(value in fact.text for fact in facts),
-        "native": {"value": value, "values": [fact.value for fact in facts]},
     }
-
-
-def gold_value(asked: Asked) -> str:
-    """The answer without markers; what counts of it."""
-    return bare(final(answer(asked, asked.facts)))
 
 
 def span(fact: Fact, texts: dict[str, str]) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """Sentences laid out as documents, and documents cut into passages as lcrag cuts them.
 
-What the model is trained on must look like what lcrag gives it: headings, list items, log lines and rows of tables;
-passages of up to 512 tokens under one marker, of several documents in order of their paths, sometimes whole, sometimes
-excerpts. A unit (one sentence, or the two of a diffuse fact) is never cut apart.
+They look like what lcrag reads: headings, list items, log lines and rows of tables; passages of up to 512 tokens under
+one marker, of several documents in order of their paths, sometimes whole, sometimes excerpts. A unit (one sentence, or
+the two of a diffuse fact) is never cut apart.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from vocabulary import COMPANY, DAYS, MONTHS, PERSON, PLACE, PROJECT, SHIP, TOWN, TOWNS
+from worlds.vocabulary import COMPANY, DAYS, MONTHS, PERSON, PLACE, PROJECT, SHIP, TOWN, TOWNS
 
 from lcrag.types import Passage
 
 CHARACTERS_PER_TOKEN: Final = 3.5
-"""Of generated text with this folder's tokenizer."""
+"""Of generated text, about, by cl100k_base."""
 
 
 @dataclass(slots=True, eq=False)
@@ -85,7 +85,7 @@ DOCUMENT_KINDS: Final = (
     ),
 )  # fmt: skip
 CSV_HEADER: Final = "name; attribute; value"
-ROOTS: Final = ("", "", "", "docs/", "docs/", "corpus/docs/", "world/docs/", "/tmp/testbed/docs/", "../docs/")
+ROOTS: Final = ("", "", "", "docs/", "docs/", "corpus/docs/", "world/docs/", "/tmp/world/docs/", "../docs/")
 
 
 @dataclass(slots=True)
@@ -143,15 +143,13 @@ def excerpted(r: random.Random, units: Sequence[Unit], size: int) -> list[Docume
     return sorted(made, key=lambda document: document.source)
 
 
-def passages(
-    r: random.Random, made: Sequence[Document], first: int, lengths: tuple[int, int], gap: float = 0.0
-) -> tuple[Passage, ...]:
+def passages(r: random.Random, made: Sequence[Document], lengths: tuple[int, int], gap: float) -> tuple[Passage, ...]:
     """The documents cut into passages of ``lengths`` tokens; every fact gets its place.
 
-    Markers count from ``first``; with probability ``gap`` one is left out, as where compression dropped a passage.
+    Markers count from 1; with probability ``gap`` one is left out, as where compression dropped a passage.
     """
     cut: list[Passage] = []
-    marker = first
+    marker = 1
     order = 0.0
     for document in made:
         start = 0

@@ -1,8 +1,7 @@
 """Names, values and sentences that the worlds are written with.
 
-Kept small on purpose: a model of 12 million parameters has minutes to learn to read, so it should spend them on finding
-and not on English. Names are made of syllables, so that there are more of them than anyone can learn by heart; a
-question in other words shares nothing with the sentence that answers it but the name.
+The English is plain, so that what is hard is finding. Names are made of syllables, so that no model knows them by
+heart; a question in other words shares nothing with the sentence that answers it but the name.
 """
 
 from __future__ import annotations
