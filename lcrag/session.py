@@ -27,7 +27,7 @@ from lcrag.planning.explain import label
 from lcrag.planning.forecast import forecast, route_key
 from lcrag.planning.history import RouteLog, log_path
 from lcrag.planning.profile import load_profile
-from lcrag.planning.router import choose, further, route
+from lcrag.planning.router import as_it_went, choose, further, route
 from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
 from lcrag.retrieve import open_embedder, open_reranker
 from lcrag.retrieve.rank import fill_vectors, retrieve
@@ -316,7 +316,7 @@ class Session:
         """
         asked = [] if asked is None else asked
         plan = prepared.plan
-        tried, possible = [plan.chosen], list(plan.forecasts)
+        tried, possible = [as_it_went(plan.chosen, answer)], list(plan.forecasts)
         while (policy.pipeline is None if escalate is None else escalate) and answer.is_unsupported:
             made_up = (self.profile.false_found or 0.0) if answer.status != "answered" else 0.0
             option = further(possible, tried, answer.usage, plan.estimate, policy, made_up)
@@ -335,7 +335,7 @@ class Session:
                 answer = replace(answer, usage=answer.usage + again.usage, steps=answer.steps + again.steps)
             else:
                 answer = answer.followed_by(again)
-            tried.append(option)
+            tried.append(as_it_went(option, again))
         self.emit(Event("usage", {"usage": answer.usage}))
         return replace(answer, plan=plan).with_left_out(self.left_out)
 

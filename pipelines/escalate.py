@@ -22,9 +22,6 @@ from pipelines.full_context import FullContext
 
 GROWTH: Final = 4
 """How many times as much the second step reads as the first."""
-ADMITS: Final = 0.5
-"""P(a model that lacks the evidence says so instead of inventing an answer). Assumed, not
-measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,33 +41,16 @@ class Escalate:
         return self.tokens, GROWTH * self.tokens
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
-        """The first step always, each further one with the probability that those before it lack the evidence.
+        """Each step, followed by the next one.
 
-        An answer is right when some step has the evidence and the model admitted at each one before that it did not.
         Tokens count as read again at each step: only the server knows what its prefix cache saves.
         """
-        steps = [ChunkRag(budget).workload(estimate, size, window) for budget in self.budgets if budget < size.tokens]
         whole = FullContext().workload(estimate, size, window)
         if whole.longest_prompt > window:
             whole = ChainOfAgents().workload(estimate, size, window)
-        steps.append(whole)
-        total = replace(steps[0], input_tokens=0, output_tokens=0, calls=0, rounds=0, evidence=0.0)
-        reached, seen = 1.0, 0.0
-        for step in steps:
-            new = max(0.0, step.evidence - seen) / max(1e-9, 1 - seen)  # P(it has what those before it had not)
-            total = replace(
-                total,
-                input_tokens=total.input_tokens + round(reached * step.input_tokens),
-                output_tokens=total.output_tokens + round(reached * step.output_tokens),
-                calls=total.calls + step.calls,
-                rounds=total.rounds + step.rounds,
-                longest_prompt=max(total.longest_prompt, step.longest_prompt),
-                evidence=total.evidence + reached * new,
-                written=total.written + round(reached * step.written),
-            )
-            seen = max(seen, step.evidence)
-            reached *= ADMITS * (1 - new)
-        return total
+        for budget in reversed([budget for budget in self.budgets if budget < size.tokens]):
+            whole = replace(ChunkRag(budget).workload(estimate, size, window), then=whole)
+        return whole
 
     def answer(self, run: Run) -> Answer:
         """Raises DoesNotFit only when no step fits the backend's window."""

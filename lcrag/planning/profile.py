@@ -18,6 +18,7 @@ from typing import Any, Final, get_args
 
 from lcrag.errors import BadConfig
 from lcrag.paths import config_folder, write_whole
+from lcrag.planning.prior import HANDED, prior
 from lcrag.schemas import PROFILE as SCHEMA
 from lcrag.types import BackendIdentity, CostModel, Curve, Profile, Surroundings
 
@@ -33,17 +34,6 @@ _FIRST_COSTS: Final = {
     "crowd": "per_step_call",
 }
 """Fields of the first schema and their names now: measuring a model takes minutes, so old profiles are still read."""
-
-_SHARES: Final = ((1 / 64, 0.95), (1 / 16, 0.92), (1 / 8, 0.88), (1 / 4, 0.8), (1 / 2, 0.68), (1.0, 0.5))
-"""P(the evidence is used) by the share of the published window that is read. Effective windows are a fraction of the
-published ones: at half of it most models of RULER (Hsieh et al. 2024, table 3) and NoLiMa (Modarressi et al. 2025,
-table 3) have lost a fifth to a half of what they know at 4k."""
-
-_DISTRACTED: Final = 0.95
-"""Passages that rank high are the worst distractors, so the same number of tokens is used less well."""
-
-_HANDED: Final = 0.85
-"""Of what a model would use, the share that it writes into a note or a summary for another. Until it is measured."""
 
 _SERVER_COST: Final = CostModel(
     per_batch=0.05, per_token=1.5e-5, per_pair=3.6e-10, per_step=1 / 105, per_step_call=1.8e-3
@@ -65,20 +55,21 @@ _EMBEDDED_COST: Final = CostModel(per_batch=0.1, per_token=1.5e-5, per_pair=0.0,
 
 def builtin_profile(backend: str, model: str, window: int) -> Profile:
     """The Profile of a backend that nobody has calibrated."""
-    if backend == "embedded":
-        name, use, cost = "built-in (embedded)", _EMBEDDED_USE, _EMBEDDED_COST
-        made_up = 1 - _EMBEDDED_ABSENT
-        says_so = ((1, _EMBEDDED_ABSENT),)
-        kinds = {"absent": {"retrieved": says_so, "consecutive": says_so}}
-    else:
-        consecutive = tuple((max(1, round(share * window)), p) for share, p in _SHARES)
-        retrieved = tuple((k, p * _DISTRACTED) for k, p in consecutive)
-        name, cost = "built-in (a typical 7B model)", _SERVER_COST
-        made_up, kinds = None, {}  # nobody knows
-        use = {"consecutive": consecutive, "retrieved": retrieved}
-    kept = tuple((k, p * _HANDED) for k, p in use["consecutive"])
-    retention = {"note": kept, "summarise": kept, "synthesise": use["consecutive"]}
-    return Profile(name, backend, model, window, use, cost, kinds=kinds, retention=retention, false_found=made_up)
+    if backend != "embedded":
+        return prior(backend, model, window, _SERVER_COST)
+    says_so = ((1, _EMBEDDED_ABSENT),)
+    kept = tuple((k, p * HANDED) for k, p in _EMBEDDED_USE["consecutive"])
+    return Profile(
+        "built-in (embedded)",
+        backend,
+        model,
+        window,
+        _EMBEDDED_USE,
+        _EMBEDDED_COST,
+        kinds={"absent": {"retrieved": says_so, "consecutive": says_so}},
+        retention={"note": kept, "summarise": kept, "synthesise": _EMBEDDED_USE["consecutive"]},
+        false_found=1 - _EMBEDDED_ABSENT,
+    )
 
 
 def profile_path(identity: BackendIdentity) -> Path:

@@ -15,8 +15,8 @@ from dataclasses import replace
 from typing import Final
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
-from lcrag.planning.forecast import route_key
-from lcrag.types import Estimate, Forecast, Plan, Policy, Prefer, Profile, Usage
+from lcrag.planning.forecast import failed, remaining, route_key
+from lcrag.types import Answer, Estimate, Forecast, Plan, Policy, Prefer, Profile, Usage
 
 PRICE: Final[Mapping[Prefer, float]] = {"quality": 0.001, "balanced": 0.02, "speed": 0.06}
 UNIT: Final = 500
@@ -105,37 +105,28 @@ def further(
         max_seconds=None if policy.max_seconds is None else policy.max_seconds - used.seconds,
     )
     before = max(tried, key=lambda option: option.quality)
-    spoiled = made_up * (1 - estimate.answerable) / _failed(before, estimate.answerable)
+    spoiled = made_up * (1 - estimate.answerable) / failed(before.quality, estimate.answerable)
     left = []
     for option in forecasts:
         is_new = route_key(option.pipeline, option.options) not in done and option.input_tokens > used.input_tokens
         if option.fits and option.calls and is_new:
-            left.append((replace(option, quality=remaining(before, option, estimate.answerable) - spoiled), option))
+            tried_one, this = (before.quality, before.evidence), (option.quality, option.evidence)
+            right = remaining(tried_one, this, estimate.answerable)
+            left.append((replace(option, quality=right - spoiled), option))
     worth = [pair for pair in left if is_within(pair[0], rest) and utility(pair[0], policy.prefer) > 0]
     return max(worth, key=lambda pair: _rank(pair[0], policy.prefer))[1] if worth else None
 
 
-def remaining(before: Forecast, option: Forecast, answerable: float) -> float:
-    """P(``option`` is right | ``before`` was not), by Bayes' rule from their evidence e, use u and the P(answerable).
-
-    Evidence is nested, since both read down the same ranking: where ``option`` reads more, it has what ``before``
-    missed (e' - e*u); where it reads less, only what ``before`` read and did not use (e' * (1 - u)). The failure also
-    makes it likelier that the documents hold no answer at all.
-    """
-    used, again = (one.quality / max(1e-9, one.evidence) for one in (before, option))
-    unused = max(option.evidence - before.quality, option.evidence * (1 - min(1.0, used)))
-    return min(1.0, answerable * min(1.0, again) * unused / _failed(before, answerable))
-
-
-def _failed(option: Forecast, answerable: float) -> float:
-    """P(``option`` finds nothing that is right), above 0."""
-    return max(1e-9, answerable * (1 - option.quality) + 1 - answerable)
+def as_it_went(option: Forecast, answer: Answer) -> Forecast:
+    """The forecast of a route that was run, with P(the evidence is in what it read) instead of what it was to read."""
+    read = option.evidence if answer.coverage is None else min(option.evidence, answer.coverage)
+    return replace(option, evidence=read, quality=option.quality * read / max(1e-9, option.evidence))
 
 
 def is_within(option: Forecast, policy: Policy) -> bool:
     """Whether a route keeps the limits of the policy."""
     return (
-        (policy.max_tokens is None or option.input_tokens <= policy.max_tokens)
+        (policy.max_tokens is None or option.most_tokens <= policy.max_tokens)
         and (policy.max_seconds is None or option.seconds <= policy.max_seconds)
         and (policy.min_quality is None or option.quality >= policy.min_quality)
     )
@@ -144,11 +135,11 @@ def is_within(option: Forecast, policy: Policy) -> bool:
 def _shortfall(fit: Sequence[Forecast], policy: Policy) -> str:
     """Each limit that alone leaves nothing, with how far the nearest route misses it."""
     misses = []
-    fewest = min(fit, key=lambda option: option.input_tokens)
-    if policy.max_tokens is not None and fewest.input_tokens > policy.max_tokens:
-        over = fewest.input_tokens - policy.max_tokens
+    fewest = min(fit, key=lambda option: option.most_tokens)
+    if policy.max_tokens is not None and fewest.most_tokens > policy.max_tokens:
+        over = fewest.most_tokens - policy.max_tokens
         misses.append(
-            f"the cheapest route ({fewest.pipeline}) needs {fewest.input_tokens:,} tokens, {over:,} more than the "
+            f"the cheapest route ({fewest.pipeline}) needs {fewest.most_tokens:,} tokens, {over:,} more than the "
             f"limit of {policy.max_tokens:,}"
         )
     fastest = min(fit, key=lambda option: option.seconds)

@@ -74,7 +74,7 @@ def _routes(plan: Plan, shown: Sequence[Forecast]) -> Table:
         table.add_row(
             f"{'*' if taken else ' '} {forecast.pipeline} {options_text(forecast.options)}",
             f"{forecast.input_tokens:,}",
-            f"{forecast.calls:,}",
+            f"{forecast.calls:,.6g}",
             f"{forecast.seconds:,.1f}",
             quality_text(forecast, plan.profile),
             "yes" if forecast.fits else "no",
@@ -115,7 +115,7 @@ def outcome_report(plan: Plan, answer: Answer, *, width: int, colour: bool) -> s
         f"{forecast.input_tokens:,}",
         f"{forecast.cached_tokens:,}",
         f"{forecast.output_tokens:,}",
-        f"{forecast.calls:,}",
+        f"{forecast.calls:,.6g}",
         f"{forecast.seconds:,.2f}",
         quality_text(forecast, plan.profile),
     )

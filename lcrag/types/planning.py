@@ -125,7 +125,8 @@ class Workload:
     curve of ``reads`` ("answer": use among ``surroundings``). ``handovers``: the roles through which what was read then
     goes, with the tokens that each is given. ``reusable_tokens``: tokens of the input that are the same for every
     question on these documents, so that a server which has read them once may have them cached. ``written``: tokens of
-    the input that the model wrote before (notes, summaries, the answers of parts).
+    the input that the model wrote before (notes, summaries, the answers of parts). ``then``: what is run if this finds
+    nothing, a workload of its own.
     """
 
     input_tokens: int
@@ -140,11 +141,15 @@ class Workload:
     handovers: tuple[tuple[Role, int], ...] = ()
     reusable_tokens: int = 0
     written: int = 0
+    then: Workload | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """A pipeline with options, what it would cost, and P(correct) (``quality``).
+
+    Of a pipeline with several steps, tokens, ``calls`` and seconds are means: each step weighed by P(it is reached);
+    ``every_step`` is the input of all of them.
 
     ``cached_tokens``: of the input tokens, those that the server has read before. ``kv_tokens``: the most that its KV
     cache holds at once for this route. ``evidence``: P(all the evidence is in what is read).
@@ -154,7 +159,7 @@ class Forecast:
     options: Mapping[str, Option]
     input_tokens: int
     output_tokens: int
-    calls: int
+    calls: float
     seconds: float
     quality: float
     fits: bool
@@ -162,6 +167,12 @@ class Forecast:
     cached_tokens: int = 0
     kv_tokens: int = 0
     evidence: float = 1.0
+    every_step: int = 0
+
+    @property
+    def most_tokens(self) -> int:
+        """Input tokens if every step is reached: what a budget must hold."""
+        return max(self.input_tokens, self.every_step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from lcrag.errors import DoesNotFit, NoRoute, OverBudget
 from lcrag.planning.explain import label
+from lcrag.planning.forecast import AGAIN, remaining
 from lcrag.planning.profile import builtin_profile
-from lcrag.planning.router import choose, further, remaining, route, utility
+from lcrag.planning.router import choose, further, route, utility
 from lcrag.types import Estimate, Forecast, Policy, Prefer, Profile, Usage
 
 ESTIMATE = Estimate(0.4, 100, ((1000, 0.5), (4000, 0.8), (24000, 1.0)), 0.8)
@@ -200,7 +201,11 @@ def test_further_skips_what_was_tried_or_does_not_fit(
         assert found.fits
         assert label(found) != label(tried)
         assert spent < found.input_tokens <= 300_000 - spent
-        assert 0 < remaining(tried, found, answerable) <= 1
+        assert 0 < remaining(chances(tried), chances(found), answerable) <= 1
+
+
+def chances(option: Forecast) -> tuple[float, float]:
+    return option.quality, option.evidence
 
 
 WEAK = replace(rag(1000, 0.4), evidence=0.5)
@@ -242,9 +247,9 @@ def test_further_stops_where_another_try_may_invent(made_up: float, expected: Fo
 
 def test_remaining_matches_a_calculation_by_hand() -> None:
     """Half the evidence, four fifths of it used: .1 was read in vain, .3 unread, and .6 had failed."""
-    assert remaining(WEAK, MORE, 1.0) == pytest.approx(0.75 * (0.8 - 0.4) / 0.6)
-    assert remaining(MORE, WEAK, 1.0) == pytest.approx(0.8 * 0.5 * 0.25 / 0.4)
-    assert remaining(WEAK, MORE, 0.5) == pytest.approx(0.5 * 0.75 * 0.4 / (0.5 * 0.6 + 0.5))
+    assert remaining((0.4, 0.5), (0.6, 0.8), 1.0) == pytest.approx(0.75 * (0.3 + AGAIN * 0.1) / 0.6)
+    assert remaining((0.6, 0.8), (0.4, 0.5), 1.0) == pytest.approx(0.8 * AGAIN * 0.5 * 0.25 / 0.4)
+    assert remaining((0.4, 0.5), (0.6, 0.8), 0.5) == pytest.approx(0.5 * 0.75 * (0.3 + AGAIN * 0.1) / (0.5 * 0.6 + 0.5))
 
 
 def test_counterfactuals_name_the_limit_of_a_faster_route() -> None:
