@@ -170,7 +170,9 @@ def test_session_after_an_abstention_tries_only_routes_worth_their_price(documen
     events: list[Event] = []
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     with opened(documents, backend, events) as session:
-        answer = session.ask("What is the keeper of lighthouse 7 called?", Policy("speed"))
+        answer = session.ask(
+            "What is the keeper of lighthouse 7 called?", Policy("speed", pipeline="chunk_rag"), escalate=True
+        )
         plan = answer.plan
     assert plan is not None
     tried = [step.pipeline for step in answer.steps]
