@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Final, TypeVar
 
+from pipelines._names import named_among, split_names
 from pipelines._run import Pipeline, Run
 from pipelines.chain_of_agents import ChainOfAgents
 from pipelines.chunk_rag import ChunkRag
@@ -12,6 +13,7 @@ from pipelines.compression import Compression
 from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
 from pipelines.outline import Outline
+from pipelines.recipes import RECIPES, Recipe
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -28,6 +30,15 @@ def every_pipeline() -> dict[str, type[Pipeline]]:
     return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES}
 
 
+def named(name: str) -> Pipeline | type[Pipeline]:
+    """The pipeline of a route's name: with its options, where it has them (``chunk_rag:tokens=4000``, a recipe); else
+    its class, whose options are left to the router.
+
+    Raises InputError for a name, an option or a value that does not exist, with those that do.
+    """
+    return named_among(every_pipeline(), {recipe: RECIPES[recipe].route for recipe in RECIPES}, name)
+
+
 def register_pipeline(kind: P) -> P:
     """Add a way to answer; the router and ``compare`` then offer it too. Use it as a class decorator.
 
@@ -35,7 +46,7 @@ def register_pipeline(kind: P) -> P:
     """
     if not is_dataclass(kind):
         raise ValueError(f"{kind.__name__} is no dataclass: its fields are the pipeline's options")
-    if kind.name in every_pipeline():
+    if kind.name in every_pipeline() or kind.name in RECIPES:
         raise ValueError(f"there is a pipeline {kind.name!r} already")
     PIPELINES[kind.name] = kind
     return kind
@@ -44,6 +55,7 @@ def register_pipeline(kind: P) -> P:
 __all__ = [
     "FOR_STRUCTURE",
     "PIPELINES",
+    "RECIPES",
     "ChainOfAgents",
     "ChunkRag",
     "Compression",
@@ -51,7 +63,10 @@ __all__ = [
     "FullContext",
     "Outline",
     "Pipeline",
+    "Recipe",
     "Run",
     "every_pipeline",
+    "named",
     "register_pipeline",
+    "split_names",
 ]

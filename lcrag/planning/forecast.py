@@ -66,7 +66,11 @@ def _forecast(
         longest_prompt=round(work.longest_prompt * mark),
         reusable_tokens=round(work.reusable_tokens * mark),
     )
-    options: dict[str, Option] = {field.name: getattr(pipeline, field.name) for field in fields(pipeline)}  # type: ignore[arg-type]
+    options: dict[str, Option] = {
+        field.name: getattr(pipeline, field.name)
+        for field in fields(pipeline)  # type: ignore[arg-type]
+        if not field.kw_only or getattr(pipeline, field.name) != field.default
+    }
     cached = min(warm.get(route_key(pipeline.name, options), 0), work.reusable_tokens, work.input_tokens)
     return Forecast(
         pipeline=pipeline.name,

@@ -150,3 +150,8 @@ def history_report(record: Record) -> str:
             f"same answer to {record.agreed:,}{ratio}"
         )
     return "\n".join(lines) + "\n"
+
+
+def recipes_report(rows: Sequence[Mapping[str, str]]) -> str:
+    """``lcrag recipes``: each name with its route, below it what it does and whose idea that is."""
+    return "".join(f"{row['name']:16} {row['route']}\n  {row['about']}: {row['paper']}\n" for row in rows)
