@@ -76,6 +76,7 @@ class Compression:
                 handovers=(("synthesise", written),),
                 reusable_tokens=seen if self.over == "corpus" else 0,
                 written=written,
+                pieces=pieces,
             )
         return Workload(
             input_tokens=prompt,
