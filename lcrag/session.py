@@ -385,7 +385,7 @@ class Session:
         run = Run(
             prepared.question,
             self.corpus,
-            prepared.ranking,
+            replace(prepared.ranking, search=self.rank),  # of this thread's index, whoever ranked the question
             self.backend,
             self.reranker,
             emit,
