@@ -19,6 +19,36 @@ class Recipe:
 
 
 RECIPES: Final[dict[str, Recipe]] = {
+    "alr2": Recipe(
+        "full_context:select=quotes",
+        "ALR² (arXiv 2410.03227)",
+        "copies the sentences that matter, checks that they are there, answers from them",
+    ),
+    "cfic": Recipe(
+        "chunk_rag:select=sentences",
+        "CFIC, Grounding Language Model with Chunking-Free In-Context Retrieval (arXiv 2402.09760)",
+        "names the first words of the sentences that matter, answers from them; of the best chunks, not of everything",
+    ),
+    "context_picker": Recipe(
+        "chunk_rag:tokens=8000,select=passages,rounds=2",
+        "Context-Picker (arXiv 2512.14465)",
+        "picks passages, then those of them that are needed, answers from these",
+    ),
+    "doubledipper": Recipe(
+        "chunk_rag:shots=3",
+        "DoubleDipper, Can Few-shot Work in Long-Context? (arXiv 2406.13632)",
+        "writes questions with answers on three passages, as examples before the question",
+    ),
+    "ecorag": Recipe(
+        "compression:sufficient=on",
+        "ECoRAG (arXiv 2506.05167)",
+        "takes the best sentences until they are judged to suffice",
+    ),
+    "paraphrase": Recipe(
+        "full_context:select=repeat",
+        "Paraphrasing The Original Text Makes High Accuracy Long-Context QA (arXiv 2312.11193)",
+        "repeats the sentences that matter, then answers, in one reply",
+    ),
     "self_route": Recipe(
         "escalate:tokens=2000,steps=1",
         "Self-Route (Li et al. 2024, arXiv 2407.16833)",

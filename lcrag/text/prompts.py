@@ -136,8 +136,8 @@ def _attribute(value: str, control: Sequence[str]) -> str:
 def _tail(task: Task, control: Sequence[str]) -> str:
     notes = "".join(f"{defused(note, control)}\n" for note in task.notes)
     noted = f"<notes>\n{notes}</notes>\n\n" if notes else ""
-    question = defused(task.question, control)
-    return f"{noted}<question>\n{question}\n</question>\n\n{_INSTRUCTIONS[task.role]}"
+    asked = f"<question>\n{defused(task.question, control)}\n</question>\n\n" if task.question else ""
+    return f"{noted}{asked}{_INSTRUCTIONS[task.role]}"
 
 
 def defused(text: str, control: Sequence[str] = ()) -> str:

@@ -19,7 +19,7 @@ from lcrag.planning.scale import SAMPLE, TokenScale
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import messages
 from lcrag.types import Completion, OnToken, Task
-from pipelines import PIPELINES
+from pipelines import PIPELINES, RECIPES, named
 
 TOKENIZER = Path(__file__).parents[2] / "examples/testbed/tokenizer"
 QUESTION = "How much did it cost to build the tide mill on the Wend, and who paid?"
@@ -83,8 +83,9 @@ def test_pipelines_never_exceed_the_window(tmp_path: Path, tokenizer: Any, shape
         scale = TokenScale.measure(corpus.sample(SAMPLE), corpus.size, corpus.tokenizer, backend)
         found, size = scale.estimate(estimate(ranking)), scale.size(corpus.size)
         profile = builtin_profile("server", "m", window)
-        for name, kind in PIPELINES.items():
-            candidates = kind.candidates(found, size, window)
+        for name in (*PIPELINES, *RECIPES):
+            kind = named(name)
+            candidates = kind.candidates(found, size, window) if isinstance(kind, type) else [kind]
             forecasts = forecast(candidates, found, size, profile, scale.marks)
             for candidate, expected in zip(candidates, forecasts, strict=True):
                 backend.most = 0
