@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from pipelines._names import named_among, split_names
 from pipelines._run import Pipeline, Run
+from pipelines.ask_first import AskFirst
 from pipelines.chain_of_agents import ChainOfAgents
 from pipelines.chunk_rag import ChunkRag
 from pipelines.compression import Compression
@@ -23,11 +24,13 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
+BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst,)
+"""What is there to be compared with, and not offered by the router."""
 
 
 def every_pipeline() -> dict[str, type[Pipeline]]:
     """All of them by name, that for structure first."""
-    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES}
+    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in BY_NAME}}
 
 
 def named(name: str) -> Pipeline | type[Pipeline]:
@@ -53,9 +56,11 @@ def register_pipeline(kind: P) -> P:
 
 
 __all__ = [
+    "BY_NAME",
     "FOR_STRUCTURE",
     "PIPELINES",
     "RECIPES",
+    "AskFirst",
     "ChainOfAgents",
     "ChunkRag",
     "Compression",

@@ -19,6 +19,11 @@ class Recipe:
 
 
 RECIPES: Final[dict[str, Recipe]] = {
+    "adaptive_rag": Recipe(
+        "ask_first:by=question",
+        "Adaptive-RAG (Jeong et al. 2024, arXiv 2403.14403)",
+        "chooses how much to read by how complex the question is, seeing nothing else",
+    ),
     "alr2": Recipe(
         "full_context:select=quotes",
         "ALR² (arXiv 2410.03227)",
@@ -48,6 +53,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "full_context:select=repeat",
         "Paraphrasing The Original Text Makes High Accuracy Long-Context QA (arXiv 2312.11193)",
         "repeats the sentences that matter, then answers, in one reply",
+    ),
+    "pre_route": Recipe(
+        "ask_first:by=documents",
+        "Pre-Route, Route Before Retrieve (Chen et al. 2026, arXiv 2605.10235)",
+        "chooses between the best chunks and everything, seeing the question, and names, lengths and first lines",
     ),
     "self_route": Recipe(
         "escalate:tokens=2000,steps=1",

@@ -17,6 +17,7 @@ from pipelines import PIPELINES, RECIPES, Pipeline, named
 
 NAMES = [*PIPELINES, *RECIPES]
 READS_ALL = ("full_context", "chain_of_agents", "escalate", "self_route", "alr2", "paraphrase")
+"""What reads everything before it says that nothing is there."""
 
 FILLER = [
     f"In {year} the harbour took in {year % 97 + 3} boats and {year % 31} of them stayed." for year in range(1800, 1990)

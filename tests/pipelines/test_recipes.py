@@ -74,7 +74,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, floa
                 plan = session.plan(QUESTION, pipeline=name)
                 read = 0.0
                 for model.blind, share in enumerate(paths(name, plan.estimate)):
-                    model.overlooked = 0
+                    model.way, model.overlooked = model.blind, 0
                     answer = session.ask(QUESTION, pipeline=name)
                     assert "Brandt" in answer.text or model.blind, (name, shape)
                     assert answer.citations or model.blind, (name, shape)
@@ -85,7 +85,12 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, floa
 
 
 def paths(name: str, estimate: Estimate) -> list[float]:
-    """How often the model fails to see the evidence 0, 1, 2, ... times, by the estimate: a forecast is the mean."""
+    """How often the model fails to see the evidence 0, 1, 2, ... times, or chooses that way, by the estimate: a
+    forecast is the mean."""
+    if name in ("pre_route", "adaptive_rag"):
+        widest = estimate.kinds.get("list", 0) + estimate.kinds.get("count", 0)
+        joining = [estimate.kinds.get("hops", 0)] if name == "adaptive_rag" else []
+        return [1 - widest - sum(joining), *joining, widest]
     if name == "self_route":
         missed = ADMITS * (1 - estimate.covered(2000))
         return [1 - missed, missed]

@@ -63,7 +63,7 @@ def run_pipeline(
 class Obliging(ScriptedBackend):
     """A model that does what each task asks, about one ``fact`` that it copies. Counts prompts as a server does.
 
-    ``blind``: how many judgements or answers of a question overlook the fact.
+    ``blind``: how many judgements or answers of a question overlook the fact. ``way``: which of several it chooses.
     """
 
     template_tokens = 32
@@ -71,7 +71,7 @@ class Obliging(ScriptedBackend):
     def __init__(self, fact: str, *, window: int = 32_768) -> None:
         super().__init__(self.says, window=window)
         self.fact = fact
-        self.blind = 0
+        self.blind = self.way = 0
         self.overlooked = 0
 
     @property
@@ -84,7 +84,7 @@ class Obliging(ScriptedBackend):
     def says(self, task: Task) -> str:
         if task.role == "choose":
             assert isinstance(task.shape, tuple)
-            return task.shape[0]
+            return task.shape[self.way]
         if task.role == "demonstrate":
             return json.dumps({"question": "What?", "answer": " ".join(task.passages[0].text.split()[:3])})
         markers = [f"[{passage.marker}]" for passage in task.passages if self.fact in passage.text]
