@@ -51,7 +51,9 @@ from lcrag.types import (
     Settings,
     ignore,
 )
-from pipelines import Run
+from pipelines import RECIPES, Pipeline, Run, split_names
+
+__all__ = ["RECIPES", "Prepared", "Session", "ask_many", "path_strings", "split_names"]
 
 STDIN: Final = "-"
 
@@ -253,16 +255,22 @@ class Session:
         """All that comes before the first call of a model. ``ranking``: this question's, if it has been ranked."""
         if not question.strip():
             raise InputError("the question is empty", hint='lcrag ask docs/ "your question"')
-        kinds = pipelines.every_pipeline()
-        if policy.pipeline not in (None, *kinds):
-            raise InputError(f"there is no pipeline {policy.pipeline!r}", hint=f"--pipeline {'|'.join(kinds)}")
+        offered: dict[str, Pipeline | type[Pipeline]] = dict(pipelines.PIPELINES)
+        if asks_for_structure(question) is not None:
+            offered = {pipelines.FOR_STRUCTURE.name: pipelines.FOR_STRUCTURE, **offered}
+        if policy.pipeline is not None:
+            named = pipelines.named(policy.pipeline)
+            offered[named.name] = named
+            policy = replace(policy, pipeline=named.name)
         ranking = self.rank(question) if ranking is None else ranking
         found = self.scale.estimate(estimate(ranking, reranker=self.reranker is not None))
         self.emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))
         size = self.scale.size(self.corpus.size)
-        if policy.pipeline != pipelines.FOR_STRUCTURE.name and asks_for_structure(question) is None:
-            del kinds[pipelines.FOR_STRUCTURE.name]
-        candidates = [one for kind in kinds.values() for one in kind.candidates(found, size, self.backend.window)]
+        candidates = [
+            one
+            for kind in offered.values()
+            for one in (kind.candidates(found, size, self.backend.window) if isinstance(kind, type) else [kind])
+        ]
         forecasts = forecast(candidates, found, size, self.profile, self.scale.marks, self._cached)
         plan = route(question, forecasts, found, self.profile, policy, self.scale.tokenizer)
         self.emit(Event("plan", {"plan": plan}))
@@ -377,7 +385,7 @@ class Session:
         run = Run(
             prepared.question,
             self.corpus,
-            prepared.ranking,
+            replace(prepared.ranking, search=self.rank),  # of this thread's index, whoever ranked the question
             self.backend,
             self.reranker,
             emit,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Final, TypeVar
 
+from pipelines._names import named_among, split_names
 from pipelines._run import Pipeline, Run
+from pipelines.ask_first import AskFirst
 from pipelines.chain_of_agents import ChainOfAgents
 from pipelines.chunk_rag import ChunkRag
 from pipelines.compression import Compression
 from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
 from pipelines.outline import Outline
+from pipelines.recipes import RECIPES, Recipe
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -21,11 +24,22 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
+BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst,)
+"""What is there to be compared with, and not offered by the router."""
 
 
 def every_pipeline() -> dict[str, type[Pipeline]]:
     """All of them by name, that for structure first."""
-    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES}
+    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in BY_NAME}}
+
+
+def named(name: str) -> Pipeline | type[Pipeline]:
+    """The pipeline of a route's name: with its options, where it has them (``chunk_rag:tokens=4000``, a recipe); else
+    its class, whose options are left to the router.
+
+    Raises InputError for a name, an option or a value that does not exist, with those that do.
+    """
+    return named_among(every_pipeline(), {recipe: RECIPES[recipe].route for recipe in RECIPES}, name)
 
 
 def register_pipeline(kind: P) -> P:
@@ -35,15 +49,18 @@ def register_pipeline(kind: P) -> P:
     """
     if not is_dataclass(kind):
         raise ValueError(f"{kind.__name__} is no dataclass: its fields are the pipeline's options")
-    if kind.name in every_pipeline():
+    if kind.name in every_pipeline() or kind.name in RECIPES:
         raise ValueError(f"there is a pipeline {kind.name!r} already")
     PIPELINES[kind.name] = kind
     return kind
 
 
 __all__ = [
+    "BY_NAME",
     "FOR_STRUCTURE",
     "PIPELINES",
+    "RECIPES",
+    "AskFirst",
     "ChainOfAgents",
     "ChunkRag",
     "Compression",
@@ -51,7 +68,10 @@ __all__ = [
     "FullContext",
     "Outline",
     "Pipeline",
+    "Recipe",
     "Run",
     "every_pipeline",
+    "named",
     "register_pipeline",
+    "split_names",
 ]

@@ -15,6 +15,7 @@ from typing import Final
 
 from lcrag.evidence.stretches import read_stretches, sentence_evidence
 from lcrag.planning.scale import count_sent
+from lcrag.text.passages import pieces_of
 from lcrag.text.sentences import sentences
 from lcrag.text.words import stems
 from lcrag.types import Backend, Passage, Ranking, Reranker
@@ -35,6 +36,37 @@ class _Sentence:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The sentences of passages with their tokens and scores."""
+
+    whole: Sequence[Passage]
+    sentences: Sequence[_Sentence]
+    counts: Sequence[int]
+    scores: Sequence[float]
+    backend: Backend
+
+    def within(self, budget: int) -> list[Passage]:
+        """What ``prune`` leaves within this budget."""
+        if fits(self.whole, budget):
+            return list(self.whole)
+        chosen: set[int] = set()
+        left = budget
+        for place in sorted(range(len(self.sentences)), key=lambda place: (-self.scores[place], place)):
+            if self.counts[place] <= left or not chosen:
+                chosen.add(place)
+                left -= self.counts[place]
+        kept = [self.sentences[place] for place in sorted(chosen)]
+        return [
+            extract(self.whole[number], [(one.start, one.end) for one in same], self.backend)
+            for number, same in groupby(kept, key=lambda one: one.passage)
+        ]
+
+
+def fits(whole: Sequence[Passage], budget: int) -> bool:
+    return sum(passage.tokens for passage in whole) <= budget
+
+
 def prune(
     question: str,
     whole: Sequence[Passage],
@@ -47,21 +79,29 @@ def prune(
 
     A passage with none left is dropped. Each passage keeps its marker; ``parts`` holds the places of its pieces in the
     document. Nothing is left out when all of it fits.
+    """
+    if fits(whole, budget):
+        return list(whole)
+    return score_sentences(question, whole, backend, ranking, reranker).within(budget)
+
+
+def score_sentences(
+    question: str, whole: Sequence[Passage], backend: Backend, ranking: Ranking, reranker: Reranker | None
+) -> Scored:
+    """The sentences of the passages by how well they suit the question.
 
     With a reranker, P(evidence), the words and the rank of the hit count the same. On 50 questions each of hotpot_pool
     and locomo, of the evidence that 2,000 tokens of whole chunks cover, 1.07 and 1.00 remain, without the words
     1.02 and 1.00, with half the weight for the rank 1.07 and .92; on generated worlds, where evidence has the
     question's words and nothing else has, more remains by words alone.
     """
-    if sum(passage.tokens for passage in whole) <= budget:
-        return list(whole)
     candidates = [
         _Sentence(number, passage.start + start, passage.start + end)
         for number, passage in enumerate(whole)
         for start, end in sentences(passage.text)
         if passage.text[start:end].strip()
     ]
-    texts = [_text(whole[sentence.passage], sentence.start, sentence.end) for sentence in candidates]
+    texts = [text_at(whole[sentence.passage], sentence.start, sentence.end) for sentence in candidates]
     counts = count_sent(texts, backend)
     scores = _spread(_word_scores(question, texts))
     if reranker is not None:
@@ -72,16 +112,7 @@ def prune(
         evidence = sentence_evidence(stretches)  # nothing for sentences whose hits rank too low to be read
         probabilities = _spread([evidence.get(place, 0.0) for place in range(len(candidates))])
         scores = [sum(parts) for parts in zip(probabilities, scores, shares, strict=True)]
-    chosen: set[int] = set()
-    left = budget
-    for place in sorted(range(len(candidates)), key=lambda place: (-scores[place], place)):
-        if counts[place] <= left or not chosen:
-            chosen.add(place)
-            left -= counts[place]
-    return [
-        _extract(whole[number], [candidates[place] for place in places], backend)
-        for number, places in groupby(sorted(chosen), key=lambda place: candidates[place].passage)
-    ]
+    return Scored(whole, candidates, counts, scores, backend)
 
 
 def _word_scores(question: str, texts: Sequence[str]) -> list[float]:
@@ -115,15 +146,15 @@ def _spread(scores: Sequence[float]) -> list[float]:
     return [score + NEIGHBOUR * max(padded[place], padded[place + 2]) for place, score in enumerate(scores)]
 
 
-def _extract(passage: Passage, sentences: Sequence[_Sentence], backend: Backend) -> Passage:
-    """The passage with these sentences alone, neighbours joined."""
+def extract(passage: Passage, places: Sequence[tuple[int, int]], backend: Backend) -> Passage:
+    """The passage with these places of its document alone, in order, neighbours joined."""
     parts: list[tuple[int, int]] = []
-    for sentence in sentences:
-        if parts and parts[-1][1] == sentence.start:
-            parts[-1] = (parts[-1][0], sentence.end)
+    for start, end in places:
+        if parts and parts[-1][1] == start:
+            parts[-1] = (parts[-1][0], end)
         else:
-            parts.append((sentence.start, sentence.end))
-    text = "\n".join(_text(passage, start, end) for start, end in parts)
+            parts.append((start, end))
+    text = "\n".join(text_at(passage, start, end) for start, end in parts)
     [tokens] = count_sent([text], backend)
     is_cut = parts != [(passage.start, passage.end)]
     index_tokens = round(passage.index_tokens * tokens / max(1, passage.tokens))
@@ -138,5 +169,10 @@ def _extract(passage: Passage, sentences: Sequence[_Sentence], backend: Backend)
     )
 
 
-def _text(passage: Passage, start: int, end: int) -> str:
-    return passage.text[start - passage.start : end - passage.start]
+def text_at(passage: Passage, start: int, end: int) -> str:
+    """A place of the document within one piece of the passage."""
+    return next(
+        text[start - offset : end - offset]
+        for offset, text in pieces_of(passage)
+        if offset <= start and end <= offset + len(text)
+    )

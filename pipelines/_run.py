@@ -129,11 +129,17 @@ class Run:
         """Tokens that each passage takes of a prompt."""
         return passage_tokens(read, self.backend)
 
-    def fits(self, read: Sequence[Passage], role: Role = "answer") -> bool:
-        """Whether a prompt with these passages leaves the window room for an answer."""
-        if most_tokens(read, self.question) + ANSWER_TOKENS <= self.backend.window:
+    def fits(self, read: Sequence[Passage], *, more: int = 0) -> bool:
+        """Whether a prompt with these passages leaves the window room for an answer, and for ``more`` tokens."""
+        other = ANSWER_TOKENS + more
+        if most_tokens(read, self.question) + other <= self.backend.window:
             return True
-        return sum(self.sizes(read)) + self.frame(role) + ANSWER_TOKENS <= self.backend.window
+        return sum(self.sizes(read)) + self.frame("answer") + other <= self.backend.window
+
+    def check_fits(self, read: Sequence[Passage], *, more: int = 0) -> None:
+        """Raises DoesNotFit when these passages leave no room for an answer and ``more`` tokens."""
+        if not self.fits(read, more=more):
+            self.check_room(sum(self.sizes(read)), self.frame("answer") + ANSWER_TOKENS + more)
 
     def check_room(self, tokens: int, other: int, *, hint: str = SMALLER) -> None:
         """Raises DoesNotFit when ``tokens`` of text and ``other`` tokens exceed the backend's window."""
@@ -174,8 +180,7 @@ class Run:
         """The answer from these passages in one prompt. Raises DoesNotFit when they are too long for the window."""
         if not read:
             return self.nothing(read)
-        if not self.fits(read):
-            self.check_room(sum(self.sizes(read)), self.frame("answer") + ANSWER_TOKENS)
+        self.check_fits(read)
         [completion] = self.ask([Task("answer", self.question, tuple(read))], self.answer_tokens)
         return self.cite(completion, read)
 

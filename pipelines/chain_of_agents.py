@@ -68,6 +68,7 @@ class ChainOfAgents:
             handovers=(*(("summarise", room) for _ in range(levels)), ("synthesise", min(room, written))),
             reusable_tokens=size.tokens,
             written=again,
+            pieces=workers,
         )
 
     def answer(self, run: Run) -> Answer:

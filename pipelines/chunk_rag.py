@@ -17,13 +17,14 @@ from lcrag.text.passages import passages
 from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens
 from lcrag.types import Answer, CorpusSize, Estimate, Workload
 from pipelines._run import Run
+from pipelines._stage import Stage
 
 BUDGETS: Final = (500, 1000, 2000, 4000, 8000, 16000)
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkRag:
-    """``tokens``: how much document text is taken, in rank order."""
+class ChunkRag(Stage):
+    """``tokens``: how much document text is taken, in rank order; the rest is ``Stage``'s."""
 
     tokens: int = 4000
     name: ClassVar[str] = "chunk_rag"
@@ -37,7 +38,7 @@ class ChunkRag:
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         read = min(self.tokens, size.tokens)
         prompt = read + INSTRUCTION_TOKENS
-        return Workload(
+        work = Workload(
             input_tokens=prompt,
             output_tokens=answer_tokens(estimate.scope_tokens),
             calls=1,
@@ -47,10 +48,12 @@ class ChunkRag:
             read_tokens=read,
             surroundings="retrieved",
         )
+        return self.staged(work, read, estimate, size)
 
     def answer(self, run: Run) -> Answer:
         """Raises DoesNotFit when what is taken is longer than the backend's window."""
         chunks = run.best_chunks(self.tokens)
         read = passages(chunks)
         run.retrieved(read, len(chunks))
-        return run.answer(read)
+        run.check_fits(read, more=self.more_tokens)
+        return self.answer_from(run, read)

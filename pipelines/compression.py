@@ -3,22 +3,24 @@
 "extract": the best sentences, as they are in the documents (``pipelines/_prune.py``). "summarise": the backend shortens
 the text piece by piece, in one batch, with markers, and answers from that. Wins when evidence is spread thinly over
 more text than the model uses well; extraction by words loses sentences that share none with the question, summaries
-cost a reading of everything they shorten. The question itself is never touched.
+cost a reading of everything they shorten. The question itself is never touched. ``sufficient`` (after ECoRAG, Jeong et
+al. 2025, arXiv 2506.05167) takes few sentences first, and twice as many until the backend judges that they suffice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal, Self
 
 from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.text.passages import groups, passages, within
-from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, says_nothing
+from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, parse_verdict, says_nothing
 from lcrag.types import Answer, CorpusSize, Estimate, Event, Passage, Task, Workload
 from pipelines._notes import NOTE_TOKENS, answer_from_notes, take_notes
-from pipelines._prune import prune
+from pipelines._prune import fits, score_sentences
 from pipelines._run import Run
+from pipelines._stage import Stage
 
 WIDER: Final = 2
 """How many times the budget is searched for sentences when ``over`` is "hits"; with 4 less evidence remains."""
@@ -30,21 +32,32 @@ question's words, bad for dialogue."""
 RETAINED_RERANKED: Final = {"hits": 0.93, "corpus": 0.94}
 """The same where a reranker reads too: the mean of nq_pool, hotpot_pool, locomo and qmsum (383 questions: .98 1.07 .94
 .71 over hits, .98 1.08 .95 .74 over everything; qmsum with words at half their weight)."""
+JUDGE_TOKENS: Final = 150
+"""Tokens of a judgement's prompt without its passages: its instruction is short."""
+VERDICT: Final = 64
+"""The most tokens of a judgement: 'yes' or 'no', or JSON with it."""
 PIECE: Final = 2000
 """Tokens of text that are summarised at a time: as many as most models use well."""
 
 
 @dataclass(frozen=True, slots=True)
-class Compression:
+class Compression(Stage):
     """``tokens``: the budget of what is read. ``over``: compress the best-ranked chunks, or the whole corpus.
 
-    ``mode``: extract sentences, or have the backend write summaries.
+    ``mode``: extract sentences, or have the backend write summaries. ``sufficient``: begin with few sentences, and
+    take more until the backend says that they suffice. The rest is ``Stage``'s; summaries take neither.
     """
 
     tokens: int = 2000
     over: Literal["hits", "corpus"] = "hits"
     mode: Literal["extract", "summarise"] = "extract"
+    sufficient: bool = field(default=False, kw_only=True)
     name: ClassVar[str] = "compression"
+
+    def __post_init__(self) -> None:
+        Stage.__post_init__(self)
+        if self.mode == "summarise" and (self.sufficient or self.shots or self.select != "none"):
+            raise ValueError("mode=summarise takes no select, shots or sufficient")
 
     @classmethod
     def candidates(cls, estimate: Estimate, size: CorpusSize, window: int) -> Sequence[Self]:
@@ -76,17 +89,49 @@ class Compression:
                 handovers=(("synthesise", written),),
                 reusable_tokens=seen if self.over == "corpus" else 0,
                 written=written,
+                pieces=pieces,
             )
-        return Workload(
+        retained = (RETAINED_RERANKED if estimate.reranker else RETAINED)[self.over]
+        work = Workload(
             input_tokens=prompt,
             output_tokens=answer_tokens(estimate.scope_tokens),
             calls=1,
             rounds=1,
             longest_prompt=prompt + ANSWER_TOKENS,
-            evidence=(RETAINED_RERANKED if estimate.reranker else RETAINED)[self.over] * estimate.covered(read),
+            evidence=retained * estimate.covered(read),
             read_tokens=read,
             surroundings="retrieved",
         )
+        if self.sufficient:
+            work, read = self._until_sufficient(work, seen, retained, estimate)
+        return self.staged(work, read, estimate, size)
+
+    def _until_sufficient(self, work: Workload, seen: int, retained: float, estimate: Estimate) -> tuple[Workload, int]:
+        """The workload where each budget is judged with the probability that the smaller ones lack the evidence, and
+        the tokens that are then expected to be read."""
+        *judged, last = [budget for budget in self._budgets if budget < seen] + [min(self.tokens, seen)]
+        reached, read, tokens = 1.0, 0.0, 0.0
+        for budget in judged:
+            tokens += reached * (budget + JUDGE_TOKENS)
+            has_it = retained * estimate.covered(budget)
+            read += max(0.0, reached - (1 - has_it)) * budget
+            reached = min(reached, 1 - has_it)
+        read += reached * last
+        calls = len(judged) + 1
+        staged = replace(
+            work,
+            input_tokens=round(tokens + read) + INSTRUCTION_TOKENS,
+            output_tokens=work.output_tokens + len(judged),
+            calls=calls,
+            rounds=calls,
+            read_tokens=round(read),
+        )
+        return staged, round(read)
+
+    @property
+    def _budgets(self) -> tuple[int, ...]:
+        """What is tried before everything that ``tokens`` allow."""
+        return tuple(self.tokens // share for share in (8, 4, 2) if self.tokens // share)
 
     def answer(self, run: Run) -> Answer:
         """Raises DoesNotFit when what is extracted is longer than the backend's window."""
@@ -96,10 +141,25 @@ class Compression:
         whole = passages(chunks)
         if self.mode == "summarise":
             return self._summarised(run, whole)
-        extracts = prune(run.question, whole, self.tokens, run.backend, run.ranking, run.reranker)
+        extracts = self._extracted(run, whole)
         before, after = (sum(passage.tokens for passage in read) for read in (whole, extracts))
         run.retrieved(extracts, len(chunks), compressed_from=before, ratio=round(before / max(1, after), 2))
-        return run.answer(extracts)
+        run.check_fits(extracts, more=self.more_tokens)
+        return self.answer_from(run, extracts)
+
+    def _extracted(self, run: Run, whole: list[Passage]) -> list[Passage]:
+        """The best sentences: as many as ``tokens`` allow, or as the backend says that suffice."""
+        if fits(whole, self.tokens) and not self.sufficient:
+            return whole
+        scored = score_sentences(run.question, whole, run.backend, run.ranking, run.reranker)
+        for budget in self._budgets if self.sufficient else ():
+            extracts = scored.within(budget)
+            if extracts == whole or not run.fits(extracts):
+                return extracts
+            [verdict] = run.ask([Task("judge", run.question, tuple(extracts))], VERDICT)
+            if parse_verdict(verdict.text) == "yes":
+                return extracts
+        return scored.within(self.tokens)
 
     def _summarised(self, run: Run, whole: Sequence[Passage]) -> Answer:
         frame, sizes = run.frame("summarise"), run.sizes(whole)

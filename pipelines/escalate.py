@@ -9,7 +9,7 @@ fit), which every question over the same documents shares.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Self
 
 from lcrag.errors import BackendFailed, DoesNotFit
@@ -26,9 +26,10 @@ GROWTH: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Escalate:
-    """``tokens``: what the first step reads; then GROWTH times as much, then everything."""
+    """``tokens``: what the first step reads; then GROWTH times as much, ``steps`` times in all; then everything."""
 
     tokens: int = 1000
+    steps: int = field(default=2, kw_only=True)
     name: ClassVar[str] = "escalate"
 
     @classmethod
@@ -36,9 +37,9 @@ class Escalate:
         return [cls(budget) for budget in (500, 1000, 2000) if budget < size.tokens]
 
     @property
-    def budgets(self) -> tuple[int, int]:
+    def budgets(self) -> tuple[int, ...]:
         """What is read in rank order, step by step, before everything is."""
-        return self.tokens, GROWTH * self.tokens
+        return tuple(self.tokens * GROWTH**step for step in range(self.steps))
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         """Each step, followed by the next one.

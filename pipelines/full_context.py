@@ -16,9 +16,10 @@ from typing import ClassVar, Final, Self
 from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.text.passages import PASSAGE_TOKENS, groups, passages
 from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, prefix, says_nothing
-from lcrag.types import Answer, CorpusSize, Estimate, Passage, Task, Workload
+from lcrag.types import Answer, CorpusSize, Estimate, Passage, Workload
 from pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_notes
 from pipelines._run import Run
+from pipelines._stage import Stage
 
 SAMPLE: Final = 16
 """Passages from which the tokens of all are estimated."""
@@ -30,8 +31,8 @@ INSTEAD: Final = "--pipeline chain_of_agents or --pipeline chunk_rag"
 
 
 @dataclass(frozen=True, slots=True)
-class FullContext:
-    """No options: everything is read."""
+class FullContext(Stage):
+    """Everything is read; the options are ``Stage``'s."""
 
     name: ClassVar[str] = "full_context"
 
@@ -41,7 +42,7 @@ class FullContext:
 
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         """In as many parts as the window makes at least."""
-        other = INSTRUCTION_TOKENS + ANSWER_TOKENS
+        other = INSTRUCTION_TOKENS + ANSWER_TOKENS + self.more_tokens
         room = max(1, window - other)
         parts = max(1, -(-size.tokens // room))
         answer = answer_tokens(estimate.scope_tokens)
@@ -49,12 +50,12 @@ class FullContext:
         again = together * parts * answer
         chunk = size.tokens / max(1, size.chunks)  # which is never split
         longest = max(min(room, size.tokens), round(LARGER * chunk))
-        return Workload(
+        work = Workload(
             input_tokens=size.tokens + (parts + together) * INSTRUCTION_TOKENS + again,
             output_tokens=(parts + together) * answer,
             calls=parts + together,
             rounds=1 + together,
-            longest_prompt=longest + other,
+            longest_prompt=longest + INSTRUCTION_TOKENS + ANSWER_TOKENS,
             evidence=1.0,
             read_tokens=longest,
             surroundings="consecutive",
@@ -62,21 +63,21 @@ class FullContext:
             reusable_tokens=size.tokens,
             written=again,
         )
+        return self.staged(work, size.tokens, estimate, size, parts)
 
     def answer(self, run: Run) -> Answer:
         """Raises DoesNotFit when the window has no room for a passage."""
         corpus, window = run.corpus, run.backend.window
         if not corpus.size.chunks:
             return run.nothing(())
-        other = run.frame("answer") + ANSWER_TOKENS
+        other = run.frame("answer") + ANSWER_TOKENS + self.more_tokens
         read = passages(corpus.chunks())
         if _fits(run, read, window - other):
             run.retrieved(read, corpus.size.chunks)
-            return run.cite(run.ask([Task("answer", run.question, tuple(read))], run.answer_tokens)[0], read)
+            return self.answer_from(run, read)
         return self._in_parts(run, window - other, other)
 
-    @staticmethod
-    def _in_parts(run: Run, room: int, other: int) -> Answer:
+    def _in_parts(self, run: Run, room: int, other: int) -> Answer:
         """The answer from those of parts, each of which has ``room`` tokens of text in its prompt."""
         read = passages(run.chunks(), limit=max(1, min(PASSAGE_TOKENS, room // 2)))
         sizes = dict(zip((passage.marker for passage in read), run.sizes(read), strict=True))
@@ -88,9 +89,11 @@ class FullContext:
             f"{len(parts)} parts"
         )
         run.retrieved(read, run.corpus.size.chunks, tokens=tokens, parts=len(parts), message=message)
-        tasks = [Task("answer", run.question, tuple(part)) for part in parts]
+        answer = self.answer_from_selection(run, parts)
+        if answer is not None:
+            return answer
         most = max(1, min(run.answer_tokens, room // 4))  # of four answers that a merge can hold
-        completions = run.ask(tasks, most)
+        tasks, completions = self.ask(run, parts, most)
         answers = [completion for completion in completions if not says_nothing(completion.text)]
         if len(answers) < 2:  # nothing to merge
             return run.cite([*answers, *completions][0], read)

@@ -19,6 +19,7 @@ from lcrag.index import folder_of, index_clear, index_status
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import SURE, Answer, Completion, Event, OnToken, Policy, Settings, Step, Task, Usage, ignore
+from pipelines import ChunkRag, Run
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CORPUS = EXAMPLES / "saltmarsh"
@@ -301,3 +302,21 @@ def test_answer_certified_not_found_needs_high_coverage() -> None:
     assert unread.status == "not_retrieved"
     whole = replace(nothing, status="not_found", coverage=1.0)
     assert whole.certified(0.2) == whole
+
+
+def test_a_pipeline_may_search_for_other_words_in_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[str] = []
+
+    class Again(ChunkRag):
+        def answer(self, run: Run) -> Answer:
+            assert run.ranking.search is not None
+            found.append(run.ranking.search("tide mill").hits[0].chunk.text)
+            return super().answer(run)
+
+    monkeypatch.setattr("pipelines.PIPELINES", {"chunk_rag": Again})
+    backend = ScriptedBackend(lambda task: NOT_FOUND)
+    backend.__class__ = type("Wide", (ScriptedBackend,), {"concurrency": 4})  # so that workers fork the session
+    with Session.open(settings(CORPUS), ignore, backend=backend) as session:
+        answers = list(session.ask_many(["Who kept bees?", "Who baked?"], pipeline="chunk_rag:tokens=300", workers=2))
+    assert len(answers) == len(found) == 2
+    assert all("mill" in text.lower() for text in found)

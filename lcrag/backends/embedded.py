@@ -67,14 +67,19 @@ class EmbeddedBackend(Backend):
 
     def _completion(self, task: Task, max_tokens: int) -> Completion:
         begun = time.perf_counter()
-        text, short = self._reply(task, max_tokens)
+        odds = self._odds(task) if task.odds else ()
+        text, short = (odds[0][0], None) if odds else self._reply(task, max_tokens)
         read = sum(passage.tokens for passage in task.passages) + sum(self.count_many([*task.notes, task.question]))
         [written] = self.count_many([text])
-        return Completion(text, Usage(read, 0, written, 1, time.perf_counter() - begun), short=short)
+        return Completion(text, Usage(read, 0, written, 1, time.perf_counter() - begun), short=short, odds=odds)
 
     def _reply(self, task: Task, max_tokens: int) -> tuple[str, str | None]:
         """The text, and the short answer if there is one."""
-        answers = task.role in ("answer", "synthesise")
+        answers = task.role in ("answer", "synthesise", "repeat")
+        if task.role == "choose" and isinstance(task.shape, tuple):
+            return _widest(task.question, task.shape), None
+        if task.role == "demonstrate":
+            return NOT_FOUND, None  # extraction writes no questions, and would learn nothing from them
         if task.role == "summarise":
             return self._join(extract.summarise(extract.units_of(task)), max_tokens), None
         if answers and asks_for_summary(task.question):
@@ -92,13 +97,21 @@ class EmbeddedBackend(Backend):
                 return written, None
         if not is_here:
             return NOT_FOUND, None
-        if task.role == "note":
+        if task.role == "pick":
+            return " ".join(dict.fromkeys(unit.markers for unit in extract.choose(task, scored))), None
+        if task.role in ("note", "quote", "point"):
             return self._join(extract.choose(task, scored), max_tokens), None
         if asks_for_list(task.question):
             chosen = extract.choose(task, scored)
             return self._join(chosen, max_tokens), self._items(task, chosen)
         scored = replace(scored, span=self._short_answer(task, scored))
         return self._join(extract.choose(task, scored), max_tokens), scored.span[0] if scored.span else None
+
+    def _odds(self, task: Task) -> tuple[tuple[str, float], ...]:
+        """P(the answer is here) as the odds of "yes" and "no"."""
+        scored = extract.score(task, self.embedder, self.reranker)
+        here = answerable.answerable(scored.features, answerable.judgement_for(self.embedder, self.reranker))
+        return tuple(sorted((("yes", here), ("no", 1 - here)), key=lambda pair: -pair[1]))
 
     def _summary(self, task: Task, max_tokens: int) -> str:
         """Of a dialogue the writer's sentences, since those of a speaker mean little alone; of prose its own."""
@@ -150,6 +163,11 @@ class EmbeddedBackend(Backend):
             used = accumulate(self.count_many(lines))
             lines = lines[: max(1, sum(count <= max_tokens for count in used))]
         return "\n".join(lines)
+
+
+def _widest(question: str, choices: Sequence[str]) -> str:
+    """Of ways to look for an answer, named from the narrowest to the widest, the one for this kind of question."""
+    return choices[-1] if is_broad(question) or asks_for_list(question) else choices[0]
 
 
 def _is_dialogue(units: Sequence[Unit]) -> bool:

@@ -180,9 +180,9 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
 
 def choose(task: Task, scored: Scored) -> list[Unit]:
     """The units to quote, each text once: for a single fact one or two, the one with the short answer first; for a list
-    or a note more, in their order.
+    or a note or a selection more, in their order.
     """
-    several = task.role == "note" or asks_for_list(task.question)
+    several = task.role in ("note", "pick", "quote", "point") or asks_for_list(task.question)
     close, most = (CLOSE_LIST, MOST_LIST) if several else (CLOSE, MOST)
     least = close * scored.ranked[0][0]
     chosen: dict[str, Unit] = {}

@@ -31,6 +31,7 @@ from lcrag.backends.replies import (
     reply_text,
 )
 from lcrag.backends.served import cache_tokens, metric, metrics, served_model
+from lcrag.backends.shapes import SHAPING, request_fields, shape_of
 from lcrag.backends.stream import Reply, read_event, usage_tokens
 from lcrag.errors import BackendFailed, DoesNotFit, NotAvailable
 from lcrag.text import prompts, tokens
@@ -241,6 +242,7 @@ class OpenAIServer(Backend):
                 seconds=time.perf_counter() - begun,
             ),
             finish="length" if reply.finish == "length" else "stop",
+            odds=reply.odds,
         )
 
     def _stream(
@@ -252,10 +254,10 @@ class OpenAIServer(Backend):
         max_tokens: int,
         speaker: Speaker,
     ) -> Reply:
-        """One try. What the server turns out not to take is left out at once and from then on: token ids, the schema
-        of a judge, the seed and other fields, the system message.
+        """One try. What the server turns out not to take is left out at once and from then on: token ids, the shape
+        of a reply, the seed and other fields, the system message.
         """
-        by_ids = ids is not None and self._takes_ids and task.role != "judge"
+        by_ids = ids is not None and self._takes_ids and shape_of(task) is None and not task.odds
         body = self._body(task, {"prompt": ids} if by_ids else {"messages": messages}, max_tokens)
         api = self._http.apis[0]
         url = f"{api}/completions" if by_ids else f"{api}/chat/completions"
@@ -297,9 +299,9 @@ class OpenAIServer(Backend):
         }
         if self._served.tells_progress:
             optional["return_progress"] = True
-        if task.role == "judge":
-            schema = {"name": "verdict", "schema": prompts.JUDGE_SCHEMA, "strict": True}
-            optional["response_format"] = {"type": "json_schema", "json_schema": schema}
+        optional |= request_fields(task, is_vllm=self._served.is_vllm)
+        if "logprobs" in self._refused:
+            optional.pop("top_logprobs", None)
         return {
             "model": self.model,
             **prompt,
@@ -318,8 +320,8 @@ class OpenAIServer(Backend):
         if refused.status not in (400, 422, 500):
             return False
         name = refused_field(refused.message, sent)
-        if name is None and "response_format" in sent and refused.status == 400:
-            name = "response_format"
+        if name is None and refused.status == 400:
+            name = next((field for field in SHAPING if field in sent), None)
         if name is None:
             return False
         self._refused |= {name, "stream_options"} if name == "stream" else {name}

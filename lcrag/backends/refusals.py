@@ -36,9 +36,13 @@ _UNKNOWN_FIELD = re.compile(
 )
 
 SYSTEM: Final = "system"
+ANY_OF: Final = ("structured_outputs", "logprobs", "response_format", "stream_options", "seed")
+"""What a refusal of fields in general may mean."""
 _FIELDS: Final[Mapping[str, re.Pattern[str]]] = {
     name: re.compile(pattern, re.IGNORECASE)
     for name, pattern in {
+        "structured_outputs": r"structured|guided|grammar|regex",
+        "logprobs": r"logprobs",
         "response_format": r"response_?format|json_?schema|structured|guided|grammar",
         "stream_options": r"stream_?options|include_usage",
         "seed": r"\bseed\b",
@@ -61,7 +65,7 @@ def refused_field(message: str, sent: Mapping[str, Any]) -> str | None:
     named = [name for name in optional if _FIELDS[name].search(message)]
     if named or not _UNKNOWN_FIELD.search(message):
         return named[0] if named else None
-    return next((name for name in optional if name in ("response_format", "stream_options", "seed")), None)
+    return next((name for name in optional if name in ANY_OF), None)
 
 
 def names_system_role(message: str) -> bool:

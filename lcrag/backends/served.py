@@ -35,12 +35,14 @@ class ServedModel:
 
     ``window``: tokens; ``folder``: where it is stored, if the server says so. ``tells_progress``: whether it can write
     how much of a prompt it has read: llama.cpp is silent otherwise until it has read all, which may take minutes.
+    ``is_vllm``: whether it keeps replies to a shape as vLLM does.
     """
 
     name: str
     window: int
     folder: str | None = None
     tells_progress: bool = False
+    is_vllm: bool = False
 
 
 def served_model(http: HttpClient, wanted: str | None = None) -> ServedModel:
@@ -132,6 +134,7 @@ def _served(name: str, entry: Mapping[str, Any]) -> ServedModel:
         windows[0] if windows else UNKNOWN_WINDOW,
         folder if isinstance(folder, str) else None,
         tells_progress=entry.get("owned_by") == "llamacpp",
+        is_vllm=entry.get("owned_by") == "vllm",
     )
 
 

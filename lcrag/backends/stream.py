@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lcrag.backends.connection import Refused, TransientError, parse_json
 from lcrag.backends.refusals import is_too_long, words_of
+from lcrag.backends.shapes import first_odds
 
 MAX_TOKENS: Final = 10**12
 """Larger numbers of tokens in an account of usage are no such numbers."""
@@ -25,6 +26,7 @@ class Reply:
     finish: str | None = None
     is_whole: bool = False
     usage: Mapping[str, Any] = field(default_factory=dict)
+    odds: tuple[tuple[str, float], ...] = ()
 
 
 def usage_tokens(value: Any) -> int:
@@ -59,6 +61,7 @@ def _read_choice(choice: dict[str, Any], reply: Reply) -> str:
     """The text that a choice brings; its thinking is only counted."""
     message = choice.get("delta") or choice.get("message") or {}
     reply.is_whole = reply.is_whole or "message" in choice
+    reply.odds = reply.odds or first_odds(choice.get("logprobs"))
     finish = choice.get("finish_reason")
     reply.finish = finish if isinstance(finish, str) else reply.finish
     if reply.finish is None and (message.get("tool_calls") or message.get("function_call")):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from lcrag.backends import machine
 from lcrag.backends.local_tokenizer import without_form
 from lcrag.backends.openai_server import Sampling
 from lcrag.backends.replies import check_fits, reply_text
+from lcrag.backends.shapes import MOST_ODDS, shape_of, structured_outputs
 from lcrag.errors import BackendFailed, InputError, NotInstalled
 from lcrag.text import prompts
 from lcrag.types import Backend, BackendIdentity, Completion, OnToken, Task, Usage
@@ -77,15 +79,16 @@ class VLLMOffline(Backend):
         for chat in chats:
             rendered = self._tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)
             check_fits(len(rendered), max_tokens, self.window)
-        verdict = StructuredOutputsParams(json=dict(prompts.JUDGE_SCHEMA))
+        shapes = [shape_of(task) for task in tasks]
         params = [
             SamplingParams(
                 temperature=self.sampling.temperature,
                 seed=self.sampling.seed,
                 max_tokens=max_tokens,
-                structured_outputs=verdict if task.role == "judge" else None,
+                structured_outputs=None if shape is None else StructuredOutputsParams(**structured_outputs(shape)),
+                logprobs=min(task.odds, MOST_ODDS) or None,
             )
-            for task in tasks
+            for task, shape in zip(tasks, shapes, strict=True)
         ]
         try:
             outputs = self._llm.chat(chats, params, use_tqdm=False)
@@ -141,4 +144,10 @@ def _completion(task: Task, output: Any, max_tokens: int, seconds: float) -> Com
             seconds=seconds,
         ),
         finish="length" if best.finish_reason == "length" else "stop",
+        odds=_first_odds(best.logprobs[0]) if task.odds and best.logprobs else (),
     )
+
+
+def _first_odds(likeliest: Mapping[int, Any]) -> tuple[tuple[str, float], ...]:
+    odds = [(token.decoded_token or "", math.exp(token.logprob)) for token in likeliest.values()]
+    return tuple(sorted(odds, key=lambda pair: -pair[1]))

@@ -23,6 +23,7 @@ COMMANDS: Final = {
         "compare",
         "Ask every route the same questions, and compare the answers.",
     ),
+    "recipes": ("recipes", "recipes", "List systems of the literature that can be asked for by name."),
     "index": ("index", "index_command", "Build the index of your documents, or bring it up to date."),
     "calibrate": ("calibrate", "calibrate", "Measure how well the backend uses what it reads, and its cost."),
     "up": ("server", "up", "Start a vLLM server on a model, with prefix caching."),

@@ -59,11 +59,11 @@ def compare(call: Call, words: Words = None) -> int:
 
     from lcrag.comparison.results import Results
     from lcrag.comparison.run import ComparisonRun, Setup, drawn
+    from lcrag.session import split_names
 
     asked = drawn(asked, options.limit, seed)
     settings = call.settings(paths, stdin_text=inputs.document_text(paths))
-    names = options.pipelines.replace(" ", "").split(",") if options.pipelines else ()
-    setup = Setup(settings, call.policy, tuple(dict.fromkeys(names)), batch.workers)
+    setup = Setup(settings, call.policy, split_names(options.pipelines or ""), batch.workers)
     with Progress(output) as progress:
         with ComparisonRun(asked, setup, lambda event: _show(event, progress)) as comparison:
             describe(comparison.first, output, progress)

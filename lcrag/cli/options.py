@@ -133,7 +133,10 @@ class Routing(Budget):
     min_quality: Annotated[
         float | None, Option("Refuse routes with P(correct) under P. Example: 0.8", "P", min=0, max=1)
     ] = None
-    pipeline: Annotated[str | None, Option("Take this route. Example: full_context", "NAME")] = None
+    pipeline: Annotated[
+        str | None,
+        Option("Take this route or recipe. Example: full_context, chunk_rag:tokens=4000, self_route", "NAME"),
+    ] = None
 
 
 class Seed(Group):
@@ -206,7 +209,10 @@ class Compare(Group):
             "Questions with their documents: a folder with questions.jsonl, LongBench's .jsonl, SQuAD's .json.", "DIR"
         ),
     ] = None
-    pipelines: Annotated[str | None, Option("Compare these routes only. Example: chunk_rag,full_context", "A,B")] = None
+    pipelines: Annotated[
+        str | None,
+        Option("Compare these routes only. Example: chunk_rag:tokens=500,select=quotes,full_context,self_route", "A,B"),
+    ] = None
     limit: Annotated[
         int | None, Option("Ask N of the questions, drawn by --seed; a larger N later adds to them.", "N", min=1)
     ] = None

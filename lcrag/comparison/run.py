@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+import pipelines
 from lcrag import batch
 from lcrag.comparison.dataset import Question
 from lcrag.comparison.results import ROUTER, Results
@@ -44,7 +45,6 @@ from lcrag.types import (
     Settings,
     Task,
 )
-from pipelines import PIPELINES
 
 VERDICT_TOKENS: Final = 64
 """The most tokens of the backend's own judgement of an answer: 'yes' or 'no', or JSON with it."""
@@ -56,7 +56,7 @@ MOST_FAILURES: Final = 5
 class Setup:
     """What is compared with what: ``settings.paths`` for questions that name no documents of their own.
 
-    ``pipelines``: names, all of them when empty.
+    ``pipelines``: names as ``pipelines.named`` takes them, those that the router offers when empty.
     """
 
     settings: Settings
@@ -100,10 +100,9 @@ class ComparisonRun:
     def __init__(
         self, questions: Sequence[Question], setup: Setup, emit: Emit, *, backend: Backend | None = None
     ) -> None:
-        self.routes = setup.pipelines or tuple(PIPELINES)
+        self.routes = setup.pipelines or tuple(pipelines.PIPELINES)
         for name in self.routes:
-            if name not in PIPELINES:
-                raise InputError(f"there is no pipeline {name!r}", hint=f"--pipelines {','.join(PIPELINES)}")
+            pipelines.named(name)  # or it raises
         self.questions = questions
         self.setup = setup
         self._emit = emit

@@ -5,8 +5,9 @@
 The first factor comes from the pipeline's workload, the second from the backend's profile, by kind of question where
 that was measured. Where evidence is handed on (chain of agents: note, then answer from notes; summaries) it must
 survive each hand-over: P(in a worker's note | the piece it read), once for each part of the evidence that may lie in
-another piece, since one note that misses its part spoils the answer; then P(answered from notes). ``lcrag calibrate``
-measures these terms apart from each other, because a model that answers well from short notes may take poor ones.
+another piece (``Workload.pieces``), since one note that misses its part spoils the answer; then P(answered from notes).
+``lcrag calibrate`` measures these terms apart from each other, because a model that answers well from short notes may
+take poor ones.
 
 A question whose answer is not there at all is right when the model says so: where a profile has the curve for that,
 P(correct) is the mean of both cases, weighed by the estimate's P(answerable).
@@ -65,7 +66,11 @@ def _forecast(
     warm: Mapping[str, int],
 ) -> Forecast:
     steps = list(_steps(pipeline.workload(estimate, size, int(profile.window / max(marks.values()))), profile, marks))
-    options: dict[str, Option] = {field.name: getattr(pipeline, field.name) for field in fields(pipeline)}  # type: ignore[arg-type]
+    options: dict[str, Option] = {
+        field.name: getattr(pipeline, field.name)
+        for field in fields(pipeline)  # type: ignore[arg-type]
+        if not field.kw_only or getattr(pipeline, field.name) != field.default
+    }
     cached = min(warm.get(route_key(pipeline.name, options), 0), steps[-1].reusable_tokens, steps[-1].input_tokens)
     reached = list(_reached(steps, estimate, profile))
     longest = max(step.longest_prompt for step in steps)
@@ -150,7 +155,7 @@ def quality(work: Workload, estimate: Estimate, profile: Profile) -> float:
         survives = used(profile, work.surroundings, work.read_tokens, kinds, estimate.scope_tokens)
     else:
         once = retained(profile, work.reads, work.read_tokens)
-        survives = sum(weight * once ** PARTS[kind] for kind, weight in kinds.items())
+        survives = sum(weight * once ** min(PARTS[kind], work.pieces) for kind, weight in kinds.items())
     for role, tokens in work.handovers:
         survives *= retained(profile, role, tokens)
     p = work.evidence * survives

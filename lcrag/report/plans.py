@@ -172,3 +172,8 @@ def _calibration(backend: Calibration) -> list[str]:
     if backend.compared:
         lines.append(f"two routes answered {backend.compared:,} of the questions, {backend.agreed:,} of them alike")
     return lines
+
+
+def recipes_report(rows: Sequence[Mapping[str, str]]) -> str:
+    """``lcrag recipes``: each name with its route, below it what it does and whose idea that is."""
+    return "".join(f"{row['name']:16} {row['route']}\n  {row['about']}: {row['paper']}\n" for row in rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Final, Literal
@@ -11,6 +12,9 @@ from lcrag.types.planning import Plan, Role
 
 Status = Literal["answered", "not_found", "not_retrieved", "contradictory", "refused_by_budget"]
 
+Shape = tuple[str, ...] | str | Mapping[str, object]
+"""One of several texts, a regular expression, or a JSON schema."""
+
 SURE: Final = 0.95
 """P(what answers was read) from which finding nothing means that nothing is there, as reading everything does. When
 lcrag reported this, the evidence had been read in 99.2% of 778 cases (``examples/evaluation/certificate.py``); that a
@@ -19,12 +23,18 @@ backend may overlook what it reads is another matter, and the same for both."""
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One thing asked of a backend. ``notes`` are earlier completions' texts, with their markers."""
+    """One thing asked of a backend. ``notes`` are earlier completions' texts, with their markers.
+
+    ``shape``: what the reply should keep to, where the backend can make it; the reply may have any other.
+    ``odds``: of how many likeliest first tokens the probabilities are asked for.
+    """
 
     role: Role
     question: str
     passages: tuple[Passage, ...] = ()
     notes: tuple[str, ...] = ()
+    shape: Shape | None = None
+    odds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +59,17 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A backend's reply. ``finish``: "stop", or "length" when it was cut at max_tokens. ``short``: the bare answer."""
+    """A backend's reply. ``finish``: "stop", or "length" when it was cut at max_tokens. ``short``: the bare answer.
+
+    ``odds``: the likeliest first tokens with their probabilities, likeliest first; () from a backend that has none. Of
+    the embedded one "yes" and "no": whether what it read holds the answer; it then says nothing else.
+    """
 
     text: str
     usage: Usage
     finish: str = "stop"
     short: str | None = None
+    odds: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class Ranking:
     """What retrieval says of a question: hits, best first, and what the estimator needs in addition.
 
     ``dense``: whether vectors took part. ``hits`` is cut at a depth; what is not in it ranks below all of it, and
-    ``rest`` says how far below: ``(score, chunks)`` pairs, falling, scores rounded.
+    ``rest`` says how far below: ``(score, chunks)`` pairs, falling, scores rounded. ``search`` ranks the same documents
+    for other words, while a pipeline runs; None where nothing can.
     """
 
     question: str
@@ -117,3 +119,4 @@ class Ranking:
     size: CorpusSize
     dense: bool
     rest: tuple[tuple[float, int], ...] = ()
+    search: Callable[[str], Ranking] | None = field(default=None, compare=False, repr=False)

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Literal, TypedDict
 
-Role = Literal["answer", "note", "synthesise", "summarise", "judge"]
+Role = Literal[
+    "answer", "note", "synthesise", "summarise", "judge", "pick", "quote", "point", "repeat", "demonstrate", "choose"
+]
 Prefer = Literal["quality", "balanced", "speed"]
 Surroundings = Literal["retrieved", "consecutive"]
 Kind = Literal["fact", "paraphrase", "hops", "list", "count", "absent"]
@@ -125,8 +127,9 @@ class Workload:
     curve of ``reads`` ("answer": use among ``surroundings``). ``handovers``: the roles through which what was read then
     goes, with the tokens that each is given. ``reusable_tokens``: tokens of the input that are the same for every
     question on these documents, so that a server which has read them once may have them cached. ``written``: tokens of
-    the input that the model wrote before (notes, summaries, the answers of parts). ``then``: what is run if this finds
-    nothing, a workload of its own.
+    the input that the model wrote before (notes, summaries, the answers of parts). ``pieces``: in how many texts that
+    are read apart from each other the evidence may lie. ``then``: what is run if this finds nothing, a workload of its
+    own.
     """
 
     input_tokens: int
@@ -141,6 +144,7 @@ class Workload:
     handovers: tuple[tuple[Role, int], ...] = ()
     reusable_tokens: int = 0
     written: int = 0
+    pieces: int = 1
     then: Workload | None = None
 
 

@@ -81,6 +81,30 @@ def test_offline_returns_completions_in_order_each_with_the_time_until_it_was_th
     assert all(0.05 <= completion.usage.seconds <= elapsed for completion in completions)
 
 
+def test_offline_asks_for_the_shape_of_each_reply_and_its_odds(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    chat = StandIn.chat
+    likely = {1: SimpleNamespace(decoded_token="no", logprob=-2.0), 2: SimpleNamespace(decoded_token="so", logprob=0.0)}
+
+    def recorded(self: StandIn, chats: list[Any], params: list[Any], **more: Any) -> list[Any]:
+        asked.extend(params)
+        replies = chat(self, chats, params, **more)
+        for reply in replies:
+            reply.outputs[0].logprobs = [likely]
+        return replies
+
+    monkeypatch.setattr(StandIn, "chat", recorded)
+    shapes: list[Any] = [None, ("a", "b"), r"\d", {"type": "object"}]
+    tasks = [Task("answer", "Why?", shape=shape) for shape in shapes]
+    done = VLLMOffline("model").run([*tasks, Task("judge", "Why?", odds=99)], max_tokens=9)
+    said = [None if one.structured_outputs is None else vars(one.structured_outputs) for one in asked]
+    assert said[:4] == [None, {"choice": ["a", "b"]}, {"regex": r"\d"}, {"json": {"type": "object"}}]
+    assert said[4]["json"]["properties"]["verdict"]
+    assert [one.logprobs for one in asked] == [None] * 4 + [20]
+    assert [one.odds for one in done[:4]] == [()] * 4
+    assert [token for token, _ in done[4].odds] == ["so", "no"]
+
+
 def test_offline_refuses_what_does_not_fit() -> None:
     passage = Passage(1, "d", "a.md", 0, 4, "word " * 1000, 1000)
     with pytest.raises(DoesNotFit, match="window of 1,000 tokens"):

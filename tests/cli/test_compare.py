@@ -128,7 +128,7 @@ def test_compare_limit(lcrag: Lcrag) -> None:
         (("--questions", "q.csv"), "say what to read", "lcrag compare docs/ --questions q.csv"),
         (("--dataset", "q.csv"), "names no documents", "lcrag compare docs/ --questions q.csv"),
         (("docs", "--dataset", "q.csv"), "brings its own documents", "lcrag compare --dataset q.csv"),
-        (("docs", "--questions", "q.csv", "--pipelines", "a"), "no pipeline 'a'", "--pipelines chunk_rag,"),
+        (("docs", "--questions", "q.csv", "--pipelines", "a"), "no pipeline 'a'", "one of outline, chunk_rag,"),
         (("docs", "--questions", "q.csv", "--html", "no/r.html"), "there is no folder no", "mkdir -p no"),
         (("docs", "--questions", "q.csv", "--resume", "q.csv"), "not the results", "name another file"),
         (("docs", "--questions", "no.csv"), "No such file", "a folder with questions.jsonl"),
@@ -141,3 +141,16 @@ def test_compare_wrong_usage_exits_with_2_and_the_line_to_type(
     assert (result.code, result.out) == (2, "")
     assert message in result.err
     assert line in result.err
+
+
+def test_compare_takes_routes_with_options(lcrag: Lcrag) -> None:
+    names = "chunk_rag:tokens=50,compression:tokens=60,over=corpus,self_route"
+    value = lcrag("compare", "docs", "who kept the light?", "--pipelines", names, "--json").json
+    assert [row["pipeline"] for row in value["routes"]] == [
+        "chunk_rag:tokens=50",
+        "compression:tokens=60,over=corpus",
+        "self_route",
+    ]
+    wrong = lcrag("compare", "docs", "who?", "--pipelines", "chunk_rag,full_context:x=1")
+    assert wrong.code == 2
+    assert "full_context has no option 'x'" in wrong.err

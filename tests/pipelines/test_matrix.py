@@ -1,4 +1,4 @@
-"""Every pipeline on every shape of corpus, on the backend that extracts and on a scripted one."""
+"""Every pipeline and recipe on every shape of corpus, on the backend that extracts and on a scripted one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Answer, Backend, Event, Reranker, ignore
-from pipelines import PIPELINES
+from pipelines import PIPELINES, RECIPES, Pipeline, named
+
+NAMES = [*PIPELINES, *RECIPES]
+READS_ALL = ("full_context", "chain_of_agents", "escalate", "self_route", "alr2", "paraphrase")
+"""What reads everything before it says that nothing is there."""
 
 FILLER = [
     f"In {year} the harbour took in {year % 97 + 3} boats and {year % 31} of them stayed." for year in range(1800, 1990)
@@ -37,13 +41,19 @@ SHAPES = {
 STATUSES = {"answered", "not_found", "not_retrieved"}
 
 
+def route(name: str) -> Pipeline:
+    """The pipeline of this name, with its own options where the name leaves them open."""
+    found = named(name)
+    return found() if isinstance(found, type) else found
+
+
 def ask(
     folder: Path, shape: str, name: str, backend: Backend, reader: Reranker | None = None
 ) -> tuple[Answer, int, list[Event], dict[str, str]]:
     events: list[Event] = []
     with corpus_of(folder, SHAPES[shape]) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
-        answer = run_pipeline(PIPELINES[name](), QUESTION, corpus, ranking, backend, events.append, reader)
+        answer = run_pipeline(route(name), QUESTION, corpus, ranking, backend, events.append, reader)
         texts = {chunk.document_id: corpus.document(chunk.document_id).text for chunk in corpus.chunks()}
         return answer, corpus.size.tokens, events, texts
 
@@ -59,7 +69,7 @@ def check(answer: Answer, size: int, texts: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", NAMES)
 def test_pipeline_answers_by_extraction(tmp_path: Path, name: str, shape: str) -> None:
     answer, size, _, texts = ask(tmp_path, shape, name, EmbeddedBackend(HashingEmbedder()))
     check(answer, size, texts)
@@ -72,7 +82,7 @@ def test_pipeline_answers_by_extraction(tmp_path: Path, name: str, shape: str) -
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", NAMES)
 def test_pipeline_answers_by_extraction_with_a_reranker(
     tmp_path: Path, reader: Reranker, name: str, shape: str
 ) -> None:
@@ -86,24 +96,24 @@ def test_pipeline_answers_by_extraction_with_a_reranker(
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", NAMES)
 def test_pipeline_reports_that_nothing_was_found(tmp_path: Path, name: str, shape: str) -> None:
     answer, size, _, texts = ask(tmp_path, shape, name, ScriptedBackend(lambda task: NOT_FOUND))
     check(answer, size, texts)
     assert (answer.text, answer.citations) == ("", ())
     assert answer.status in ("not_found", "not_retrieved")
-    if name in ("full_context", "chain_of_agents", "escalate"):
+    if name in READS_ALL:
         assert answer.status == "not_found"  # all of it was read
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("reply", ["", "  ", "Ann [1] [99] [", "\x1b[31mred [1]", "[1]" * 500, "word " * 5000])
 def test_pipeline_accepts_whatever_a_model_writes(tmp_path: Path, name: str, reply: str) -> None:
     answer, size, _, texts = ask(tmp_path, "many chunks", name, ScriptedBackend(lambda task: reply))
     check(answer, size, texts)
 
 
-@pytest.mark.parametrize("name", PIPELINES)
+@pytest.mark.parametrize("name", NAMES)
 def test_tasks_have_unique_markers_and_text_of_the_documents(tmp_path: Path, name: str) -> None:
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     _, _, _, texts = ask(tmp_path, "many chunks", name, backend)
@@ -134,7 +144,7 @@ def test_workload_forecasts_what_is_asked(tmp_path: Path, name: str) -> None:
 
 
 def test_tasks_never_change_the_question(tmp_path: Path) -> None:
-    for name in PIPELINES:
+    for name in NAMES:
         backend = ScriptedBackend(lambda task: "Something [1].")
         ask(tmp_path / name, "many chunks", name, backend)
-        assert {task.question for task in backend.tasks} == {QUESTION}
+        assert {task.question for task in backend.tasks if task.role != "demonstrate"} == {QUESTION}

@@ -21,7 +21,7 @@ from lcrag.types import Completion, OnToken, Task
 from lcrag.writer.tokenizer import ChatTokenizer, tokenizer_json
 from lcrag.writer.weights import TO_INSTALL, base_file
 from lcrag.writer.writer import available
-from pipelines import PIPELINES
+from pipelines import PIPELINES, RECIPES, named
 
 pytestmark = pytest.mark.skipif(not available(), reason=f"the writer's weights are not installed: {TO_INSTALL}")
 
@@ -89,8 +89,9 @@ def test_pipelines_never_exceed_the_window(
         scale = TokenScale.measure(corpus.sample(SAMPLE), corpus.size, corpus.tokenizer, backend)
         found, size = scale.estimate(estimate(ranking)), scale.size(corpus.size)
         profile = builtin_profile("server", "m", window)
-        for name, kind in PIPELINES.items():
-            candidates = kind.candidates(found, size, window)
+        for name in (*PIPELINES, *RECIPES):
+            kind = named(name)
+            candidates = kind.candidates(found, size, window) if isinstance(kind, type) else [kind]
             forecasts = forecast(candidates, found, size, profile, scale.marks)
             for candidate, expected in zip(candidates, forecasts, strict=True):
                 backend.most = 0

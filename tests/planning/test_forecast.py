@@ -73,10 +73,14 @@ def test_forecast_quality_falls_with_each_handover() -> None:
 
 @pytest.mark.parametrize(("cue", "parts"), [("", 1), ("cue_compare", 2), ("cue_list", 3), ("cue_count", 3)])
 def test_forecast_evidence_in_several_pieces_must_survive_in_each(cue: str, parts: int) -> None:
-    work = Workload(2000, 10, 3, 2, 9000, 1.0, 2000, "consecutive", reads="note", handovers=(("synthesise", 500),))
+    work = Workload(2000, 10, 3, 2, 9000, 1.0, 2000, "consecutive", "note", (("synthesise", 500),), pieces=9)
     profile = replace(PROFILE, retention={"note": ((2000, 0.9),), "synthesise": ((500, 0.8),)})
     [one] = forecast([Fixed(work)], replace(ESTIMATE, kinds=kinds_of({cue: 1.0})), SIZE, profile)
     assert one.quality == pytest.approx(0.9**parts * 0.8)
+    [together] = forecast(
+        [Fixed(replace(work, pieces=1))], replace(ESTIMATE, kinds=kinds_of({cue: 1.0})), SIZE, profile
+    )
+    assert together.quality == pytest.approx(0.9 * 0.8)
 
 
 def test_used_prefers_the_curve_of_a_measured_kind() -> None:

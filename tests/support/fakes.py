@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lcrag import ingest
+from lcrag.backends.scripted import ScriptedBackend
 from lcrag.index.corpus import Corpus
+from lcrag.text import tokens
+from lcrag.text.prompts import ANSWER, NOT_FOUND, messages
 from lcrag.text.words import stems
-from lcrag.types import Answer, Backend, CorpusView, Emit, Ranking, Reranker, ignore
+from lcrag.types import Answer, Backend, Completion, CorpusView, Emit, Ranking, Reranker, Task, Usage, ignore
 from pipelines import Pipeline, Run
 
 
@@ -54,3 +58,56 @@ def run_pipeline(
 ) -> Answer:
     """The pipeline's answer, as a session would ask for it."""
     return pipeline.answer(Run(question, corpus, ranking, backend, reranker, emit, pipeline=pipeline.name))
+
+
+class Obliging(ScriptedBackend):
+    """A model that does what each task asks, about one ``fact`` that it copies. Counts prompts as a server does.
+
+    ``blind``: how many judgements or answers of a question overlook the fact. ``way``: which of several it chooses.
+    """
+
+    template_tokens = 32
+
+    def __init__(self, fact: str, *, window: int = 32_768) -> None:
+        super().__init__(self.says, window=window)
+        self.fact = fact
+        self.blind = self.way = 0
+        self.overlooked = 0
+
+    @property
+    def tokenizer(self) -> str:
+        return tokens.tokenizer_name()
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        return tokens.count_many(texts)
+
+    def says(self, task: Task) -> str:
+        if task.role == "choose":
+            assert isinstance(task.shape, tuple)
+            return task.shape[self.way]
+        if task.role == "demonstrate":
+            return json.dumps({"question": "What?", "answer": " ".join(task.passages[0].text.split()[:3])})
+        markers = [f"[{passage.marker}]" for passage in task.passages if self.fact in passage.text]
+        noted = [note for note in task.notes if self.fact in note]
+        if task.role in ("judge", "answer") and self.overlooked < self.blind:
+            self.overlooked += 1
+            return "no" if task.role == "judge" else NOT_FOUND
+        if task.role == "judge":
+            return "yes" if markers else "no"
+        if not markers and not noted:
+            return NOT_FOUND
+        said = f"{self.fact} {markers[0]}" if markers else noted[0]
+        match task.role:
+            case "pick":
+                return ", ".join(markers)
+            case "point":
+                return f"{' '.join(self.fact.split()[:6])} {markers[0]}"
+            case "repeat":
+                return f"{said}\n{ANSWER} {said}"
+        return said
+
+    def _completion(self, task: Task, max_tokens: int) -> Completion:
+        text = self.says(task)
+        sent = "\n".join(message["content"] for message in messages(task))
+        [read, written] = self.count_many([sent, text])
+        return Completion(text, Usage(read + self.template_tokens, 0, written, 1, 0.0))

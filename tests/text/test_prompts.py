@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ PASSAGES = (
 )
 
 
-@pytest.mark.parametrize("role", ["answer", "note", "synthesise", "summarise", "judge"])
+@pytest.mark.parametrize("role", get_args(Role))
 def test_messages_of_every_role_start_with_the_same_bytes(role: Role) -> None:
     system, user = messages(Task(role, "Who is here?", PASSAGES))
     assert system["content"] == SYSTEM

@@ -1,0 +1,107 @@
+"""Recipes with a model that does what each task asks: what they read, and whether that was forecast."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import pytest
+from support.fakes import HashingEmbedder, Obliging
+
+from lcrag.planning.forecast import MADE_UP
+from lcrag.session import Session
+from lcrag.types import Estimate, Settings, ignore
+from pipelines import RECIPES
+from pipelines.compression import RETAINED
+
+FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
+QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"
+
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def boats(number: int, first: int = 1800) -> list[str]:
+    years = range(first, first + number)
+    return [f"In {year} the harbour took in {year % 97 + 3} boats, {year % 31} of them stayed." for year in years]
+
+
+def harbour(number: int, documents: int = 1) -> dict[str, str]:
+    """Documents of so many paragraphs in all, the fact in the first third of the first."""
+    texts = {f"{place}.md": "\n\n".join(boats(number // documents, 1000 * place)) for place in range(documents)}
+    lines = texts["0.md"].split("\n\n")
+    return texts | {"0.md": "\n\n".join([*lines[: number // 3], FACT, *lines[number // 3 :]])}
+
+
+def written(pattern: str) -> dict[str, str]:
+    """Files of the examples, the fact at the end of the first."""
+    paths = sorted(EXAMPLES.glob(pattern))
+    texts = {f"{place}.md": path.read_text(encoding="utf-8") for place, path in enumerate(paths)}
+    return texts | {"0.md": f"{texts['0.md']}\n\n{FACT}\n"}
+
+
+SHAPES = {
+    "one chunk": {"a.md": FACT},
+    "two chunks": {"a.md": FACT, "b.md": boats(1)[0]},
+    "many chunks": harbour(200, 2),
+    "several documents": harbour(600, 10),
+    "more than most budgets": harbour(1000),
+    "beyond the window": harbour(2400, 3),
+    "not ASCII": {
+        "a.md": "灯台守は鳥を飼っていた。港には船が多い。" * 300 + f"\n\n🦜 {FACT}\n\n" + "e\u0301 🦜 港。" * 200
+    },
+    "prose": written("saltmarsh/*.md"),
+    "long prose": written("*/README.md"),
+    "a chronicle": written("saltmarsh/chronicle.md"),
+}
+
+
+@pytest.fixture(scope="module")
+def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float]]:
+    """By recipe and shape, how far the forecast of the tokens is from what was read, as a share of that."""
+    found: dict[str, dict[str, float]] = {name: {} for name in RECIPES}
+    for place, (shape, texts) in enumerate(SHAPES.items()):
+        folder = tmp_path_factory.mktemp(f"shape{place}")
+        (folder / "docs").mkdir()
+        for name, text in texts.items():
+            (folder / "docs" / name).write_text(text, encoding="utf-8")
+        settings = Settings((str(folder / "docs"),), index=folder / "index", dense="off", reader="off")
+        model = Obliging(FACT)
+        with Session.open(settings, ignore, backend=model) as session:
+            session.embedder = HashingEmbedder()
+            for name in RECIPES:
+                plan = session.plan(QUESTION, pipeline=name)
+                read = 0.0
+                first = session.plan(QUESTION, pipeline="chunk_rag:tokens=2000").chosen.quality
+                admits = 1 - (MADE_UP if plan.profile.false_found is None else plan.profile.false_found)
+                for model.blind, share in enumerate(paths(name, plan.estimate, (1 - first) * admits)):
+                    model.way, model.overlooked = model.blind, 0
+                    answer = session.ask(QUESTION, pipeline=name)
+                    assert "Brandt" in answer.text or model.blind, (name, shape)
+                    assert answer.citations or model.blind, (name, shape)
+                    read += share * answer.usage.input_tokens
+                model.blind = 0
+                found[name][shape] = plan.chosen.input_tokens / read - 1
+    return found
+
+
+def paths(name: str, estimate: Estimate, missed: float) -> list[float]:
+    """How often the model fails to see the evidence 0, 1, 2, ... times, or chooses that way, by the estimate: a
+    forecast is the mean. ``missed``: P(the best chunks are not enough and the model says so)."""
+    if name in ("pre_route", "adaptive_rag"):
+        widest = estimate.kinds.get("list", 0) + estimate.kinds.get("count", 0)
+        joining = [estimate.kinds.get("hops", 0)] if name == "adaptive_rag" else []
+        return [1 - widest - sum(joining), *joining, widest]
+    if name == "self_route":
+        return [1 - missed, missed]
+    if name == "ecorag":
+        has_it = [0.0, *(RETAINED["hits"] * estimate.covered(budget) for budget in (250, 500, 1000)), 1.0]
+        return [later - earlier for earlier, later in pairwise(has_it)]
+    return [1.0]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipe_reads_what_was_forecast(errors: dict[str, dict[str, float]], name: str) -> None:
+    off = errors[name]
+    assert median(map(abs, off.values())) <= 0.10, {shape: round(error, 2) for shape, error in off.items()}
