@@ -170,9 +170,8 @@ def test_session_after_an_abstention_tries_only_routes_worth_their_price(documen
     events: list[Event] = []
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     with opened(documents, backend, events) as session:
-        answer = session.ask(
-            "What is the keeper of lighthouse 7 called?", Policy("speed", pipeline="chunk_rag"), escalate=True
-        )
+        policy = Policy("quality", pipeline="compression")
+        answer = session.ask("What is the keeper of lighthouse 7 called?", policy, escalate=True)
         plan = answer.plan
     assert plan is not None
     tried = [step.pipeline for step in answer.steps]
@@ -192,7 +191,9 @@ def test_session_goes_on_after_an_unsupported_answer(documents: Path) -> None:
 
     backend = ScriptedBackend(reply)
     with opened(documents, backend, []) as session:
-        answer = session.ask("What is the keeper of lighthouse 7 called?", Policy("quality", max_tokens=60_000))
+        answer = session.ask(
+            "What is the keeper of lighthouse 7 called?", Policy("quality", pipeline="compression"), escalate=True
+        )
     assert len(answer.steps) == 2
     assert answer.citations
     assert answer.usage.input_tokens <= 60_000
