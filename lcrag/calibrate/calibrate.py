@@ -23,7 +23,7 @@ from lcrag.calibrate.curves import RETENTION_KIND, RETENTION_ROLES, profile_of
 from lcrag.calibrate.outcomes import Cell, Outcomes, confidence_interval, fit_use
 from lcrag.calibrate.probes import ProbeSource
 from lcrag.planning.use import EFFECTIVE_SHARE
-from lcrag.text.prompts import says_nothing
+from lcrag.text.prompts import messages, says_nothing
 from lcrag.types import Backend, Emit, Event, Kind, Profile, Role, Surroundings
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ PROMPT_RATIO: Final = 1.33
 """Tokens of a prompt for one token of text asked for. Passages are up to 1.19 times as long, as lengths are estimated
 from characters, and fences add 9 to 12%: together at most 1.28 (cl100k) and 1.32 (WordPiece), measured on probes of 512
 to 100,000 tokens."""
+SPARE: Final = 1.02
+"""Probes of a length differ by this much from each other: 1% in 40 of 5,800 tokens."""
 LONGEST_EMBEDDED: Final = 150_000
 """The extracting backend's window is 4 million tokens, and its use falls slowly."""
 
@@ -99,9 +101,23 @@ def usable(window: int) -> int:
     return int((window - ANSWER_TOKENS - INSTRUCTION_TOKENS) / PROMPT_RATIO)
 
 
-def lengths(window: int, *, quick: bool = False) -> tuple[int, ...]:
-    """The lengths to measure, in tokens: from SHORTEST doubling (quick: times four) to what is usable of the window."""
-    longest = usable(window)
+def longest_probe(backend: Backend, source: ProbeSource) -> int:
+    """The longest text, in tokens, whose probes fit the window as the backend's tokenizer and template count them."""
+    tokens = usable(backend.window)
+    if backend.template_tokens is None:  # it has no prompts
+        return min(tokens, usable(LONGEST_EMBEDDED))
+    room = backend.window - ANSWER_TOKENS - backend.template_tokens
+    tasks = [
+        probe.task
+        for place in get_args(Surroundings)
+        for probe in source.probes(source.kinds, tokens, place, 0, 0.5, "answer")
+    ]
+    prompts = ["\n".join(message["content"] for message in messages(task)) for task in tasks]
+    return min(tokens, int(tokens * room / (SPARE * max(backend.count_many(prompts)))))
+
+
+def lengths(longest: int, *, quick: bool = False) -> tuple[int, ...]:
+    """The lengths to measure, in tokens: from SHORTEST doubling (quick: times four) to ``longest``."""
     step = 4 if quick else 2
     chosen = [SHORTEST]
     while chosen[-1] * step <= longest:
@@ -138,11 +154,11 @@ def measure_use(
 
 
 def measure_retention(
-    backend: Backend, source: ProbeSource, outcomes: Outcomes, emit: Emit, *, most: int, seed: int = 0
+    backend: Backend, source: ProbeSource, outcomes: Outcomes, emit: Emit, *, longest: int, most: int, seed: int = 0
 ) -> None:
     """Measure how much of the evidence a worker's note or summary retains, and how much an answer from notes uses."""
     for role in RETENTION_ROLES:
-        for tokens in _retention_lengths(role, usable(backend.window)):
+        for tokens in _retention_lengths(role, longest):
             cell = outcomes.cell(role, RETENTION_KIND, "consecutive", tokens)
             while cell.asked < most:
                 _ask(backend, source, outcomes, [cell], seed)
@@ -221,13 +237,12 @@ def calibrate(
     kv_tokens: int | None = None,
 ) -> Profile:
     """The backend's Profile, measured. Raises what the backend raises; the outcomes until then are in ``outcomes``."""
-    at = lengths(
-        min(backend.window, LONGEST_EMBEDDED) if backend.template_tokens is None else backend.window, quick=quick
-    )
+    longest = longest_probe(backend, source)
+    at = lengths(longest, quick=quick)
     measurements = measure_cost(backend, source, emit, longest=at[-1], quick=quick, seed=seed)
     most = MOST_QUICK if quick else MOST
     measure_use(backend, source, outcomes, emit, at=at, most=most, seed=seed)
-    measure_retention(backend, source, outcomes, emit, most=most // 2, seed=seed)
+    measure_retention(backend, source, outcomes, emit, longest=longest, most=most // 2, seed=seed)
     return replace(
         profile_of(outcomes, backend),
         name=f"calibrated{' quickly' if quick else ''} ({backend.model})",

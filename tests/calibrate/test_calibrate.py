@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from support.simulated import COST, SimulatedBackend, SimulatedProbes, use_that_fades
 
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.calibrate.calibrate import ANSWER_TOKENS, calibrate, lengths, measure_use, usable
+from lcrag.calibrate.calibrate import ANSWER_TOKENS, calibrate, lengths, longest_probe, measure_use, usable
 from lcrag.calibrate.curves import use_curve
 from lcrag.calibrate.outcomes import Outcomes
 from lcrag.calibrate.probes import EnglishProbes
@@ -27,7 +28,7 @@ def true_window(half: float, steep: float, at: tuple[int, ...]) -> int:
 
 
 def test_measure_use_gives_the_effective_window_within_one_length_in_95_of_100_runs() -> None:
-    at, near, asked = lengths(131_072), 0, 0
+    at, near, asked = lengths(usable(131_072)), 0, 0
     for seed in range(100):
         draw = random.Random(seed)
         half, steep = 2 ** draw.uniform(10, 17), draw.choice((1, 1.5, 2.5, 4, 8))  # from a slope to a cliff
@@ -76,9 +77,9 @@ def test_calibrate_measures_a_whole_profile_and_resumes(tmp_path: Path) -> None:
 
 
 def test_lengths_reach_what_is_usable_of_the_window() -> None:
-    assert lengths(4096) == (512, 1024, 2048, 2736)
-    assert lengths(131_072, quick=True)[:3] == (512, 2048, 8192)
-    assert lengths(131_072)[-1] == usable(131_072)
+    assert lengths(usable(4096)) == (512, 1024, 2048, 2736)
+    assert lengths(usable(131_072), quick=True)[:3] == (512, 2048, 8192)
+    assert lengths(usable(131_072))[-1] == usable(131_072)
 
 
 class TokenCounter(ScriptedBackend):
@@ -86,6 +87,30 @@ class TokenCounter(ScriptedBackend):
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         return tokens.count_many(list(texts))
+
+
+class Wordy(TokenCounter):
+    """A tokenizer with few pieces, as small models have: half as many tokens again for marks and fences."""
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        return [
+            count + sum(not character.isalnum() and character != " " for character in text)
+            for count, text in zip(super().count_many(texts), texts, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("kind", [TokenCounter, Wordy])
+@pytest.mark.parametrize("window", [2048, 8192])
+def test_longest_probe_fits_the_window_of_any_tokenizer(kind: type[TokenCounter], window: int) -> None:
+    backend = kind(lambda task: "", window=window)
+    source = EnglishProbes(backend)
+    longest = longest_probe(backend, source)
+    assert longest > window / 4
+    for surroundings in get_args(Surroundings):
+        for seed in range(3):
+            for probe in source.probes(source.kinds, longest, surroundings, seed, 0.3, "answer"):
+                prompt = "\n".join(message["content"] for message in messages(probe.task))
+                assert backend.count_many([prompt])[0] + backend.template_tokens + ANSWER_TOKENS <= window
 
 
 @pytest.mark.parametrize("surroundings", ["consecutive", "retrieved"])
