@@ -26,9 +26,10 @@ from lcrag.planning.estimate import estimate
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import forecast, route_key
 from lcrag.planning.history import RouteLog, log_path
-from lcrag.planning.profile import load_profile
+from lcrag.planning.profile import load_profile, on_real_questions
 from lcrag.planning.router import as_it_went, choose, further, route
 from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
+from lcrag.planning.use import invents
 from lcrag.retrieve import open_embedder, open_reranker
 from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
@@ -165,8 +166,8 @@ class Session:
 
     @cached_property
     def profile(self) -> Profile:
-        """What ``lcrag calibrate`` measured of this backend on this machine, or the built-in one."""
-        return load_profile(self.backend.identity)
+        """What ``lcrag calibrate`` measured of this backend here, as on real questions; or the built-in one."""
+        return on_real_questions(load_profile(self.backend.identity))
 
     @cached_property
     def scale(self) -> TokenScale:
@@ -326,7 +327,7 @@ class Session:
         plan = prepared.plan
         tried, possible = [as_it_went(plan.chosen, answer)], list(plan.forecasts)
         while (policy.pipeline is None if escalate is None else escalate) and answer.is_unsupported:
-            made_up = (self.profile.false_found or 0.0) if answer.status != "answered" else 0.0
+            made_up = invents(self.profile) if answer.status != "answered" else 0.0
             option = further(possible, tried, answer.usage, plan.estimate, policy, made_up)
             if option is None:
                 break

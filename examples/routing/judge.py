@@ -29,8 +29,9 @@ from fitting import fit
 
 from lcrag.planning import router
 from lcrag.planning.forecast import forecast
-from lcrag.planning.profile import builtin_profile, from_object, to_object
+from lcrag.planning.profile import builtin_profile, from_object, on_real_questions, to_object
 from lcrag.planning.router import choose, further
+from lcrag.planning.use import invents
 from lcrag.types import CorpusSize, Estimate, Forecast, Policy, Prefer, Profile, Usage
 from pipelines import every_pipeline
 
@@ -88,7 +89,7 @@ def routed(asked: Asked, profile: Profile, policy: Policy) -> Outcome:
     place = forecasts.index(first)
     answer, tried, tokens = asked.routes[place], [first], asked.routes[place]["input_tokens"]
     while answer["unsupported"]:
-        made_up = (profile.false_found or 0.0) if answer["status"] != "answered" else 0.0
+        made_up = invents(profile) if answer["status"] != "answered" else 0.0
         used = Usage(input_tokens=tokens)
         option = further(forecasts, tried, used, asked.estimate, policy, made_up)
         if option is None:
@@ -105,7 +106,10 @@ def ece(pairs: Sequence[tuple[float, float]]) -> float:
     """Mean distance of forecast and value in BINS of equal size, by forecast."""
     ordered = np.array(sorted(pairs))
     return float(
-        sum(len(part) * abs(part[:, 0].mean() - part[:, 1].mean()) for part in np.array_split(ordered, BINS))
+        sum(
+            len(part) * abs(part[:, 0].mean() - part[:, 1].mean())
+            for part in np.array_split(ordered, min(BINS, len(ordered)))
+        )
         / len(ordered)
     )
 
@@ -143,6 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE.jsonl")
     parser.add_argument("--profile", type=Path, metavar="PROFILE.json")
+    parser.add_argument("--as-measured", action="store_true", help="with --profile: not bounded by real questions")
     parser.add_argument("--fit", action="store_true", help="fit a profile on the other sources")
     parser.add_argument("--backend", choices=("embedded", "server"), default="embedded")
     parser.add_argument("--model", default="", help="the name of a server's model, from which its size is taken")
@@ -156,7 +161,8 @@ def main() -> None:
     window = 4_000_000 if options.backend == "embedded" else options.window
     base = builtin_profile(options.backend, options.model, window)
     if options.profile:
-        base = from_object(json.loads(options.profile.read_text(encoding="utf-8")))
+        measured = from_object(json.loads(options.profile.read_text(encoding="utf-8")))
+        base = measured if options.as_measured else on_real_questions(measured)
     profiles = dict.fromkeys(sources, base)
     if options.fit:
         profiles = {source: fit(base, [one for one in listed if one.source != source]) for source in sources}

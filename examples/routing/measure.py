@@ -35,6 +35,7 @@ from lcrag.comparison.scoring import merge_spans, score
 from lcrag.errors import LcragError
 from lcrag.paths import key_of
 from lcrag.planning.estimate import estimate
+from lcrag.planning.forecast import options_of
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
@@ -130,7 +131,7 @@ def line(session: Session, question: Question) -> dict[str, Any]:
             asked=passages,
         )
         begun = time.perf_counter()
-        result: dict[str, Any] = {"pipeline": route.name, "options": asdict(route)}  # type: ignore[call-overload]
+        result: dict[str, Any] = {"pipeline": route.name, "options": options_of(route)}
         try:
             answer = route.answer(run)
         except LcragError as error:

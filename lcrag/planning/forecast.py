@@ -57,6 +57,15 @@ def route_key(pipeline: str, options: Mapping[str, Option]) -> str:
     return " ".join([pipeline, *(f"{name}={options[name]}" for name in sorted(options))])
 
 
+def options_of(pipeline: Route) -> dict[str, Option]:
+    """Its options as a plan shows them: those that are only given by name where they are not as usual."""
+    return {
+        field.name: getattr(pipeline, field.name)
+        for field in fields(pipeline)  # type: ignore[arg-type]
+        if not field.kw_only or getattr(pipeline, field.name) != field.default
+    }
+
+
 def _forecast(
     pipeline: Route,
     estimate: Estimate,
@@ -66,11 +75,7 @@ def _forecast(
     warm: Mapping[str, int],
 ) -> Forecast:
     steps = list(_steps(pipeline.workload(estimate, size, int(profile.window / max(marks.values()))), profile, marks))
-    options: dict[str, Option] = {
-        field.name: getattr(pipeline, field.name)
-        for field in fields(pipeline)  # type: ignore[arg-type]
-        if not field.kw_only or getattr(pipeline, field.name) != field.default
-    }
+    options = options_of(pipeline)
     cached = min(warm.get(route_key(pipeline.name, options), 0), steps[-1].reusable_tokens, steps[-1].input_tokens)
     reached = list(_reached(steps, estimate, profile))
     longest = max(step.longest_prompt for step in steps)

@@ -63,6 +63,12 @@ def retained(profile: Profile, role: Role, tokens: float) -> float:
     return at(profile.retention.get(role) or profile.use["consecutive"], tokens)
 
 
+def invents(profile: Profile) -> float:
+    """P(an answer is made up | nothing is there), of a model that has just been asked; 0 where nobody knows."""
+    absent = profile.kinds.get("absent", {}).get("consecutive")
+    return 1 - absent[-1][1] if absent else profile.false_found or 0.0
+
+
 def shifted(profile: Profile, surroundings: Surroundings, estimate: Estimate) -> float:
     """What outcomes have taught to add to P(correct) for a question with these features."""
     learned = profile.shift.get(surroundings, {})

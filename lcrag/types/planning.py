@@ -93,9 +93,9 @@ class Profile:
     so | nothing is there)). ``scopes[kind]``: tokens of evidence of the questions it was measured with.
     ``retention[role]``: P(the evidence is in a worker's note or summary of this many tokens; in the answer from notes).
     ``shift[surroundings]``: what is added to P(correct) for each feature of an estimate, learned from outcomes.
-    ``false_found``: P(an answer is made up | nothing is there); ``false_refused``: P("not found" | the evidence was
-    read). ``output_ratio``: tokens that it writes for one that workloads forecast. ``kv_tokens``: what the KV cache
-    holds. ``measured`` is False for the cautious built-in ones.
+    ``false_found``: P(an answer is made up | the right one is not found); ``false_refused``: P("not found" | the
+    evidence was read). ``output_ratio``: tokens that it writes for one that workloads forecast. ``kv_tokens``: what the
+    KV cache holds. ``measured`` is False for the built-in ones.
     """
 
     name: str

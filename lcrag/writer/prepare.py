@@ -46,7 +46,7 @@ def checkpoint(adapter: Path | None = weights.ADAPTER) -> Path:
 
     Raises NotInstalled without the base weights, NotAvailable if it cannot be written.
     """
-    name = f"writer-bf16-{key(weights.base_file(), adapter)}"
+    name = f"SmolLM2-135M-bf16-{key(weights.base_file(), adapter)}"
     return _made(name, lambda folder: write_checkpoint(folder, adapter))
 
 

@@ -63,7 +63,7 @@ def test_ask_explain_prints_forecast_and_actual_cost(lcrag: Lcrag) -> None:
     answer = lcrag("ask", "docs", "who was it?", "--json", "--no-log").json
     [forecast] = [forecast for forecast in answer["plan"]["forecasts"] if forecast["chosen"]]
     assert rows["forecast"][1:4] == [forecast["pipeline"], f"{forecast['input_tokens']:,}", "0"]
-    assert rows["forecast"][4:6] == [f"{forecast['output_tokens']}", f"{forecast['calls']}"]
+    assert rows["forecast"][4:6] == [f"{forecast['output_tokens']}", f"{forecast['calls']:g}"]
     assert rows["forecast"][-1] == f"~{forecast['quality']:.2f}"
     usage = answer["usage"]
     assert rows["actual"][1:] == [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lcrag.paths import key_of
+from lcrag.planning.profile import from_object
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -97,13 +97,29 @@ def test_places_finds_each_citation_at_its_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_routing_compares_the_router_with_every_route(tmp_path: Path) -> None:
-    outcomes, folder = tmp_path / "outcomes.ndjson", (tmp_path / "set").resolve()
-    halves = {int(key_of([folder / "docs" / name]), 16) % 2: name for name in map("{}.txt".format, range(20))}
-    arguments = ("routing/evaluate.py", str(dataset(folder, [*halves.values()])), "--outcomes", str(outcomes), "--json")
-    first = json.loads(run(tmp_path, *arguments))
-    assert first["questions"] == len(outcomes.read_text(encoding="utf-8").splitlines()) == 9
-    rates = {route["route"]: route["rate"] for route in first["routes"]}
-    assert {"chunk_rag 500", "full_context", "router, balanced", "tf-idf", "random"} < rates.keys()
-    assert max(rates.values()) == rates["oracle"] > 0
-    assert json.loads(run(tmp_path, *arguments)) == first
+def test_routing_measures_every_route_and_replays_the_router(tmp_path: Path) -> None:
+    answers, folder = tmp_path / "answers.jsonl", dataset(tmp_path / "set")
+    measure = ("routing/measure.py", str(answers), str(folder), "--writer", "off", "--index", str(tmp_path / "index"))
+    run(tmp_path, *measure)
+    lines = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
+    assert len(lines) == 9
+    assert all({"chunk_rag", "full_context"} <= {route["pipeline"] for route in line["routes"]} for line in lines)
+    assert "0 questions" in run(tmp_path, *measure)  # nothing is asked twice
+    table = run(tmp_path, "routing/judge.py", str(answers))
+    rows = {line.split()[0].strip(","): line.split() for line in table.splitlines() if line.strip()}
+    assert float(rows["oracle"][1]) >= float(rows["random"][1]) > 0
+    assert "router, balanced" in table
+    assert "ECE of P(correct)" in table
+
+
+@pytest.mark.slow
+def test_routing_fits_a_profile_that_forecasts_the_mean(tmp_path: Path) -> None:
+    answers, folder = tmp_path / "answers.jsonl", dataset(tmp_path / "one")
+    indexes = ("--writer", "off", "--index", str(tmp_path / "index"))
+    run(tmp_path, "routing/measure.py", str(answers), str(folder), *indexes)
+    again = answers.read_text(encoding="utf-8")
+    answers.write_text(again + again.replace('"set": "one"', '"set": "two"'), encoding="utf-8")
+    run(tmp_path, "routing/judge.py", str(answers), "--fit", "--save", str(tmp_path / "profile.json"))
+    profile = from_object(json.loads((tmp_path / "profile.json").read_text(encoding="utf-8")))
+    assert profile.measured
+    assert all(0 <= p <= 1 for curve in profile.use.values() for _, p in curve)
