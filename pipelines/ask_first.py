@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 from typing import ClassVar, Final, Literal, Self
 
+from lcrag.planning.scale import count_sent
 from lcrag.text.shapes import parse_choice
 from lcrag.types import Answer, CorpusSize, Estimate, Event, Task, Workload
 from pipelines._run import Run
@@ -26,7 +27,7 @@ from pipelines.full_context import FullContext
 CHOICE_TOKENS: Final = 32
 """The most tokens of a choice, as JSON too."""
 LISTED: Final = 40
-"""Documents that are listed; the rest is counted."""
+"""Documents that are listed, at most; the rest is counted."""
 FIRST_LINE: Final = 80
 """Characters of a first line."""
 CHOOSING: Final = 170
@@ -66,7 +67,7 @@ class AskFirst:
         widest = sum(estimate.kinds.get(kind, 0.0) for kind in ("list", "count"))
         joining = estimate.kinds.get("hops", 0.0) if len(works) > 2 else 0.0
         shares = [1 - widest - joining, *([joining] if len(works) > 2 else []), widest]
-        lines = min(LISTED, size.documents) if self.by == "documents" else 0
+        lines = min(LISTED, size.documents, window // 4 // LINE_TOKENS) if self.by == "documents" else 0
 
         def mean(values: Sequence[float]) -> float:
             return sum(share * value for share, value in zip(shares, values, strict=True))
@@ -107,10 +108,14 @@ class AskFirst:
 
 
 def _documents(run: Run) -> list[str]:
-    """A line a document: its name, with it its type, its length and how it begins."""
-    lines = ["Documents:"]
+    """A line a document, as many as a quarter of the window holds: its name, with it its type, its length, how it
+    begins."""
+    lines = []
     for identity, source, tokens in islice(run.corpus.documents(), LISTED):
         first = run.corpus.document(identity).text.lstrip()[:FIRST_LINE].partition("\n")[0]
         lines.append(f"{source}, {tokens:,} tokens: {first}")
-    left = run.corpus.size.documents - LISTED
-    return [*lines, *([f"and {left:,} more"] if left > 0 else []), f"{run.corpus.size.tokens:,} tokens in all"]
+    used = accumulate(count_sent(lines, run.backend))
+    listed = lines[: sum(tokens <= run.backend.window // 4 for tokens in used)]
+    left = run.corpus.size.documents - len(listed)
+    more = [f"and {left:,} more"] if left else []
+    return ["Documents:", *listed, *more, f"{run.corpus.size.tokens:,} tokens in all"]

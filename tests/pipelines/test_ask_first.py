@@ -16,7 +16,9 @@ from pipelines.ask_first import LISTED
 
 QUESTION = "How many ships did Anna see?"
 TEXTS = {
-    f"{place:03}.md": f"# Log {place}\n\n" + f"Anna saw {place} ships. The sea was calm. " * 40 for place in range(60)
+    f"{place:03}.md": f"# Log {place} of a ship that Anna kept for years\n\n"
+    + f"Anna saw {place} ships. The sea was calm. " * 40
+    for place in range(60)
 }
 
 
@@ -53,7 +55,7 @@ def test_documents_are_seen_by_name_length_and_first_line(tmp_path: Path) -> Non
     _, [choosing, _] = ask(tmp_path / "documents", AskFirst("documents"), "retrieve")
     [note] = choosing.notes
     assert "007.md, " in note
-    assert "tokens: # Log 7\n" in note
+    assert "tokens: # Log 7 of a ship that Anna kept for years\n" in note
     assert f"and {len(TEXTS) - LISTED} more" in note
     assert note.count(".md, ") == LISTED
     _, [alone, _] = ask(tmp_path / "question", AskFirst("question"), "simple")
@@ -69,6 +71,18 @@ def test_embedded_backend_chooses_by_the_kind_of_question(tmp_path: Path, questi
         for by in ("documents", "question"):
             answer = run_pipeline(AskFirst(by), question, corpus, ranking, EmbeddedBackend(None))  # type: ignore[arg-type]
             assert answer.steps[0].pipeline == step
+
+
+def test_no_more_documents_are_listed_than_a_quarter_of_the_window_holds(tmp_path: Path) -> None:
+    backend = ScriptedBackend(lambda task: "retrieve", window=1400)
+    with corpus_of(tmp_path, TEXTS) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
+        run_pipeline(AskFirst("documents", 100), QUESTION, corpus, ranking, backend)
+    [note] = backend.tasks[0].notes
+    lines = [line for line in note.splitlines() if ".md, " in line]
+    assert len(lines) < LISTED
+    assert 330 < sum(len(line.split()) for line in lines) <= 350
+    assert f"and {len(TEXTS) - len(lines)} more" in note
 
 
 def test_the_router_does_not_offer_it() -> None:
