@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -77,12 +77,20 @@ def ask(call: Call, words: Words = None) -> int:
             return _ask_many(session, questions, call, printer)
 
 
+QUICK_SECONDS: Final = 60
+"""At most, of a small model; SmolLM2-135M took 12 s on one H200."""
+
+
 def describe(session: Session, output: Output, progress: Progress) -> None:
-    """Name files that could not be read, and the backend that ``auto`` chose."""
+    """Name files that could not be read, the backend that ``auto`` chose, and a served model that was not measured."""
     progress.clear()
     warn_of_files(output, "cannot read", session.unreadable_files)
     if session.settings.backend == "auto":
         output.note(f"backend: {session.backend.name}")
+    if session.backend.template_tokens is not None and not session.profile.measured:
+        output.note(
+            f"{session.backend.model} is not measured: lcrag calibrate --quick, about {QUICK_SECONDS} s on a GPU"
+        )
 
 
 def warn_of_files(output: Output, what: str, files: Sequence[tuple[str, str]]) -> None:

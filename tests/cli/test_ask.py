@@ -21,6 +21,14 @@ def test_ask_prints_the_answer_and_nothing_else_on_standard_output(lcrag: Lcrag)
     assert "backend: embedded" in result.err
 
 
+def test_ask_says_that_a_served_model_is_not_measured(
+    lcrag: Lcrag, backend: QuestionBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "is not measured" not in lcrag("ask", "docs", "who was it?").err
+    monkeypatch.setattr(type(backend), "template_tokens", 32)
+    assert "is not measured: lcrag calibrate --quick" in lcrag("ask", "docs", "who was it?").err
+
+
 def test_ask_prints_messages_of_a_session_with_their_hint(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(dense: str, name: str | None, emit: Emit) -> None:
         emit(Event("index", {"message": "ranking by words only", "hint": "pip install something"}))
