@@ -87,7 +87,7 @@ def describe(session: Session, output: Output, progress: Progress) -> None:
     warn_of_files(output, "cannot read", session.unreadable_files)
     if session.settings.backend == "auto":
         output.note(f"backend: {session.backend.name}")
-    if session.backend.template_tokens is not None and not session.profile.measured:
+    if session.backend.name != "embedded" and not session.profile.measured:
         output.note(
             f"{session.backend.model} is not measured: lcrag calibrate --quick, about {QUICK_SECONDS} s on a GPU"
         )
