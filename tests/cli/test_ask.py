@@ -25,7 +25,7 @@ def test_ask_says_that_a_served_model_is_not_measured(
     lcrag: Lcrag, backend: QuestionBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "is not measured" not in lcrag("ask", "docs", "who was it?").err
-    monkeypatch.setattr(type(backend), "name", "server")
+    monkeypatch.setattr(backend, "name", "server")
     assert "is not measured: lcrag calibrate --quick" in lcrag("ask", "docs", "who was it?").err
 
 
