@@ -86,6 +86,9 @@ class Scored:
     has_code: bool = False
 
 
+_LINE: Final = re.compile(r"[^\n]+")
+
+
 def units_of(task: Task) -> list[Unit]:
     """The sentences of the task's passages, then those of its notes, each with the markers to cite.
 
@@ -93,7 +96,8 @@ def units_of(task: Task) -> list[Unit]:
     """
     texts: list[tuple[str, str, frozenset[str]]] = []
     for passage in task.passages:
-        spans, columns = sentences(passage.text), columns_of(passage)
+        columns = columns_of(passage)  # "c. 1965" ends no row
+        spans = [match.span() for match in _LINE.finditer(passage.text)] if columns else sentences(passage.text)
         if columns and passage.start == 0 and len(spans) > 1:
             spans = spans[1:]
         above = frozenset(stems(columns))

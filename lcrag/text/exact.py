@@ -21,7 +21,7 @@ _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _DIGITS: Final = re.compile(r"\d+")
 _YEAR: Final = re.compile(r"1[0-9]{3}|20[0-9]{2}")
 _DATE: Final = re.compile(r"d[12]\d{7}")
-_COUNTED: Final = re.compile(r"\d+(?:st|nd|rd|th|s|k|m)|\d+[.:]\d+", re.IGNORECASE)
+_COUNTED: Final = re.compile(r"\d+(?:st|nd|rd|th|s|k|m)|\d{1,3}[.:]\d+", re.IGNORECASE)
 _DASHES: Final = re.compile("[\u2010-\u2015\u2212]")
 
 
@@ -108,7 +108,7 @@ def _named(text: str) -> list[tuple[str, str]]:
 def _is_exact(name: str) -> bool:
     """A date, digits together with letters or with several signs, or four digits and more that are no year.
 
-    Not "3rd", "90s" or "5k", not a decimal or a time, not a word.
+    Not "3rd", "90s" or "5k", not a decimal of up to three digits or a time, not a word: 1970.2 is a number of a thing.
     """
     if _DATE.fullmatch(name):
         return True
