@@ -37,8 +37,8 @@ def answerable(features: Mapping[str, float], judgement: str) -> float:
 
 def is_here(scored: Scored, judgement: str) -> bool:
     """Whether the passages hold the answer: by P, or because they have the very code that is asked for, and with it
-    most of the other words."""
-    has_code = scored.has_code and scored.features["missing"] <= MISSING
+    most of the other words or the row of a table, whose columns may be called otherwise than what is asked."""
+    has_code = scored.has_code and (scored.is_row or scored.features["missing"] <= MISSING)
     return has_code or answerable(scored.features, judgement) >= threshold(judgement)
 
 

@@ -137,6 +137,8 @@ class EmbeddedBackend(Backend):
         header = extract.columns_of(source) if source else ""
         if header and (cell := cell_asked(task.question, header, unit.text)):
             return cell, unit
+        if scored.is_row:
+            return None  # no cell is called what is asked: the row says it all
         is_sure = scored.span is not None and scored.features["best_span"] > SURE_SPAN
         if self.writer is None or is_sure:
             return scored.span

@@ -75,7 +75,7 @@ class Scored:
 
     ``span``: with a reranker, the short answer and the unit that holds it. ``units``: all that may answer, in order,
     and ``weights``: the score of each without its cosine. ``has_code``: all of them are about a code that the
-    question names.
+    question names; ``is_row``: and the best of them is a row of a table, all that is recorded of it.
     """
 
     ranked: tuple[tuple[float, Unit], ...]
@@ -84,6 +84,7 @@ class Scored:
     units: tuple[Unit, ...] = ()
     weights: tuple[float, ...] = ()
     has_code: bool = False
+    is_row: bool = False
 
 
 _LINE: Final = re.compile(r"[^\n]+")
@@ -179,7 +180,9 @@ def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> S
     ranked = tuple((final[place], units[place]) for place in sorted(best, key=lambda place: (-final[place], place)))
     weights = tuple(value + EVIDENCE * evidence.get(place, 0.0) for place, value in enumerate(rough))
     has_code = exact.are_codes and len(units) < len(everything_read)
-    return Scored(ranked, features, _best_span(stretches, units, rough), tuple(units), weights, has_code)
+    source = by_markers(task).get(ranked[0][1].markers)
+    is_row = has_code and source is not None and bool(columns_of(source))
+    return Scored(ranked, features, _best_span(stretches, units, rough), tuple(units), weights, has_code, is_row)
 
 
 def choose(task: Task, scored: Scored) -> list[Unit]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from support.fakes import HashingEmbedder
 
+import lcrag
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.text import tokens
 from lcrag.text.prompts import NOT_FOUND
@@ -147,3 +149,16 @@ def test_run_gives_the_cell_of_a_table_that_is_asked_for() -> None:
         assert (done.text, done.short) == ("AB-1017/1,254.25,depot 2 [1]", short)
     [done] = backend.run([Task("answer", "What is the price of part AB-1999/1?", (table,))], max_tokens=500)
     assert done.text == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "question", ["Where is 1970.2 kept?", "Which object has the number 1970.2?", "What is 1970.2?"]
+)
+def test_embedded_backend_quotes_the_whole_row_of_a_number(question: str, tmp_path: Path) -> None:
+    row = '1970.2,"Ship in a light bulb",c. 1965,Ewan Strand,Light Room'
+    others = "\n".join(f"{1940 + n}.{n},a lamp of brass,c. 19{n:02},Ada Pell,Town Room" for n in range(20))
+    (tmp_path / "inventory.csv").write_text(f"accession,object,made,donor,location\n{others}\n{row}\n")
+    with lcrag.open(tmp_path, backend="embedded", dense="off", reader="off", writer="off") as documents:
+        answer = documents.ask(question)
+        assert row in answer.text
+        assert documents.ask(question.replace("1970.2", "1970.9")).status != "answered"
