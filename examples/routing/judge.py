@@ -24,9 +24,9 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from fitting import fit
 
+from lcrag.comparison.significance import bootstrap
 from lcrag.planning import router
 from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile, from_object, on_real_questions, to_object
@@ -36,7 +36,6 @@ from lcrag.types import CorpusSize, Estimate, Forecast, Policy, Prefer, Profile,
 from pipelines import every_pipeline
 
 BINS = 10
-BOOTSTRAP = 10_000
 PREFERS: tuple[Prefer, ...] = ("quality", "balanced", "speed")
 PRICES = (0.0, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.1)
 
@@ -114,14 +113,6 @@ def ece(pairs: Sequence[tuple[float, float]]) -> float:
     )
 
 
-def interval(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
-    """Mean and 95% interval of a mean by bootstrap over questions."""
-    r = np.random.default_rng(0)
-    means = np.array([r.choice(values, len(values)).mean() for _ in range(BOOTSTRAP // 5)])
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(values.mean()), float(low), float(high)
-
-
 def constants(listed: Sequence[Asked]) -> dict[str, list[Outcome]]:
     """By name, each route as if it were always taken; where it was not offered, reading everything is the same."""
     names = dict.fromkeys(name_of(route) for asked in listed for route in asked.routes)
@@ -177,12 +168,12 @@ def main() -> None:
         taken = [routed(asked, profiles[asked.source], Policy(prefer)) for asked in listed]
         print(row(f"router, {prefer}", taken, sources))
         gap = np.array([one.value - other.value for one, other in zip(taken, best, strict=True)])
-        mean, low, high = interval(gap)
+        low, high = bootstrap(gap, seed=0)
         error = ece([(one.promised, one.value) for one in taken])
         promised, value = fmean(one.promised for one in taken), fmean(one.value for one in taken)
         print(
-            f"    against {best[0].route}: {mean:+.3f} ({low:+.3f} to {high:+.3f}); P(correct) {promised:.3f} for "
-            f"{value:.3f}, ECE {error:.3f}; "
+            f"    against {best[0].route}: {gap.mean():+.3f} ({low:+.3f} to {high:+.3f}); P(correct) "
+            f"{promised:.3f} for {value:.3f}, ECE {error:.3f}; "
             + ", ".join(f"{n} {sum(one.route == n for one in taken)}" for n in sorted({one.route for one in taken}))
         )
     print(row("random", (o for outcomes in fixed.values() for o in outcomes), sources))

@@ -55,6 +55,7 @@ HEADING: Final = re.compile(r"#{1,6}\s|```|[A-Z][^.!?:|\d]{0,60}$|\*\*[^*]+\*\*$
 """A unit that names what follows and states nothing itself: it lends its words to its neighbours and is not quoted. A
 line of up to 61 characters without punctuation counts as one; the length is not measured."""
 MARKERS: Final = re.compile(r"\s*((?:\[\d+\]\s*)+)$")
+_LINE: Final = re.compile(r"[^\n]+")
 _OPENING: Final = re.compile(r"\A(?:\*{2,3}\s+|\*{1,3}(?=\S))")
 _CLOSING: Final = re.compile(r"(?:\s+\*{2,3}|(?<=\S)\*{1,3})\Z")
 
@@ -85,9 +86,6 @@ class Scored:
     weights: tuple[float, ...] = ()
     has_code: bool = False
     is_row: bool = False
-
-
-_LINE: Final = re.compile(r"[^\n]+")
 
 
 def units_of(task: Task) -> list[Unit]:

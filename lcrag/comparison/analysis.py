@@ -3,7 +3,7 @@
 Pure, and the same for the same seed: seconds are those measured when the answers came. A question that some route could
 not answer because the backend failed is left out everywhere, so that all routes are compared on the same questions.
 If no question has a gold answer, the backend's own verdict is the score, and reports show it as a verdict, never as
-accuracy. ``enough_questions`` tells whether the figures are worth showing at all.
+accuracy. ``enough_questions`` says whether the figures are worth showing at all.
 
     random         a route drawn at random for each question: exactly the mean over the constant routes
     oracle         for each question the cheapest of the constant routes that score best on it

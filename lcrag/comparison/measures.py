@@ -23,7 +23,7 @@ MOST_OPTIONS: Final = len(string.ascii_uppercase)
 _MARKERS: Final = re.compile(r"\s*\[\d{1,6}(?:\s*[,;]\s*\d{1,6})*\]")
 _ARTICLES: Final = frozenset({"a", "an", "the"})
 ITEM_END: Final = re.compile(r"[,;]\s+(?:and\s+)?|\n+|\s+and\s+")
-"""What stands between the items of a list."""
+"""What separates the items of a list."""
 _NUMBER: Final = re.compile(r"(?<![\w.,])[-−]?\s?(?:\d{1,3}(?:[,\u202f\u00a0]\d{3})+|\d+)(?:\.\d+)?")
 _SCALES: Final = {"thousand": 3, "million": 6, "billion": 9, "trillion": 12, "m": 6, "mn": 6, "bn": 9, "k": 3}
 _SCALE: Final = re.compile(r"\s?(thousand|million|billion|trillion|mn|bn|m|k)\b", re.IGNORECASE)

@@ -122,7 +122,7 @@ def labels(item: Value, names: Sequence[str]) -> str:
 
 
 def verdict(item: Value, name: str) -> str:
-    """Whether the answer is right, by its gold answer; of a judged item the judge's word; "" where nothing tells."""
+    """Whether the answer is right, by its gold answer; of a judged item the judge's word; "" where neither is known."""
     answer = item["routes"][name]
     if item["metric"] == "judge":
         return answer["verdict"] or "–"
@@ -137,7 +137,7 @@ def gold(item: Value) -> str:
 
 
 def costs(value: Value, item: Value, *, whole: bool) -> Table:
-    """What each route read and took beside what was forecast, and whether it was right where that is known.
+    """What each route read and took next to what was forecast, and whether it was right where that is known.
 
     ``whole``: with calls and tokens written.
     """

@@ -34,10 +34,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine = Machine(tmp_path_factory.mktemp("language"))
     shutil.copytree(ROOT / "examples" / "saltmarsh", machine.folder / "docs")
     subprocess.run([sys.executable, "-c", WRITE, str(machine.folder / "smollm2")], check=True, cwd=ROOT)
-    up = machine.lcrag("up", "smollm2")
-    assert up.returncode == 0, up.stderr
-    yield machine
-    machine.lcrag("down")
+    with machine.serving("smollm2"):
+        yield machine
 
 
 @pytest.mark.slow

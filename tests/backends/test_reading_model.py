@@ -29,10 +29,8 @@ OPTIONS = ("--dense", "off", "--reader", "off", "--json", "--backend", "server")
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine = Machine(tmp_path_factory.mktemp("reading"))
-    up = machine.lcrag("up", "small")
-    assert up.returncode == 0, up.stderr
-    yield machine
-    machine.lcrag("down")
+    with machine.serving("small"):
+        yield machine
 
 
 def write(folder: Path, tokens: int, tasks: tuple[str, ...]) -> None:

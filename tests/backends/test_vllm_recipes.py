@@ -43,10 +43,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         (machine.folder / shape).mkdir()
         for name, text in texts.items():
             (machine.folder / shape / name).write_text(text, encoding="utf-8")
-    up = machine.lcrag("up", "small")
-    assert up.returncode == 0, up.stderr
-    yield machine
-    machine.lcrag("down")
+    with machine.serving("small"):
+        yield machine
 
 
 @pytest.mark.slow

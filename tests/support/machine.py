@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,14 @@ class Machine:
             env=self.environment,
             cwd=self.folder,
         )
+
+    @contextmanager
+    def serving(self, model: str) -> Iterator[None]:
+        """A vLLM server on the model, until the end of the block."""
+        up = self.lcrag("up", model)
+        assert up.returncode == 0, up.stderr
+        yield
+        self.lcrag("down")
 
     @property
     def environment(self) -> dict[str, str]:
