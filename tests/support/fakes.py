@@ -110,4 +110,6 @@ class Obliging(ScriptedBackend):
         text = self.says(task)
         sent = "\n".join(message["content"] for message in messages(task))
         [read, written] = self.count_many([sent, text])
-        return Completion(text, Usage(read + self.template_tokens, 0, written, 1, 0.0))
+        odds = (("NOT", 0.1), ("The", 0.8)) if text != NOT_FOUND else (("NOT", 0.9), ("The", 0.05))
+        usage = Usage(read + self.template_tokens, 0, min(written, max_tokens), 1, 0.0)
+        return Completion(text, usage, odds=odds if task.odds else ())
