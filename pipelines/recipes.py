@@ -49,6 +49,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "ECoRAG (arXiv 2506.05167)",
         "takes the best sentences until they are judged to suffice",
     ),
+    "extagents": Recipe(
+        "chain_of_agents:mode=rounds,worker_tokens=8000",
+        "ExtAgents, Scaling External Knowledge Input Beyond Context Windows of LLMs (arXiv 2505.21471)",
+        "workers note down what matters and read again, with the notes of all, where that is not enough",
+    ),
     "paraphrase": Recipe(
         "full_context:select=repeat",
         "Paraphrasing The Original Text Makes High Accuracy Long-Context QA (arXiv 2312.11193)",

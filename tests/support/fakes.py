@@ -89,7 +89,7 @@ class Obliging(ScriptedBackend):
             return json.dumps({"question": "What?", "answer": " ".join(task.passages[0].text.split()[:3])})
         markers = [f"[{passage.marker}]" for passage in task.passages if self.fact in passage.text]
         noted = [note for note in task.notes if self.fact in note]
-        if task.role in ("judge", "answer") and self.overlooked < self.blind:
+        if task.role in ("judge", "answer", "synthesise") and self.overlooked < self.blind:
             self.overlooked += 1
             return "no" if task.role == "judge" else NOT_FOUND
         if task.role == "judge":
