@@ -15,6 +15,7 @@ from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
 from pipelines.outline import Outline
 from pipelines.recipes import RECIPES, Recipe
+from pipelines.scan import Scan
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -24,7 +25,7 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
-BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst,)
+BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Scan)
 """What is there to be compared with, and not offered by the router."""
 
 
@@ -70,6 +71,7 @@ __all__ = [
     "Pipeline",
     "Recipe",
     "Run",
+    "Scan",
     "every_pipeline",
     "named",
     "register_pipeline",

@@ -116,7 +116,7 @@ class Stage:
             again = [
                 passage
                 for part, completion in zip(parts, completions, strict=True)
-                for passage in _taken(run, role, completion.text, part)
+                for passage in take_selected(run, role, completion.text, part)
             ]
             if not again or again == given:
                 return again or taken
@@ -185,7 +185,7 @@ class Stage:
         )
 
 
-def _taken(run: Run, role: Role, reply: str, part: Sequence[Passage]) -> list[Passage]:
+def take_selected(run: Run, role: Role, reply: str, part: Sequence[Passage]) -> list[Passage]:
     """What a reply selects of a part, in its order; what it invents is reported."""
     if role == "pick":
         named = {int(number) for number in re.findall(r"\d{1,6}", reply)}

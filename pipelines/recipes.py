@@ -30,9 +30,9 @@ RECIPES: Final[dict[str, Recipe]] = {
         "copies the sentences that matter, checks that they are there, answers from them",
     ),
     "cfic": Recipe(
-        "chunk_rag:select=sentences",
+        "scan:by=quotes,window=32000",
         "CFIC, Grounding Language Model with Chunking-Free In-Context Retrieval (arXiv 2402.09760)",
-        "names the first words of the sentences that matter, answers from them; of the best chunks, not of everything",
+        "copies the sentences that matter out of everything, checks that they are there, answers from them",
     ),
     "context_picker": Recipe(
         "chunk_rag:tokens=8000,select=passages,rounds=2",
@@ -49,6 +49,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "ECoRAG (arXiv 2506.05167)",
         "takes the best sentences until they are judged to suffice",
     ),
+    "extagents": Recipe(
+        "chain_of_agents:mode=rounds,worker_tokens=8000",
+        "ExtAgents, Scaling External Knowledge Input Beyond Context Windows of LLMs (arXiv 2505.21471)",
+        "workers note down what matters and read again, with the notes of all, where that is not enough",
+    ),
     "paraphrase": Recipe(
         "full_context:select=repeat",
         "Paraphrasing The Original Text Makes High Accuracy Long-Context QA (arXiv 2312.11193)",
@@ -63,5 +68,10 @@ RECIPES: Final[dict[str, Recipe]] = {
         "escalate:tokens=2000,steps=1",
         "Self-Route (Li et al. 2024, arXiv 2407.16833)",
         "the best chunks, then everything where the model says that they do not hold the answer",
+    ),
+    "xl3m": Recipe(
+        "scan:by=certainty",
+        "XL3M (Wang et al. 2024, arXiv 2405.17755)",
+        "asks every window and looks at the first token of the reply alone, answers from the windows that seem to know",
     ),
 }

@@ -26,7 +26,7 @@ class Task:
     """One thing asked of a backend. ``notes`` are earlier completions' texts, with their markers.
 
     ``shape``: what the reply should keep to, where the backend can make it; the reply may have any other.
-    ``odds``: of how many likeliest first tokens the probabilities are asked for.
+    ``odds``: of how many likeliest first tokens the probabilities are asked for, which are then all that counts.
     """
 
     role: Role

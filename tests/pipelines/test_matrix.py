@@ -16,7 +16,17 @@ from lcrag.types import Answer, Backend, Event, Reranker, ignore
 from pipelines import PIPELINES, RECIPES, Pipeline, named
 
 NAMES = [*PIPELINES, *RECIPES]
-READS_ALL = ("full_context", "chain_of_agents", "escalate", "self_route", "alr2", "paraphrase")
+READS_ALL = (
+    "full_context",
+    "chain_of_agents",
+    "escalate",
+    "self_route",
+    "alr2",
+    "paraphrase",
+    "cfic",
+    "extagents",
+    "xl3m",
+)
 """What reads everything before it says that nothing is there."""
 
 FILLER = [
