@@ -52,8 +52,9 @@ class HttpClient:
 
     ``deadline``: seconds that one call may take in all, its tries and the waits between them included; ``silence``:
     seconds without a byte on any connection. Without them a server that has stalled would hold a question for as many
-    time-outs as there are ``tries`` of a call. ``send_key``: whether the user named this address, so that LCRAG_API_KEY is for it.
-    ``ca_file``: the certificates to trust. ``log``: the server's log file, for the hints of errors.
+    time-outs as there are ``tries`` of a call. ``send_key``: whether the user named this address, so that
+    LCRAG_API_KEY is for it. ``ca_file``: the certificates to trust. ``log``: the server's log file, for the hints of
+    errors.
 
     ``max_seconds`` may be set between calls: no call then takes longer, and no batch. ``on_wait`` gets a line for each
     wait, ``on_silence`` is called each second of a longer silence; threads may call them at once. ``apis``: what may
@@ -179,11 +180,6 @@ class HttpClient:
                 return work(connection, item)
 
         return work_at_once(one, items, width=width, seconds=self.max_seconds, late=self.too_slow)
-
-    @property
-    def takes(self) -> int:
-        """How many limited calls the server takes at once, as far as its replies have shown."""
-        return int(self._limit.value)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
