@@ -84,7 +84,9 @@ class Backend(Group):
 
 
 class Server(Group):
-    base_url: Annotated[str | None, Option("Address of the server. Example: http://localhost:8000/v1")] = None
+    base_url: Annotated[
+        str | None, Option("Address of the server, or several with commas between. Example: http://localhost:8000/v1")
+    ] = None
     ca_file: Annotated[
         Path | None, Option("Certificates to trust, as a PEM file; SSL_CERT_FILE does the same.", "FILE")
     ] = None
@@ -168,7 +170,7 @@ class Batch(Group):
     workers: Annotated[
         int | None,
         Option(
-            "Ask a server N questions at a time; 8 unless given. Seconds are then those under that load.",
+            "Ask N questions at a time; 8 a server unless given. Seconds are then those under that load.",
             "N",
             min=1,
             max=256,
@@ -230,7 +232,16 @@ class Show(Group):
 
 
 class Up(Group):
-    port: Annotated[int | None, Option("Listen on this port instead of a free one.", "N", min=1, max=65535)] = None
+    port: Annotated[
+        int | None, Option("Listen on this port instead of a free one; replicas on the next.", "N", min=1, max=65535)
+    ] = None
+    replicas: Annotated[
+        int, Option("Start N servers; each question goes to the one that read its start.", "N", min=1)
+    ] = 1
+    tensor_parallel: Annotated[int, Option("Split the model of each server over K GPUs.", "K", min=1)] = 1
+    data_parallel: Annotated[
+        int, Option("Copies of the model in each server; unlike replicas, they do not keep to a start.", "D", min=1)
+    ] = 1
     window: Annotated[int | None, Option("Tokens of context; the longest that fits unless given.", "N", min=1)] = None
     memory: Annotated[
         float | None, Option("Share of the device's memory to use. Example: 0.8", "SHARE", min=0.01, max=1)
