@@ -36,8 +36,6 @@ SHOWN: Final = 40
 """Tokens that are forecast of one. Assumed, not measured."""
 LEAST: Final = 128
 """Tokens that are forecast of what is selected, at least. Assumed, not measured."""
-ADMITS: Final = 0.5
-"""P(a model whose selection lacks the evidence says so). Assumed, as in ``escalate``."""
 
 MARKERS: Final = rf"\[\d+\](, ?\[\d+\])*|{NOT_FOUND}"
 DEMONSTRATION: Final = {
@@ -169,12 +167,11 @@ class Stage:
         if self.select not in ROLES:
             return work
         taken = min(tokens, max(LEAST, passage if self.select == "passages" else 0, 2 * estimate.scope_tokens))
-        asked_again = ADMITS * (1 - work.evidence)
         selections = [tokens + parts * INSTRUCTION_TOKENS, *[taken + INSTRUCTION_TOKENS] * (self.rounds - 1)]
         written = min(SELECTED, round(SHARE[self.select] * taken))
         return replace(
             work,
-            input_tokens=sum(selections) + taken + INSTRUCTION_TOKENS + round(asked_again * work.input_tokens),
+            input_tokens=sum(selections) + taken + INSTRUCTION_TOKENS,
             output_tokens=work.output_tokens + len(selections) * written,
             calls=parts + self.rounds,
             rounds=self.rounds + 1,
@@ -182,6 +179,7 @@ class Stage:
             handovers=(("answer", taken),),
             pieces=parts,
             written=0,
+            then=work,
         )
 
 
