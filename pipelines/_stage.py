@@ -4,10 +4,11 @@
 sentences ("quotes", ALR², arXiv 2410.03227) or their first words ("sentences", after CFIC, arXiv 2402.09760), and then
 answers from these alone; "repeat" does both in one reply (after "Paraphrasing the original text", arXiv
 2312.11193). What is quoted is searched for in the passages, and what is not there is dropped: models invent what
-they claim to have found. Where the selection holds no answer, all passages are asked once more.
+they claim to have found. Where the selection holds no answer, all passages are asked once more. With ``read_all`` they
+are there from the start, and the selection is a note beside them.
 
 ``shots``: a question and answer of the model's own for each of a few passages come before the question (DoubleDipper,
-arXiv 2406.13632).
+arXiv 2406.13632). They are kept in the index and paid for once.
 
 As prompts; the papers' figures are those of tuned models but for DoubleDipper's.
 """
@@ -53,21 +54,25 @@ SHARE: Final = {"passages": 0.05, "quotes": 1.0, "sentences": 0.4}
 class Stage:
     """``select``: what is taken of the passages before the answer, ``rounds`` times, each from what was taken before.
 
-    ``shots``: demonstrations.
+    ``read_all``: all passages are read for the answer, with what was selected as notes; not where they need several
+    prompts. ``shots``: demonstrations.
     """
 
     select: Literal["none", "passages", "quotes", "sentences", "repeat"] = "none"
     rounds: int = 1
+    read_all: bool = False
     shots: int = 0
 
     def __post_init__(self) -> None:
         if self.rounds > 1 and self.select not in ROLES:
             raise ValueError(f"rounds needs select={'|'.join(ROLES)}")
+        if self.read_all and self.select not in ROLES:
+            raise ValueError(f"read_all needs select={'|'.join(ROLES)}")
 
     @property
     def more_tokens(self) -> int:
         """Tokens of the prompt that answers, and its reply, beyond those of a plain one; at most."""
-        return SELECTED * (self.select == "repeat") + SHOT * self.shots
+        return SELECTED * (self.select == "repeat" or self.read_all) + SHOT * self.shots
 
     def answer_from(self, run: Run, read: Sequence[Passage]) -> Answer:
         """The answer from these passages in one prompt, which leaves room for ``more_tokens``."""
@@ -93,6 +98,11 @@ class Stage:
             return None
         read = [passage for part in parts for passage in part]
         chosen = self._select(run, parts)
+        if chosen and self.read_all and len(parts) == 1:
+            noted = _note(chosen, ROLES[self.select])
+            task = Task("answer", run.question, tuple(read), (noted, *self._demonstrations(run, read)))
+            [completion] = run.ask([task], run.answer_tokens)
+            return run.cite(completion, read)
         if not chosen or not run.fits(chosen, more=self.more_tokens):
             return None
         before, after = (sum(passage.tokens for passage in passages) for passages in (read, chosen))
@@ -134,11 +144,10 @@ class Stage:
         shots = min(self.shots, len(others))
         drawn = [others[(2 * shot + 1) * len(others) // (2 * shots)] for shot in range(shots)]
         tasks = [Task("demonstrate", "", (passage,), shape=DEMONSTRATION) for passage in drawn]
-        completions = run.ask(tasks, SHOT) if tasks else []
         shown = [
             f"Question: {demonstration[0]} Answer: {demonstration[1]} [{passage.marker}]"
-            for passage, completion in zip(drawn, completions, strict=True)
-            if (demonstration := _demonstration(completion.text, passage)) is not None
+            for passage, reply in zip(drawn, run.ask_once(tasks, SHOT), strict=True)
+            if (demonstration := _demonstration(reply, passage)) is not None
         ]
         return ("Examples of questions and answers:\n" + "\n".join(shown),) if shown else ()
 
@@ -169,6 +178,16 @@ class Stage:
         taken = min(tokens, max(LEAST, passage if self.select == "passages" else 0, 2 * estimate.scope_tokens))
         selections = [tokens + parts * INSTRUCTION_TOKENS, *[taken + INSTRUCTION_TOKENS] * (self.rounds - 1)]
         written = min(SELECTED, round(SHARE[self.select] * taken))
+        if self.read_all and parts == 1:
+            return replace(
+                work,
+                input_tokens=work.input_tokens + sum(selections) + written,
+                output_tokens=work.output_tokens + len(selections) * written,
+                calls=work.calls + self.rounds,
+                rounds=work.rounds + self.rounds,
+                longest_prompt=work.longest_prompt + SELECTED,
+                written=written,
+            )
         return replace(
             work,
             input_tokens=sum(selections) + taken + INSTRUCTION_TOKENS,
@@ -181,6 +200,13 @@ class Stage:
             written=0,
             then=work,
         )
+
+
+def _note(chosen: Sequence[Passage], role: Role) -> str:
+    """What was selected, as a note: copied, or the markers alone where whole passages were."""
+    if role == "pick":
+        return "Passages that are needed: " + ", ".join(f"[{passage.marker}]" for passage in chosen)
+    return "\n".join(f"{' '.join(passage.text.split())} [{passage.marker}]" for passage in chosen)
 
 
 def take_selected(run: Run, role: Role, reply: str, part: Sequence[Passage]) -> list[Passage]:

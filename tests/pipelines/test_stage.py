@@ -23,15 +23,15 @@ TEXTS = {"a.md": "\n\n".join([*BOATS[:60], FACT, *BOATS[60:]]), "b.md": "\n\n".j
 
 
 def ask(
-    folder: Path, name: str, reply: Callable[[Task], str], window: int = 100_000
+    folder: Path, name: str, reply: Callable[[Task], str], window: int = 100_000, question: str = QUESTION
 ) -> tuple[Answer, list[Task], list[Event]]:
     pipeline = named(name)
     assert not isinstance(pipeline, type)
     events: list[Event] = []
     backend = ScriptedBackend(reply, window=window)
     with corpus_of(folder, TEXTS) as corpus:
-        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
-        answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, events.append)
+        ranking = retrieve(corpus, question, embedder=HashingEmbedder())
+        answer = run_pipeline(pipeline, question, corpus, ranking, backend, events.append)
     return answer, backend.tasks, events
 
 
@@ -136,6 +136,45 @@ def test_shots_come_before_the_question_where_the_passage_holds_their_answer(tmp
     assert answer.citations[0].quote == FACT
 
 
+def test_shots_are_paid_once(tmp_path: Path) -> None:
+    def reply(task: Task) -> str:
+        if task.role != "demonstrate":
+            return f"{FACT} {marker(task)}"
+        return json.dumps({"question": "What stayed?", "answer": " ".join(task.passages[0].text.split()[:4])})
+
+    counts = []
+    for question in (QUESTION, "How many boats did the harbour take in 17?", QUESTION):
+        _, tasks, _ = ask(tmp_path, "full_context:shots=2", reply, question=question)
+        counts.append(sum(task.role == "demonstrate" for task in tasks))
+        assert tasks[-1].notes[0].count("What stayed?") == 2
+    assert counts[0] == 2
+    assert counts[1:] in ([0, 0], [1, 0], [2, 0])  # another question may draw other passages
+
+
+@pytest.mark.parametrize(
+    ("select", "note"),
+    [("quotes", f"{FACT} [M]"), ("sentences", f"{FACT} [M]"), ("passages", "Passages that are needed: [M]")],
+)
+def test_all_passages_are_read_with_the_selection_as_notes(tmp_path: Path, select: str, note: str) -> None:
+    def reply(task: Task) -> str:
+        return f"{FACT} {marker(task)}" if task.role != "pick" else marker(task)
+
+    answer, [selecting, answering], _ = ask(tmp_path, f"full_context:select={select},read_all=on", reply)
+    assert answering.passages == selecting.passages
+    assert answering.notes == (note.replace("[M]", marker(selecting)),)
+    assert answer.citations[0].quote == FACT
+
+
+def test_all_passages_in_several_prompts_are_answered_from_the_selection(tmp_path: Path) -> None:
+    def reply(task: Task) -> str:
+        return f"{FACT} {marker(task)}" if marker(task) != "[99]" else NOT_FOUND
+
+    answer, tasks, _ = ask(tmp_path, "full_context:select=quotes,read_all=on", reply, window=4000)
+    assert [task.role for task in tasks[-2:]] == ["quote", "answer"]
+    assert [one.text.strip() for one in tasks[-1].passages] == [FACT]
+    assert answer.citations
+
+
 @pytest.mark.parametrize("said", ["", NOT_FOUND, "{", '{"question": 3, "answer": null}', '{"answer": "In"}'])
 def test_a_shot_that_is_none_is_left_out(tmp_path: Path, said: str) -> None:
     _, tasks, _ = ask(tmp_path, "chunk_rag:shots=2", lambda task: said if task.role == "demonstrate" else NOT_FOUND)
@@ -176,13 +215,14 @@ def test_sufficient_ends_at_its_budget(tmp_path: Path) -> None:
     [
         "chunk_rag:rounds=2",
         "chunk_rag:select=repeat,rounds=2",
+        "chunk_rag:read_all=on",
         "compression:mode=summarise,select=quotes",
         "compression:mode=summarise,shots=1",
         "compression:mode=summarise,sufficient=on",
     ],
 )
 def test_options_that_contradict_each_other_are_wrong_input(name: str) -> None:
-    with pytest.raises(InputError, match=r"rounds needs|takes no"):
+    with pytest.raises(InputError, match=r"(rounds|read_all) needs|takes no"):
         named(name)
 
 
