@@ -10,6 +10,9 @@ are there from the start, and the selection is a note beside them.
 ``shots``: a question and answer of the model's own for each of a few passages come before the question (DoubleDipper,
 arXiv 2406.13632). They are kept in the index and paid for once.
 
+``cite``: "after" asks the model, once it has answered, for the sources of what words lead to none
+(``pipelines/_cite_after.py``).
+
 As prompts; the papers' figures are those of tuned models but for DoubleDipper's.
 """
 
@@ -26,6 +29,7 @@ from lcrag.text.passages import PASSAGE_TOKENS
 from lcrag.text.prompts import ANSWER, NOT_FOUND, says_nothing
 from lcrag.text.shapes import parse_object
 from lcrag.types import Answer, Completion, CorpusSize, Estimate, Event, Passage, Role, Task, Workload
+from pipelines._cite_after import add_markers
 from pipelines._prune import extract
 from pipelines._run import Run
 
@@ -55,13 +59,14 @@ class Stage:
     """``select``: what is taken of the passages before the answer, ``rounds`` times, each from what was taken before.
 
     ``read_all``: all passages are read for the answer, with what was selected as notes; not where they need several
-    prompts. ``shots``: demonstrations.
+    prompts. ``shots``: demonstrations. ``cite``: by markers, and by words where there are none; or ask again after.
     """
 
     select: Literal["none", "passages", "quotes", "sentences", "repeat"] = "none"
     rounds: int = 1
     read_all: bool = False
     shots: int = 0
+    cite: Literal["marked", "after"] = "marked"
 
     def __post_init__(self) -> None:
         if self.rounds > 1 and self.select not in ROLES:
@@ -82,6 +87,12 @@ class Stage:
         if answer is not None:
             return answer
         _, [completion] = self.ask(run, [read], run.answer_tokens)
+        return self.cited(run, completion, read)
+
+    def cited(self, run: Run, completion: Completion, read: Sequence[Passage]) -> Answer:
+        """The answer that a completion from these passages makes, by ``cite``."""
+        if self.cite == "after" and run.backend.template_tokens is not None and not says_nothing(completion.text):
+            completion = replace(completion, text=add_markers(run, completion.text, read))
         return run.cite(completion, read)
 
     def ask(self, run: Run, parts: Sequence[Sequence[Passage]], max_tokens: int) -> tuple[list[Task], list[Completion]]:
@@ -102,7 +113,7 @@ class Stage:
             noted = _note(chosen, ROLES[self.select])
             task = Task("answer", run.question, tuple(read), (noted, *self._demonstrations(run, read)))
             [completion] = run.ask([task], run.answer_tokens)
-            return run.cite(completion, read)
+            return self.cited(run, completion, read)
         if not chosen or not run.fits(chosen, more=self.more_tokens):
             return None
         before, after = (sum(passage.tokens for passage in passages) for passages in (read, chosen))
@@ -111,7 +122,7 @@ class Stage:
         [completion] = run.ask([task], run.answer_tokens)
         if chosen != read and says_nothing(completion.text):
             return None
-        return run.cite(completion, read)
+        return self.cited(run, completion, read)
 
     def _select(self, run: Run, parts: Sequence[Sequence[Passage]]) -> list[Passage]:
         role = ROLES[self.select]

@@ -2,26 +2,27 @@
 
     python examples/evaluation/forecasts.py QUESTIONS.jsonl PATH... [--routes A,B] [--limit N] [--base-url URL]
 
-QUESTIONS has a line of JSON each with ``question`` and ``answers``. Without ``--base-url`` the embedded backend
+QUESTIONS is of the format of ``lcrag.comparison.dataset``. Without ``--base-url`` the embedded backend
 answers; without ``--routes`` every pipeline and recipe does. ``off`` is the median over questions of
 |forecast - read| / read. A route that goes on only where its first step finds nothing is forecast as a mean, which no
-single question costs: ``sum`` compares all tokens forecast with all that were read. ``right`` is the share of questions
-with a gold answer in the text; of those without one, that said so. ``s``: seconds a question. Routes are asked in this
-order, each of all questions, so a server's prefix cache serves all but the first question of a route.
+single question costs: ``sum`` compares all tokens forecast with all that were read. ``right`` is the mean score of the
+answers, as ``lcrag compare`` scores them. ``s``: seconds a question. Routes are asked in this order, each of all
+questions, so a server's prefix cache serves all but the first question of a route.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean, median
 
+from lcrag.comparison.dataset import Question, question_of, records
+from lcrag.comparison.scoring import score
 from lcrag.errors import LcragError
 from lcrag.session import Session
-from lcrag.types import Answer, Policy, Settings
+from lcrag.types import Policy, Settings
 from pipelines import PIPELINES, RECIPES, split_names
 
 
@@ -36,13 +37,13 @@ def main() -> None:
     parser.add_argument("--dense", default="auto")
     parser.add_argument("--reader", default="auto")
     options = parser.parse_args()
-    lines = options.questions.read_text(encoding="utf-8").splitlines()
-    records = [json.loads(line) for line in lines]
-    asked = [one for one in records if not options.kinds or one["task_type"] in options.kinds][: options.limit]
-    with tempfile.TemporaryDirectory() as folder:
+    folder = options.questions.parent
+    questions = [question_of(record, folder, where) for where, record in records(options.questions)]
+    asked = [one for one in questions if not options.kinds or one.task_type in options.kinds][: options.limit]
+    with tempfile.TemporaryDirectory() as index:
         settings = Settings(
             tuple(options.paths),
-            index=Path(folder),
+            index=Path(index),
             dense=options.dense,
             reader=options.reader,
             writer="off",
@@ -56,12 +57,12 @@ def main() -> None:
                 print(_line(session, route, asked), flush=True)
 
 
-def _line(session: Session, route: str, records: Sequence[dict[str, object]]) -> str:
+def _line(session: Session, route: str, questions: Sequence[Question]) -> str:
     forecast, read, right, seconds, failed = [], [], [], [], 0
-    for record in records:
+    for question in questions:
         policy = Policy(pipeline=route)
         try:
-            prepared = session.prepare(str(record["question"]), policy)
+            prepared = session.prepare(question.question, policy)
             answer = session.answer(prepared, policy)
         except LcragError as error:
             failed += 1
@@ -69,24 +70,14 @@ def _line(session: Session, route: str, records: Sequence[dict[str, object]]) ->
             continue
         forecast.append(prepared.plan.chosen.input_tokens)
         read.append(answer.usage.input_tokens)
-        right.append(_value(answer, record))
+        value = score(question, answer.text, answer.short, answer.status)
+        right.append(value.value if value is not None else 0.0)
         seconds.append(answer.usage.seconds)
     if not read:
         return f"{route:45} failed: {reason}"
     off = median(abs(before / max(1, after) - 1) for before, after in zip(forecast, read, strict=True))
     line = f"{route:45} {fmean(forecast):9,.0f} {fmean(read):9,.0f} {off:5.0%} {sum(forecast) / sum(read) - 1:+5.0%}"
     return f"{line} {fmean(right):5.2f} {fmean(seconds):6.2f}" + (f" ({failed} failed)" if failed else "")
-
-
-def _value(answer: Answer, record: dict[str, object]) -> float:
-    """The share of the gold answers that the text holds; whether it says nothing, where there is none."""
-    if record.get("unanswerable"):
-        return float(answer.status in ("not_found", "not_retrieved"))
-    gold = record["answers"]
-    assert isinstance(gold, list)
-    text = " ".join(f"{answer.text} {answer.short or ''}".split()).lower()
-    found = [" ".join(str(one).split()).lower() in text for one in gold]
-    return sum(found) / len(found) if record.get("task_type") in ("list", "lists") else float(any(found))
 
 
 if __name__ == "__main__":

@@ -231,3 +231,40 @@ def test_what_a_stage_needs_in_addition_must_fit_too(tmp_path: Path, name: str) 
     ask(tmp_path / "plain", "chunk_rag:tokens=1000", lambda task: NOT_FOUND, window=2300)
     with pytest.raises(DoesNotFit):
         ask(tmp_path / "more", name, lambda task: NOT_FOUND, window=2300)
+
+
+def test_sources_are_looked_for_after_the_answer(tmp_path: Path) -> None:
+    boat = BOATS[250]
+
+    def reply(task: Task) -> str:
+        if task.role == "quote":
+            asked.append(task)
+            return f"{boat} [{next(one.marker for one in task.passages if boat in one.text)}]"
+        return f"{FACT} {marker(task)} {boat} {marker(task)}"  # the second names a passage that does not say it
+
+    asked: list[Task] = []
+    plain, tasks, _ = ask(tmp_path / "plain", "full_context:cite=marked", reply)
+    assert (len(tasks), [one.supported for one in plain.statements]) == (1, [True, False])
+    answer, tasks, _ = ask(tmp_path, "full_context:cite=after", reply)
+    assert [task.question for task in asked] == [boat]
+    assert len(asked[0].passages) <= 10
+    assert [one.supported for one in answer.statements] == [True, True]
+    assert [one.quote for one in answer.citations] == [FACT, boat]
+    assert answer.text == f"{FACT} [1] {boat} [2]"
+
+
+def test_an_answer_without_markers_keeps_the_sources_that_words_lead_to(tmp_path: Path) -> None:
+    def reply(task: Task) -> str:
+        return f"{FACT} [1]" if task.role == "quote" else f"{FACT} Whales sing in the deep sea at night."
+
+    answer, tasks, _ = ask(tmp_path, "full_context:cite=after", reply)
+    assert [task.role for task in tasks] == ["answer", "quote"]
+    assert [one.supported for one in answer.statements] == [True, False]
+    assert [one.quote for one in answer.citations] == [FACT]
+
+
+def test_nobody_is_asked_for_sources_where_all_are_known(tmp_path: Path) -> None:
+    _, tasks, _ = ask(tmp_path, "full_context:cite=after", lambda task: f"{FACT} {marker(task)}")
+    assert len(tasks) == 1
+    _, tasks, _ = ask(tmp_path / "none", "full_context:cite=after", lambda task: NOT_FOUND)
+    assert len(tasks) == 1
