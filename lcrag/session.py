@@ -272,7 +272,8 @@ class Session:
             for kind in offered.values()
             for one in (kind.candidates(found, size, self.backend.window) if isinstance(kind, type) else [kind])
         ]
-        forecasts = forecast(candidates, found, size, self.profile, self.scale.marks, self._cached)
+        frame = frame_tokens("answer", question, self.backend)
+        forecasts = forecast(candidates, found, size, self.profile, self.scale.marks, self._cached, frame)
         plan = route(question, forecasts, found, self.profile, policy, self.scale.tokenizer)
         self.emit(Event("plan", {"plan": plan}))
         return Prepared(question, ranking, plan)

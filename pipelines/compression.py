@@ -32,8 +32,8 @@ question's words, bad for dialogue."""
 RETAINED_RERANKED: Final = {"hits": 0.93, "corpus": 0.94}
 """The same where a reranker reads too: the mean of nq_pool, hotpot_pool, locomo and qmsum (383 questions: .98 1.07 .94
 .71 over hits, .98 1.08 .95 .74 over everything; qmsum with words at half their weight)."""
-JUDGE_TOKENS: Final = 150
-"""Tokens of a judgement's prompt without its passages: its instruction is short."""
+JUDGE_TOKENS: Final = INSTRUCTION_TOKENS - 11
+"""Tokens of a judgement's prompt without its passages: 11 less than of an answer's, counted."""
 VERDICT: Final = 64
 """The most tokens of a judgement: 'yes' or 'no', or JSON with it."""
 PIECE: Final = 2000
@@ -110,18 +110,19 @@ class Compression(Stage):
         """The workload where each budget is judged with the probability that the smaller ones lack the evidence, and
         the tokens that are then expected to be read."""
         *judged, last = [budget for budget in self._budgets if budget < seen] + [min(self.tokens, seen)]
-        reached, read, tokens = 1.0, 0.0, 0.0
+        reached, read, tokens, asked = 1.0, 0.0, 0.0, 0.0
         for budget in judged:
+            asked += reached
             tokens += reached * (budget + JUDGE_TOKENS)
             has_it = retained * estimate.covered(budget)
             read += max(0.0, reached - (1 - has_it)) * budget
             reached = min(reached, 1 - has_it)
         read += reached * last
-        calls = len(judged) + 1
+        calls = round(asked) + 1
         staged = replace(
             work,
             input_tokens=round(tokens + read) + INSTRUCTION_TOKENS,
-            output_tokens=work.output_tokens + len(judged),
+            output_tokens=work.output_tokens + round(asked),
             calls=calls,
             rounds=calls,
             read_tokens=round(read),

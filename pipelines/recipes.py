@@ -54,6 +54,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "ExtAgents, Scaling External Knowledge Input Beyond Context Windows of LLMs (arXiv 2505.21471)",
         "workers note down what matters and read again, with the notes of all, where that is not enough",
     ),
+    "longcite": Recipe(
+        "full_context:cite=after",
+        "LongCite (Zhang et al. 2024, arXiv 2409.02897)",
+        "answers, then looks for the sources of what has none",
+    ),
     "paraphrase": Recipe(
         "full_context:select=repeat",
         "Paraphrasing The Original Text Makes High Accuracy Long-Context QA (arXiv 2312.11193)",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
-from lcrag.index import blocks, fulltext, store, vectors
+from lcrag.index import blocks, fulltext, replies, store, vectors
 from lcrag.index.refresh import Refreshed, refresh, up_to_date
 from lcrag.index.split import TARGET_TOKENS
 from lcrag.index.status import IndexStatus, clear, read_status
@@ -261,6 +261,19 @@ class Corpus:
             self.store_vectors(ids, embedder_name, array)
         except IndexUnavailable as error:
             _log.warning("vectors are not stored: %s", error)
+
+    def replies(self, keys: Sequence[str]) -> dict[str, str]:
+        """What models said before, by key, as far as it is kept."""
+        with self._reading():
+            return replies.read(self._live, keys)
+
+    def keep_replies(self, said: Sequence[tuple[str, str, str]]) -> None:
+        """Keep ``(key, document id, text)`` if that can be done now; else the next question pays again."""
+        try:
+            with store.translate_errors(self._path), store.writing(self._live, self._path, _VECTOR_WAIT_SECONDS):
+                replies.store(self._live, said)
+        except IndexUnavailable as error:
+            _log.warning("replies are not kept: %s", error)
 
     def status(self) -> IndexStatus:
         """Contents and size of the index."""

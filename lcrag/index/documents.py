@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from lcrag.index import blocks, fulltext
+from lcrag.index import blocks, fulltext, replies
 from lcrag.types import Document
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def reconcile(db: sqlite3.Connection) -> None:
     ).fetchall():
         _move(db, number, old_source, source, old_title, title)
     db.execute("DELETE FROM vectors WHERE content NOT IN (SELECT content FROM chunks)")
+    replies.remove_stale(db)
     counts = db.execute(
         "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(max(tokens), 0) FROM documents"
     ).fetchone()

@@ -17,13 +17,13 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
-from lcrag.index import fulltext
+from lcrag.index import fulltext, replies
 from lcrag.paths import cache_folder
 
 FILE = "index.sqlite"
 APPLICATION = 0x6C637261
 """SQLite's application_id of an index ("lcra"). lcrag changes no other file, but for indexes made before FORMAT 6."""
-FORMAT = "7"
+FORMAT = "8"
 """Of the tables below, of chunks, of contexts, and of the words in the full-text index (``lcrag.text.words.fold``).
 
 An index with another number is rebuilt."""
@@ -148,7 +148,7 @@ def prepare(db: sqlite3.Connection, path: Path, form: str) -> None:
         old = _form(db)  # another process may have been faster
         if old == form:
             return
-        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,")) else set()
+        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,", "7,")) else set()
         for pattern in ("CREATE VIRTUAL %", "CREATE TABLE %"):
             rows = db.execute(
                 "SELECT name FROM sqlite_master WHERE sql LIKE ? AND name != 'sqlite_sequence'", (pattern,)
@@ -156,7 +156,7 @@ def prepare(db: sqlite3.Connection, path: Path, form: str) -> None:
             for name in {name for (name,) in rows} - keep:
                 quoted = name.replace('"', '""')
                 db.execute(f'DROP TABLE "{quoted}"')
-        for statement in (_SCHEMA + fulltext.SCHEMA).split(";"):
+        for statement in (_SCHEMA + replies.SCHEMA + fulltext.SCHEMA).split(";"):
             db.execute(statement)
         db.execute("INSERT INTO meta VALUES ('form', ?)", (form,))
         db.execute(f"PRAGMA application_id = {APPLICATION}")

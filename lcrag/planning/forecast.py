@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Final
 
-from lcrag.planning.scale import PLAIN
+from lcrag.planning.scale import INSTRUCTION_TOKENS, PLAIN
 from lcrag.planning.use import at, retained, shifted, used
 from lcrag.types import CorpusSize, Estimate, Forecast, Kind, Option, Profile, Route, Surroundings, Workload
 
@@ -42,14 +42,15 @@ def forecast(
     profile: Profile,
     marks: Mapping[Surroundings, float] = PLAIN,
     warm: Mapping[str, int] | None = None,
+    frame: int = INSTRUCTION_TOKENS,
 ) -> tuple[Forecast, ...]:
     """One Forecast for each pipeline with its options, in the same order.
 
     ``marks``: tokens of a prompt for one token of text, for the marks around each passage, which are fewer where
     neighbours are joined. ``warm``: by route key, how many tokens of its input the server has cached, as far as anyone
-    knows.
+    knows. ``frame``: tokens of a prompt without its text, for which workloads put INSTRUCTION_TOKENS.
     """
-    return tuple(_forecast(pipeline, estimate, size, profile, marks, warm or {}) for pipeline in pipelines)
+    return tuple(_forecast(pipeline, estimate, size, profile, marks, warm or {}, frame) for pipeline in pipelines)
 
 
 def route_key(pipeline: str, options: Mapping[str, Option]) -> str:
@@ -73,8 +74,10 @@ def _forecast(
     profile: Profile,
     marks: Mapping[Surroundings, float],
     warm: Mapping[str, int],
+    frame: int,
 ) -> Forecast:
-    steps = list(_steps(pipeline.workload(estimate, size, int(profile.window / max(marks.values()))), profile, marks))
+    work = pipeline.workload(estimate, size, int(profile.window / max(marks.values())))
+    steps = list(_steps(work, profile, marks, frame))
     options = options_of(pipeline)
     cached = min(warm.get(route_key(pipeline.name, options), 0), steps[-1].reusable_tokens, steps[-1].input_tokens)
     reached = list(_reached(steps, estimate, profile))
@@ -100,13 +103,17 @@ def _forecast(
     )
 
 
-def _steps(work: Workload | None, profile: Profile, marks: Mapping[Surroundings, float]) -> Iterator[Workload]:
+def _steps(
+    work: Workload | None, profile: Profile, marks: Mapping[Surroundings, float], frame: int
+) -> Iterator[Workload]:
     """The workload and those that follow it, in the backend's tokens with the marks of a prompt."""
     while work is not None:
         mark = marks[work.surroundings]
+        frames = min(work.calls * INSTRUCTION_TOKENS, work.input_tokens - work.written)
+        text = work.input_tokens - work.written - frames
         yield replace(
             work,
-            input_tokens=round((work.input_tokens - work.written) * mark + work.written * profile.output_ratio),
+            input_tokens=round(text * mark + work.written * profile.output_ratio + frames * frame / INSTRUCTION_TOKENS),
             output_tokens=round(work.output_tokens * profile.output_ratio),
             longest_prompt=round(work.longest_prompt * mark),
             reusable_tokens=round(work.reusable_tokens * mark),

@@ -157,4 +157,5 @@ def test_tasks_never_change_the_question(tmp_path: Path) -> None:
     for name in NAMES:
         backend = ScriptedBackend(lambda task: "Something [1].")
         ask(tmp_path / name, "many chunks", name, backend)
-        assert {task.question for task in backend.tasks if task.role != "demonstrate"} == {QUESTION}
+        other = ("demonstrate", "quote") if name == "longcite" else ("demonstrate",)  # asks about its own statements
+        assert {task.question for task in backend.tasks if task.role not in other} == {QUESTION}
