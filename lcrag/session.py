@@ -25,7 +25,8 @@ from lcrag.paths import temporary_folder
 from lcrag.planning.estimate import estimate
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import forecast, route_key
-from lcrag.planning.history import RouteLog, log_path
+from lcrag.planning.history import RouteLog, log_path, outcomes
+from lcrag.planning.learning import learned, moved
 from lcrag.planning.profile import load_profile, on_real_questions
 from lcrag.planning.router import as_it_went, choose, further, route
 from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
@@ -122,7 +123,7 @@ class Session:
         The backend may be called from several threads unless its ``concurrency`` is 1.
         """
         other = Session.open(settings or self.settings, emit or ignore, backend=self.backend)
-        other.embedder, other.reranker = self.embedder, self.reranker
+        other.embedder, other.reranker, other.profile = self.embedder, self.reranker, self.profile
         return other
 
     def close(self) -> None:
@@ -166,8 +167,16 @@ class Session:
 
     @cached_property
     def profile(self) -> Profile:
-        """What ``lcrag calibrate`` measured of this backend here, as on real questions; or the built-in one."""
-        return on_real_questions(load_profile(self.backend.identity))
+        """What ``lcrag calibrate`` measured of this backend here, as on real questions, or the built-in one; with what
+        the route log has taught, where it is kept."""
+        profile = on_real_questions(load_profile(self.backend.identity))
+        if self._log is None:
+            return profile
+        try:
+            return moved(profile, learned(outcomes(profile), profile))
+        except LcragError as error:
+            self._warn(str(error))
+            return profile
 
     @cached_property
     def scale(self) -> TokenScale:

@@ -218,6 +218,7 @@ class Compare(Group):
     limit: Annotated[
         int | None, Option("Ask N of the questions, drawn by --seed; a larger N later adds to them.", "N", min=1)
     ] = None
+    log: Annotated[bool, Option("Record P(correct) and how right the answers were, without any text.")] = True
     html: Annotated[Path | None, Option("Write a report for a browser into FILE.", "FILE")] = None
     csv: Annotated[Path | None, Option("Write a line for each answer into FILE, for a spreadsheet.", "FILE")] = None
 
