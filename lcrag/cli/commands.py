@@ -23,8 +23,8 @@ COMMANDS: Final = {
     "index": ("index", "index_command", "Build the index of your documents, or bring it up to date."),
     "calibrate": ("calibrate", "calibrate", "Measure how well the backend uses what it reads, and its cost."),
     "up": ("server", "up", "Start a vLLM server on a model, with prefix caching."),
-    "down": ("server", "down", "Stop the server that lcrag up started, and nothing else."),
-    "status": ("server", "status", "Show the server: model, window, size and hit rate of its cache."),
+    "down": ("server", "down", "Stop the servers that lcrag up started, and nothing else."),
+    "status": ("server", "status", "Show the servers: model, window, size and hit rate of its cache."),
     "doctor": ("doctor", "doctor", "Show what this machine can do, and what it lacks."),
 }
 """Name → module of this package, its function, its line in ``lcrag --help``."""
