@@ -3,6 +3,7 @@
 from typing import Final
 
 ANSWER: Final = "lcrag.answer/1"
+ANSWERS: Final = "lcrag.answers/1"
 COMPARE: Final = "lcrag.compare/1"
 DOCTOR: Final = "lcrag.doctor/1"
 ERROR: Final = "lcrag.error/1"
