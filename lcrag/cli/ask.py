@@ -6,20 +6,19 @@ import glob
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lcrag.cli import inputs
+from lcrag.cli import inputs, talking
 from lcrag.cli import options as opt
-from lcrag.cli.answers import Printer
+from lcrag.cli.answers import Printer, keep, value_of
 from lcrag.cli.call import Call, with_options
 from lcrag.cli.output import Output
 from lcrag.cli.progress import Progress
 from lcrag.errors import InputError, LcragError, NoRoute
-from lcrag.report.objects import answer_object
 from lcrag.report.text import MOST_NAMED
-from lcrag.types import Answer, Usage
+from lcrag.types import Answer, Settings, Usage
 
 if TYPE_CHECKING:
     from lcrag.session import Session
@@ -34,18 +33,25 @@ Words = Annotated[
 ]
 
 
+Edit = Annotated[
+    bool, typer.Option("--edit", "-e", help="Write the question in your editor: $VISUAL, else $EDITOR, else vi.")
+]
+Forget = Annotated[bool, typer.Option("--forget", help="Remove all that --session NAME remembers.")]
+
+
 @with_options(
     opt.Batch,
     opt.Routing,
     opt.Formats,
     opt.Ask,
+    opt.Talk,
     opt.Sampling,
     opt.Retrieval,
     opt.Backend,
     opt.Server,
     opt.Index,
 )
-def ask(call: Call, words: Words = None) -> int:
+def ask(call: Call, words: Words = None, edit: Edit = False, forget: Forget = False) -> int:
     """Answer a question from your documents, with sources.
 
     Example: lcrag ask docs/ "Who signed the contract?"
@@ -53,12 +59,16 @@ def ask(call: Call, words: Words = None) -> int:
     The answer goes to standard output. Exit codes: 0 answered, 1 not in the documents, 2 wrong input,
     3 something is missing, 4 nothing fits the budget, 5 the backend failed.
     """
-    questions, paths = _questions(words or [], call)
+    if forget:
+        return talking.forget(call, words or [])
+    questions, paths = _questions(words or [], call, edit=edit)
 
     from lcrag.session import Session
 
     settings = call.settings(paths, stdin_text=inputs.document_text(paths))
     single = call[opt.Batch].questions is None
+    if call[opt.Talk].session is not None:
+        return _ask_in_session(settings, questions[0].question, call)
     with Progress(call.output) as progress:
         printer = Printer(call, progress, streams=single and streams(call[opt.Ask]))
         with Session.open(settings, printer) as session:
@@ -67,6 +77,18 @@ def ask(call: Call, words: Words = None) -> int:
                 return _ask_one(session, questions[0], call, printer)
             call.output.form = "json" if call.output.form == "plain" else call.output.form
             return _ask_many(session, questions, call, printer)
+
+
+def _ask_in_session(settings: Settings, typed: str, call: Call) -> int:
+    from lcrag.conversation.talk import Talk
+    from lcrag.session import Session
+
+    with talking.memory(call) as memory, Progress(call.output) as progress:
+        printer = Printer(call, progress, streams=streams(call[opt.Ask]))
+        with Session.open(settings, printer) as session, Talk(session, memory) as talk:
+            describe(session, call.output, progress)
+            code, _ = talking.answer(talk, typed, call, printer)
+    return code
 
 
 QUICK_SECONDS: Final = 60
@@ -99,10 +121,12 @@ def streams(options: opt.Ask) -> bool:
     return sys.stdout.isatty() if options.stream is None else options.stream
 
 
-def _questions(words: list[str], call: Call) -> tuple[list[inputs.Asked], tuple[str, ...]]:
+def _questions(words: list[str], call: Call, *, edit: bool) -> tuple[list[inputs.Asked], tuple[str, ...]]:
     """What to ask, and the paths to read."""
     batch, output = call[opt.Batch], call.output
-    if call[opt.Ask].edit:
+    if call[opt.Talk].session is not None and batch.questions is not None:
+        raise InputError("--session is for one question at a time", hint="lcrag chat docs/ --session NAME < FILE")
+    if edit:
         return [inputs.Asked(None, _edited(words, batch))], tuple(words)
     if batch.questions is None:
         if batch.resume is not None:
@@ -141,20 +165,12 @@ def _edited(words: list[str], batch: opt.Batch) -> str:
 def _ask_one(session: Session, asked: inputs.Asked, call: Call, printer: Printer) -> int:
     options = call[opt.Ask]
     answer = session.ask(asked.question, call.policy, escalate=options.escalate, trace=options.trace)
-    code = printer.answer(answer, _object(session, asked, answer, printer), sources=options.sources)
+    code = printer.answer(
+        answer, _object(session, asked, answer, all_sources=printer.all_sources), sources=options.sources
+    )
     if options.log:
-        keep(_object(session, asked, answer, printer, all_sources=True), call.output)
+        keep(_object(session, asked, answer, all_sources=True), call.output)
     return code
-
-
-def keep(value: dict[str, object], output: Output) -> None:
-    """Keep an answer for ``lcrag history``. One that cannot be kept has been printed all the same."""
-    from lcrag.conversation.answers import AnswerLog
-
-    try:
-        AnswerLog().add(value)
-    except LcragError as error:
-        output.warn(f"not kept: {error}", error.hint)
 
 
 def _ask_many(session: Session, questions: list[inputs.Asked], call: Call, printer: Printer) -> int:
@@ -185,24 +201,17 @@ def _print_result(
         printer.progress.clear()
         printer.output.warn(f"{asked.id}: {result}", result.hint)
         refused = Answer("", "refused_by_budget", (), Usage(), 0)
-        printer.answer_of_many(refused, _object(session, asked, refused, printer), sources=sources)
+        printer.answer_of_many(
+            refused, _object(session, asked, refused, all_sources=printer.all_sources), sources=sources
+        )
         return result.exit_code
     if isinstance(result, LcragError):
         printer.error(result, asked.id)
         return result.exit_code
-    return printer.answer_of_many(result, _object(session, asked, result, printer), sources=sources)
-
-
-def _object(
-    session: Session, asked: inputs.Asked, answer: Answer, printer: Printer, *, all_sources: bool = False
-) -> dict[str, object]:
-    return answer_object(
-        asked.question,
-        answer,
-        answer.plan,
-        id=asked.id,
-        backend=session.backend.name,
-        model=session.backend.model,
-        index=session.index_info,
-        all_sources=all_sources or printer.all_sources,
+    return printer.answer_of_many(
+        result, _object(session, asked, result, all_sources=printer.all_sources), sources=sources
     )
+
+
+def _object(session: Session, asked: inputs.Asked, answer: Answer, *, all_sources: bool) -> dict[str, Any]:
+    return value_of(session, asked.question, answer, id=asked.id, all_sources=all_sources)

@@ -185,9 +185,6 @@ class Batch(Group):
 
 
 class Ask(Group):
-    edit: Annotated[bool, Option("Write the question in your editor: $VISUAL, else $EDITOR, else vi.", short="-e")] = (
-        False
-    )
     stream: Annotated[bool | None, Option("Print the answer as it is written, the default on a terminal.")] = None
     sources: Annotated[bool, Option("List the sources under the answer.")] = True
     all_sources: Annotated[bool, Option("When nothing is found, name every file that was not read, not only five.")] = (
@@ -210,6 +207,16 @@ class Ask(Group):
             "Run this share of the questions on a second route too, for the log. Example: 0.1", "SHARE", min=0, max=1
         ),
     ] = 0.0
+
+
+class Talk(Group):
+    session: Annotated[
+        str | None,
+        Option(
+            "Remember questions, and what you say of yourself, under this name: follow-up questions are understood.",
+            "NAME",
+        ),
+    ] = None
 
 
 class Compare(Group):
@@ -258,6 +265,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Formats,
     Batch,
     Ask,
+    Talk,
     Compare,
     Calibrate,
     Show,

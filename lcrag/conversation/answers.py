@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from lcrag.errors import InputError, NotAvailable
-from lcrag.paths import private_folder, state_folder
+from lcrag.conversation.database import opened
+from lcrag.errors import InputError
+from lcrag.paths import state_folder
 
 MOST_KEPT: Final = 500
 """Answers; assumed, not measured."""
@@ -23,7 +24,7 @@ _TABLE: Final = """
 CREATE TABLE IF NOT EXISTS answers (
     id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, question TEXT NOT NULL, status TEXT NOT NULL,
     route TEXT NOT NULL, answer TEXT NOT NULL
-)
+);
 """
 
 
@@ -78,23 +79,17 @@ class AnswerLog:
         value: dict[str, Any] = json.loads(rows[0][0])
         return value
 
-    def clear(self) -> int:
-        """Remove all answers; returns how many there were."""
+    def clear(self, session: str | None = None) -> int:
+        """Remove all answers, or those of this session; returns how many there were."""
         if not self.path.exists():
             return 0
         with self._opened() as db:
             with db:
-                count = db.execute("DELETE FROM answers").rowcount
+                count = db.execute(
+                    "DELETE FROM answers WHERE ?1 IS NULL OR json_extract(answer, '$.session.name') = ?1", (session,)
+                ).rowcount
             db.execute("VACUUM")  # or the text would stay in the file
         return count
 
-    @contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        try:
-            private_folder(self.path.parent)
-            self.path.touch(mode=0o600)
-            with closing(sqlite3.connect(self.path, timeout=10.0)) as db:
-                db.execute(_TABLE)
-                yield db
-        except (sqlite3.Error, OSError) as error:
-            raise NotAvailable(f"{self.path} cannot be used: {error}", hint="move it away, or --no-log") from error
+    def _opened(self) -> AbstractContextManager[sqlite3.Connection]:
+        return opened(self.path, _TABLE, hint="move it away, or --no-log")
