@@ -62,7 +62,6 @@ def answer(talk: Talk, typed: str, call: Call, printer: Printer) -> tuple[int, A
 
 def forget(call: Call, words: Sequence[str]) -> int:
     """Remove all that the named session remembers."""
-    from lcrag.conversation.answers import AnswerLog
     from lcrag.conversation.memory import Memory
 
     name = call[opt.Talk].session
@@ -71,6 +70,15 @@ def forget(call: Call, words: Sequence[str]) -> int:
     if words:
         raise InputError("--forget takes no path and no question", hint=HINT)
     was_there = Memory.named(name).forget()
-    AnswerLog().clear(session=name)
+    forget_answers(call)
     call.output.note(f"session {name} is forgotten" if was_there else f"there is no session {name}")
     return 0
+
+
+def forget_answers(call: Call) -> None:
+    """Remove what ``lcrag history`` has of the named session; the answers of one without a name carry none."""
+    from lcrag.conversation.answers import AnswerLog
+
+    name = call[opt.Talk].session
+    if name is not None:
+        AnswerLog().clear(session=name)

@@ -14,7 +14,7 @@ from lcrag.session import Session
 from lcrag.text.followup import LONGEST_REWRITE, depends_on_the_last, standing_alone, without_markers
 from lcrag.text.prompts import says_nothing
 from lcrag.text.questions import named_in
-from lcrag.text.statements import split_statements
+from lcrag.text.statements import asks, split_statements
 from lcrag.text.words import stems
 from lcrag.types import Answer, Backend, Event, OnWait, Policy, Task, Usage
 
@@ -94,6 +94,12 @@ class Talk:
         self.memory.add_turn(asked.typed, asked.question, answer.status, text, citations)
         return answer
 
+    def forget(self) -> None:
+        """Forget what was asked and said, and the index of it."""
+        self._opened.close()
+        self._own = self._said = None
+        self.memory.forget()
+
     def _warn(self, message: str) -> None:
         self._documents.emit(Event("usage", {"message": message}))
 
@@ -125,4 +131,5 @@ def _question_of(reply: str) -> str:
     lines = [line.strip() for line in without_markers(reply).splitlines() if line.strip()]
     if len(lines) != 1 or len(lines[0]) > LONGEST_REWRITE or says_nothing(lines[0]):
         return ""
-    return lines[0].removeprefix("Question:").strip(" \"“”'*")
+    question = lines[0].removeprefix("Question:").strip(" \"“”'*")
+    return question if asks(question) else ""

@@ -33,8 +33,13 @@ def split_statements(text: str) -> tuple[list[str], str]:
 
 def is_statement(sentence: str) -> bool:
     """Whether a sentence is in the first person, and is neither a question nor asks for something."""
+    return _FIRST_PERSON.search(_OPENING.sub("", sentence.strip())) is not None and not asks(sentence)
+
+
+def asks(sentence: str) -> bool:
+    """Whether a sentence is a question, or asks for something."""
     plain = _OPENING.sub("", sentence.strip())
-    return not plain.endswith("?") and _FIRST_PERSON.search(plain) is not None and not _ASKS.match(plain)
+    return plain.endswith("?") or _ASKS.match(plain) is not None
 
 
 def subject_of(statement: str) -> str | None:

@@ -132,7 +132,8 @@ def test_talk_cites_what_the_user_said(docs: Path) -> None:
         ("NOT FOUND", ""),
         ("", ""),
         ("Who?\nThe miller.", ""),
-        ("the mill " * 60, ""),
+        ("What is " + "the mill " * 60, ""),
+        ("The mill was built in 1742.", ""),
     ],
 )
 def test_stand_alone_takes_a_question_that_invents_no_name(written: str, alone: str) -> None:
