@@ -33,6 +33,8 @@ from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
 from lcrag.planning.use import invents
 from lcrag.retrieve import open_embedder, open_reranker
 from lcrag.retrieve.rank import fill_vectors, retrieve
+from lcrag.retrieve.share import with_share
+from lcrag.text.followup import is_about_the_user
 from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
 from lcrag.text.structure import asks_for_structure
 from lcrag.types import (
@@ -98,7 +100,8 @@ class Session:
         """
         if not settings.paths:
             raise InputError("no path to read from", hint='lcrag ask docs/ "your question"')
-        scan = ingest.discover([path for path in settings.paths if path != STDIN])
+        said = [] if settings.transcript is None else [str(settings.transcript)]
+        scan = ingest.discover([path for path in settings.paths if path != STDIN] + said)
         extra = [ingest.from_text(settings.stdin_text, STDIN)] if settings.stdin_text is not None else []
         with ExitStack() as cleanup:
             if settings.stdin_text is not None and settings.index is None:
@@ -213,7 +216,11 @@ class Session:
         """The chunks of the documents by how well they match the question."""
         if self.settings.dense == "on":
             self.fill()
-        return retrieve(self.corpus, question, embedder=self.embedder)
+        ranking = retrieve(self.corpus, question, embedder=self.embedder)
+        if self.settings.transcript is None:
+            return ranking
+        said = str(self.settings.transcript)
+        return with_share(ranking, said, self.corpus.chunks_of(said) if is_about_the_user(question) else None)
 
     def plan(self, question: str, policy: Policy | None = None, **options: Unpack[PolicyOptions]) -> Plan:
         """Everything up to the choice of a route; no model is called. ``options``: fields of the policy by name.

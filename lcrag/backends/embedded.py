@@ -18,6 +18,7 @@ from lcrag.backends.compose import Writer
 from lcrag.backends.extract import Scored, Unit
 from lcrag.text import tokens
 from lcrag.text.dialogue import is_dialogue
+from lcrag.text.followup import standing_alone
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.questions import asks_for_list, asks_for_summary, is_broad
 from lcrag.text.rows import cell_asked
@@ -80,6 +81,8 @@ class EmbeddedBackend(Backend):
             return _widest(task.question, task.shape), None
         if task.role == "demonstrate":
             return NOT_FOUND, None  # extraction writes no questions, and would learn nothing from them
+        if task.role == "rewrite":
+            return standing_alone(task.question, *task.notes[-2:]) if task.notes else task.question, None
         if task.role == "summarise":
             return self._join(extract.summarise(extract.units_of(task)), max_tokens), None
         if answers and asks_for_summary(task.question):

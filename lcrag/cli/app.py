@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, NoReturn, TextIO
 
 import typer
@@ -132,7 +133,10 @@ def _usage(error: typer.TyperException) -> tuple[str, str]:
 def _form(args: Sequence[str]) -> Form:
     """The format of errors if the arguments cannot be parsed."""
     options = args[: list(args).index("--")] if "--" in args else args
-    return "ndjson" if "--ndjson" in options else "json" if "--json" in options else "text"
+    for form in ("ndjson", "json"):
+        if f"--{form}" in options or f"--format={form}" in options or ("--format", form) in pairwise(options):
+            return form
+    return "plain"
 
 
 def _commands_first(args: Sequence[str]) -> list[str]:

@@ -54,8 +54,7 @@ def with_options(*groups: type[Group]) -> Callable[[Callable[..., int]], Callabl
         def command(ctx: typer.Context, **values: Any) -> int:
             call = Call(ctx, values)
             common = call[Common]
-            form: Form = "ndjson" if values.get("ndjson") else "json" if values.get("json") else "text"
-            call.output.configure(form, verbose=common.verbose, quiet=common.quiet, no_color=common.no_color)
+            call.output.configure(_form(values), verbose=common.verbose, quiet=common.quiet, no_color=common.no_color)
             if call.output.verbose:
                 for name, origin in origins(ctx).items():
                     call.output.note(f"{name} = {_mask(ctx.params[name])}  ({origin})")
@@ -69,6 +68,12 @@ def with_options(*groups: type[Group]) -> Callable[[Callable[..., int]], Callabl
         return command
 
     return decorate
+
+
+def _form(values: Mapping[str, Any]) -> Form:
+    """The format of standard output: ``--json`` and ``--ndjson`` count more than ``--format``."""
+    form: Form = values.get("format", "plain")
+    return "ndjson" if values.get("ndjson") else "json" if values.get("json") else form
 
 
 def _parameter(field: Field) -> inspect.Parameter:

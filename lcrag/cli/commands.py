@@ -17,6 +17,8 @@ SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 COMMANDS: Final = {
     "ask": ("ask", "ask", "Answer a question from your documents, with sources."),
     "plan": ("plan", "plan", "Show every route with its tokens, seconds and P(correct)."),
+    "chat": ("chat", "chat", "Ask one question after another, with follow-up questions."),
+    "history": ("history", "history", "List your last answers, or print one again."),
     "show": ("show", "show", "Show the passage that a citation names, with the quote marked."),
     "compare": ("compare", "compare", "Ask every route the same questions, and compare the answers."),
     "recipes": ("recipes", "recipes", "List systems of the literature that can be asked for by name."),

@@ -153,6 +153,14 @@ class Json(Group):
     json: Annotated[bool, Option("Print one JSON object, errors too.")] = False
 
 
+class Formats(Json):
+    ndjson: Annotated[bool, Option("Print events as they happen, one JSON object a line.")] = False
+    format: Annotated[
+        Literal["plain", "md", "json", "ndjson"],
+        Option("How answers are printed: md is Markdown, json and ndjson are as above."),
+    ] = "plain"
+
+
 class Batch(Group):
     """Many questions."""
 
@@ -179,7 +187,6 @@ class Batch(Group):
 
 
 class Ask(Group):
-    ndjson: Annotated[bool, Option("Print events as they happen, one JSON object a line.")] = False
     stream: Annotated[bool | None, Option("Print the answer as it is written, the default on a terminal.")] = None
     sources: Annotated[bool, Option("List the sources under the answer.")] = True
     all_sources: Annotated[bool, Option("When nothing is found, name every file that was not read, not only five.")] = (
@@ -195,13 +202,23 @@ class Ask(Group):
         bool | None,
         Option("When nothing is found, try the next route that reads more. On unless --pipeline is given."),
     ] = None
-    log: Annotated[bool, Option("Record forecasts and actual costs, without any text.")] = True
+    log: Annotated[bool, Option("Keep the answer for lcrag history, and forecasts with actual costs.")] = True
     shadow: Annotated[
         float,
         Option(
             "Run this share of the questions on a second route too, for the log. Example: 0.1", "SHARE", min=0, max=1
         ),
     ] = 0.0
+
+
+class Talk(Group):
+    session: Annotated[
+        str | None,
+        Option(
+            "Remember questions, and what you say of yourself, under this name: follow-up questions are understood.",
+            "NAME",
+        ),
+    ] = None
 
 
 class Compare(Group):
@@ -257,9 +274,10 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Retrieval,
     Routing,
     Sampling,
-    Json,
+    Formats,
     Batch,
     Ask,
+    Talk,
     Compare,
     Calibrate,
     Show,

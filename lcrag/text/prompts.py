@@ -58,6 +58,10 @@ _INSTRUCTIONS: Final[Mapping[Role, str]] = {
     'few words. Reply with JSON: {"question": "...", "answer": "..."}',
     "choose": "Do not answer the question. Choose how to look for the answer, as the notes say. Reply with the name of "
     "one way.",
+    "rewrite": "Do not answer. The notes are the last questions of a conversation, each followed by its answer. Write "
+    "the question again so that it can be understood without the notes: put the names that are meant in place of words "
+    "like it, he or there, and add what is left out. If it can be understood as it is, repeat it. Reply with the "
+    "question alone.",
     "judge": "Do the passages suffice to answer the question? Reply yes or no.",
 }
 

@@ -35,8 +35,9 @@ ARROWS: Final[dict[str, str]] = {
     "serve": f"{BELOW_PIPELINES} writer backends session",
     "calibrate": f"{BELOW_PIPELINES} backends session",
     "report": BELOW_PIPELINES,
+    "conversation": f"{BELOW_PIPELINES} session report",
     "comparison": f"{BELOW_PIPELINES} pipelines session batch report",
-    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report",
+    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report conversation",
     "__main__": "cli",
     "": "types errors session comparison pipelines backends",
 }
