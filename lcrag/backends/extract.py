@@ -22,7 +22,7 @@ from lcrag.text.dialogue import another_speaks
 from lcrag.text.exact import ExactStrings
 from lcrag.text.places import is_table
 from lcrag.text.questions import asks_for_list, expected_answer, named_in, without_cue
-from lcrag.text.sentences import ROW, sentences
+from lcrag.text.sentences import sentences
 from lcrag.text.words import joins_words, parts_asked, stems
 from lcrag.types import Embedder, Passage, Reranker, Task
 
@@ -48,9 +48,6 @@ CLOSE, CLOSE_LIST = 0.85, 0.6
 """A further sentence joins the answer when its score is at least this share of the best one's; not measured."""
 MOST, MOST_LIST = 2, 12
 """Sentences of an answer, at most: a fact and its context, or as many items as people read. Not measured."""
-LEAST_WORDS: Final = 5
-"""Stems that a sentence of a summary must have; fewer make a fragment whose words are all frequent. Not measured."""
-
 HEADING: Final = re.compile(r"#{1,6}\s|```|[A-Z][^.!?:|\d]{0,60}$|\*\*[^*]+\*\*$")
 """A unit that names what follows and states nothing itself: it lends its words to its neighbours and is not quoted. A
 line of up to 61 characters without punctuation counts as one; the length is not measured."""
@@ -198,31 +195,6 @@ def choose(task: Task, scored: Scored) -> list[Unit]:
             break
         chosen.setdefault(unit.text, unit)
     return sorted(chosen.values(), key=lambda unit: unit.order) if several else list(chosen.values())
-
-
-def summarise(units: Sequence[Unit]) -> list[Unit]:
-    """At most MOST_LIST units whose words are frequent, in order (SumBasic; Nenkova and Vanderwende 2005).
-
-    A word that was used counts less the next time, so that the summary does not repeat itself.
-    """
-    share: dict[str, float] = {}
-    for unit in units:
-        for word in unit.words:
-            share[word] = share.get(word, 0.0) + 1 / len(units)
-    left = [unit for unit in units if len(unit.words) >= LEAST_WORDS and not _is_fragment(unit.text)] or list(units)
-    chosen: list[Unit] = []
-    while left and len(chosen) < MOST_LIST:
-        best = max(left, key=lambda unit: (sum(share[word] for word in unit.words) / len(unit.words), -unit.order))
-        left.remove(best)
-        chosen.append(best)
-        for word in best.words:
-            share[word] **= 2
-    return sorted(chosen, key=lambda unit: unit.order)
-
-
-def _is_fragment(text: str) -> bool:
-    """Whether it is no sentence: a heading, or a row of a table."""
-    return HEADING.match(text) is not None or ROW.match(text) is not None
 
 
 def _about_what_is_named(exact: ExactStrings, task: Task, units: Sequence[Unit]) -> list[Unit]:

@@ -27,6 +27,7 @@ class Task:
 
     ``shape``: what the reply should keep to, where the backend can make it; the reply may have any other.
     ``odds``: of how many likeliest first tokens the probabilities are asked for, which are then all that counts.
+    ``words``: about how many the reply should have; 0 says nothing of it.
     """
 
     role: Role
@@ -35,6 +36,7 @@ class Task:
     notes: tuple[str, ...] = ()
     shape: Shape | None = None
     odds: int = 0
+    words: int = 0
 
 
 @dataclass(frozen=True, slots=True)
