@@ -103,31 +103,36 @@ class Compression(Stage):
             surroundings="retrieved",
         )
         if self.sufficient:
-            work, read = self._until_sufficient(work, seen, retained, estimate)
+            return self._until_sufficient(work, seen, retained, estimate, size)
         return self.staged(work, read, estimate, size)
 
-    def _until_sufficient(self, work: Workload, seen: int, retained: float, estimate: Estimate) -> tuple[Workload, int]:
-        """The workload where each budget is judged with the probability that the smaller ones lack the evidence, and
-        the tokens that are then expected to be read."""
-        *judged, last = [budget for budget in self._budgets if budget < seen] + [min(self.tokens, seen)]
-        reached, read, tokens, asked = 1.0, 0.0, 0.0, 0.0
-        for budget in judged:
-            asked += reached
-            tokens += reached * (budget + JUDGE_TOKENS)
-            has_it = retained * estimate.covered(budget)
-            read += max(0.0, reached - (1 - has_it)) * budget
-            reached = min(reached, 1 - has_it)
-        read += reached * last
-        calls = round(asked) + 1
-        staged = replace(
-            work,
-            input_tokens=round(tokens + read) + INSTRUCTION_TOKENS,
-            output_tokens=work.output_tokens + round(asked),
-            calls=calls,
-            rounds=calls,
-            read_tokens=round(read),
-        )
-        return staged, round(read)
+    def _until_sufficient(
+        self, work: Workload, seen: int, retained: float, estimate: Estimate, size: CorpusSize
+    ) -> Workload:
+        """Each budget is judged and, where that says yes, answered from; else the next one is, whose workload leaves
+        out the answer that was not asked for."""
+        budgets = [budget for budget in self._budgets if budget < seen] + [min(self.tokens, seen)]
+        answers = []
+        for budget in budgets:
+            evidence = retained * estimate.covered(budget)
+            plain = replace(work, input_tokens=budget + INSTRUCTION_TOKENS, read_tokens=budget, evidence=evidence)
+            answers.append(replace(self.staged(plain, budget, estimate, size), then=None))
+        chain: Workload | None = None
+        for place in range(len(budgets) - 1, -1, -1):
+            answer, before = answers[place], answers[place - 1] if place else None
+            is_judged = place < len(budgets) - 1
+            chain = replace(
+                answer,
+                input_tokens=answer.input_tokens
+                + is_judged * (budgets[place] + JUDGE_TOKENS)
+                - (before.input_tokens if before else 0),
+                output_tokens=is_judged + (answer.output_tokens if before is None else 0),
+                calls=is_judged + (answer.calls if before is None else 0),
+                rounds=max(1, is_judged + (answer.rounds if before is None else 0)),
+                then=chain,
+            )
+        assert chain is not None
+        return chain
 
     @property
     def _budgets(self) -> tuple[int, ...]:

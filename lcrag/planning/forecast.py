@@ -80,11 +80,11 @@ def _forecast(
     steps = list(_steps(work, profile, marks, frame))
     options = options_of(pipeline)
     cached = min(warm.get(route_key(pipeline.name, options), 0), steps[-1].reusable_tokens, steps[-1].input_tokens)
-    reached = list(_reached(steps, estimate, profile))
+    shares = list(reached(steps, estimate, profile))
     longest = max(step.longest_prompt for step in steps)
 
     def mean(values: Iterable[float]) -> float:
-        return sum(share * value for (share, _), value in zip(reached, values, strict=True))
+        return sum(share * value for (share, _), value in zip(shares, values, strict=True))
 
     return Forecast(
         pipeline=pipeline.name,
@@ -93,7 +93,7 @@ def _forecast(
         output_tokens=round(mean(step.output_tokens for step in steps)),
         calls=round(mean(step.calls for step in steps), 1),
         seconds=mean(seconds(step, profile, cached if step is steps[-1] else 0) for step in steps),
-        quality=min(1.0, mean(right for _, right in reached)),
+        quality=min(1.0, mean(right for _, right in shares)),
         fits=longest <= profile.window,
         longest_prompt=longest,
         cached_tokens=cached,
@@ -121,7 +121,7 @@ def _steps(
         work = work.then
 
 
-def _reached(steps: Sequence[Workload], estimate: Estimate, profile: Profile) -> Iterator[tuple[float, float]]:
+def reached(steps: Sequence[Workload], estimate: Estimate, profile: Profile) -> Iterator[tuple[float, float]]:
     """Of each step P(it is reached), so that those before it were not right and said so, and P(right | reached)."""
     made_up = MADE_UP if profile.false_found is None else profile.false_found
     share, before = 1.0, None

@@ -9,11 +9,10 @@ from statistics import median
 import pytest
 from support.fakes import HashingEmbedder, Obliging
 
-from lcrag.planning.forecast import MADE_UP, quality
+from lcrag.planning.forecast import reached
 from lcrag.session import Session
-from lcrag.types import Estimate, Plan, Settings, ignore
+from lcrag.types import Plan, Settings, ignore
 from pipelines import RECIPES, named
-from pipelines.compression import RETAINED
 
 FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
 QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"
@@ -71,9 +70,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, floa
             for name in RECIPES:
                 plan = session.plan(QUESTION, pipeline=name)
                 read = 0.0
-                first = first_quality(session, name, plan)
-                admits = 1 - (MADE_UP if plan.profile.false_found is None else plan.profile.false_found)
-                for model.blind, share in enumerate(paths(name, plan.estimate, (1 - first) * admits)):
+                for model.blind, share in enumerate(paths(session, name, plan)):
                     model.way, model.overlooked = model.blind, 0
                     answer = session.ask(QUESTION, pipeline=name)
                     assert "Brandt" in answer.text or model.blind, (name, shape)
@@ -84,28 +81,22 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, floa
     return found
 
 
-def first_quality(session: Session, name: str, plan: Plan) -> float:
-    """P(the first step of a recipe is right)."""
+def paths(session: Session, name: str, plan: Plan) -> list[float]:
+    """How often the model fails to see the evidence 0, 1, 2, ... times, or chooses that way, by the estimate: a
+    forecast is the mean."""
+    if name in ("pre_route", "adaptive_rag"):
+        widest = plan.estimate.kinds.get("list", 0) + plan.estimate.kinds.get("count", 0)
+        joining = [plan.estimate.kinds.get("hops", 0)] if name == "adaptive_rag" else []
+        return [1 - widest - sum(joining), *joining, widest]
     pipeline = named(name)
     assert not isinstance(pipeline, type)
     size = session.scale.size(session.corpus.size)
     work = pipeline.workload(plan.estimate, size, round(plan.profile.window / max(session.scale.marks.values())))
-    return quality(work, plan.estimate, plan.profile)
-
-
-def paths(name: str, estimate: Estimate, missed: float) -> list[float]:
-    """How often the model fails to see the evidence 0, 1, 2, ... times, or chooses that way, by the estimate: a
-    forecast is the mean. ``missed``: P(the first step is not enough and the model says so)."""
-    if name in ("pre_route", "adaptive_rag"):
-        widest = estimate.kinds.get("list", 0) + estimate.kinds.get("count", 0)
-        joining = [estimate.kinds.get("hops", 0)] if name == "adaptive_rag" else []
-        return [1 - widest - sum(joining), *joining, widest]
-    if name in ("self_route", "extagents", "alr2", "context_picker"):
-        return [1 - missed, missed]
-    if name == "ecorag":
-        has_it = [0.0, *(RETAINED["hits"] * estimate.covered(budget) for budget in (250, 500, 1000)), 1.0]
-        return [later - earlier for earlier, later in pairwise(has_it)]
-    return [1.0]
+    steps = [work]
+    while steps[-1].then is not None:
+        steps.append(steps[-1].then)
+    shares = [share for share, _ in reached(steps, plan.estimate, plan.profile)]
+    return [now - later for now, later in pairwise([*shares, 0.0])]
 
 
 @pytest.mark.parametrize("name", RECIPES)
