@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lcrag.cli import options as opt
 from lcrag.cli.call import Call, origins_of_all, with_options
 from lcrag.report.status import doctor_report
@@ -19,9 +21,12 @@ def doctor(call: Call) -> int:
     """
     from dataclasses import asdict
 
+    from lcrag.index import is_in_milvus
     from lcrag.serve.doctor import examine
 
-    findings = examine(call[opt.Server].base_url, call[opt.Index].index, call[opt.Server].ca_file)
+    index = call[opt.Index].index
+    folder = None if index is None or is_in_milvus(index) else Path(index)
+    findings = examine(call[opt.Server].base_url, folder, call[opt.Server].ca_file)
     values = origins_of_all(call.ctx)
     if call.output.form == "json":
         call.output.line(

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pipelines
@@ -34,6 +35,7 @@ from lcrag.comparison.scoring import asked as question_text
 from lcrag.comparison.scoring import evidence_score, metric_of
 from lcrag.comparison.shared import DocumentIds, Rankings
 from lcrag.errors import BackendFailed, InputError, NoRoute
+from lcrag.index import is_in_milvus
 from lcrag.paths import key_of
 from lcrag.session import Prepared, Session
 from lcrag.types import (
@@ -285,6 +287,6 @@ def _paths(question: Question, settings: Settings) -> tuple[str, ...]:
 
 def _settings(settings: Settings, paths: tuple[str, ...]) -> Settings:
     """The settings for one set of documents, each with a folder of its own under ``--index``."""
-    if settings.index is None or settings.paths:
+    if settings.index is None or settings.paths or is_in_milvus(settings.index):
         return replace(settings, paths=paths)
-    return replace(settings, paths=paths, index=settings.index / key_of(paths))
+    return replace(settings, paths=paths, index=Path(settings.index) / key_of(paths))
