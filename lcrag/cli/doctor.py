@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lcrag.cli import options as opt
 from lcrag.cli.call import Call, origins_of_all, with_options
 from lcrag.report.status import doctor_report
@@ -21,11 +19,11 @@ def doctor(call: Call) -> int:
     """
     from dataclasses import asdict
 
-    from lcrag.index import is_in_milvus
+    from lcrag.index import folder_of, is_in_milvus
     from lcrag.serve.doctor import examine
 
     index = call[opt.Index].index
-    folder = None if index is None or is_in_milvus(index) else Path(index)
+    folder = None if index is None or is_in_milvus(index) else folder_of((), index)
     findings = examine(call[opt.Server].base_url, folder, call[opt.Server].ca_file)
     values = origins_of_all(call.ctx)
     if call.output.form == "json":

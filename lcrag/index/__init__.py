@@ -25,7 +25,7 @@ def is_in_milvus(named: Path | str | None) -> TypeGuard[str]:
 def folder_of(paths: Iterable[str], named: Path | str | None = None) -> Path:
     """The folder of the index of these paths, whatever their order; ``named`` is another, or says where the rest is."""
     if named is not None and not is_in_milvus(named):
-        return Path(named)
+        return Path(named).expanduser()  # a file of options has it as it was typed
     key = [path for path in paths if path != "-"]
     return cache_folder() / "index" / key_of(key if named is None else [*key, str(named)])
 
@@ -41,7 +41,7 @@ def engine_of(folder: Path, named: Path | str | None) -> Engine | None:
     uri = named.removeprefix(MILVUS)
     if not uri:
         raise InputError("there is no address of Milvus", hint="--index milvus:http://HOST:19530, or milvus:FILE.db")
-    return MilvusEngine(uri, folder)
+    return MilvusEngine(uri if "://" in uri else str(Path(uri).expanduser()), folder)
 
 
 def index_status(paths: Iterable[str], named: Path | str | None = None) -> IndexStatus:
