@@ -18,7 +18,7 @@ import pipelines
 from lcrag import batch, ingest
 from lcrag.backends import open_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
-from lcrag.index import folder_of
+from lcrag.index import engine_of, folder_of
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan
 from lcrag.paths import temporary_folder
@@ -109,7 +109,7 @@ class Session:
                 folder = cleanup.enter_context(temporary_folder(Path(tempfile.gettempdir()), "lcrag"))
             else:
                 folder = folder_of(settings.paths, settings.index)
-            corpus = cleanup.enter_context(Corpus.open(folder))
+            corpus = cleanup.enter_context(Corpus.open(folder, engine_of(folder, settings.index)))
             refreshed = corpus.refresh(scan, emit, extra)
             if corpus.size.documents == 0:
                 message = ingest.nothing_readable(settings.paths, scan.skipped, refreshed.failed)

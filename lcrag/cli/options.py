@@ -93,7 +93,10 @@ class Server(Group):
 
 
 class Index(Group):
-    index: Annotated[Path | None, Option("Folder of the index. Example: ~/my-index")] = None
+    index: Annotated[
+        str | None,
+        Option("Folder of the index. Example: ~/my-index, or milvus:http://HOST:19530, milvus:FILE.db", "URI"),
+    ] = None
 
 
 class Vectors(Group):

@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pipelines
@@ -36,6 +37,7 @@ from lcrag.comparison.scoring import asked as question_text
 from lcrag.comparison.scoring import evidence_score, metric_of, score
 from lcrag.comparison.shared import DocumentIds, Rankings
 from lcrag.errors import BackendFailed, InputError, NoRoute, NotAvailable
+from lcrag.index import is_in_milvus
 from lcrag.paths import key_of
 from lcrag.planning.history import RouteLog, log_path
 from lcrag.session import Prepared, Session
@@ -305,6 +307,6 @@ def _paths(question: Question, settings: Settings) -> tuple[str, ...]:
 def _settings(settings: Settings, paths: tuple[str, ...]) -> Settings:
     """The settings for one set of documents, each with a folder of its own under ``--index``. The sessions keep no log:
     what was learned while the answers came in must not change the rest."""
-    if settings.index is None or settings.paths:
+    if settings.index is None or settings.paths or is_in_milvus(settings.index):
         return replace(settings, paths=paths, log=False)
-    return replace(settings, paths=paths, log=False, index=settings.index / key_of(paths))
+    return replace(settings, paths=paths, log=False, index=Path(settings.index) / key_of(paths))
