@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Final, TypeVar
 
-from pipelines._names import named_among, split_names
+from pipelines._names import named_among, options_of, split_names
 from pipelines._run import Pipeline, Run
 from pipelines.ask_first import AskFirst
 from pipelines.chain_of_agents import ChainOfAgents
@@ -73,5 +73,6 @@ __all__ = [
     "every_pipeline",
     "named",
     "register_pipeline",
+    "options_of",
     "split_names",
 ]
