@@ -72,7 +72,7 @@ __all__ = [
     "Run",
     "every_pipeline",
     "named",
-    "register_pipeline",
     "options_of",
+    "register_pipeline",
     "split_names",
 ]
