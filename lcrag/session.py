@@ -55,9 +55,9 @@ from lcrag.types import (
     Settings,
     ignore,
 )
-from pipelines import RECIPES, Pipeline, Run, split_names
+from pipelines import RECIPES, Pipeline, Run, every_pipeline, options_of, split_names
 
-__all__ = ["RECIPES", "Prepared", "Session", "ask_many", "path_strings", "split_names"]
+__all__ = ["RECIPES", "Prepared", "Session", "ask_many", "every_pipeline", "options_of", "path_strings", "split_names"]
 
 STDIN: Final = "-"
 

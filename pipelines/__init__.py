@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Final, TypeVar
 
-from pipelines._names import named_among, split_names
+from pipelines._names import named_among, options_of, split_names
 from pipelines._run import Pipeline, Run
 from pipelines.ask_first import AskFirst
 from pipelines.chain_of_agents import ChainOfAgents
@@ -74,6 +74,7 @@ __all__ = [
     "Scan",
     "every_pipeline",
     "named",
+    "options_of",
     "register_pipeline",
     "split_names",
 ]

@@ -41,7 +41,7 @@ def named_among(
     if not items:
         return kind
     types, known = get_type_hints(kind), {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    choices = ", ".join(f"{option}={_described(types[option], field)}" for option, field in known.items())
+    choices = options_of(kind)
     values: dict[str, Any] = {}
     for item in items:
         option, _, text = (part.strip() for part in item.partition("="))
@@ -55,6 +55,13 @@ def named_among(
         return kind(**values)
     except ValueError as error:  # options that contradict each other
         raise InputError(f"{name}: {error}", hint=f"{pipeline} takes {choices}") from error
+
+
+def options_of(kind: type[Pipeline]) -> str:
+    """The options of a pipeline with what they take: ``tokens=N from 1, select=ranked|quotes``; "" without any."""
+    types = get_type_hints(kind)
+    listed = fields(kind)  # type: ignore[arg-type]
+    return ", ".join(f"{field.name}={_described(types[field.name], field)}" for field in listed)
 
 
 def _least(field: Field[Any]) -> int:

@@ -14,6 +14,7 @@ import typer
 
 import lcrag
 from lcrag.cli.commands import SETTINGS, Commands
+from lcrag.cli.completion import asking_for_script, shell_asked_for
 from lcrag.cli.output import Form, Output, OutputClosed
 from lcrag.errors import InputError, LcragError
 
@@ -113,6 +114,11 @@ def run(args: Sequence[str]) -> int:
 
 def _invoke(args: Sequence[str], output: Output) -> int:
     command = typer.main.get_command(app)
+    shell = shell_asked_for(args)
+    if shell is not None:
+        with asking_for_script(shell):
+            command.main(args=[], prog_name="lcrag", standalone_mode=False)
+        return 0
     code = command.main(args=_commands_first(args), prog_name="lcrag", standalone_mode=False, obj=output)
     return code if isinstance(code, int) else 0
 

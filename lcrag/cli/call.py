@@ -88,6 +88,7 @@ def _parameter(field: Field) -> inspect.Parameter:
         max=field.option.max,
         count=field.option.count,
         callback=field.option.callback,
+        autocompletion=field.option.complete,
         is_eager=field.option.callback is not None,
     )
     keyword = inspect.Parameter.KEYWORD_ONLY

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "up": ("server", "up", "Start a vLLM server on a model, with prefix caching."),
     "down": ("server", "down", "Stop the servers that lcrag up started, and nothing else."),
     "status": ("server", "status", "Show the servers: model, window, size and hit rate of its cache."),
+    "help": ("help", "help_command", "Show a topic: routes, sessions, configuration, files, exit codes."),
     "doctor": ("doctor", "doctor", "Show what this machine can do, and what it lacks."),
 }
 """Name → module of this package, its function, its line in ``lcrag --help``."""

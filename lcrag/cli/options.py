@@ -11,12 +11,15 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import typer
 
-from lcrag.cli import config
+from lcrag.cli import completion, config
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What ``--help`` says of an option, and its limits. ``callback``: called before all other options are read."""
+    """What ``--help`` says of an option, and its limits. ``callback``: called before all other options are read.
+
+    ``complete``: what a shell offers for what has been typed of the value.
+    """
 
     help: str
     metavar: str | None = None
@@ -25,6 +28,7 @@ class Option:
     short: str | None = None
     count: bool = False
     callback: Callable[..., Any] | None = None
+    complete: Callable[[str], list[str]] | None = None
 
 
 class Field(NamedTuple):
@@ -140,7 +144,11 @@ class Routing(Budget):
     ] = None
     pipeline: Annotated[
         str | None,
-        Option("Take this route or recipe. Example: full_context, chunk_rag:tokens=4000, self_route", "NAME"),
+        Option(
+            "Take this route or recipe. Example: full_context, chunk_rag:tokens=4000, self_route",
+            "NAME",
+            complete=completion.routes,
+        ),
     ] = None
 
 
@@ -220,6 +228,7 @@ class Talk(Group):
         Option(
             "Remember questions, and what you say of yourself, under this name: follow-up questions are understood.",
             "NAME",
+            complete=completion.sessions,
         ),
     ] = None
 
@@ -233,7 +242,11 @@ class Compare(Group):
     ] = None
     pipelines: Annotated[
         str | None,
-        Option("Compare these routes only. Example: chunk_rag:tokens=500,select=quotes,full_context,self_route", "A,B"),
+        Option(
+            "Compare these routes only. Example: chunk_rag:tokens=500,select=quotes,full_context,self_route",
+            "A,B",
+            complete=completion.route_lists,
+        ),
     ] = None
     limit: Annotated[
         int | None, Option("Ask N of the questions, drawn by --seed; a larger N later adds to them.", "N", min=1)
