@@ -15,6 +15,7 @@ from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
 from pipelines.outline import Outline
 from pipelines.recipes import RECIPES, Recipe
+from pipelines.summarise import Summarise
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -24,13 +25,16 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
+FOR_A_WHOLE: Final = Summarise
+"""What is offered for questions about a whole: summaries, discussions, opinions."""
 BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst,)
 """What is there to be compared with, and not offered by the router."""
 
 
 def every_pipeline() -> dict[str, type[Pipeline]]:
     """All of them by name, that for structure first."""
-    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in BY_NAME}}
+    others: tuple[type[Pipeline], ...] = (FOR_A_WHOLE, *BY_NAME)
+    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in others}}
 
 
 def named(name: str) -> Pipeline | type[Pipeline]:
@@ -57,6 +61,7 @@ def register_pipeline(kind: P) -> P:
 
 __all__ = [
     "BY_NAME",
+    "FOR_A_WHOLE",
     "FOR_STRUCTURE",
     "PIPELINES",
     "RECIPES",
@@ -70,6 +75,7 @@ __all__ = [
     "Pipeline",
     "Recipe",
     "Run",
+    "Summarise",
     "every_pipeline",
     "named",
     "register_pipeline",

@@ -33,8 +33,8 @@ CANDIDATES: Final = 128
 """Sentences that are compared with each other, those with the most of the text's and the question's words: 0.8 s on two
 cores; 256 gave the same."""
 OWN: Final = 0.2
-"""Weight of a sentence's own nearness to the question against what it covers. On 22 questions of leval 0, .1, .2, .3 and
-1 gave ROUGE-L .18, .20, .19, .19 and .18, and the most gold sentences at .2."""
+"""Weight of a sentence's own nearness to the question against what it covers. On 22 questions of leval 0, .1, .2, .3
+and 1 gave ROUGE-L .18, .20, .19, .19 and .18, and the most gold sentences at .2."""
 FLOOR: Final = 0.2
 """What a sentence counts for that is as far from the question as any."""
 FEW, MANY = 8, 60
