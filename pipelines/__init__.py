@@ -16,6 +16,7 @@ from pipelines.full_context import FullContext
 from pipelines.outline import Outline
 from pipelines.recipes import RECIPES, Recipe
 from pipelines.scan import Scan
+from pipelines.summarise import Summarise
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -25,13 +26,16 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
+FOR_A_WHOLE: Final = Summarise
+"""What is offered for questions about a whole: summaries, discussions, opinions."""
 BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Scan)
 """What is there to be compared with, and not offered by the router."""
 
 
 def every_pipeline() -> dict[str, type[Pipeline]]:
     """All of them by name, that for structure first."""
-    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in BY_NAME}}
+    others: tuple[type[Pipeline], ...] = (FOR_A_WHOLE, *BY_NAME)
+    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in others}}
 
 
 def named(name: str) -> Pipeline | type[Pipeline]:
@@ -58,6 +62,7 @@ def register_pipeline(kind: P) -> P:
 
 __all__ = [
     "BY_NAME",
+    "FOR_A_WHOLE",
     "FOR_STRUCTURE",
     "PIPELINES",
     "RECIPES",
@@ -72,6 +77,7 @@ __all__ = [
     "Recipe",
     "Run",
     "Scan",
+    "Summarise",
     "every_pipeline",
     "named",
     "options_of",

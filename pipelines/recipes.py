@@ -29,6 +29,16 @@ RECIPES: Final[dict[str, Recipe]] = {
         "ALR² (arXiv 2410.03227)",
         "copies the sentences that matter, checks that they are there, answers from them",
     ),
+    "booookscore_merge": Recipe(
+        "summarise:mode=merge,chained=on",
+        "BooookScore (Chang et al. 2024, arXiv 2310.00785)",
+        "sums up pieces, then their summaries, level by level, each seeing the end of the one before it",
+    ),
+    "booookscore_refine": Recipe(
+        "summarise:mode=refine",
+        "BooookScore (Chang et al. 2024, arXiv 2310.00785)",
+        "adds to one summary, piece by piece",
+    ),
     "cfic": Recipe(
         "scan:by=quotes,window=32000",
         "CFIC, Grounding Language Model with Chunking-Free In-Context Retrieval (arXiv 2402.09760)",
@@ -38,6 +48,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "chunk_rag:tokens=8000,select=passages,rounds=2",
         "Context-Picker (arXiv 2512.14465)",
         "picks passages, then those of them that are needed, answers from these",
+    ),
+    "crag_clustered": Recipe(
+        "summarise:by=clusters,over=hits",
+        "CRAG, Clustered Retrieved Augmented Generation (Akesson and Santos 2024, arXiv 2406.00029)",
+        "sums up the best chunks that are alike together, then these summaries",
     ),
     "doubledipper": Recipe(
         "chunk_rag:shots=3",
@@ -58,6 +73,16 @@ RECIPES: Final[dict[str, Recipe]] = {
         "full_context:cite=after",
         "LongCite (Zhang et al. 2024, arXiv 2409.02897)",
         "answers, then looks for the sources of what has none",
+    ),
+    "enterprise": Recipe(
+        "summarise:by=documents",
+        "Leveraging Long-Context LLMs in Enterprise Applications (Godbole et al. 2024, arXiv 2409.18454)",
+        "sums up each document, then says what they share and where they differ",
+    ),
+    "lamsum": Recipe(
+        "summarise:mode=extract",
+        "LaMSUM (Chhikara et al. 2024, arXiv 2406.15809)",
+        "lets the model vote for the sentences of the documents that sum them up, in several orders",
     ),
     "paraphrase": Recipe(
         "full_context:select=repeat",

@@ -13,9 +13,9 @@ from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Answer, Backend, Event, Reranker, ignore
-from pipelines import PIPELINES, RECIPES, Pipeline, named
+from pipelines import PIPELINES, RECIPES, Pipeline, Summarise, named
 
-NAMES = [*PIPELINES, *RECIPES]
+NAMES = [*PIPELINES, "summarise", *RECIPES]
 READS_ALL = (
     "full_context",
     "chain_of_agents",
@@ -101,8 +101,9 @@ def test_pipeline_answers_by_extraction_with_a_reranker(
     assert answer.tokens_read <= size
     if FACT in "".join(texts.values()):
         assert "Brandt" in answer.text
-        assert answer.short is not None
-        assert answer.short in " ".join(answer.text.split())
+        if not isinstance(route(name), Summarise):  # a summary has no short answer
+            assert answer.short is not None
+            assert answer.short in " ".join(answer.text.split())
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -216,13 +216,10 @@ def test_sufficient_ends_at_its_budget(tmp_path: Path) -> None:
         "chunk_rag:rounds=2",
         "chunk_rag:select=repeat,rounds=2",
         "chunk_rag:read_all=on",
-        "compression:mode=summarise,select=quotes",
-        "compression:mode=summarise,shots=1",
-        "compression:mode=summarise,sufficient=on",
     ],
 )
 def test_options_that_contradict_each_other_are_wrong_input(name: str) -> None:
-    with pytest.raises(InputError, match=r"(rounds|read_all) needs|takes no"):
+    with pytest.raises(InputError, match=r"(rounds|read_all) needs"):
         named(name)
 
 

@@ -100,7 +100,7 @@ class Obliging(ScriptedBackend):
         match task.role:
             case "pick":
                 return ", ".join(markers)
-            case "point":
+            case "point" | "vote":
                 return f"{' '.join(self.fact.split()[:6])} {markers[0]}"
             case "repeat":
                 return f"{said}\n{ANSWER} {said}"
