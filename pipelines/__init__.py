@@ -13,6 +13,7 @@ from pipelines.chunk_rag import ChunkRag
 from pipelines.compression import Compression
 from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
+from pipelines.iterate import Iterate
 from pipelines.outline import Outline
 from pipelines.recipes import RECIPES, Recipe
 
@@ -24,7 +25,7 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
-BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst,)
+BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Iterate)
 """What is there to be compared with, and not offered by the router."""
 
 
@@ -66,6 +67,7 @@ __all__ = [
     "Compression",
     "Escalate",
     "FullContext",
+    "Iterate",
     "Outline",
     "Pipeline",
     "Recipe",

@@ -80,6 +80,8 @@ class EmbeddedBackend(Backend):
             return _widest(task.question, task.shape), None
         if task.role == "demonstrate":
             return NOT_FOUND, None  # extraction writes no questions, and would learn nothing from them
+        if task.role == "probe":
+            return "\n".join(extract.probe(task)) or NOT_FOUND, None
         if task.role == "summarise":
             return self._join(extract.summarise(extract.units_of(task)), max_tokens), None
         if answers and asks_for_summary(task.question):

@@ -58,6 +58,10 @@ _INSTRUCTIONS: Final[Mapping[Role, str]] = {
     'few words. Reply with JSON: {"question": "...", "answer": "..."}',
     "choose": "Do not answer the question. Choose how to look for the answer, as the notes say. Reply with the name of "
     "one way.",
+    "probe": "Do not answer the question. Which names, places, things or events must be looked up next to answer it, "
+    "because the passages lack them, or name and do not explain them? Write each as a short phrase on a line of its "
+    f"own, the most useful first, at most ten, and none that was searched for already. If there is none, reply "
+    f"exactly: {NOT_FOUND}",
     "judge": "Do the passages suffice to answer the question? Reply yes or no.",
 }
 
