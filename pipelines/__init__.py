@@ -13,6 +13,7 @@ from pipelines.chunk_rag import ChunkRag
 from pipelines.compression import Compression
 from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
+from pipelines.iterate import Iterate
 from pipelines.outline import Outline
 from pipelines.recipes import RECIPES, Recipe
 from pipelines.scan import Scan
@@ -28,7 +29,7 @@ FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
 FOR_A_WHOLE: Final = Summarise
 """What is offered for questions about a whole: summaries, discussions, opinions."""
-BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Scan)
+BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Iterate, Scan)
 """What is there to be compared with, and not offered by the router."""
 
 
@@ -72,6 +73,7 @@ __all__ = [
     "Compression",
     "Escalate",
     "FullContext",
+    "Iterate",
     "Outline",
     "Pipeline",
     "Recipe",

@@ -44,6 +44,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "CFIC, Grounding Language Model with Chunking-Free In-Context Retrieval (arXiv 2402.09760)",
         "copies the sentences that matter out of everything, checks that they are there, answers from them",
     ),
+    "comorag": Recipe(
+        "iterate:probes=3,cycles=5,memory=notes",
+        "ComoRAG (arXiv 2508.10419)",
+        "searches for what the passages name until they suffice, and keeps notes of what it read; without its layers",
+    ),
     "context_picker": Recipe(
         "chunk_rag:tokens=8000,select=passages,rounds=2",
         "Context-Picker (arXiv 2512.14465)",
@@ -93,6 +98,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "ask_first:by=documents",
         "Pre-Route, Route Before Retrieve (Chen et al. 2026, arXiv 2605.10235)",
         "chooses between the best chunks and everything, seeing the question, and names, lengths and first lines",
+    ),
+    "rr": Recipe(
+        "iterate:cycles=0",
+        "Answering Unseen Questions With Smaller Language Models (Hartill et al. 2023, arXiv 2308.04711)",
+        "what an answer would need is searched for as well, before the first try; no rationale is taken as evidence",
     ),
     "self_route": Recipe(
         "escalate:tokens=2000,steps=1",

@@ -84,6 +84,8 @@ class EmbeddedBackend(Backend):
             return _widest(task.question, task.shape), None
         if task.role == "demonstrate":
             return NOT_FOUND, None  # extraction writes no questions, and would learn nothing from them
+        if task.role == "probe":
+            return "\n".join(extract.probe(task)) or NOT_FOUND, None
         if task.role == "rewrite":
             return standing_alone(task.question, *task.notes[-2:]) if task.notes else task.question, None
         if task.role == "summarise" or (answers and asks_for_summary(task.question)):

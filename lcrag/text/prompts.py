@@ -73,6 +73,10 @@ _INSTRUCTIONS: Final[Mapping[Role, str]] = {
     "the question again so that it can be understood without the notes: put the names that are meant in place of words "
     "like it, he or there, and add what is left out. If it can be understood as it is, repeat it. Reply with the "
     "question alone.",
+    "probe": "Do not answer the question. Which names, places, things or events must be looked up next to answer it, "
+    "because the passages lack them, or name and do not explain them? Write each as a short phrase on a line of its "
+    f"own, the most useful first, at most ten, and none that was searched for already. If there is none, reply "
+    f"exactly: {NOT_FOUND}",
     "judge": "Do the passages suffice to answer the question? Reply yes or no.",
 }
 

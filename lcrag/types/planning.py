@@ -24,6 +24,7 @@ Role = Literal[
     "demonstrate",
     "choose",
     "rewrite",
+    "probe",
 ]
 Prefer = Literal["quality", "balanced", "speed"]
 Surroundings = Literal["retrieved", "consecutive"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from lcrag.backends.scripted import ScriptedBackend
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Answer, Backend, Event, Reranker, ignore
+from lcrag.types import Answer, Backend, Event, Ranking, Reranker, ignore
 from pipelines import PIPELINES, RECIPES, Pipeline, Summarise, named
 
-NAMES = [*PIPELINES, "summarise", *RECIPES]
+NAMES = [*PIPELINES, "summarise", "iterate", *RECIPES]
 READS_ALL = (
     "full_context",
     "chain_of_agents",
@@ -62,7 +63,11 @@ def ask(
 ) -> tuple[Answer, int, list[Event], dict[str, str]]:
     events: list[Event] = []
     with corpus_of(folder, SHAPES[shape]) as corpus:
-        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
+
+        def search(text: str) -> Ranking:
+            return retrieve(corpus, text, embedder=HashingEmbedder())
+
+        ranking = replace(search(QUESTION), search=search)
         answer = run_pipeline(route(name), QUESTION, corpus, ranking, backend, events.append, reader)
         texts = {chunk.document_id: corpus.document(chunk.document_id).text for chunk in corpus.chunks()}
         return answer, corpus.size.tokens, events, texts
