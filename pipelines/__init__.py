@@ -15,6 +15,7 @@ from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
 from pipelines.outline import Outline
 from pipelines.recipes import RECIPES, Recipe
+from pipelines.table import Table, table_for
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -24,13 +25,20 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
+FOR_TABLES: Final = Table
+"""What answers questions about the rows of tables, and no others."""
 BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst,)
 """What is there to be compared with, and not offered by the router."""
 
 
 def every_pipeline() -> dict[str, type[Pipeline]]:
-    """All of them by name, that for structure first."""
-    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in BY_NAME}}
+    """All of them by name, those for structure and tables first."""
+    return {
+        FOR_STRUCTURE.name: FOR_STRUCTURE,
+        FOR_TABLES.name: FOR_TABLES,
+        **PIPELINES,
+        **{kind.name: kind for kind in BY_NAME},
+    }
 
 
 def named(name: str) -> Pipeline | type[Pipeline]:
@@ -58,6 +66,7 @@ def register_pipeline(kind: P) -> P:
 __all__ = [
     "BY_NAME",
     "FOR_STRUCTURE",
+    "FOR_TABLES",
     "PIPELINES",
     "RECIPES",
     "AskFirst",
@@ -70,8 +79,10 @@ __all__ = [
     "Pipeline",
     "Recipe",
     "Run",
+    "Table",
     "every_pipeline",
     "named",
     "register_pipeline",
     "split_names",
+    "table_for",
 ]

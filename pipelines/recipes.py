@@ -49,6 +49,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "ECoRAG (arXiv 2506.05167)",
         "takes the best sentences until they are judged to suffice",
     ),
+    "hiddentables": Recipe(
+        "table:values=off",
+        "HiddenTables (Watson et al. 2024, arXiv 2406.10803)",
+        "writes a program over the names of columns alone, and runs it on tables that no model sees",
+    ),
     "paraphrase": Recipe(
         "full_context:select=repeat",
         "Paraphrasing The Original Text Makes High Accuracy Long-Context QA (arXiv 2312.11193)",

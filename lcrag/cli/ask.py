@@ -217,6 +217,8 @@ def _print_answer(answer: Answer, printer: _Printer, *, sources: bool) -> None:
         printer.streamed = ""
     rest = printable(stated[len(printer.streamed) :].rstrip())
     listed = text.sources(answer, links=printer.output.links(sys.stdout)) if sources else ""
+    if answer.program is not None and sources:
+        listed += f"{printable(answer.program)}\n"
     printer.output.write(f"{rest}\n" + (f"\n{listed}" if listed else ""))
 
 

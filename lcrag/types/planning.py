@@ -8,7 +8,18 @@ from importlib import import_module
 from typing import Literal, TypedDict
 
 Role = Literal[
-    "answer", "note", "synthesise", "summarise", "judge", "pick", "quote", "point", "repeat", "demonstrate", "choose"
+    "answer",
+    "note",
+    "synthesise",
+    "summarise",
+    "judge",
+    "pick",
+    "quote",
+    "point",
+    "repeat",
+    "demonstrate",
+    "choose",
+    "program",
 ]
 Prefer = Literal["quality", "balanced", "speed"]
 Surroundings = Literal["retrieved", "consecutive"]
