@@ -114,15 +114,19 @@ class _Conditions:
     def _is_year(self, place: int) -> bool:
         """Whether a number is a year: of a date, after "in", or between two of them."""
         token, left = self.tokens[place], self._left(place)
-        if not (1000 <= token.number <= 2100 and token.text.isdigit()) or left is None:
+        if left is None or not token.text.isdigit():
             return False
         before = self.tokens[left]
+        far = self._left(left)
+        if before.kind in DATED and far is not None and any(one.kind == "year" for one in self.tokens[far].fields):
+            return True
+        if not 1000 <= token.number <= 2100:
+            return False
         if before.kind in DATED or any(one.text.lower() in ("in", "during") for one in self.tokens[left + 1 : place]):
             return True
         if before.kind in ("b", "f"):
-            named = self._left(left)
-            is_named = named is not None and self.tokens[named].kind == COLUMN
-            return self.tokens[named or 0].fields[0].is_dated if is_named else bool(self._view.dated)
+            is_named = far is not None and self.tokens[far].kind == COLUMN
+            return self.tokens[far or 0].fields[0].is_dated if is_named else bool(self._view.dated)
         return before.kind == COLUMN and before.fields[0].is_dated
 
     def empty(self, place: int) -> int:
@@ -147,12 +151,12 @@ class _Conditions:
         first, last, sign = place, place, before if before in DATED else "="
         if before in ("b", "f"):
             other = self._between(place, before)
-            if other is None:
-                raise Unclear
-            assert left is not None
-            token = self.tokens[other]
-            high = token.dates[1] if token.kind == DATE else str(token.number)
-            first, last = left, other
+            if other is not None:
+                token = self.tokens[other]
+                high = token.dates[1] if token.kind == DATE else str(token.number)
+            elif before == "b" or (place + 1 < len(self.tokens) and self.tokens[place + 1].text.lower() == "on"):
+                raise Unclear  # "from 1900 on"
+            first, last = left or 0, other or place
         elif before in DATED and left is not None:
             first = left
         named = self._left(first)
@@ -194,7 +198,9 @@ class _Conditions:
 
     def _number_at(self, place: int) -> Field | None:
         token = self.tokens[place]
-        return token.fields[0] if token.kind == COLUMN and token.fields[0].is_counted else None
+        return (
+            token.fields[0] if token.kind == COLUMN and len(token.fields) == 1 and token.fields[0].is_counted else None
+        )
 
     def _between(self, place: int, before: str) -> int | None:
         """Where the second end of "between 3 and 5", "from 3 to 5" is."""

@@ -72,7 +72,7 @@ class Column:
         return self.reader.kind
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Loaded:
     """A table in the database: row n is at characters ``starts[n - 1]`` to ``ends[n - 1]`` of the document.
 
@@ -131,11 +131,22 @@ class Database:
             except (csv.Error, InputError) as error:
                 self.skipped.append(f"{table.document.source}: {error}")
                 continue
-            if loaded.rows and loaded.left_out * 20 <= loaded.rows:  # else it is no table
+            self.tables.append(loaded)
+            if loaded.rows and loaded.left_out * 20 <= loaded.rows:
                 found.append(loaded)
-        self.tables += found
+            else:  # its rows do not fit: it is no table
+                self.forget([loaded])
         self._db.set_authorizer(self._authorise)
         return found
+
+    def forget(self, tables: Sequence[Loaded]) -> None:
+        """Drop these tables."""
+        self._db.set_authorizer(None)
+        for loaded in tables:
+            self._db.execute(f"DROP TABLE {loaded.sql}")
+            self.cells -= loaded.rows * len(loaded.columns)
+            self.tables.remove(loaded)
+        self._db.set_authorizer(self._authorise)
 
     def _loaded(self, table: Table) -> Loaded:
         width = len(table.columns)

@@ -9,18 +9,19 @@ from typing import Final
 
 IGNORED: Final = frozenset(
     "a an the of in at on for with that which who whose is are was were be been being have has had do does did there"
-    " their its it his her to from by as also all any and this these those they them i me we us you please can could"
+    " their its it his her to from by as also all any and exactly place placed"
+    " this these those they them i me we us you please can could"
     " tell into out listed recorded shown entered given found existing exist exists total's hold holds held contain"
     " contains include includes including come comes came s table file sheet spreadsheet data dataset database list"
     " catalogue catalog register document documents according where what when".split()
 )
 """Words that say nothing of their own once what they belong to is understood."""
 
-ROW_NOUNS: Final = frozenset("row rows entry entries record records item items line lines one ones".split())
+ROW_NOUNS: Final = frozenset("everything row rows entry entries record records item items line lines one ones".split())
 
 ASKING: Final = ("what", "which", "who", "whom", "list", "show", "name", "give", "find", "display", "tell", "return")
 
-COUNTING: Final = (("how", "many"), ("number", "of"), ("count",), ("the", "count", "of"), ("amount", "of"))
+COUNTING: Final = (("how", "many"), ("number", "of"), ("count",), ("the", "count", "of"))
 SUMMING: Final = (("total",), ("sum",), ("in", "total"), ("altogether",), ("in", "all"), ("combined",), ("overall",))
 AVERAGING: Final = (("average",), ("mean",), ("on", "average"), ("avg",))
 DIFFERENT: Final = (("different",), ("distinct",), ("unique",))
@@ -80,6 +81,7 @@ ADJECTIVES: Final[Mapping[str, tuple[str, int]]] = {
     "expensive": ("money", 1),
     "costly": ("money", 1),
     "recent": ("time", 1),
+    "recently": ("time", 1),
     "populous": ("people", 1),
     "populated": ("people", 1),
     "heavy": ("weight", 1),
@@ -120,7 +122,7 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "age": "age",
         "weight": "weight mass weigh",
         "height": "height elevation altitude tall",
-        "length": "length duration runtime distance",
+        "length": "length duration runtime distance minutes hours",
         "size": "size area population capacity",
         "depth": "depth",
         "width": "width breadth beam",
@@ -134,6 +136,16 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
 }
 """Words of column names, as written (they are compared by their stems)."""
 
+TIME_VERBS: Final = frozenset(
+    "released published built founded made opened launched established completed created born".split()
+)
+"""What happens at the only date or year of a row."""
+TABLE_WORDS: Final = frozenset(
+    "table file sheet spreadsheet data dataset database list catalogue catalog register".split()
+)
+"""After a noun they make it the name of the table: "the cities table"."""
+MEASURES: Final = ("age", "weight", "height", "length", "depth", "width", "speed", "distance")
+"""Concepts whose words may stand for each other: "length" for minutes. Those of money and of places may not."""
 VERBS: Final[Mapping[str, str]] = {
     verb: columns
     for verbs, columns in (
@@ -145,7 +157,7 @@ VERBS: Final[Mapping[str, str]] = {
         ("published publishes", "publisher"),
         ("owns own owned", "owner"),
         ("sold sells", "seller salesperson vendor"),
-        ("bought buys ordered purchased", "buyer customer purchaser"),
+        ("bought buys purchased", "buyer customer purchaser"),
         ("won wins", "winner"),
         ("founded", "founder"),
         ("painted", "painter artist"),
@@ -155,10 +167,10 @@ VERBS: Final[Mapping[str, str]] = {
         ("born", "born birth birthday"),
         ("costs cost worth valued priced", "price cost value amount fee fare"),
         ("weighs weigh weighing", "weight mass"),
-        ("earns earn earned earning paid", "salary wage pay income"),
+        ("earns earn earned earning paid pays", "salary wage pay income"),
         ("kept stored located housed displayed", "location room place store site"),
         ("lives live living based", "city town country residence location"),
-        ("works work working employed", "department team division employer"),
+        ("works work working employed", "department team division employer city office location country"),
         ("lasts last lasted", "duration length"),
         ("hired joined started", "hired hire joined start started"),
         ("opened", "opened opening"),

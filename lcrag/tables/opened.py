@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import Final
 
 from lcrag.tables.database import MOST_CELLS, Database, Loaded
@@ -37,6 +38,9 @@ class _Shelf:
         if self.database.cells > MOST_CELLS // 2 and not all(self.has(*document) for document in documents):
             self.database.close()
             self.database, self._loaded = Database(), {}
+        new = {PurePath(document[1]).stem for document in documents if not self.has(*document)}
+        for old in [key for key in self._loaded if key not in documents and PurePath(key[1]).stem in new]:
+            self.database.forget(self._loaded.pop(old))  # it would take the name from the new one
         for identity, source in documents:
             if not self.has(identity, source):
                 self._loaded[identity, source] = self.database.load(tables_of(corpus.document(identity)))

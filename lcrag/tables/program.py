@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from lcrag.tables.conditions import Condition, Unclear, conditions
 from lcrag.tables.database import Database, Loaded, literal
-from lcrag.tables.question import COLUMN, FILTER, IGNORED, NUMBER, ROWS, UNKNOWN, VALUE, Token, read
-from lcrag.tables.view import CATEGORY_SHARE, Field, View, joined_views, view_of
+from lcrag.tables.question import COLUMN, FILTER, IGNORED, NOUN, NUMBER, ROWS, UNKNOWN, VALUE, Token, read
+from lcrag.tables.view import CATEGORY_SHARE, Field, View, joined_views, stem_of, view_of
 
 Form = Literal["value", "rows", "groups"]
 SEVERAL: Final = 20
@@ -59,7 +59,7 @@ def _only(question: str, views: Iterable[View], database: Database) -> Program |
         except Unclear:
             continue
         if program is not None:
-            found.append((sum(token.kind == "T" for token in tokens), program))
+            found.append((sum(_names_table(token, view) for token in tokens), program))
     most = max((named for named, _ in found), default=0)
     best = [program for named, program in found if named == most]
     return best[0] if len(best) == 1 else None
@@ -69,6 +69,11 @@ def adds_up(question: str, table: Loaded) -> bool:
     """Whether it counts, adds, compares or groups, and names a column or a value of the table."""
     kinds = {token.kind for token in read(question, view_of(table))}
     return bool(kinds & set("hsm+^>qkp}{[]")) and bool(kinds & {COLUMN, VALUE})
+
+
+def _names_table(token: Token, view: View) -> bool:
+    """Whether a word is of the table's own name."""
+    return token.kind == "T" or (token.kind == ROWS and stem_of(token.text.lower()) in view.about)
 
 
 class _Writer:
@@ -86,7 +91,17 @@ class _Writer:
         concept = self._tokens[0].concept if asks else ""
         while self._pattern.startswith("w"):
             self._tokens, self._pattern = self._tokens[1:], self._pattern[1:]
-        if concept and COLUMN not in self._pattern:
+        if concept == "who":
+            named = any(token.kind == ROWS or any(one.kind == "text" for one in token.fields) for token in self._tokens)
+            if not named:
+                if "peopl" not in self._view.nouns:
+                    return None
+                self._tokens.insert(0, Token(ROWS, "", 0, 0))
+                self._pattern = ROWS + self._pattern
+            columns = [one for token in self._tokens if token.kind == COLUMN for one in token.fields]
+            if re.fullmatch("[RC&]+", self._pattern) and any(one.kind != "text" for one in columns):
+                return None  # no number says who
+        elif concept and COLUMN not in self._pattern:
             meant = self._view.meant_by(concept)
             if meant is None:
                 return None
@@ -181,13 +196,20 @@ class _Writer:
             sign = found.sign
             if by is None and found.text.lower() in ("oldest", "youngest", "newest"):
                 by, sign = self._by_age(found.text.lower())
-            if by is None or what is None:
+            if by is None or what is None or not (what.kind == ROWS or what.fields[0] is self._view.label):
                 return None
             return self._extreme(what, by, sign, most)
+        if re.fullmatch(r"C\^R", pattern) and not numbers:
+            by = self._view.meant_by(found.concept)
+            return self._top_rows(by, found.sign, 1, columns[0]) if by is not None else None
+        if re.fullmatch(r"CR\+C", pattern) and not numbers:
+            return self._extreme(Token(ROWS, "", 0, 0), columns[1], found.sign, 1, columns[0])
+        if re.fullmatch(r"[+^]RpC", pattern):
+            return self._extreme(tokens[1], columns[0], found.sign, most)
         if re.fullmatch(r"\+R", pattern) and found.concept:
             by = self._view.meant_by(found.concept)
             return self._extreme(tokens[1], by, found.sign, most) if by is not None else None
-        if re.fullmatch(r"[RC]\+C|k[RC]pC|[RC]>C", pattern) and what is not None:
+        if re.fullmatch(r"[RC]\+C|k[RC]pC|[RC]>C|[RC]C>", pattern) and what is not None:
             return self._extreme(what, columns[-1], found.sign, most)
         if re.fullmatch(r"\+C|kC", pattern) and numbers and columns[0].kind == "number":
             return self._top_rows(columns[0], found.sign, most)
@@ -233,8 +255,8 @@ class _Writer:
             sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{where} ORDER BY {one.sql}"
             return Program(sql, "groups", self._used(), self._view.loaded)
         label = self._view.label
-        is_few = bool(self._where) and label is not None and one is not label
-        return self._rows([label, one]) if is_few and label is not None else None
+        is_few = bool(self._where) and label is not None and one is not label and one.kind != "number"
+        return self._rows([label, one]) if is_few else None
 
     def _names_one_row(self) -> bool:
         result = self._database.run(f"SELECT count(*) FROM {self._view.source}{self._clause()}")
@@ -247,18 +269,18 @@ class _Writer:
         unit = numbers[0].column.reader.unit if numbers else ""
         if group:
             sql = f"SELECT {group}, {expression} FROM {source}{where} GROUP BY {group} ORDER BY {group}"
-            return Program(sql, "groups", self._used(), self._view.loaded, read=numbers, unit=unit)
+            return Program(sql, "groups", self._used(), self._view.loaded, self._shown(group), numbers, unit)
         filled = [f"{one.sql} IS NOT NULL" for one in numbers]
         sql = f"SELECT {expression} FROM {source}{where}"
         return Program(sql, "value", self._used(filled), self._view.loaded, read=self._read(numbers), unit=unit)
 
-    def _extreme(self, what: Token, by: Field, sign: int, most: int) -> Program | None:
+    def _extreme(self, what: Token, by: Field, sign: int, most: int, shown: Field | None = None) -> Program | None:
         """The rows with the highest or lowest cell. Of a column whose texts repeat, only where adding up agrees."""
         if not (by.is_counted or by.is_dated):
             return None
         one = self._field(what)
         if what.kind == ROWS or one is self._view.label or (one is not None and one.kind == "text" and one.share == 1):
-            return self._top_rows(by, sign, most, one)
+            return self._top_rows(by, sign, most, shown or one)
         if one is None or by.kind != "number" or most > 1:
             return None
         row = self._top_rows(by, sign, 1, one)
@@ -301,7 +323,8 @@ class _Writer:
         sql = f"{ranked} LIMIT {number}"
         firsts = [literal(row[0]) for row in self._database.run(sql).rows]
         filled.append(f"{group} IN ({', '.join(firsts)})")
-        return Program(sql, "groups", self._used(filled), self._view.loaded, read=self._read(numbers), unit=unit)
+        shown = self._shown(group)
+        return Program(sql, "groups", self._used(filled), self._view.loaded, shown, self._read(numbers), unit)
 
     def _shared(self, sql: str, column: int, most: int) -> int | None:
         """How many rows to take so that none is left out that is equal to the last; None for none, or far more."""
@@ -338,6 +361,9 @@ class _Writer:
             return None
         return one.sql
 
+    def _shown(self, group: str) -> tuple[Field | None, ...]:
+        return (next((one for one in self._view.fields if one.sql == group), None), None)
+
     def _by_age(self, word: str) -> tuple[Field | None, int]:
         """The oldest has the highest age, or the earliest date."""
         age, when = self._view.meant_by("age"), self._view.meant_by("time")
@@ -369,7 +395,13 @@ def _essential(tokens: Sequence[Token]) -> list[Token]:
         after = kept[place + 1].kind if place + 1 < len(kept) else ""
         if token.kind == FILTER or (token.kind == "&" and (FILTER in (before, after) or not before or not after)):
             continue
-        if token.kind in "ft" and after in (FILTER, ROWS, ""):
+        if token.concept == NOUN and after == FILTER and before in ("f", ROWS, COLUMN, IGNORED):
+            continue  # "orders from customers in Berlin"
+        if token.kind in "ft" and (after in (FILTER, ROWS, "") or kept[place + 1].concept == NOUN):
+            continue
+        if token.kind == COLUMN and len(token.fields) > 1:  # "works" without a value that says where
+            token = replace(token, kind=UNKNOWN)
+        if token.kind == COLUMN and _is_repeated(token, kept[place + 1 :]):
             continue
         last = found[-1] if found else None
         is_again = last is not None and token.kind == last.kind and token.kind in (COLUMN, ROWS, "h", "s", "w")
@@ -377,3 +409,12 @@ def _essential(tokens: Sequence[Token]) -> list[Token]:
             continue
         found.append(token)
     return found
+
+
+def _is_repeated(token: Token, after: Sequence[Token]) -> bool:
+    """Whether the column is said again where it is compared: "pays the highest average salary"."""
+    compared = [one.kind for one in after[:3]]
+    return any(
+        compared[place : place + 1] == [COLUMN] and after[place].fields == token.fields and "+" in compared[:place]
+        for place in (1, 2)
+    )

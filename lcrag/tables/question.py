@@ -22,6 +22,10 @@ ROWS: Final = "R"
 FILTER: Final = "F"
 IGNORED: Final = "i"
 UNKNOWN: Final = "?"
+DONE: Final = ("ed", "ing")
+"""Endings of verbs: "ordered" is not "orders"."""
+NOUN: Final = "noun"
+"""The concept of a column that is named by what its rows are: "customers" of orders."""
 
 _MONTHS: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS)
 _DATE: Final = re.compile(
@@ -112,6 +116,10 @@ _PHRASES: Final[tuple[tuple[tuple[str, ...], str], ...]] = tuple(
 """Phrases with the letter of their token, longest first."""
 
 
+_CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
+_VERBS: Final = {stem_of(verb): columns for verb, columns in lexicon.VERBS.items()}
+
+
 def read(question: str, view: View) -> list[Token]:
     """The tokens of the question; every word is in one of them."""
     return _Reading(question, view).tokens()
@@ -141,8 +149,9 @@ class _Reading:
     @staticmethod
     def _by(place: int, tokens: list[Token]) -> Token:
         """ "by" before a value says who did it; before a column it groups."""
-        after = next((token.kind for token in tokens[place + 1 :] if token.kind != IGNORED), "")
-        return replace(tokens[place], kind=IGNORED) if after == VALUE else tokens[place]
+        after = [token for token in tokens[place + 1 :] if token.kind != IGNORED][:2]
+        is_who = bool(after) and (after[0].kind == VALUE or (after[0].concept == NOUN and after[-1].kind == VALUE))
+        return replace(tokens[place], kind=IGNORED) if is_who else tokens[place]
 
     def _named_columns(self) -> list[dict[tuple[str, ...], list[Field]]]:
         """Columns by what they are called: full names first, shorter ones after."""
@@ -157,9 +166,10 @@ class _Reading:
 
     def _next(self, place: int, before: list[Token]) -> tuple[Token, int]:
         """The longest reading of the words from ``place`` on, and how many words it takes."""
-        start = self._words[place][1]
-        if start in self._quoted:
+        if self._words[place][1] in self._quoted:
             return self._in_quotes(place)
+        if place == 0 and self._plain[0] in lexicon.ASKING:
+            return self._token("w", 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
         value, of_value = self._value(place, before)
         column, of_column = self._column(place)
         if value is not None and of_value >= max(of_column, 1) and (of_value > of_column or column is None):
@@ -185,12 +195,8 @@ class _Reading:
 
     @staticmethod
     def _is_column_word(column: Token | None, phrase: tuple[str, ...]) -> bool:
-        """Whether a phrase of one word is the full name of a column: "Total"."""
-        return (
-            column is not None
-            and len(phrase) == 1
-            and any(one.names[0] == (stem_of(phrase[0]),) for one in column.fields)
-        )
+        """Whether a phrase begins with the full name of a column: "Total"."""
+        return column is not None and any(one.names[0] == (stem_of(phrase[0]),) for one in column.fields)
 
     def _token(self, kind: str, place: int, words: int, **fields: object) -> Token:
         start, end = self._words[place][1], self._words[place + words - 1][2]
@@ -208,7 +214,9 @@ class _Reading:
         """The longest text of a cell that begins here; of the label, its beginning is enough."""
         for words in range(min(16, len(self._words) - place), 0, -1):
             key = tuple(self._plain[place : place + words])
-            cells = self._view.values.get(key) or (self._view.beginnings.get(key) if words else None)
+            cells = self._view.values.get(key) or self._view.beginnings.get(key)
+            if cells is None and words == 1 and len(key[0]) > 3 and key[0].endswith("s"):
+                cells = self._view.values.get((key[0][:-1],))  # "dramas"
             if not cells or not self._may_be_value(place, words, cells, before):
                 continue
             return self._token(VALUE, place, words, cells=tuple(cells)), words
@@ -267,8 +275,16 @@ class _Reading:
                 elif words > best[1]:
                     best = self._token(UNKNOWN, place, words, fields=tuple(fields)), words
             if best[0] is not None and best[0].kind == COLUMN:
+                word = self._plain[place]
+                is_noun = stem_of(word) in self._view.nouns and not word.endswith(DONE)
+                if names is not self._names[0] and is_noun and best[1] == 1:
+                    return self._token(ROWS, place, 1), 1
+                if best[0].fields[0] is self._view.other.get(stem_of(self._plain[place])):
+                    return replace(best[0], concept=NOUN), best[1]
                 is_label = best[0].fields[0] is self._view.label and set(best[0].fields[0].names[-1]) & self._view.nouns
-                return (replace(best[0], kind=ROWS) if is_label else best[0]), best[1]
+                after = self._plain[place + best[1] : place + best[1] + 1]
+                is_table = bool(is_label and after and after[0] in lexicon.TABLE_WORDS)
+                return (replace(best[0], kind="T" if is_table else ROWS) if is_label else best[0]), best[1]
         return None, 0
 
     def _taken(self, name: tuple[str, ...], place: int) -> int:
@@ -340,24 +356,35 @@ class _Reading:
         """A word that stands for itself."""
         word = self._plain[place]
         stem = stem_of(word)
-        if word in lexicon.VERBS:
-            wanted = {stem_of(name) for name in lexicon.VERBS[word].split()}
-            fields = tuple(one for one in self._view.fields if wanted & set(one.names[0]))
-            if len(fields) == 1:
-                return self._token(COLUMN, place, 1, fields=fields)
         if stem in self._view.other:
-            return self._token(COLUMN, place, 1, fields=(self._view.other[stem],))
-        if stem in self._view.nouns:
-            return self._token(ROWS, place, 1)
+            return self._token(COLUMN, place, 1, fields=(self._view.other[stem],), concept=NOUN)
+        if stem in self._view.nouns and not word.endswith(DONE):
+            is_name = self._plain[place + 1 : place + 2] and self._plain[place + 1] in lexicon.TABLE_WORDS
+            return self._token("T" if is_name else ROWS, place, 1)
+        if word in ("year", "years", "month", "months") and any(one.kind == "date" for one in self._view.dated):
+            return self._token("Y", place, 1)
+        verb = self._verb(word, stem)
+        if verb:
+            return self._token(COLUMN, place, 1, fields=tuple(verb))
         if word in lexicon.ASKING or (place == 0 and word in ("where", "when")):
             return self._token("w", place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
-        if word in lexicon.ADJECTIVES:
-            one = self._view.meant_by(lexicon.ADJECTIVES[word][0])
-            if one is not None:
-                return self._token(COLUMN, place, 1, fields=(one,))
+        concept = lexicon.ADJECTIVES[word][0] if word in lexicon.ADJECTIVES else _CONCEPTS.get(word, "")
+        one = self._view.meant_by(concept) if concept else None
+        if one is not None:
+            return self._token(COLUMN, place, 1, fields=(one,))
         if word in lexicon.IGNORED:
             return self._token(IGNORED, place, 1)
         return self._token("T" if stem in self._view.about else UNKNOWN, place, 1)
+
+    def _verb(self, word: str, stem: str) -> list[Field]:
+        """What a verb may be about: "donated" the donor, "directed" the director, "released" the year."""
+        wanted = {stem_of(name) for name in _VERBS.get(stem, "").split()}
+        fields = [one for one in self._view.fields if wanted & set(one.names[0])]
+        if not fields and len(stem) >= 5:
+            fields = [one for one in self._view.fields if any(name.startswith(stem) for name in one.names[0])]
+        if not fields and word in lexicon.TIME_VERBS:
+            fields = [one for one in self._view.dated if one.names[0] in (("year",), ("date",))]
+        return fields
 
 
 def _spans(pattern: re.Pattern[str], text: str) -> dict[int, int]:

@@ -119,6 +119,7 @@ def _in_text(document: Document, stem: str, form: str) -> list[Table]:
     found: list[Table] = []
     heading = stem
     run: list[tuple[int, int, int]] = []  # start, end, cells
+    block: list[tuple[int, int, int]] = []  # the rows since the last blank line
     gap = False
     place = 0
 
@@ -133,15 +134,18 @@ def _in_text(document: Document, stem: str, form: str) -> list[Table]:
         is_row = plain.startswith("|") if form == "markdown" else SEPARATOR in line
         if is_row:
             width = len(_split_markdown(plain) if form == "markdown" else plain.split(SEPARATOR))
-            if gap and (len(run) != 1 or run[0][2] != width):  # a blank line ends a table, except below its header
+            if gap and len(block) == 1 and block[0][2] == width:
+                run[:] = block  # a blank line ends a table, except below its header
+            elif gap:
                 finish()
+            block = [*([] if gap else block), (place, end, width)]
             run.append((place, end, width))
             gap = False
         elif not plain and run and not gap:
             gap = True
-        else:
+        elif plain:
             finish()
-            gap = False
+            block, gap = [], False
             if plain.startswith("#"):
                 heading = f"{stem} {plain.strip('# ')}"
         place = end

@@ -76,8 +76,8 @@ def _shown_row(row: Sequence[Value], program: Program, rowid: int | None) -> lis
     shown = []
     for place, value in enumerate(row):
         field = fields[place] if place < len(fields) else None
-        written = None
-        if field is not None and rowid is not None and field.loaded is program.loaded:
+        written = str(value) if field is not None and field.kind == "year" and value is not None else None
+        if field is not None and rowid is not None and program.form == "rows" and field.loaded is program.loaded:
             written = _cell(field, rowid)
         is_last = place == len(row) - 1
         unit = program.unit if is_last else field.column.reader.unit if field is not None else ""

@@ -24,6 +24,11 @@ ONE_OFF: Final = 5
 NO_NUMBERS: Final = frozenset("id code accession isbn issn zip postcode phone telephone fax sku ref reference".split())
 """Words in the names of columns whose digits name something and are not counted."""
 
+SAYS_WHEN: Final = frozenset(
+    "year date born built made founded opened launched published released since hired joined established".split()
+)
+"""Words in the names of columns that hold a year or a date."""
+
 _NUMBER: Final = re.compile(
     r"(?P<sign>[-+−–]?)\s*(?P<money>[£$€¥₹]?)\s*(?P<sign2>[-−–]?)(?P<digits>\d[\d.,'’ \xa0\u202f]*)\s*"
     r"(?P<unit>%|[£$€¥₹]|[^\W\d_]{1,8}[²³]?(?:/[^\W\d_]{1,4})?|°[CF]?)?"
@@ -134,10 +139,11 @@ def reader_for(name: str, cells: Sequence[str]) -> Reader:
     comma, point = (sum(bool(sign.search(cell)) for cell in filled) for sign in (_DECIMAL_COMMA, _DECIMAL_POINT))
     decimal = "," if comma and not point else "."
     numbers = [number for cell in filled if (number := read_number(cell, decimal)) is not None]
-    if _nearly_all(len(numbers), len(filled)) and not (comma and point) and not _names_things(filled, numbers):
+    if _nearly_all(len(numbers), len(filled)) and not (comma and point) and not _names_things(filled, decimal):
         units = {unit for _, unit in numbers if unit}
         if len(units) <= 1:
-            is_year = not units and all(isinstance(n, int) and 1000 <= n <= 2100 for n, _ in numbers)
+            least = 1 if words & SAYS_WHEN else 1000
+            is_year = not units and all(isinstance(n, int) and least <= n <= 2100 for n, _ in numbers)
             return Reader("year" if is_year else "number", decimal, unit=next(iter(units), ""))
     slashed = [match for cell in filled if (match := _SLASHED.fullmatch(cell)) is not None]
     day_first = any(int(match["a"]) > 12 for match in slashed)
@@ -154,8 +160,9 @@ def _nearly_all(readable: int, filled: int) -> bool:
     return readable >= READABLE * filled or (filled >= ONE_OFF and readable == filled - 1)
 
 
-def _names_things(filled: Sequence[str], numbers: Sequence[tuple[int | float, str]]) -> bool:
+def _names_things(filled: Sequence[str], decimal: str) -> bool:
     """Whether the digits are names: 007, or 1931.1 next to 1931.10."""
     if any(len(cell) > 1 and cell.startswith("0") and cell.isdigit() for cell in filled):
         return True
-    return len(set(filled)) == len(filled) > len({number for number, _ in numbers})
+    numbers = {cell: number[0] for cell in filled if (number := read_number(cell, decimal)) is not None}
+    return len(set(filled)) == len(filled) and len(set(numbers.values())) < len(numbers)

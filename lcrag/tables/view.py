@@ -13,7 +13,7 @@ from typing import Final
 
 from lcrag.tables.database import Column, Loaded
 from lcrag.tables.lexicon import CONCEPTS, GENERIC, PEOPLE, ROW_NOUNS, UNITS
-from lcrag.tables.values import NO_NUMBERS
+from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN
 from lcrag.text.words import fold, stems
 
 LABEL_SHARE: Final = 0.8
@@ -122,8 +122,7 @@ def fold_letters(text: str) -> str:
 
 
 def _says_when(one: Field) -> bool:
-    said = {"year", "date", *stems("born built made founded opened launched published released since hired joined")}
-    return bool(said & set(one.names[0]))
+    return bool({stem_of(word) for word in SAYS_WHEN} & set(one.names[0]))
 
 
 def names_of(column: str) -> tuple[Words, ...]:
