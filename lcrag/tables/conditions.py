@@ -60,6 +60,8 @@ class _Conditions:
             last, fields = after, both
         first, left = place, self._left(place, also="f")
         right = last + 1 if last + 1 < len(self.tokens) else None
+        if right is not None and self.tokens[right].text.lower() == "as":
+            right = self._right(right)  # "Oslo as home port"
         end = last + 1
         named = self._named(left, fields)
         if left is not None and named is not None:

@@ -107,9 +107,9 @@ class _Writer:
                 return None
             self._tokens.insert(0, Token(COLUMN, "", 0, 0, fields=(meant,)))
             self._pattern = COLUMN + self._pattern
-        return (
-            self._grouped() or self._counted() or self._added() or self._first() or (self._listed() if asks else None)
-        )
+        if "p" in self._pattern and not self._pattern.startswith(("k", "+", "^")):
+            return self._grouped()
+        return self._counted() or self._added() or self._first() or (self._listed() if asks else None)
 
     def _matched(self, pattern: str) -> list[Token] | None:
         return self._tokens if re.fullmatch(pattern, self._pattern) else None
@@ -118,8 +118,9 @@ class _Writer:
 
     def _counted(self, group: str = "") -> Program | None:
         tokens = self._matched("s?hu?[RC]s?")
-        if tokens is None:
-            return None
+        if tokens is None:  # "how many ferries are there", where a column says which ships are ferries
+            is_kind = self._pattern == "h" and self._conditions and self._conditions[0].field is not self._view.label
+            return self._aggregate("count(*)", group, ()) if is_kind else None
         what = next(token for token in tokens if token.kind in (ROWS, COLUMN))
         expression = self._count(what, is_different="u" in self._pattern)
         if expression is None:
@@ -402,6 +403,9 @@ def _essential(tokens: Sequence[Token]) -> list[Token]:
         if token.kind == COLUMN and len(token.fields) > 1:  # "works" without a value that says where
             token = replace(token, kind=UNKNOWN)
         if token.kind == COLUMN and _is_repeated(token, kept[place + 1 :]):
+            continue
+        is_number = place + 1 < len(kept) and any(one.kind == "number" for one in kept[place + 1].fields)
+        if token.kind == "h" and before in ("m", "+", "s") and is_number:  # "the highest number of launches"
             continue
         last = found[-1] if found else None
         is_again = last is not None and token.kind == last.kind and token.kind in (COLUMN, ROWS, "h", "s", "w")

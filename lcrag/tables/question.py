@@ -216,7 +216,7 @@ class _Reading:
             key = tuple(self._plain[place : place + words])
             cells = self._view.values.get(key) or self._view.beginnings.get(key)
             if cells is None and words == 1 and len(key[0]) > 3 and key[0].endswith("s"):
-                cells = self._view.values.get((key[0][:-1],))  # "dramas"
+                cells = self._view.stems.get(stem_of(key[0]))
             if not cells or not self._may_be_value(place, words, cells, before):
                 continue
             return self._token(VALUE, place, words, cells=tuple(cells)), words

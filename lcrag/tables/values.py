@@ -55,6 +55,7 @@ _DATES: Final = tuple(
         rf"(?P<d>\d{{1,2}})\.(?P<m>\d{{1,2}})\.{_YEAR}",
     )
 )
+_ISO: Final = re.compile(r"(?:1\d|20)\d\d-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])")
 _SLASHED: Final = re.compile(rf"(?P<a>\d{{1,2}})[/-](?P<b>\d{{1,2}})[/-]{_YEAR}")
 _RANGE_OF_MONTHS: Final = re.compile(rf"{_YEAR}-(?P<m>0[1-9]|1[0-2])")
 
@@ -79,7 +80,7 @@ class Reader:
         if self.kind == "text":
             return cell
         if self.kind == "date":
-            return read_date(cell, self.day_first)
+            return cell if _ISO.fullmatch(cell) else read_date(cell, self.day_first)
         if cell.isascii() and cell.isdigit() and len(cell) < 16:  # most cells of large tables
             return int(cell)
         number = read_number(cell, self.decimal)

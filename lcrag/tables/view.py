@@ -87,6 +87,15 @@ class View:
         return found
 
     @cached_property
+    def stems(self) -> dict[str, list[tuple[Field, str]]]:
+        """Texts of one word by their stem, so that "ferries" finds "ferry"; not of the label, whose texts are names."""
+        found: dict[str, list[tuple[Field, str]]] = {}
+        for key, cells in self.values.items():
+            if len(key) == 1 and key[0].isalpha():
+                found.setdefault(stem_of(key[0]), []).extend(cell for cell in cells if cell[0] is not self.label)
+        return found
+
+    @cached_property
     def beginnings(self) -> dict[Words, list[tuple[Field, str]]]:
         """What the label says before its first comma, bracket or colon: "stove" of "Stove, cast iron"."""
         found: dict[Words, list[tuple[Field, str]]] = {}
@@ -221,7 +230,7 @@ def _about(loaded: Loaded) -> frozenset[str]:
 def _label(fields: Sequence[Field]) -> Field | None:
     """The first column that names the rows; one of numbers or codes only where there is no other."""
     texts = [one for one in fields if one.kind == "text" and one.share >= LABEL_SHARE and one.column.empty == 0]
-    named = [one for one in texts if not _is_code(one)]
+    named = [one for one in texts if not _is_code(one) and one.column.different is not None]
     keys = [one for one in fields if _is_code(one) and one.share >= LABEL_SHARE]
     return next(iter([*named[:1], *keys[:1]]), None)
 
