@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from lcrag.tables.database import literal
-from lcrag.tables.question import COLUMN, DATE, FILTER, IGNORED, NUMBER, ROWS, VALUE, Token
+from lcrag.tables.names import literal
+from lcrag.tables.tokens import COLUMN, DATE, FILTER, IGNORED, NUMBER, ROWS, VALUE, Token
 from lcrag.tables.view import Field, View
 
 FULL_DATE: Final = 10

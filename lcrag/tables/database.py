@@ -5,7 +5,6 @@ functions, so many seconds, rows and bytes. Nothing in it reaches a file or the 
 from __future__ import annotations
 
 import csv
-import re
 import sqlite3
 import time
 from array import array
@@ -17,7 +16,8 @@ from typing import Final
 import psutil
 
 from lcrag.errors import InputError
-from lcrag.tables.read import Table
+from lcrag.tables.names import column_names, plain_name, quoted, unique
+from lcrag.tables.read import TOTALS, Table
 from lcrag.tables.values import Kind, Reader, Value, reader_for
 from lcrag.types import Document
 
@@ -172,11 +172,11 @@ class Database:
             reader_for(name, [row[place] if place < len(row) else "" for row in sample])
             for place, name in enumerate(table.columns)
         ]
-        names = _names(table.columns)
+        names = column_names(table.columns)
         taken = {name.lower() for (name,) in self._db.execute("SELECT name FROM sqlite_master")}
         loaded = Loaded(
             table,
-            quoted(_unique(_plain(table.name), taken)),
+            quoted(unique(plain_name(table.name), taken)),
             [
                 Column(name, quoted(sql), reader)
                 for name, sql, reader in zip(table.columns, names, readers, strict=True)
@@ -205,7 +205,7 @@ class Database:
 
         def is_total(cells: list[str]) -> bool:
             first = next((cell.strip() for cell in cells if cell.strip()), "")
-            return any(column.kind == "number" for column in columns) and _is_total(first)
+            return any(column.kind == "number" for column in columns) and TOTALS.fullmatch(first) is not None
 
         def accept(row: tuple[int, int, list[str]]) -> Iterator[list[Value]]:
             start, end, cells = row
@@ -293,54 +293,3 @@ _DENIED: Final = {
     sqlite3.SQLITE_UPDATE: "write (UPDATE, ALTER)",
     sqlite3.SQLITE_RECURSIVE: "call itself (WITH RECURSIVE)",
 }
-
-
-def quoted(name: str) -> str:
-    """An identifier as programs write it."""
-    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.upper() not in _KEYWORDS:
-        return name
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(value: Value) -> str:
-    """A value as programs write it."""
-    if value is None:
-        return "NULL"
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)
-
-
-def _is_total(first: str) -> bool:
-    from lcrag.tables.read import TOTALS
-
-    return TOTALS.fullmatch(first) is not None
-
-
-def _plain(name: str) -> str:
-    return "_".join(re.findall(r"[^\W_]+", name.lower()))[:60] or "data"
-
-
-def _names(columns: Sequence[str]) -> list[str]:
-    """A name for each column, as in the document but different from each other."""
-    names: list[str] = []
-    for place, column in enumerate(columns, 1):
-        taken = {name.lower() for name in names} | {"rowid", "oid", "_rowid_"}
-        names.append(_unique(column.replace("\0", "") or f"column_{place}", taken))
-    return names
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    number, found = 1, name
-    while found.lower() in taken:
-        number += 1
-        found = f"{name}_{number}"
-    return found
-
-
-_KEYWORDS: Final = frozenset(
-    "ALL AND AS ASC BETWEEN BY CASE CAST CHECK COLLATE COLUMN COMMIT CONSTRAINT CREATE CROSS CURRENT CURRENT_DATE"
-    " CURRENT_TIME DATABASE DATE DEFAULT DELETE DESC DISTINCT DO DROP EACH ELSE END ESCAPE EXCEPT EXISTS FAIL FILTER"
-    " FIRST FOLLOWING FOR FOREIGN FROM FULL GLOB GROUP GROUPS HAVING IF IN INDEX INNER INSERT INTERSECT INTO IS ISNULL"
-    " JOIN KEY LAST LEFT LIKE LIMIT MATCH NATURAL NO NOT NOTHING NOTNULL NULL OF OFFSET ON OR ORDER OTHERS OUTER OVER"
-    " PARTITION PLAN PRIMARY QUERY RANGE REFERENCES REPLACE RESTRICT RIGHT ROW ROWS SELECT SET TABLE TEMP THEN TIES TO"
-    " TOTAL TRIGGER UNION UNIQUE UPDATE USING VALUES VIEW WHEN WHERE WINDOW WITH WITHOUT".split()
-)

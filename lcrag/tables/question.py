@@ -6,26 +6,26 @@ Each word is read once, the longest reading first; a word that nothing explains 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from lcrag.tables import lexicon
+from lcrag.tables.tokens import (
+    COLUMN,
+    DATE,
+    DONE,
+    IGNORED,
+    NOUN,
+    NUMBER,
+    PHRASES,
+    ROWS,
+    UNKNOWN,
+    VALUE,
+    Token,
+)
 from lcrag.tables.values import read_date, read_number
 from lcrag.tables.view import Field, View, plain_words, stem_of
 from lcrag.text.words import MONTHS
-
-COLUMN: Final = "C"
-VALUE: Final = "V"
-NUMBER: Final = "N"
-DATE: Final = "D"
-ROWS: Final = "R"
-FILTER: Final = "F"
-IGNORED: Final = "i"
-UNKNOWN: Final = "?"
-DONE: Final = ("ed", "ing")
-"""Endings of verbs: "ordered" is not "orders"."""
-NOUN: Final = "noun"
-"""The concept of a column that is named by what its rows are: "customers" of orders."""
 
 _MONTHS: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS)
 _DATE: Final = re.compile(
@@ -39,81 +39,6 @@ _MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
 _NUMBER: Final = re.compile(r"[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
 _QUOTED: Final = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
 _WORD: Final = re.compile(r"[^\W_]+")
-
-
-@dataclass(frozen=True, eq=False)
-class Token:
-    """``kind``: a letter. ``fields``: what a column word names, or what holds the value ``text`` of each of ``cells``.
-    ``number`` of NUMBER; ``dates``: first and last day as ISO text of DATE, the month alone as ("", "-03-").
-    ``concept`` and ``sign`` of words that compare.
-    """
-
-    kind: str
-    text: str
-    start: int
-    end: int
-    fields: tuple[Field, ...] = ()
-    cells: tuple[tuple[Field, str], ...] = ()
-    number: float = 0
-    dates: tuple[str, str] = ("", "")
-    concept: str = ""
-    sign: int = 0
-
-
-_PHRASES: Final[tuple[tuple[tuple[str, ...], str], ...]] = tuple(
-    sorted(
-        (
-            *((phrase, "h") for phrase in lexicon.COUNTING),
-            *((phrase, "s") for phrase in lexicon.SUMMING),
-            *((phrase, "m") for phrase in lexicon.AVERAGING),
-            *((phrase, "u") for phrase in lexicon.DIFFERENT),
-            *((phrase, "p") for phrase in lexicon.GROUPING),
-            (("how", "much"), "w"),
-            (("how",), "w"),
-            (("is", "there"), IGNORED),
-            (("no", "more", "than"), "]"),
-            (("not", "more", "than"), "]"),
-            (("at", "most"), "]"),
-            (("up", "to"), "]"),
-            (("at", "least"), "["),
-            (("no", "less", "than"), "["),
-            (("no", "fewer", "than"), "["),
-            (("or", "more"), "a"),
-            (("or", "over"), "a"),
-            (("or", "above"), "a"),
-            (("or", "later"), "a"),
-            (("or", "less"), "z"),
-            (("or", "fewer"), "z"),
-            (("or", "under"), "z"),
-            (("or", "earlier"), "z"),
-            (("between",), "b"),
-            (("from",), "f"),
-            (("before",), "("),
-            (("prior", "to"), "("),
-            (("earlier", "than"), "("),
-            (("after",), ")"),
-            (("later", "than"), ")"),
-            (("since",), "S"),
-            (("until",), "U"),
-            (("to",), "t"),
-            (("through",), "t"),
-            (("not",), "!"),
-            (("isn't",), "!"),
-            (("other", "than"), "!"),
-            (("except",), "!"),
-            (("excluding",), "!"),
-            (("apart", "from"), "!"),
-            (("without",), "0"),
-            (("no",), "0"),
-            (("and",), "&"),
-            (("or",), "|"),
-            (("equal", "to"), IGNORED),
-            (("equals",), IGNORED),
-        ),
-        key=lambda pair: -len(pair[0]),
-    )
-)
-"""Phrases with the letter of their token, longest first."""
 
 
 _CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
@@ -182,7 +107,7 @@ class _Reading:
         after_column = bool(before) and before[-1].kind in (COLUMN, ROWS)
         if after_column and self._plain[place] in ("number", "no", "code", "id"):
             return self._token(IGNORED, place, 1), 1  # "the accession number of"
-        for phrase, kind in _PHRASES:
+        for phrase, kind in PHRASES:
             if tuple(self._plain[place : place + len(phrase)]) == phrase and not self._is_column_word(column, phrase):
                 return self._token(kind, place, len(phrase)), len(phrase)
         comparison = self._comparison(place)

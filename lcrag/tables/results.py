@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lcrag.tables.database import Database, Loaded, Refused, Result
-from lcrag.tables.program import Program
+from lcrag.tables.selects import Program
 from lcrag.tables.values import Value
 from lcrag.tables.view import Field
 from lcrag.types import Document

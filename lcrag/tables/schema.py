@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from lcrag.tables.database import Loaded, literal
-from lcrag.tables.program import Program
+from lcrag.tables.database import Loaded
+from lcrag.tables.names import literal
+from lcrag.tables.selects import Program
 
 LISTED: Final = 20
 """A column with no more different texts than this has them listed."""
