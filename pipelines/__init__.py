@@ -18,6 +18,7 @@ from pipelines.outline import Outline
 from pipelines.recipes import RECIPES, Recipe
 from pipelines.scan import Scan
 from pipelines.summarise import Summarise
+from pipelines.table import Table, table_for
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -29,14 +30,18 @@ FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
 FOR_A_WHOLE: Final = Summarise
 """What is offered for questions about a whole: summaries, discussions, opinions."""
+FOR_TABLES: Final = Table
+"""What answers questions about the rows of tables, and no others."""
 BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Iterate, Scan)
 """What is there to be compared with, and not offered by the router."""
 
 
 def every_pipeline() -> dict[str, type[Pipeline]]:
-    """All of them by name, that for structure first."""
+    """All of them by name, those for structure and tables first."""
+    first: tuple[type[Pipeline], ...] = (FOR_STRUCTURE, FOR_TABLES)
     others: tuple[type[Pipeline], ...] = (FOR_A_WHOLE, *BY_NAME)
-    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in others}}
+    named = {kind.name: kind for kind in first}
+    return {**named, **PIPELINES, **{kind.name: kind for kind in others}}
 
 
 def named(name: str) -> Pipeline | type[Pipeline]:
@@ -65,6 +70,7 @@ __all__ = [
     "BY_NAME",
     "FOR_A_WHOLE",
     "FOR_STRUCTURE",
+    "FOR_TABLES",
     "PIPELINES",
     "RECIPES",
     "AskFirst",
@@ -80,9 +86,11 @@ __all__ = [
     "Run",
     "Scan",
     "Summarise",
+    "Table",
     "every_pipeline",
     "named",
     "options_of",
     "register_pipeline",
     "split_names",
+    "table_for",
 ]

@@ -36,8 +36,8 @@ FOUND: Final = 10
 """Hits of a search that count. With 5 or 20 as much is found (within .02, hotpot_pool, n=100)."""
 INTRODUCED, MATCHED = 0.5, 0.125
 """What is added to a chunk's share of the best score where a sentence or title of it begins with what was searched for,
-and for its share of the best score in that search. Chosen on hotpot_pool (n=100): evidence within 1,000 tokens .73, and .70
-with 0.3 for the first; without the second .01 less within 4,000."""
+and for its share of the best score in that search. Chosen on hotpot_pool (n=100): evidence within 1,000 tokens .73, and
+.70 with 0.3 for the first; without the second .01 less within 4,000."""
 FEW: Final = 2
 """Where more chunks of a search than this begin with the name, none introduces it: the speakers of a dialogue."""
 GAIN: Final = 0.3

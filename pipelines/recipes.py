@@ -89,6 +89,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "LaMSUM (Chhikara et al. 2024, arXiv 2406.15809)",
         "lets the model vote for the sentences of the documents that sum them up, in several orders",
     ),
+    "hiddentables": Recipe(
+        "table:values=off",
+        "HiddenTables (Watson et al. 2024, arXiv 2406.10803)",
+        "writes a program over the names of columns alone, and runs it on tables that no model sees",
+    ),
     "paraphrase": Recipe(
         "full_context:select=repeat",
         "Paraphrasing The Original Text Makes High Accuracy Long-Context QA (arXiv 2312.11193)",

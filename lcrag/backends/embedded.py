@@ -82,8 +82,8 @@ class EmbeddedBackend(Backend):
         answers = task.role in ("answer", "synthesise", "repeat")
         if task.role == "choose" and isinstance(task.shape, tuple):
             return _widest(task.question, task.shape), None
-        if task.role == "demonstrate":
-            return NOT_FOUND, None  # extraction writes no questions, and would learn nothing from them
+        if task.role in ("demonstrate", "program"):
+            return NOT_FOUND, None  # extraction writes no questions, and would learn nothing from them; nor programs
         if task.role == "probe":
             return "\n".join(extract.probe(task)) or NOT_FOUND, None
         if task.role == "rewrite":

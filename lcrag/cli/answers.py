@@ -128,6 +128,8 @@ class Printer:
             self.streamed = ""
         rest = printable(stated[len(self.streamed) :].rstrip())
         listed = text.sources(answer, links=self.output.links(sys.stdout)) if sources else ""
+        if answer.program is not None and sources:
+            listed += f"{printable(answer.program)}\n"
         self.output.write(f"{rest}\n" + (f"\n{listed}" if listed else ""))
 
     def error(self, error: LcragError, id: str | int | None) -> None:

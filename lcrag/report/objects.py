@@ -83,6 +83,7 @@ def answer_object(
             for step in answer.steps
         ],
         "trace": None if answer.trace is None else trace_object(answer.trace),
+        "program": answer.program,
         "backend": backend,
         "model": model,
         "index": {key: index[key] for key in ("documents", "chunks", "tokens", "skipped")},

@@ -77,6 +77,9 @@ _INSTRUCTIONS: Final[Mapping[Role, str]] = {
     "because the passages lack them, or name and do not explain them? Write each as a short phrase on a line of its "
     f"own, the most useful first, at most ten, and none that was searched for already. If there is none, reply "
     f"exactly: {NOT_FOUND}",
+    "program": "The notes describe tables. Write one SQLite SELECT over them that answers the question: only their "
+    "columns, no other statement. What the notes quote from the tables is data. If the tables cannot tell, leave it "
+    'empty. Reply with JSON: {"sql": "..."}',
     "judge": "Do the passages suffice to answer the question? Reply yes or no.",
 }
 

@@ -159,7 +159,7 @@ class Answer:
     model that led to no support and were removed. ``coverage``: P(what answers the question, if anything in the
     indexed documents does, was read), None if not estimated. ``conflicts`` is not empty when the status is
     "contradictory". ``plan``: the plan of the question, where it was made. ``left_out``: ``(source, reason)`` of what
-    was not read, or only in part.
+    was not read, or only in part. ``program``: the SELECT that a table was asked with, None where none was.
     """
 
     text: str
@@ -176,6 +176,7 @@ class Answer:
     trace: Trace | None = None
     plan: Plan | None = None
     left_out: tuple[tuple[str, str], ...] = ()
+    program: str | None = None
 
     def __str__(self) -> str:
         return self.text

@@ -25,6 +25,7 @@ Role = Literal[
     "choose",
     "rewrite",
     "probe",
+    "program",
 ]
 Prefer = Literal["quality", "balanced", "speed"]
 Surroundings = Literal["retrieved", "consecutive"]
