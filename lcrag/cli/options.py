@@ -245,9 +245,7 @@ class Serve(Group):
     port: Annotated[int, Option("Listen on this port; 0 takes a free one.", "N", min=0, max=65535)] = 8765
     token: Annotated[str | None, Option("The token to ask for, instead of a new one at each start.", "TOKEN")] = None
     no_token: Annotated[bool, Option("Ask for no token; on this machine's own addresses only.")] = False
-    timeout: Annotated[
-        float, Option("Give a question S seconds, its wait for others included.", "S", min=0.1)
-    ] = 120.0
+    timeout: Annotated[float, Option("Give a question S seconds, its wait for others included.", "S", min=0.1)] = 120.0
     cors: Annotated[
         str | None, Option("Let pages of these sites ask. Example: https://notes.example", "ORIGIN,...")
     ] = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import signal
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -27,7 +29,7 @@ Paths = Annotated[
 
 @with_options(opt.Serve, opt.Routing, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Index)
 def serve(call: Call, paths: Paths = None) -> int:
-    """Answer questions from your documents over HTTP, as OpenAI's API does.
+    """Serve your documents over HTTP, as OpenAI's API does.
 
     Example: lcrag serve docs/
 
@@ -94,5 +96,11 @@ def _announce(address: str, token: str | None, output: Output, *, own: bool) -> 
 def _over_stdio(pool: Pool, call: Call) -> int:
     from lcrag.web.tools import tools
 
+    def end(number: int, frame: object) -> NoReturn:
+        pool.close()
+        os._exit(128 + number)  # a thread of the SDK reads standard input, and the usual way out would wait for it
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, end)
     tools(pool, call.policy).run("stdio")
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -11,7 +10,6 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import HTMLResponse, Response
 
 import lcrag
@@ -56,17 +54,21 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     question: Annotated[str, Field(description="In any words. Example: Who signed the contract?")]
-    pipeline: Annotated[
-        str | None, Field(description="Take this route or recipe. Example: chunk_rag:tokens=4000")
-    ] = None
+    pipeline: Annotated[str | None, Field(description="Take this route or recipe. Example: chunk_rag:tokens=4000")] = (
+        None
+    )
     prefer: Annotated[
         Literal["quality", "balanced", "speed"] | None, Field(description="What to favour when routes differ.")
     ] = None
     max_tokens: Annotated[int | None, Field(gt=0, description="Read at most so many tokens.")] = None
-    min_quality: Annotated[float | None, Field(ge=0, le=1, description="Refuse routes with P(correct) under it.")] = None
+    min_quality: Annotated[float | None, Field(ge=0, le=1, description="Refuse routes with P(correct) under it.")] = (
+        None
+    )
 
     def policy(self, default: Policy) -> Policy:
-        return questions.policy_with(default, self.model_dump(include={"pipeline", "prefer", "max_tokens", "min_quality"}))
+        return questions.policy_with(
+            default, self.model_dump(include={"pipeline", "prefer", "max_tokens", "min_quality"})
+        )
 
 
 class AskedOnce(Asked):
@@ -163,17 +165,10 @@ def create_app(service: Service, *more: APIRouter) -> FastAPI:
     async def refused(request: Request, error: HTTPException) -> Response:
         known = error.status_code in (404, 405)
         message = f"there is no {request.method} {request.url.path}" if known else str(error.detail)
-        return answer_with(refusal(error.status_code, message, "GET /api lists what there is" if known else ""), request)
+        return answer_with(
+            refusal(error.status_code, message, "GET /api lists what there is" if known else ""), request
+        )
 
-    async def count(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        begun = time.perf_counter()
-        response = await call(request)
-        route = request.scope.get("route")
-        path = "other" if route is None else str(route.path)
-        service.numbers.request(path, response.status_code, time.perf_counter() - begun)
-        return response
-
-    app.add_middleware(BaseHTTPMiddleware, dispatch=count)
     return app
 
 

@@ -31,7 +31,7 @@ OPEN: Final = frozenset({"/", "/api", "/openapi.json", "/health"})
 
 
 class Guard:
-    """Around the app. ``token`` None: no token is asked for. ``hosts`` None: any Host will do, since the token protects.
+    """Around the app. ``token`` None: none is asked for. ``hosts`` None: any Host will do, since the token protects.
 
     ``origins``: other sites whose pages may ask.
     """
@@ -98,7 +98,7 @@ def _name(address: str) -> str | None:
 
 
 async def _read(receive: Receive) -> bytes:
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -107,7 +107,7 @@ async def _read(receive: Receive) -> bytes:
         if len(body) > LARGEST_BODY:
             raise _TooLong
         if not message.get("more_body", False):
-            return body
+            return bytes(body)
 
 
 async def _until_gone(app: App, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from lcrag.types import Answer
+from lcrag.web.guard import App, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from lcrag.web.pool import Pool
+
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # they would double the page
 
 
 class Numbers:
@@ -23,7 +35,9 @@ class Numbers:
         self._answers = Counter(
             "lcrag_answers_total", "Answers by status and route", ("status", "route"), registry=self._registry
         )
-        self._tokens = Counter("lcrag_tokens_total", "Tokens of all prompts and replies", ("kind",), registry=self._registry)
+        self._tokens = Counter(
+            "lcrag_tokens_total", "Tokens of all prompts and replies", ("kind",), registry=self._registry
+        )
         self._seconds = Histogram(
             "lcrag_request_seconds",
             "Seconds of a request, its wait included",
@@ -52,3 +66,27 @@ class Numbers:
     def text(self) -> bytes:
         """Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class Counting:
+    """Around everything else: counts each request under its route's path, "other" where it has none or was refused."""
+
+    def __init__(self, app: App, numbers: Numbers) -> None:
+        self.app = app
+        self.numbers = numbers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        status = 499  # as nginx has it: the client hung up before there was an answer
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            route = scope.get("route")
+            path = "other" if route is None else str(route.path)
+            self.numbers.request(path, status, time.perf_counter() - begun)

@@ -16,7 +16,7 @@ from lcrag.types import Policy
 from lcrag.web.app import Service, create_app
 from lcrag.web.chat import chat_routes
 from lcrag.web.guard import LOOPBACK, App, Guard
-from lcrag.web.numbers import Numbers
+from lcrag.web.numbers import Counting, Numbers
 from lcrag.web.pool import ENDING_SECONDS, Pool
 
 BACKLOG: Final = 256
@@ -40,7 +40,9 @@ def listening_socket(host: str, port: int, *, token: str | None) -> socket.socke
         listening.bind((host, port))
     except OSError as error:
         listening.close()
-        raise InputError(f"cannot listen on {host}:{port}: {error.strerror}", hint="--port 0 takes a free one") from error
+        raise InputError(
+            f"cannot listen on {host}:{port}: {error.strerror}", hint="--port 0 takes a free one"
+        ) from error
     return listening
 
 
@@ -52,10 +54,26 @@ def protected(service: Service, host: str, token: str | None, origins: Collectio
         hosts=LOOPBACK if host in LOOPBACK else None,
         origins=origins,
     )
-    if not origins:
-        return app
-    headers = ["Authorization", "Content-Type"]
-    return CORSMiddleware(app, allow_origins=list(origins), allow_methods=["GET", "POST"], allow_headers=headers)
+    if origins:
+        headers = ["Authorization", "Content-Type"]
+        app = CORSMiddleware(app, allow_origins=list(origins), allow_methods=["GET", "POST"], allow_headers=headers)
+    return Counting(app, service.numbers)
+
+
+def http_server(app: App) -> uvicorn.Server:
+    """What runs the app. It logs to nobody: errors are in the answers, numbers in /metrics."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level=logging.WARNING,
+            access_log=False,
+            lifespan="off",
+            backlog=BACKLOG,
+            server_header=False,
+            timeout_graceful_shutdown=int(ENDING_SECONDS),
+        )
+    )
 
 
 def serve(
@@ -70,20 +88,10 @@ def serve(
     """Answer until SIGTERM or SIGINT; the latter is raised again as KeyboardInterrupt. ``pool`` has been started."""
     host = listening.getsockname()[0]
     app = protected(Service(pool, policy, Numbers(pool)), host, token, origins)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        log_level=logging.WARNING,
-        access_log=False,
-        lifespan="off",
-        backlog=BACKLOG,
-        server_header=False,
-        timeout_graceful_shutdown=int(ENDING_SECONDS),
-    )
     before = signal.signal(signal.SIGTERM, lambda number, frame: None)  # uvicorn raises it once more at its end
     try:
         ready()
-        uvicorn.Server(config).run(sockets=[listening])
+        http_server(app).run(sockets=[listening])
     finally:
         signal.signal(signal.SIGTERM, before)
         listening.close()
