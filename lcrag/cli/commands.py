@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "chat": ("chat", "chat", "Ask one question after another, with follow-up questions."),
     "history": ("history", "history", "List your last answers, or print one again."),
     "show": ("show", "show", "Show the passage that a citation names, with the quote marked."),
+    "serve": ("serve", "serve", "Serve your documents over HTTP, as OpenAI's API does."),
     "compare": ("compare", "compare", "Ask every route the same questions, and compare the answers."),
     "recipes": ("recipes", "recipes", "List systems of the literature that can be asked for by name."),
     "index": ("index", "index_command", "Build the index of your documents, or bring it up to date."),

@@ -40,7 +40,7 @@ def answer(talk: Talk, typed: str, call: Call, printer: Printer) -> tuple[int, A
     """Answer what was typed, print and remember it; returns the exit code of ``ask`` and the answer, None where nothing
     was asked."""
     options, output, name = call[opt.Ask], call.output, call[opt.Talk].session
-    printer.streamed = ""
+    printer.streamed = Streamed()
     asked = talk.understand(typed)
     printer.progress.clear()
     if not asked.question:
