@@ -13,6 +13,7 @@ from lcrag.cli.answers import Printer, keep, value_of
 from lcrag.cli.call import Call
 from lcrag.errors import InputError
 from lcrag.paths import temporary_folder
+from lcrag.report.streamed import Streamed
 from lcrag.schemas import NOTED
 
 if TYPE_CHECKING:
