@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
 from lcrag.errors import IndexUnavailable, NotInstalled
@@ -31,6 +32,10 @@ class Milvus:
     def ask(self, method: str, *values: Any, **named: Any) -> Any:
         """What this method of pymilvus' client returns. Raises IndexUnavailable when it fails."""
         return self._translated(getattr(self._client, method), *values, **named)
+
+    @cached_property
+    def is_lite(self) -> bool:
+        return "lite" in str(self.ask("get_server_version"))
 
     def rows(self, name: str, where: str = "") -> int:
         """How many rows of a collection match a filter."""
