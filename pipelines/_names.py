@@ -41,7 +41,7 @@ def named_among(
     if not items:
         return kind
     types, known = get_type_hints(kind), {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    choices = ", ".join(f"{option}={_described(types[option], field)}" for option, field in known.items())
+    choices = options_of(kind)
     values: dict[str, Any] = {}
     for item in items:
         option, _, text = (part.strip() for part in item.partition("="))
@@ -57,9 +57,16 @@ def named_among(
         raise InputError(f"{name}: {error}", hint=f"{pipeline} takes {choices}") from error
 
 
+def options_of(kind: type[Pipeline]) -> str:
+    """The options of a pipeline with what they take: ``tokens=N from 1, select=ranked|quotes``; "" without any."""
+    types = get_type_hints(kind)
+    listed = fields(kind)  # type: ignore[arg-type]
+    return ", ".join(f"{field.name}={_described(types[field.name], field)}" for field in listed)
+
+
 def _least(field: Field[Any]) -> int:
-    """The least whole number that an option takes: 0 where that is its default."""
-    return 0 if field.default == 0 else 1
+    """The least whole number that an option takes: what its field says, else 0 where that is its default, else 1."""
+    return int(field.metadata.get("least", field.default != 0))
 
 
 def _described(kind: Any, field: Field[Any]) -> str:

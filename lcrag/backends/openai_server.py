@@ -157,7 +157,7 @@ class OpenAIServer(Backend):
         Raises what ``run`` raises.
         """
         messages = prompts.messages(task, self._control)
-        max_tokens += self._thinking_tokens
+        max_tokens += 0 if task.odds else self._thinking_tokens
         ids = self._fitting_ids(connection, task, messages, max_tokens)
         speaker = Speaker(speak)
 

@@ -7,12 +7,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, NoReturn, TextIO
 
 import typer
 
 import lcrag
 from lcrag.cli.commands import SETTINGS, Commands
+from lcrag.cli.completion import asking_for_script, shell_asked_for
 from lcrag.cli.output import Form, Output, OutputClosed
 from lcrag.errors import InputError, LcragError
 
@@ -112,6 +114,11 @@ def run(args: Sequence[str]) -> int:
 
 def _invoke(args: Sequence[str], output: Output) -> int:
     command = typer.main.get_command(app)
+    shell = shell_asked_for(args)
+    if shell is not None:
+        with asking_for_script(shell):
+            command.main(args=[], prog_name="lcrag", standalone_mode=False)
+        return 0
     code = command.main(args=_commands_first(args), prog_name="lcrag", standalone_mode=False, obj=output)
     return code if isinstance(code, int) else 0
 
@@ -132,7 +139,10 @@ def _usage(error: typer.TyperException) -> tuple[str, str]:
 def _form(args: Sequence[str]) -> Form:
     """The format of errors if the arguments cannot be parsed."""
     options = args[: list(args).index("--")] if "--" in args else args
-    return "ndjson" if "--ndjson" in options else "json" if "--json" in options else "text"
+    for form in ("ndjson", "json"):
+        if f"--{form}" in options or f"--format={form}" in options or ("--format", form) in pairwise(options):
+            return form
+    return "plain"
 
 
 def _commands_first(args: Sequence[str]) -> list[str]:

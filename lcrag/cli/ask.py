@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
-import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from lcrag.cli import inputs
+from lcrag.cli import inputs, talking
 from lcrag.cli import options as opt
+from lcrag.cli.answers import Printer, keep, value_of
 from lcrag.cli.call import Call, with_options
-from lcrag.cli.output import Output, width
+from lcrag.cli.output import Output
 from lcrag.cli.progress import Progress
 from lcrag.errors import InputError, LcragError, NoRoute
-from lcrag.report import plans, text
-from lcrag.report.objects import answer_object, event_data
-from lcrag.report.terminal import printable
-from lcrag.types import Answer, Emit, Event, Plan, Status, Usage
+from lcrag.report.text import MOST_NAMED
+from lcrag.types import Answer, Settings, Usage
 
 if TYPE_CHECKING:
     from lcrag.session import Session
-
-EXIT_CODES: dict[Status, int] = {
-    "answered": 0,
-    "contradictory": 0,
-    "not_found": 1,
-    "not_retrieved": 1,
-    "refused_by_budget": NoRoute.exit_code,
-}
 
 Words = Annotated[
     list[str] | None,
@@ -42,18 +33,25 @@ Words = Annotated[
 ]
 
 
+Edit = Annotated[
+    bool, typer.Option("--edit", "-e", help="Write the question in your editor: $VISUAL, else $EDITOR, else vi.")
+]
+Forget = Annotated[bool, typer.Option("--forget", help="Remove all that --session NAME remembers.")]
+
+
 @with_options(
     opt.Batch,
     opt.Routing,
-    opt.Json,
+    opt.Formats,
     opt.Ask,
+    opt.Talk,
     opt.Sampling,
     opt.Retrieval,
     opt.Backend,
     opt.Server,
     opt.Index,
 )
-def ask(call: Call, words: Words = None) -> int:
+def ask(call: Call, words: Words = None, edit: Edit = False, forget: Forget = False) -> int:
     """Answer a question from your documents, with sources.
 
     Example: lcrag ask docs/ "Who signed the contract?"
@@ -61,20 +59,36 @@ def ask(call: Call, words: Words = None) -> int:
     The answer goes to standard output. Exit codes: 0 answered, 1 not in the documents, 2 wrong input,
     3 something is missing, 4 nothing fits the budget, 5 the backend failed.
     """
-    questions, paths = _questions(words or [], call[opt.Batch], call.output)
+    if forget:
+        return talking.forget(call, words or [])
+    questions, paths = _questions(words or [], call, edit=edit)
 
     from lcrag.session import Session
 
     settings = call.settings(paths, stdin_text=inputs.document_text(paths))
     single = call[opt.Batch].questions is None
+    if call[opt.Talk].session is not None:
+        return _ask_in_session(settings, questions[0].question, call)
     with Progress(call.output) as progress:
-        printer = _Printer(call, progress, single=single)
+        printer = Printer(call, progress, streams=single and streams(call[opt.Ask]))
         with Session.open(settings, printer) as session:
             describe(session, call.output, progress)
             if single:
                 return _ask_one(session, questions[0], call, printer)
-            call.output.form = "json" if call.output.form == "text" else call.output.form
+            call.output.form = "json" if call.output.form == "plain" else call.output.form
             return _ask_many(session, questions, call, printer)
+
+
+def _ask_in_session(settings: Settings, typed: str, call: Call) -> int:
+    from lcrag.conversation.talk import Talk
+    from lcrag.session import Session
+
+    with talking.memory(call) as memory, Progress(call.output) as progress:
+        printer = Printer(call, progress, streams=streams(call[opt.Ask]))
+        with Session.open(settings, printer) as session, Talk(session, memory) as talk:
+            describe(session, call.output, progress)
+            code, _ = talking.answer(talk, typed, call, printer)
+    return code
 
 
 QUICK_SECONDS: Final = 60
@@ -95,15 +109,25 @@ def describe(session: Session, output: Output, progress: Progress) -> None:
 
 def warn_of_files(output: Output, what: str, files: Sequence[tuple[str, str]]) -> None:
     """Name the first of these files with their reasons and count the rest; name all with ``--verbose``."""
-    named = files if output.verbose else files[: text.MOST_NAMED]
+    named = files if output.verbose else files[:MOST_NAMED]
     for source, reason in named:
         output.warn(f"{what} {source}: {reason}")
     if len(files) > len(named):
         output.warn(f"{what} {len(files) - len(named):,} more files (-v names them)")
 
 
-def _questions(words: list[str], batch: opt.Batch, output: Output) -> tuple[list[inputs.Asked], tuple[str, ...]]:
+def streams(options: opt.Ask) -> bool:
+    """Whether an answer is printed as it is written."""
+    return sys.stdout.isatty() if options.stream is None else options.stream
+
+
+def _questions(words: list[str], call: Call, *, edit: bool) -> tuple[list[inputs.Asked], tuple[str, ...]]:
     """What to ask, and the paths to read."""
+    batch, output = call[opt.Batch], call.output
+    if call[opt.Talk].session is not None and batch.questions is not None:
+        raise InputError("--session is for one question at a time", hint="lcrag chat docs/ --session NAME < FILE")
+    if edit:
+        return [inputs.Asked(None, _edited(words, batch))], tuple(words)
     if batch.questions is None:
         if batch.resume is not None:
             raise InputError("--resume needs --questions", hint="lcrag ask docs/ --questions FILE --resume OUT")
@@ -124,104 +148,32 @@ def _questions(words: list[str], batch: opt.Batch, output: Output) -> tuple[list
     return left, tuple(words)
 
 
-class _Printer:
-    """Prints the events and the answers of one call. May be called from several threads.
+def _edited(words: list[str], batch: opt.Batch) -> str:
+    """The question from an editor. What can be wrong with the paths is wrong before one opens."""
+    from lcrag.cli.editor import question_from_editor
 
-    ``streamed``: the part of the answer that has been printed.
-    """
-
-    def __init__(self, call: Call, progress: Progress, *, single: bool) -> None:
-        options = call[opt.Ask]
-        self.output = call.output
-        self.progress = progress
-        self.streamed = ""
-        self._lock = threading.Lock()
-        self.all_sources = options.all_sources
-        self._explain = options.explain
-        self._tokens = options.stream is not False
-        stream = sys.stdout.isatty() if options.stream is None else options.stream
-        self._streams = single and self.output.form == "text" and stream
-
-    def __call__(self, event: Event) -> None:
-        self._print(event, {})
-
-    def of(self, asked: inputs.Asked) -> Emit:
-        """An ``Emit`` for one of many questions: its events carry the id."""
-        return lambda event: self._print(event, {"id": asked.id})
-
-    def _print(self, event: Event, id: dict[str, object]) -> None:
-        with self._lock:
-            self.progress(event)
-            if self.output.form == "ndjson" and event.kind != "wait" and (self._tokens or event.kind != "token"):
-                self.output.event(event.kind, id | event_data(event))
-            if event.kind == "plan" and self._explain:
-                self.progress.clear()
-                plan: Plan = event.data["plan"]
-                self.output.report(plans.plan_report(plan, width=width(), colour=self.output.colour(sys.stderr)))
-            if event.kind == "escalate" and self.streamed:  # another answer follows
-                self.output.write("\n\n")
-                self.streamed = ""
-            if event.kind == "token" and self._streams:
-                self.progress.clear()
-                self.output.write(printable(event.data["text"]))
-                self.streamed += event.data["text"]
-
-    def explain(self, answer: Answer) -> None:
-        """With --explain, print the forecast next to the actual cost; with --trace, what the answer depends on."""
-        if self._explain and answer.plan is not None:
-            self.progress.clear()
-            colour = self.output.colour(sys.stderr)
-            self.output.report(plans.outcome_report(answer.plan, answer, width=width(), colour=colour))
-        if answer.trace is not None and self.output.form == "text":
-            self.progress.clear()
-            self.output.report(text.trace_report(answer.trace))
-
-    def answer(self, value: dict[str, object]) -> None:
-        """Print an answer as JSON."""
-        with self._lock:
-            if self.output.form == "ndjson":
-                self.output.event("answer", value)
-            else:
-                self.output.line(value)
-
-    def error(self, error: LcragError, id: str | int | None) -> None:
-        """Print the error of one of many questions."""
-        with self._lock:
-            self.progress.clear()
-            self.output.error(error, id=id)
+    if batch.questions is not None:
+        raise InputError("--edit is for one question, --questions for many", hint="lcrag ask docs/ --edit")
+    if not words:
+        raise InputError("say what to read", hint="lcrag ask docs/ --edit")
+    missing = [word for word in words if word != inputs.STDIN and not os.path.exists(word) and not glob.glob(word)]
+    if missing:
+        raise InputError(f"no such file or folder: {missing[0]}", hint="with --edit all words are files or folders")
+    return question_from_editor()
 
 
-def _ask_one(session: Session, asked: inputs.Asked, call: Call, printer: _Printer) -> int:
-    options, output = call[opt.Ask], call.output
+def _ask_one(session: Session, asked: inputs.Asked, call: Call, printer: Printer) -> int:
+    options = call[opt.Ask]
     answer = session.ask(asked.question, call.policy, escalate=options.escalate, trace=options.trace)
-    printer.progress.clear()
-    printer.explain(answer)
-    if output.form != "text":
-        printer.answer(_object(session, asked, answer, printer))
-    elif EXIT_CODES[answer.status] == 0:
-        if answer.status == "contradictory":
-            output.note(text.contradictions(answer))
-        if answer.dropped:
-            output.note(f"citation markers without a source, left out: {answer.dropped}")
-        _print_answer(answer, printer, sources=options.sources)
-    else:
-        output.note(text.nothing_found(answer, session.index_info["tokens"], all_sources=options.all_sources))
-    return EXIT_CODES[answer.status]
+    code = printer.answer(
+        answer, _object(session, asked, answer, all_sources=printer.all_sources), sources=options.sources
+    )
+    if options.log:
+        keep(_object(session, asked, answer, all_sources=True), call.output)
+    return code
 
 
-def _print_answer(answer: Answer, printer: _Printer, *, sources: bool) -> None:
-    """Print the rest of the answer after what was streamed; all of it if it was corrected since."""
-    stated = text.stated(answer)
-    if not stated.startswith(printer.streamed):
-        printer.output.write("\n\n")
-        printer.streamed = ""
-    rest = printable(stated[len(printer.streamed) :].rstrip())
-    listed = text.sources(answer, links=printer.output.links(sys.stdout)) if sources else ""
-    printer.output.write(f"{rest}\n" + (f"\n{listed}" if listed else ""))
-
-
-def _ask_many(session: Session, questions: list[inputs.Asked], call: Call, printer: _Printer) -> int:
-    """Print an answer or an error for each question, in their order. Returns the highest exit code."""
+def _ask_many(session: Session, questions: list[inputs.Asked], call: Call, printer: Printer) -> int:
     from lcrag.session import ask_many
 
     options = call[opt.Ask]
@@ -234,36 +186,32 @@ def _ask_many(session: Session, questions: list[inputs.Asked], call: Call, print
         escalate=options.escalate,
         trace=options.trace,
         workers=call[opt.Batch].workers,
-        listen=lambda place: printer.of(questions[place]),
+        listen=lambda place: printer.of(questions[place].id),
     )
     for number, (asked, result) in enumerate(zip(questions, results, strict=True), 1):
-        code = max(code, _print_result(session, asked, result, printer))
+        code = max(code, _print_result(session, asked, result, printer, sources=options.sources))
         printer.progress.show("questions", number, len(questions))
     return code
 
 
-def _print_result(session: Session, asked: inputs.Asked, result: Answer | LcragError, printer: _Printer) -> int:
+def _print_result(
+    session: Session, asked: inputs.Asked, result: Answer | LcragError, printer: Printer, *, sources: bool
+) -> int:
     if isinstance(result, NoRoute):
         printer.progress.clear()
         printer.output.warn(f"{asked.id}: {result}", result.hint)
-        printer.answer(_object(session, asked, Answer("", "refused_by_budget", (), Usage(), 0), printer))
+        refused = Answer("", "refused_by_budget", (), Usage(), 0)
+        printer.answer_of_many(
+            refused, _object(session, asked, refused, all_sources=printer.all_sources), sources=sources
+        )
         return result.exit_code
     if isinstance(result, LcragError):
         printer.error(result, asked.id)
         return result.exit_code
-    printer.explain(result)
-    printer.answer(_object(session, asked, result, printer))
-    return EXIT_CODES[result.status]
-
-
-def _object(session: Session, asked: inputs.Asked, answer: Answer, printer: _Printer) -> dict[str, object]:
-    return answer_object(
-        asked.question,
-        answer,
-        answer.plan,
-        id=asked.id,
-        backend=session.backend.name,
-        model=session.backend.model,
-        index=session.index_info,
-        all_sources=printer.all_sources,
+    return printer.answer_of_many(
+        result, _object(session, asked, result, all_sources=printer.all_sources), sources=sources
     )
+
+
+def _object(session: Session, asked: inputs.Asked, answer: Answer, *, all_sources: bool) -> dict[str, Any]:
+    return value_of(session, asked.question, answer, id=asked.id, all_sources=all_sources)

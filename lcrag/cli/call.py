@@ -54,11 +54,10 @@ def with_options(*groups: type[Group]) -> Callable[[Callable[..., int]], Callabl
         def command(ctx: typer.Context, **values: Any) -> int:
             call = Call(ctx, values)
             common = call[Common]
-            form: Form = "ndjson" if values.get("ndjson") else "json" if values.get("json") else "text"
-            call.output.configure(form, verbose=common.verbose, quiet=common.quiet, no_color=common.no_color)
+            call.output.configure(_form(values), verbose=common.verbose, quiet=common.quiet, no_color=common.no_color)
             if call.output.verbose:
                 for name, origin in origins(ctx).items():
-                    call.output.note(f"{name} = {_mask(ctx.params[name])}  ({origin})")
+                    call.output.note(f"{name} = {_mask(name, ctx.params[name])}  ({origin})")
             return function(call, **{parameter.name: values[parameter.name] for parameter in own})
 
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -69,6 +68,12 @@ def with_options(*groups: type[Group]) -> Callable[[Callable[..., int]], Callabl
         return command
 
     return decorate
+
+
+def _form(values: Mapping[str, Any]) -> Form:
+    """The format of standard output: ``--json`` and ``--ndjson`` count more than ``--format``."""
+    form: Form = values.get("format", "plain")
+    return "ndjson" if values.get("ndjson") else "json" if values.get("json") else form
 
 
 def _parameter(field: Field) -> inspect.Parameter:
@@ -83,6 +88,7 @@ def _parameter(field: Field) -> inspect.Parameter:
         max=field.option.max,
         count=field.option.count,
         callback=field.option.callback,
+        autocompletion=field.option.complete,
         is_eager=field.option.callback is not None,
     )
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -119,9 +125,11 @@ def origins_of_all(ctx: typer.Context) -> list[tuple[str, object, str]]:
             values.append((name, os.environ[variable], variable))
         elif name in files:
             values.append((name, (ctx.default_map or {})[name], files[name]))
-    return [(name, _mask(value), origin) for name, value, origin in values]
+    return [(name, _mask(name, value), origin) for name, value, origin in values]
 
 
-def _mask(value: object) -> object:
-    """The value as it is shown: no password of an address."""
+def _mask(name: str, value: object) -> object:
+    """The value as it is shown: no token, no password of an address."""
+    if name == "token":
+        return "***"
     return PASSWORD.sub("//***@", str(value)) if isinstance(value, (str, Path)) else value

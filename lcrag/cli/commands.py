@@ -17,7 +17,10 @@ SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 COMMANDS: Final = {
     "ask": ("ask", "ask", "Answer a question from your documents, with sources."),
     "plan": ("plan", "plan", "Show every route with its tokens, seconds and P(correct)."),
+    "chat": ("chat", "chat", "Ask one question after another, with follow-up questions."),
+    "history": ("history", "history", "List your last answers, or print one again."),
     "show": ("show", "show", "Show the passage that a citation names, with the quote marked."),
+    "serve": ("serve", "serve", "Serve your documents over HTTP, as OpenAI's API does."),
     "compare": ("compare", "compare", "Ask every route the same questions, and compare the answers."),
     "recipes": ("recipes", "recipes", "List systems of the literature that can be asked for by name."),
     "index": ("index", "index_command", "Build the index of your documents, or bring it up to date."),
@@ -25,6 +28,7 @@ COMMANDS: Final = {
     "up": ("server", "up", "Start a vLLM server on a model, with prefix caching."),
     "down": ("server", "down", "Stop the servers that lcrag up started, and nothing else."),
     "status": ("server", "status", "Show the servers: model, window, size and hit rate of its cache."),
+    "help": ("help", "help_command", "Show a topic: routes, sessions, configuration, files, exit codes."),
     "doctor": ("doctor", "doctor", "Show what this machine can do, and what it lacks."),
 }
 """Name → module of this package, its function, its line in ``lcrag --help``."""

@@ -11,12 +11,15 @@ from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import typer
 
-from lcrag.cli import config
+from lcrag.cli import completion, config
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """What ``--help`` says of an option, and its limits. ``callback``: called before all other options are read."""
+    """What ``--help`` says of an option, and its limits. ``callback``: called before all other options are read.
+
+    ``complete``: what a shell offers for what has been typed of the value.
+    """
 
     help: str
     metavar: str | None = None
@@ -25,6 +28,7 @@ class Option:
     short: str | None = None
     count: bool = False
     callback: Callable[..., Any] | None = None
+    complete: Callable[[str], list[str]] | None = None
 
 
 class Field(NamedTuple):
@@ -140,7 +144,11 @@ class Routing(Budget):
     ] = None
     pipeline: Annotated[
         str | None,
-        Option("Take this route or recipe. Example: full_context, chunk_rag:tokens=4000, self_route", "NAME"),
+        Option(
+            "Take this route or recipe. Example: full_context, chunk_rag:tokens=4000, self_route",
+            "NAME",
+            complete=completion.routes,
+        ),
     ] = None
 
 
@@ -154,6 +162,14 @@ class Sampling(Seed):
 
 class Json(Group):
     json: Annotated[bool, Option("Print one JSON object, errors too.")] = False
+
+
+class Formats(Json):
+    ndjson: Annotated[bool, Option("Print events as they happen, one JSON object a line.")] = False
+    format: Annotated[
+        Literal["plain", "md", "json", "ndjson"],
+        Option("How answers are printed: md is Markdown, json and ndjson are as above."),
+    ] = "plain"
 
 
 class Batch(Group):
@@ -182,7 +198,6 @@ class Batch(Group):
 
 
 class Ask(Group):
-    ndjson: Annotated[bool, Option("Print events as they happen, one JSON object a line.")] = False
     stream: Annotated[bool | None, Option("Print the answer as it is written, the default on a terminal.")] = None
     sources: Annotated[bool, Option("List the sources under the answer.")] = True
     all_sources: Annotated[bool, Option("When nothing is found, name every file that was not read, not only five.")] = (
@@ -198,13 +213,24 @@ class Ask(Group):
         bool | None,
         Option("When nothing is found, try the next route that reads more. On unless --pipeline is given."),
     ] = None
-    log: Annotated[bool, Option("Record forecasts and actual costs, without any text.")] = True
+    log: Annotated[bool, Option("Keep the answer for lcrag history, and forecasts with actual costs.")] = True
     shadow: Annotated[
         float,
         Option(
             "Run this share of the questions on a second route too, for the log. Example: 0.1", "SHARE", min=0, max=1
         ),
     ] = 0.0
+
+
+class Talk(Group):
+    session: Annotated[
+        str | None,
+        Option(
+            "Remember questions, and what you say of yourself, under this name: follow-up questions are understood.",
+            "NAME",
+            complete=completion.sessions,
+        ),
+    ] = None
 
 
 class Compare(Group):
@@ -216,11 +242,16 @@ class Compare(Group):
     ] = None
     pipelines: Annotated[
         str | None,
-        Option("Compare these routes only. Example: chunk_rag:tokens=500,select=quotes,full_context,self_route", "A,B"),
+        Option(
+            "Compare these routes only. Example: chunk_rag:tokens=500,select=quotes,full_context,self_route",
+            "A,B",
+            complete=completion.route_lists,
+        ),
     ] = None
     limit: Annotated[
         int | None, Option("Ask N of the questions, drawn by --seed; a larger N later adds to them.", "N", min=1)
     ] = None
+    log: Annotated[bool, Option("Record P(correct) and how right the answers were, without any text.")] = True
     html: Annotated[Path | None, Option("Write a report for a browser into FILE.", "FILE")] = None
     csv: Annotated[Path | None, Option("Write a line for each answer into FILE, for a spreadsheet.", "FILE")] = None
 
@@ -252,6 +283,20 @@ class Up(Group):
     python: Annotated[Path | None, Option("The Python that has vLLM, if it is not this one.")] = None
 
 
+class Serve(Group):
+    """A server for the documents."""
+
+    host: Annotated[str, Option("Listen on this address. Beyond this machine: 0.0.0.0.", "ADDRESS")] = "127.0.0.1"
+    port: Annotated[int, Option("Listen on this port; 0 takes a free one.", "N", min=0, max=65535)] = 8765
+    token: Annotated[str | None, Option("The token to ask for, instead of a new one at each start.", "TOKEN")] = None
+    no_token: Annotated[bool, Option("Ask for no token; on this machine's own addresses only.")] = False
+    timeout: Annotated[float, Option("Give a question S seconds, its wait for others included.", "S", min=0.1)] = 120.0
+    cors: Annotated[
+        str | None, Option("Let pages of these sites ask. Example: https://notes.example", "ORIGIN,...")
+    ] = None
+    mcp: Annotated[bool, Option("Speak the Model Context Protocol on standard input and output, not HTTP.")] = False
+
+
 BEFORE_NAME: Final[tuple[type[Group], ...]] = (Common, Backend, Server, Index)
 """Groups whose options may also come before the command's name."""
 GROUPS: Final[tuple[type[Group], ...]] = (
@@ -259,13 +304,15 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Retrieval,
     Routing,
     Sampling,
-    Json,
+    Formats,
     Batch,
     Ask,
+    Talk,
     Compare,
     Calibrate,
     Show,
     Up,
+    Serve,
 )
 
 

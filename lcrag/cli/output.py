@@ -13,7 +13,7 @@ from typing import Any, Literal, TextIO
 
 from lcrag.errors import LcragError
 
-Form = Literal["text", "json", "ndjson"]
+Form = Literal["plain", "md", "json", "ndjson"]
 
 LINKING = ("VTE_VERSION", "WT_SESSION", "KITTY_WINDOW_ID", "WEZTERM_PANE", "ITERM_SESSION_ID", "KONSOLE_VERSION")
 """Variables set by terminals that open hyperlinks: VTE (GNOME and others), Windows Terminal, kitty, WezTerm, …"""

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
-from lcrag.index import blocks, store
+from lcrag.index import blocks, replies, store
 from lcrag.index.engine import Engine, SqliteEngine
 from lcrag.index.refresh import Refreshed, refresh, up_to_date
 from lcrag.index.split import TARGET_TOKENS
 from lcrag.index.status import IndexStatus, clear, read_status
-from lcrag.paths import private_folder
+from lcrag.paths import private_folder, replacing
 from lcrag.text.tokens import tokenizer_name
 from lcrag.types import Chunk, CorpusSize, Document, Emit, Event, Term
 
@@ -105,6 +106,16 @@ class Corpus:
             self._replace()
             return self._refresh(scan, emit, extra)
 
+    def copy_to(self, folder: Path) -> None:
+        """Copy this snapshot into another folder, whole or not at all, unless an index is there."""
+        path = folder / store.FILE
+        if path.exists():
+            return
+        with store.translate_errors(path):
+            private_folder(folder)
+            with replacing(path) as temporary, closing(sqlite3.connect(temporary)) as copy:
+                self._snapshot.backup(copy)
+
     @property
     def size(self) -> CorpusSize:
         return self._size
@@ -182,6 +193,15 @@ class Corpus:
             with self._reading():
                 passages = blocks.unpack(block)
             yield from passages
+
+    def chunks_of(self, source: str) -> list[Chunk]:
+        """The chunks of one document, in reading order; none without such a document."""
+        rows = self._rows(
+            "SELECT chunks.id FROM chunks JOIN documents ON documents.id = document WHERE source = ?"
+            " ORDER BY chunks.id",
+            source,
+        )
+        return self.get([row[0] for row in rows])
 
     def layout(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """The ids of ``chunks()`` in its order, and how many of them each document has."""
@@ -265,6 +285,19 @@ class Corpus:
             self.store_vectors(ids, embedder_name, array)
         except IndexUnavailable as error:
             _log.warning("vectors are not stored: %s", error)
+
+    def replies(self, keys: Sequence[str]) -> dict[str, str]:
+        """What models said before, by key, as far as it is kept."""
+        with self._reading():
+            return replies.read(self._live, keys)
+
+    def keep_replies(self, said: Sequence[tuple[str, str, str]]) -> None:
+        """Keep ``(key, document id, text)`` if that can be done now; else the next question pays again."""
+        try:
+            with store.translate_errors(self._path), store.writing(self._live, self._path, _VECTOR_WAIT_SECONDS):
+                replies.store(self._live, said)
+        except IndexUnavailable as error:
+            _log.warning("replies are not kept: %s", error)
 
     def status(self) -> IndexStatus:
         """Contents and size of the index."""

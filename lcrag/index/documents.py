@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from lcrag.index import blocks
+from lcrag.index import blocks, replies
 from lcrag.types import Document
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def reconcile(db: sqlite3.Connection, engine: Engine) -> None:
     ).fetchall():
         _move(db, engine, number, (old_source, old_title), (source, title))
     db.execute("DELETE FROM vectors WHERE content NOT IN (SELECT content FROM chunks)")
+    replies.remove_stale(db)
     counts = db.execute(
         "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(max(tokens), 0) FROM documents"
     ).fetchone()

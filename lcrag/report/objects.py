@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from lcrag.report.text import MOST_NAMED
 from lcrag.schemas import ANSWER, ERROR, PLAN
-from lcrag.types import Answer, Citation, Event, Forecast, Plan, Trace, Usage
+from lcrag.types import Answer, Citation, Conflict, Event, Forecast, Plan, Statement, Trace, Usage
 
 COVERAGE_TOKENS: Final = (1000, 2000, 4000, 8000, 16000)
 
@@ -83,10 +83,33 @@ def answer_object(
             for step in answer.steps
         ],
         "trace": None if answer.trace is None else trace_object(answer.trace),
+        "program": answer.program,
         "backend": backend,
         "model": model,
         "index": {key: index[key] for key in ("documents", "chunks", "tokens", "skipped")},
     }
+
+
+def answer_of(value: Mapping[str, Any]) -> Answer:
+    """The answer that ``answer_object`` wrote, as far as it is printed: without its plan and its trace."""
+    return Answer(
+        value["answer"],
+        value["status"],
+        tuple(Citation(document_id="", **citation) for citation in value["citations"]),
+        Usage(**value["usage"]),
+        value["read"]["tokens"],
+        short=value["short"],
+        statements=tuple(
+            Statement(one["start"], one["end"], one["supported"], tuple(one["citations"]))
+            for one in value["statements"]
+        ),
+        dropped=value["dropped_markers"],
+        conflicts=tuple(
+            Conflict(*(tuple(one[name]) for name in ("markers", "values", "dates"))) for one in value["conflicts"]
+        ),
+        coverage=value["read"]["coverage"],
+        left_out=tuple((file["source"], file["reason"]) for file in value["read"]["left_out"]["files"]),
+    )
 
 
 def citation_object(citation: Citation) -> dict[str, Any]:
@@ -127,7 +150,12 @@ def plan_object(plan: Plan) -> dict[str, Any]:
             "features": dict(plan.estimate.features),
         },
         "forecasts": [_forecast_object(forecast, chosen=forecast is plan.chosen) for forecast in plan.forecasts],
-        "profile": {"name": plan.profile.name, "measured": plan.profile.measured},
+        "profile": {
+            "name": plan.profile.name,
+            "measured": plan.profile.measured,
+            "logged": 0 if plan.profile.learned is None else plan.profile.learned.questions,
+            "known": 0 if plan.profile.learned is None else plan.profile.learned.known,
+        },
     }
 
 

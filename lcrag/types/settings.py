@@ -15,7 +15,8 @@ class Settings:
     ``dense``: "auto", "on", "off"; ``reader``: "auto", "off" (the reranker); ``writer``: the same
     (the small language model of the embedded backend). ``ca_file``: certificates to
     trust in addition to the system's. ``log``: keep the route log; ``shadow``:
-    the share of questions that a second route is run on as well, for the log.
+    the share of questions that a second route is run on as well, for the log. ``transcript``: one more file to read,
+    what the user said in a session, which takes at most a quarter of what is retrieved.
     """
 
     paths: tuple[str, ...]
@@ -33,3 +34,4 @@ class Settings:
     seed: int = 0
     log: bool = False
     shadow: float = 0.0
+    transcript: Path | None = None

@@ -93,6 +93,12 @@ def test_run_finds_nothing_in_nothing(role: Role) -> None:
     assert reply(task("Who?", "   \n", role=role)) == NOT_FOUND
 
 
+def test_run_rewrites_a_follow_up_by_rules() -> None:
+    follow_up = Task("rewrite", "Who built it?", notes=("Who?", "Ann.", "When was the mill built?", "in 1742 [1]"))
+    assert reply(follow_up) == "Who built it (the mill)?"
+    assert reply(Task("rewrite", "Who built it?")) == "Who built it?"
+
+
 def test_run_judges_with_yes_or_no() -> None:
     assert reply(task("Who was the first keeper of the light?", TEXT, role="judge")) == "yes"
     assert reply(task("What is the boiling point of tungsten?", TEXT, role="judge")) == "no"

@@ -425,9 +425,9 @@ def test_output_links_only_in_terminals_that_open_them(monkeypatch: pytest.Monke
     for name in (*LINKING, "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
-    assert not Output("text").links(Terminal())
+    assert not Output("plain").links(Terminal())
     monkeypatch.setenv("VTE_VERSION", "7600")
-    assert Output("text").links(Terminal())
-    assert not Output("text").links(io.StringIO())
+    assert Output("plain").links(Terminal())
+    assert not Output("plain").links(io.StringIO())
     monkeypatch.setenv("TERM", "dumb")
-    assert not Output("text").links(Terminal())
+    assert not Output("plain").links(Terminal())

@@ -152,7 +152,8 @@ def test_verbose_prints_the_origin_of_each_value(lcrag: Lcrag, user: Path, monke
 def test_options_can_all_be_configured_but_those_that_act_once() -> None:
     commands = {name: load(name) for name in COMMANDS}
     names = {param.name for command in commands.values() for param in command.params}
-    once = "words paths model flags config preset status clear help history show_all docs show chart"
+    once = "words paths model flags config preset status clear help history show_all docs show chart number last topic"
+    once += " edit forget"
     assert names - set(CONFIGURABLE) <= set(once.split())
     assert not set(CONFIGURABLE) - names
     for command in (commands[name] for name in ("ask", "plan", "index")):

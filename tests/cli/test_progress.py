@@ -51,7 +51,7 @@ def test_progress_has_a_line_while_a_server_is_silent(monkeypatch: pytest.Monkey
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
-    with Progress(Output("text")) as progress:
+    with Progress(Output("plain")) as progress:
         progress.show("questions", 1, 3)
         progress(WAIT)
         progress._bar.refresh()  # type: ignore[union-attr]
@@ -72,8 +72,8 @@ def test_progress_has_no_line_for_files_and_quiet_calls(
     stream: type[io.StringIO], quiet: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", stream())
-    output = Output("text")
-    output.configure("text", verbose=0, quiet=quiet, no_color=False)
+    output = Output("plain")
+    output.configure("plain", verbose=0, quiet=quiet, no_color=False)
     with Progress(output) as progress:
         progress(WAIT)
     assert sys.stderr.getvalue() == ""  # type: ignore[attr-defined]
@@ -88,7 +88,7 @@ def test_progress_is_used_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("lcrag.cli.progress._bar", bar)
     monkeypatch.setattr(sys, "stderr", Terminal())
-    progress = Progress(Output("text"))
+    progress = Progress(Output("plain"))
     events = [Event("index", {"done": number, "total": 40}) for number in range(40)]
     with progress, ThreadPoolExecutor(4) as pool:
         shown = [pool.submit(progress, event) for event in events]

@@ -373,3 +373,17 @@ def test_store_vectors_skips_removed_chunks(corpus: Corpus, docs: Path) -> None:
         assert len(other.missing_vectors(other.chunk_ids(), "m")) == 1
         assert other.status().vectors == {"m": len(ids) - 1}
     assert len(corpus.get(ids)) == len(ids), "the snapshot still has them all"
+
+
+def test_corpus_copy_is_an_index_like_the_first(corpus: Corpus, docs: Path, tmp_path: Path) -> None:
+    refreshed(corpus, docs)
+    corpus.copy_to(tmp_path / "copy")
+    with Corpus.open(tmp_path / "copy") as copy:
+        result = refreshed(copy, docs, from_text("The budget is 400 pounds.", "said.md"))
+        assert (result.added, result.unchanged) == (1, corpus.size.documents)
+        corpus.copy_to(tmp_path / "copy")  # there is one: it stays
+        assert [chunk.text for chunk in copy.chunks_of("said.md")] == ["The budget is 400 pounds."]
+    assert corpus.chunks_of("said.md") == []
+    with Corpus.open(tmp_path / "copy") as copy:
+        refreshed(copy, docs)
+        assert content(copy) == content(corpus)

@@ -56,6 +56,8 @@ def test_schemas_accept_what_is_printed() -> None:
     assert accepts("answer", answer(Answer("", "not_retrieved", (), Usage(), 9), id="q1"))
     assert accepts("answer", answer(Answer("Yes. No.", "contradictory", (), Usage(), 9), id=7))
     assert accepts("answer", answer(Answer("", "refused_by_budget", (), Usage(), 0), planned=False))
+    assert accepts("answer", FOUND | {"session": {"name": None, "question": "who?", "statements": ["I sail."]}})
+    assert not accepts("answer", FOUND | {"session": {"name": "work"}})
     assert accepts("plan", PLAN)
     assert accepts("error", ERROR)
     assert accepts("error", ERROR | {"id": "q1"})

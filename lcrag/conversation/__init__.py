@@ -1,0 +1,1 @@
+"""What is remembered between calls: past answers (``answers``), and sessions of questions (``memory``, ``talk``)."""
