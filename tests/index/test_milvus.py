@@ -185,7 +185,7 @@ def test_session_keeps_its_index_in_a_file_of_milvus(tmp_path: Path, own_cache: 
 
 
 def test_open_says_that_no_milvus_answers(tmp_path: Path) -> None:
-    with pytest.raises(NotRunning, match="Milvus at .* failed"):
+    with pytest.raises(NotRunning, match=r"Milvus at .* failed"):
         Corpus.open(tmp_path, engine_of(tmp_path, "milvus:http://127.0.0.1:9"))
 
 
