@@ -32,7 +32,7 @@ def folder_of(paths: Iterable[str], named: Path | str | None = None) -> Path:
 
 def engine_of(folder: Path, named: Path | str | None) -> Engine | None:
     """What finds the chunks of the index in ``folder``; None for SQLite. Raises InputError for a name without address,
-    NotInstalled without pymilvus, IndexUnavailable when Milvus does not answer.
+    NotInstalled without pymilvus.
     """
     if not is_in_milvus(named):
         return None

@@ -40,7 +40,7 @@ _VECTOR_WAIT_SECONDS = 2.0  # vectors are a cache: an answer does not wait for a
 class Corpus:
     """The documents of one index. Created by ``open``; a context manager. One thread at a time.
 
-    Any method may raise IndexUnavailable.
+    Any method may raise IndexUnavailable, and NotRunning where its engine is a server that does not answer.
     """
 
     def __init__(self, folder: Path, engine: Engine) -> None:

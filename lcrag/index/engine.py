@@ -23,7 +23,8 @@ Row = tuple[int, str, str, str]
 
 
 class Engine(Protocol):
-    """Every method gets a connection to the catalogue, whose chunks are meant. May raise IndexUnavailable.
+    """Every method gets a connection to the catalogue, whose chunks are meant. May raise IndexUnavailable, and
+    NotRunning where it is a server that does not answer.
 
     ``schema``: its own tables in the catalogue; ``form``: what the format of the index says of it.
     """

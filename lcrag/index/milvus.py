@@ -85,6 +85,11 @@ class MilvusEngine:
         )
 
     def settle(self, db: sqlite3.Connection) -> None:
+        self._drop(db)
+        if self._milvus.is_lite:  # which indexes what is in its files: 8,000 chunks are searched in 0.01 s and not 2 s
+            self._milvus.ask("flush", self._words)
+
+    def _drop(self, db: sqlite3.Connection) -> None:
         [(last,)] = db.execute("SELECT max(number) FROM dropped")
         if last is None:
             return
@@ -101,32 +106,43 @@ class MilvusEngine:
         db.execute("DELETE FROM dropped WHERE number <= ?", (last,))
 
     def search(self, db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:
-        last = _last(db)
-        stems = _stems(question)
-        if not stems or not last:
-            return []
-        [hits] = self._milvus.ask(
-            "search",
-            self._words,
-            data=[" ".join(stems.values())],
-            anns_field="sparse",
-            filter=f"id <= {last}",
-            limit=min(limit, MOST_HITS),
-            search_params={"metric_type": "BM25"},
-        )
-        scores = {int(hit["id"]): abs(float(hit["distance"])) for hit in hits}  # Lite gives them with a minus
+        hits = self._matches(" ".join(_stems(question).values()), _last(db), limit)
+        # Lite gives scores with a minus
+        scores = {int(hit["id"]): abs(float(hit["distance"])) for hit in hits}
         here = db.execute(
             "SELECT chunks.id FROM chunks JOIN json_each(?) ON chunks.id = value", (json.dumps(list(scores)),)
         )
         return sorted(((chunk, scores[chunk]) for (chunk,) in here), key=lambda hit: (-hit[1], hit[0]))
 
     def terms(self, db: sqlite3.Connection, question: str, size: int) -> tuple[Term, ...]:
-        here = f"id <= {_last(db)} and"
-        stems = _stems(question).items()
-        counts = {stem: self._milvus.rows(self._words, f"{here} text_match(words, '{word}')") for stem, word in stems}
+        last = _last(db)
+        counts = {stem: self._count(word, last) for stem, word in _stems(question).items()}
         return tuple(
             Term(stem, count, math.log(1 + (size - count + 0.5) / (count + 0.5))) for stem, count in counts.items()
         )
+
+    def _matches(self, words: str, last: int, limit: int) -> Sequence[Any]:
+        """The best chunks up to the ``last`` that have one of these words."""
+        if not words or not last:
+            return []
+        [hits] = self._milvus.ask(
+            "search",
+            self._words,
+            data=[words],
+            anns_field="sparse",
+            filter=f"id <= {last}",
+            limit=min(limit, MOST_HITS),
+            output_fields=["id"],  # Lite sends all fields unless told
+            search_params={"metric_type": "BM25"},
+        )
+        return hits  # type: ignore[no-any-return]
+
+    def _count(self, word: str, last: int) -> int:
+        """In how many chunks a word is: by its hits, since Lite reads every text for a filter (0.3 s for 8,000)."""
+        hits = len(self._matches(word, last, MOST_HITS))
+        if hits < MOST_HITS:
+            return hits
+        return self._milvus.rows(self._words, f"id <= {last} and text_match(words, '{word}')")
 
     def read(
         self, db: sqlite3.Connection, ids: Sequence[int], embedder: str
@@ -183,13 +199,15 @@ class MilvusEngine:
         name = self._vectors_of(embedder)
         if not len(ids) or not self._milvus.ask("has_collection", name):
             return products
-        limit = min(max(self._milvus.rows(name), 1), MOST_HITS)
+        stored = self._milvus.rows(name)
+        limit = min(max(stored, 1), MOST_HITS)
         [hits] = self._milvus.ask(
             "search",
             name,
             data=[query],
             anns_field="vector",
             limit=limit,
+            output_fields=["content"],
             search_params={"metric_type": "IP", "params": {"ef": max(limit, EXACT_FROM)}},
         )
         near = {str(hit["content"]): float(hit["distance"]) for hit in hits}
@@ -197,7 +215,8 @@ class MilvusEngine:
         products[:] = [near.get(contents.get(chunk, ""), np.nan) for chunk in ids.tolist()]
         if len(hits) == MOST_HITS:
             far = ids[np.isnan(products)].tolist()
-            absent = set(self.missing(db, far, embedder))
+            [(contained,)] = db.execute("SELECT count(DISTINCT content) FROM chunks")
+            absent = set(self.missing(db, far, embedder)) if stored < contained else set()
             isfar = np.isin(ids, [chunk for chunk in far if chunk not in absent])
             products[isfar] = min(near.values())
         return products

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Final
 
-from lcrag.errors import IndexUnavailable, NotInstalled
+from lcrag.errors import NotInstalled, NotRunning
 
 TOKEN: Final = "LCRAG_MILVUS_TOKEN"
 """In the environment: the user's token, or user:password."""
@@ -17,7 +18,7 @@ MOST_WORDS: Final = 65_535
 class Milvus:
     """The Milvus at ``uri``: http://HOST:19530, or a file of Milvus Lite.
 
-    Raises NotInstalled without pymilvus, IndexUnavailable when it does not answer.
+    Raises NotInstalled without pymilvus, NotRunning when it does not answer.
     """
 
     def __init__(self, uri: str) -> None:
@@ -29,8 +30,12 @@ class Milvus:
         self._client = self._translated(MilvusClient, uri, token=os.environ.get(TOKEN, ""))
 
     def ask(self, method: str, *values: Any, **named: Any) -> Any:
-        """What this method of pymilvus' client returns. Raises IndexUnavailable when it fails."""
+        """What this method of pymilvus' client returns. Raises NotRunning when it fails."""
         return self._translated(getattr(self._client, method), *values, **named)
+
+    @cached_property
+    def is_lite(self) -> bool:
+        return "lite" in str(self.ask("get_server_version"))
 
     def rows(self, name: str, where: str = "") -> int:
         """How many rows of a collection match a filter."""
@@ -42,7 +47,7 @@ class Milvus:
         try:
             return call(*values, **named)
         except MilvusException as error:
-            raise IndexUnavailable(
+            raise NotRunning(
                 f"Milvus at {self._uri} failed: {error.message}",
                 hint="is it running? A file of Milvus Lite is for one process at a time; for more:"
                 " milvus-lite server --data-dir FILE",

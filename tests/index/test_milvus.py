@@ -20,7 +20,7 @@ from index import test_corpus as corpus_tests
 from index import test_store as store_tests
 from support.corpora import content, index, matches, refreshed, write_docs
 
-from lcrag.errors import InputError
+from lcrag.errors import InputError, NotRunning
 from lcrag.index import engine_of, folder_of, index_clear, index_status
 from lcrag.index.corpus import Corpus
 from lcrag.index.engine import Engine, SqliteEngine
@@ -182,6 +182,11 @@ def test_session_keeps_its_index_in_a_file_of_milvus(tmp_path: Path, own_cache: 
     assert folder_of([str(docs)], name) != folder_of([str(docs)])
     assert index_clear([str(docs)], name)
     assert not index_clear([str(docs)], name)
+
+
+def test_open_says_that_no_milvus_answers(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning, match=r"Milvus at .* failed"):
+        Corpus.open(tmp_path, engine_of(tmp_path, "milvus:http://127.0.0.1:9"))
 
 
 def test_engine_of_needs_an_address(tmp_path: Path) -> None:
