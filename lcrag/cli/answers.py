@@ -66,7 +66,7 @@ class Printer:
                 self.output.write("\n\n")
                 self.streamed = ""
             if event.kind == "token" and self._streams:
-                self.progress.clear()
+                self.progress.done()
                 self.output.write(printable(event.data["text"]))
                 self.streamed += event.data["text"]
 
@@ -85,7 +85,7 @@ class Printer:
 
         ``value``: the answer as ``lcrag.answer/1``.
         """
-        self.progress.clear()
+        self.progress.done()
         self.explain(answer)
         code = EXIT_CODES[answer.status]
         if self.output.form in ("json", "ndjson"):

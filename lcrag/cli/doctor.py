@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lcrag.cli import options as opt
 from lcrag.cli.call import Call, origins_of_all, with_options
+from lcrag.cli.progress import Progress
 from lcrag.report.status import doctor_report
 from lcrag.schemas import DOCTOR
 
@@ -21,7 +22,9 @@ def doctor(call: Call) -> int:
 
     from lcrag.serve.doctor import examine
 
-    findings = examine(call[opt.Server].base_url, call[opt.Index].index, call[opt.Server].ca_file)
+    with Progress(call.output) as progress:
+        progress.begin("looking around")
+        findings = examine(call[opt.Server].base_url, call[opt.Index].index, call[opt.Server].ca_file)
     values = origins_of_all(call.ctx)
     if call.output.form == "json":
         call.output.line(
