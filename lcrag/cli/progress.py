@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass
-from threading import RLock, Timer
+from threading import RLock, Timer, current_thread
 from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from lcrag.cli.output import Output
@@ -104,7 +104,11 @@ class Progress:
 
     def show(self, task: str, done: int, total: int | None) -> None:
         """Set the bar to ``done`` of ``total``, None if unknown."""
-        self._update(COUNTED, description=task, completed=done, total=total, visible=True)
+        with self._lock:
+            self._update(COUNTED, description=task, completed=done, total=total, visible=True)
+            self._stop_watching()
+            if self._stage is not None and done == total:
+                self._watch()  # what comes after the last item
 
     def begin(self, name: str, forecast: float | None = None) -> None:
         """Something begins that is not counted, and may take ``forecast`` seconds."""
@@ -112,10 +116,7 @@ class Progress:
             return
         with self._lock:
             self._stage = Stage(name, time.monotonic(), forecast)
-            if self._bar is None:
-                self._watch()
-            else:
-                self._bar.update(COUNTED, visible=False)
+            self._watch()
 
     def done(self) -> None:
         """What had begun is over: nothing is shown any more until something else begins."""
@@ -125,16 +126,20 @@ class Progress:
 
     def _watch(self) -> None:
         """Show the stage when nothing has been shown for a while."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._stop_watching()
         self._timer = Timer(SILENT_SECONDS, self._show_stage)
         self._timer.daemon = True
         self._timer.start()
 
+    def _stop_watching(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _show_stage(self) -> None:
         with self._lock:
-            if self._stage is not None and self._bar is None:
-                self._start()
+            if self._stage is not None and current_thread() is self._timer:  # not one that was stopped too late
+                (self._bar or self._start()).update(COUNTED, visible=False)
 
     def _start(self) -> Bar:
         self._bar = _bar(lambda: self._stage, colour=self._output.colour(sys.stderr))
@@ -154,9 +159,7 @@ class Progress:
     def clear(self) -> None:
         """Remove the bar, so that something else can be printed; what has begun is shown again later."""
         with self._lock:
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            self._stop_watching()
             if self._bar is not None:
                 self._bar.stop()
                 self._bar = None
