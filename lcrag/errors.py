@@ -112,6 +112,13 @@ class OverBudget(NoRoute):
 
 
 class BackendFailed(LcragError):
-    """The backend failed after retries."""
+    """The backend failed after retries.
+
+    ``is_lost``: the server, and not what was asked of it, is at fault, so that another one may answer.
+    """
 
     exit_code = 5
+
+    def __init__(self, message: str, *, hint: str = "", is_lost: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.is_lost = is_lost

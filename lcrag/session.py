@@ -18,14 +18,15 @@ import pipelines
 from lcrag import batch, ingest
 from lcrag.backends import open_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
-from lcrag.index import folder_of
+from lcrag.index import engine_of, folder_of, is_in_milvus
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan
 from lcrag.paths import temporary_folder
 from lcrag.planning.estimate import estimate
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import forecast, route_key
-from lcrag.planning.history import RouteLog, log_path
+from lcrag.planning.history import RouteLog, log_path, outcomes
+from lcrag.planning.learning import learned, moved
 from lcrag.planning.profile import load_profile, on_real_questions
 from lcrag.planning.router import as_it_went, choose, further, route
 from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
@@ -35,10 +36,12 @@ from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.retrieve.share import with_share
 from lcrag.text.followup import is_about_the_user
 from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
+from lcrag.text.questions import asks_for_summary, is_broad
 from lcrag.text.structure import asks_for_structure
 from lcrag.types import (
     Answer,
     Backend,
+    Document,
     Embedder,
     Emit,
     Event,
@@ -78,54 +81,83 @@ class Session:
     ``emit`` gets the events of what happens next.
     """
 
-    def __init__(
-        self, settings: Settings, corpus: Corpus, refreshed: Refreshed, scan: Scan, emit: Emit, cleanup: ExitStack
-    ) -> None:
+    refreshed: Refreshed
+    unreadable_files: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
+
+    def __init__(self, settings: Settings, corpus: Corpus, emit: Emit, documents: Sequence[Document] = ()) -> None:
+        """Prefer ``open``."""
         self.settings = settings
         self.corpus = corpus
-        self.refreshed = refreshed
-        self.unreadable_files = tuple(file for file in refreshed.failed if file[1] != ingest.BLANK)
-        self.left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
         self.emit = emit
-        self._skipped = sum(map(len, scan.skipped.values())) + len(refreshed.failed)
-        self._cleanup = cleanup
+        self._documents = tuple(documents)
+        self._skipped = 0
+        self._cleanup = ExitStack()
 
     @classmethod
-    def open(cls, settings: Settings, emit: Emit = ignore, *, backend: Backend | None = None) -> Session:
+    def open(
+        cls,
+        settings: Settings,
+        emit: Emit = ignore,
+        *,
+        backend: Backend | None = None,
+        documents: Sequence[Document] = (),
+    ) -> Session:
         """Find the files and bring the index up to date. ``backend``: one to use instead of what the settings name.
+        ``documents``: what to read besides the files.
 
         Raises InputError and its kin for paths that are not there or hold nothing readable, NotAvailable for a
         backend or an embedding model that is not here.
         """
-        if not settings.paths:
+        if not settings.paths and not documents:
             raise InputError("no path to read from", hint='lcrag ask docs/ "your question"')
-        said = [] if settings.transcript is None else [str(settings.transcript)]
-        scan = ingest.discover([path for path in settings.paths if path != STDIN] + said)
-        extra = [ingest.from_text(settings.stdin_text, STDIN)] if settings.stdin_text is not None else []
+        scan = _scan(settings)
+        if settings.stdin_text is not None:
+            documents = [*documents, ingest.from_text(settings.stdin_text, STDIN)]
         with ExitStack() as cleanup:
-            if settings.stdin_text is not None and settings.index is None:
+            if documents and settings.index is None:
                 # What came by a pipe is not kept: two pipes at once would also share one index.
                 folder = cleanup.enter_context(temporary_folder(Path(tempfile.gettempdir()), "lcrag"))
             else:
                 folder = folder_of(settings.paths, settings.index)
-            corpus = cleanup.enter_context(Corpus.open(folder))
-            refreshed = corpus.refresh(scan, emit, extra)
-            if corpus.size.documents == 0:
-                message = ingest.nothing_readable(settings.paths, scan.skipped, refreshed.failed)
-                raise NoReadableDocument(message, hint=ingest.READABLE)
-            session = cls(settings, corpus, refreshed, scan, emit, cleanup.pop_all())
+            corpus = cleanup.enter_context(Corpus.open(folder, engine_of(folder, settings.index)))
+            session = cls(settings, corpus, emit, documents)
+            session.refresh(scan)
+            session._cleanup = cleanup.pop_all()
         if backend is not None:
             session.backend = backend
         emit(Event("index", dict(session.index_info)))
         return session
 
+    def scan(self) -> Scan:
+        """The files that the paths lead to now. Any thread may ask."""
+        return _scan(self.settings)
+
+    def refresh(self, scan: Scan | None = None) -> None:
+        """Bring the index up to date with the files of ``scan``, or as they are now. Raises what ``open`` raises."""
+        scan = self.scan() if scan is None else scan
+        refreshed = self.corpus.refresh(scan, self.emit, self._documents)
+        if self.corpus.size.documents == 0:
+            message = ingest.nothing_readable(self.settings.paths, scan.skipped, refreshed.failed)
+            raise NoReadableDocument(message, hint=ingest.READABLE)
+        self.refreshed = refreshed
+        self.unreadable_files = tuple(file for file in refreshed.failed if file[1] != ingest.BLANK)
+        self.left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
+        self._skipped = sum(map(len, scan.skipped.values())) + len(refreshed.failed)
+        for of_contents in ("scale", "_log", "_cached"):
+            vars(self).pop(of_contents, None)
+
     def fork(self, settings: Settings | None = None, emit: Emit | None = None) -> Session:
         """A session of its own, for another thread or on other documents, with this one's models and backend.
 
-        The backend may be called from several threads unless its ``concurrency`` is 1.
+        The backend may be called from several threads unless its ``concurrency`` is 1. What came by a pipe is there
+        until this session is closed.
         """
-        other = Session.open(settings or self.settings, emit or ignore, backend=self.backend)
-        other.embedder, other.reranker = self.embedder, self.reranker
+        documents = () if settings else self._documents
+        own = self.settings.index if is_in_milvus(self.settings.index) else self.corpus.folder
+        settings = settings or replace(self.settings, index=own, stdin_text=None)
+        other = Session.open(settings, emit or ignore, backend=self.backend, documents=documents)
+        other.embedder, other.reranker, other.profile = self.embedder, self.reranker, self.profile
         return other
 
     def close(self) -> None:
@@ -169,8 +201,16 @@ class Session:
 
     @cached_property
     def profile(self) -> Profile:
-        """What ``lcrag calibrate`` measured of this backend here, as on real questions; or the built-in one."""
-        return on_real_questions(load_profile(self.backend.identity))
+        """What ``lcrag calibrate`` measured of this backend here, as on real questions, or the built-in one; with what
+        the route log has taught, where it is kept."""
+        profile = on_real_questions(load_profile(self.backend.identity))
+        if self._log is None:
+            return profile
+        try:
+            return moved(profile, learned(outcomes(profile), profile))
+        except LcragError as error:
+            self._warn(str(error))
+            return profile
 
     @cached_property
     def scale(self) -> TokenScale:
@@ -266,11 +306,15 @@ class Session:
         offered: dict[str, Pipeline | type[Pipeline]] = dict(pipelines.PIPELINES)
         if asks_for_structure(question) is not None:
             offered = {pipelines.FOR_STRUCTURE.name: pipelines.FOR_STRUCTURE, **offered}
+        elif is_broad(question) or asks_for_summary(question):
+            offered[pipelines.FOR_A_WHOLE.name] = pipelines.FOR_A_WHOLE
         if policy.pipeline is not None:
             named = pipelines.named(policy.pipeline)
             offered[named.name] = named
             policy = replace(policy, pipeline=named.name)
         ranking = self.rank(question) if ranking is None else ranking
+        if policy.pipeline is None and (table := pipelines.table_for(question, ranking, self.corpus, self.backend)):
+            offered = {table.name: table, **offered}
         found = self.scale.estimate(estimate(ranking, reranker=self.reranker is not None))
         self.emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))
         size = self.scale.size(self.corpus.size)
@@ -279,7 +323,8 @@ class Session:
             for kind in offered.values()
             for one in (kind.candidates(found, size, self.backend.window) if isinstance(kind, type) else [kind])
         ]
-        forecasts = forecast(candidates, found, size, self.profile, self.scale.marks, self._cached)
+        frame = frame_tokens("answer", question, self.backend)
+        forecasts = forecast(candidates, found, size, self.profile, self.scale.marks, self._cached, frame)
         plan = route(question, forecasts, found, self.profile, policy, self.scale.tokenizer)
         self.emit(Event("plan", {"plan": plan}))
         return Prepared(question, ranking, plan)
@@ -419,6 +464,11 @@ class Session:
         room = self.backend.window - ANSWER_TOKENS - frame_tokens("answer", prepared.question, self.backend)
         found = trace(prepared.question, answer, asked, self.corpus, self.backend, room)
         return replace(answer, trace=found, usage=answer.usage + found.usage)
+
+
+def _scan(settings: Settings) -> Scan:
+    said = [] if settings.transcript is None else [str(settings.transcript)]
+    return ingest.discover([path for path in settings.paths if path != STDIN] + said)
 
 
 def path_strings(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:

@@ -13,8 +13,12 @@ from pipelines.chunk_rag import ChunkRag
 from pipelines.compression import Compression
 from pipelines.escalate import Escalate
 from pipelines.full_context import FullContext
+from pipelines.iterate import Iterate
 from pipelines.outline import Outline
 from pipelines.recipes import RECIPES, Recipe
+from pipelines.scan import Scan
+from pipelines.summarise import Summarise
+from pipelines.table import Table, table_for
 
 P = TypeVar("P", bound=type[Pipeline])
 
@@ -24,13 +28,20 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
-BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst,)
+FOR_A_WHOLE: Final = Summarise
+"""What is offered for questions about a whole: summaries, discussions, opinions."""
+FOR_TABLES: Final = Table
+"""What answers questions about the rows of tables, and no others."""
+BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Iterate, Scan)
 """What is there to be compared with, and not offered by the router."""
 
 
 def every_pipeline() -> dict[str, type[Pipeline]]:
-    """All of them by name, that for structure first."""
-    return {FOR_STRUCTURE.name: FOR_STRUCTURE, **PIPELINES, **{kind.name: kind for kind in BY_NAME}}
+    """All of them by name, those for structure and tables first."""
+    first: tuple[type[Pipeline], ...] = (FOR_STRUCTURE, FOR_TABLES)
+    others: tuple[type[Pipeline], ...] = (FOR_A_WHOLE, *BY_NAME)
+    named = {kind.name: kind for kind in first}
+    return {**named, **PIPELINES, **{kind.name: kind for kind in others}}
 
 
 def named(name: str) -> Pipeline | type[Pipeline]:
@@ -57,7 +68,9 @@ def register_pipeline(kind: P) -> P:
 
 __all__ = [
     "BY_NAME",
+    "FOR_A_WHOLE",
     "FOR_STRUCTURE",
+    "FOR_TABLES",
     "PIPELINES",
     "RECIPES",
     "AskFirst",
@@ -66,13 +79,18 @@ __all__ = [
     "Compression",
     "Escalate",
     "FullContext",
+    "Iterate",
     "Outline",
     "Pipeline",
     "Recipe",
     "Run",
+    "Scan",
+    "Summarise",
+    "Table",
     "every_pipeline",
     "named",
     "options_of",
     "register_pipeline",
     "split_names",
+    "table_for",
 ]

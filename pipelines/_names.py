@@ -65,8 +65,8 @@ def options_of(kind: type[Pipeline]) -> str:
 
 
 def _least(field: Field[Any]) -> int:
-    """The least whole number that an option takes: 0 where that is its default."""
-    return 0 if field.default == 0 else 1
+    """The least whole number that an option takes: what its field says, else 0 where that is its default, else 1."""
+    return int(field.metadata.get("least", field.default != 0))
 
 
 def _described(kind: Any, field: Field[Any]) -> str:

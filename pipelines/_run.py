@@ -13,6 +13,8 @@ A pipeline is a frozen dataclass of options with a method ``answer(run)``. The s
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -25,7 +27,7 @@ from lcrag.evidence.contradiction import find_contradictions
 from lcrag.planning.scale import count_chunks, frame_tokens, most_tokens, passage_tokens
 from lcrag.text.loops import without_loop
 from lcrag.text.passages import within
-from lcrag.text.prompts import ANSWER_TOKENS, says_not_found
+from lcrag.text.prompts import ANSWER_TOKENS, messages, says_not_found
 from lcrag.text.questions import is_broad
 from lcrag.text.refusals import refuses
 from lcrag.types import (
@@ -163,6 +165,17 @@ class Run:
         self.usage += replace(used, seconds=time.perf_counter() - begun)
         return [self._without_loop(completion) for completion in completions]
 
+    def ask_once(self, tasks: Sequence[Task], max_tokens: int) -> list[str]:
+        """What each task, of one passage and no question, is replied; from the index where that was asked before."""
+        keys = [_key(task, self.backend) for task in tasks]
+        said = self.corpus.replies(keys)
+        new = {key: task for key, task in zip(keys, tasks, strict=True) if key not in said}
+        if new:
+            texts = [completion.text for completion in self.ask(list(new.values()), max_tokens)]
+            said |= dict(zip(new, texts, strict=True))
+            self.corpus.keep_replies([(key, new[key].passages[0].document_id, said[key]) for key in new])
+        return [said[key] for key in keys]
+
     def _without_loop(self, completion: Completion) -> Completion:
         text = without_loop(completion.text)
         if text == completion.text:
@@ -231,6 +244,14 @@ class Run:
             steps=(Step(self.pipeline, status, self.usage),),
             **values,  # type: ignore[arg-type]
         )
+
+
+def _key(task: Task, backend: Backend) -> str:
+    """What a reply depends on: the model and the whole prompt, but for the passage's number."""
+    [passage] = task.passages
+    sent = messages(replace(task, passages=(replace(passage, marker=1),)))
+    said = [backend.name, backend.model, *(message["content"] for message in sent)]
+    return hashlib.blake2b(json.dumps(said).encode(), digest_size=16).hexdigest()
 
 
 def rerank(hits: Sequence[Hit], relevances: Sequence[Relevance]) -> list[int]:

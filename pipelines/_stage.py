@@ -4,10 +4,14 @@
 sentences ("quotes", ALR², arXiv 2410.03227) or their first words ("sentences", after CFIC, arXiv 2402.09760), and then
 answers from these alone; "repeat" does both in one reply (after "Paraphrasing the original text", arXiv
 2312.11193). What is quoted is searched for in the passages, and what is not there is dropped: models invent what
-they claim to have found. Where the selection holds no answer, all passages are asked once more.
+they claim to have found. Where the selection holds no answer, all passages are asked once more. With ``read_all`` they
+are there from the start, and the selection is a note beside them.
 
 ``shots``: a question and answer of the model's own for each of a few passages come before the question (DoubleDipper,
-arXiv 2406.13632).
+arXiv 2406.13632). They are kept in the index and paid for once.
+
+``cite``: "after" asks the model, once it has answered, for the sources of what words lead to none
+(``pipelines/_cite_after.py``).
 
 As prompts; the papers' figures are those of tuned models but for DoubleDipper's.
 """
@@ -25,6 +29,7 @@ from lcrag.text.passages import PASSAGE_TOKENS
 from lcrag.text.prompts import ANSWER, NOT_FOUND, says_nothing
 from lcrag.text.shapes import parse_object
 from lcrag.types import Answer, Completion, CorpusSize, Estimate, Event, Passage, Role, Task, Workload
+from pipelines._cite_after import add_markers
 from pipelines._prune import extract
 from pipelines._run import Run
 
@@ -36,8 +41,6 @@ SHOWN: Final = 40
 """Tokens that are forecast of one. Assumed, not measured."""
 LEAST: Final = 128
 """Tokens that are forecast of what is selected, at least. Assumed, not measured."""
-ADMITS: Final = 0.5
-"""P(a model whose selection lacks the evidence says so). Assumed, as in ``escalate``."""
 
 MARKERS: Final = rf"\[\d+\](, ?\[\d+\])*|{NOT_FOUND}"
 DEMONSTRATION: Final = {
@@ -55,21 +58,26 @@ SHARE: Final = {"passages": 0.05, "quotes": 1.0, "sentences": 0.4}
 class Stage:
     """``select``: what is taken of the passages before the answer, ``rounds`` times, each from what was taken before.
 
-    ``shots``: demonstrations.
+    ``read_all``: all passages are read for the answer, with what was selected as notes; not where they need several
+    prompts. ``shots``: demonstrations. ``cite``: by markers, and by words where there are none; or ask again after.
     """
 
     select: Literal["none", "passages", "quotes", "sentences", "repeat"] = "none"
     rounds: int = 1
+    read_all: bool = False
     shots: int = 0
+    cite: Literal["marked", "after"] = "marked"
 
     def __post_init__(self) -> None:
         if self.rounds > 1 and self.select not in ROLES:
             raise ValueError(f"rounds needs select={'|'.join(ROLES)}")
+        if self.read_all and self.select not in ROLES:
+            raise ValueError(f"read_all needs select={'|'.join(ROLES)}")
 
     @property
     def more_tokens(self) -> int:
         """Tokens of the prompt that answers, and its reply, beyond those of a plain one; at most."""
-        return SELECTED * (self.select == "repeat") + SHOT * self.shots
+        return SELECTED * (self.select == "repeat" or self.read_all) + SHOT * self.shots
 
     def answer_from(self, run: Run, read: Sequence[Passage]) -> Answer:
         """The answer from these passages in one prompt, which leaves room for ``more_tokens``."""
@@ -79,6 +87,12 @@ class Stage:
         if answer is not None:
             return answer
         _, [completion] = self.ask(run, [read], run.answer_tokens)
+        return self.cited(run, completion, read)
+
+    def cited(self, run: Run, completion: Completion, read: Sequence[Passage]) -> Answer:
+        """The answer that a completion from these passages makes, by ``cite``."""
+        if self.cite == "after" and run.backend.template_tokens is not None and not says_nothing(completion.text):
+            completion = replace(completion, text=add_markers(run, completion.text, read))
         return run.cite(completion, read)
 
     def ask(self, run: Run, parts: Sequence[Sequence[Passage]], max_tokens: int) -> tuple[list[Task], list[Completion]]:
@@ -95,6 +109,11 @@ class Stage:
             return None
         read = [passage for part in parts for passage in part]
         chosen = self._select(run, parts)
+        if chosen and self.read_all and len(parts) == 1:
+            noted = _note(chosen, ROLES[self.select])
+            task = Task("answer", run.question, tuple(read), (noted, *self._demonstrations(run, read)))
+            [completion] = run.ask([task], run.answer_tokens)
+            return self.cited(run, completion, read)
         if not chosen or not run.fits(chosen, more=self.more_tokens):
             return None
         before, after = (sum(passage.tokens for passage in passages) for passages in (read, chosen))
@@ -103,7 +122,7 @@ class Stage:
         [completion] = run.ask([task], run.answer_tokens)
         if chosen != read and says_nothing(completion.text):
             return None
-        return run.cite(completion, read)
+        return self.cited(run, completion, read)
 
     def _select(self, run: Run, parts: Sequence[Sequence[Passage]]) -> list[Passage]:
         role = ROLES[self.select]
@@ -116,7 +135,7 @@ class Stage:
             again = [
                 passage
                 for part, completion in zip(parts, completions, strict=True)
-                for passage in _taken(run, role, completion.text, part)
+                for passage in take_selected(run, role, completion.text, part)
             ]
             if not again or again == given:
                 return again or taken
@@ -136,11 +155,10 @@ class Stage:
         shots = min(self.shots, len(others))
         drawn = [others[(2 * shot + 1) * len(others) // (2 * shots)] for shot in range(shots)]
         tasks = [Task("demonstrate", "", (passage,), shape=DEMONSTRATION) for passage in drawn]
-        completions = run.ask(tasks, SHOT) if tasks else []
         shown = [
             f"Question: {demonstration[0]} Answer: {demonstration[1]} [{passage.marker}]"
-            for passage, completion in zip(drawn, completions, strict=True)
-            if (demonstration := _demonstration(completion.text, passage)) is not None
+            for passage, reply in zip(drawn, run.ask_once(tasks, SHOT), strict=True)
+            if (demonstration := _demonstration(reply, passage)) is not None
         ]
         return ("Examples of questions and answers:\n" + "\n".join(shown),) if shown else ()
 
@@ -169,12 +187,21 @@ class Stage:
         if self.select not in ROLES:
             return work
         taken = min(tokens, max(LEAST, passage if self.select == "passages" else 0, 2 * estimate.scope_tokens))
-        asked_again = ADMITS * (1 - work.evidence)
         selections = [tokens + parts * INSTRUCTION_TOKENS, *[taken + INSTRUCTION_TOKENS] * (self.rounds - 1)]
         written = min(SELECTED, round(SHARE[self.select] * taken))
+        if self.read_all and parts == 1:
+            return replace(
+                work,
+                input_tokens=work.input_tokens + sum(selections) + written,
+                output_tokens=work.output_tokens + len(selections) * written,
+                calls=work.calls + self.rounds,
+                rounds=work.rounds + self.rounds,
+                longest_prompt=work.longest_prompt + SELECTED,
+                written=written,
+            )
         return replace(
             work,
-            input_tokens=sum(selections) + taken + INSTRUCTION_TOKENS + round(asked_again * work.input_tokens),
+            input_tokens=sum(selections) + taken + INSTRUCTION_TOKENS,
             output_tokens=work.output_tokens + len(selections) * written,
             calls=parts + self.rounds,
             rounds=self.rounds + 1,
@@ -182,10 +209,18 @@ class Stage:
             handovers=(("answer", taken),),
             pieces=parts,
             written=0,
+            then=work,
         )
 
 
-def _taken(run: Run, role: Role, reply: str, part: Sequence[Passage]) -> list[Passage]:
+def _note(chosen: Sequence[Passage], role: Role) -> str:
+    """What was selected, as a note: copied, or the markers alone where whole passages were."""
+    if role == "pick":
+        return "Passages that are needed: " + ", ".join(f"[{passage.marker}]" for passage in chosen)
+    return "\n".join(f"{' '.join(passage.text.split())} [{passage.marker}]" for passage in chosen)
+
+
+def take_selected(run: Run, role: Role, reply: str, part: Sequence[Passage]) -> list[Passage]:
     """What a reply selects of a part, in its order; what it invents is reported."""
     if role == "pick":
         named = {int(number) for number in re.findall(r"\d{1,6}", reply)}

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from typing import ClassVar, Final, Literal, Self
 
-from lcrag.planning.scale import count_sent
+from lcrag.planning.scale import INSTRUCTION_TOKENS, count_sent
 from lcrag.text.shapes import parse_choice
 from lcrag.types import Answer, CorpusSize, Estimate, Event, Task, Workload
 from pipelines._run import Run
@@ -30,8 +30,8 @@ LISTED: Final = 40
 """Documents that are listed, at most; the rest is counted."""
 FIRST_LINE: Final = 80
 """Characters of a first line."""
-CHOOSING: Final = 170
-"""Tokens of the prompt that asks for a choice, without documents: 173 and 170 with a question of twelve words."""
+CHOOSING: Final = INSTRUCTION_TOKENS + 18
+"""Tokens of the prompt that asks for a choice, without documents: 18 more than of an answer's, counted."""
 LINE_TOKENS: Final = 30
 """Tokens that are forecast of the line of a document. Assumed."""
 

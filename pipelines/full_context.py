@@ -96,7 +96,7 @@ class FullContext(Stage):
         tasks, completions = self.ask(run, parts, most)
         answers = [completion for completion in completions if not says_nothing(completion.text)]
         if len(answers) < 2:  # nothing to merge
-            return run.cite([*answers, *completions][0], read)
+            return self.cited(run, [*answers, *completions][0], read)
         notes = take_notes(tasks, completions, read)
         notes = merge_notes(run, notes, read, room=room, note_tokens=max(1, min(NOTE_TOKENS, room // 4)))
         return answer_from_notes(run, notes, read)

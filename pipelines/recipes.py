@@ -29,15 +29,35 @@ RECIPES: Final[dict[str, Recipe]] = {
         "ALR² (arXiv 2410.03227)",
         "copies the sentences that matter, checks that they are there, answers from them",
     ),
+    "booookscore_merge": Recipe(
+        "summarise:mode=merge,chained=on",
+        "BooookScore (Chang et al. 2024, arXiv 2310.00785)",
+        "sums up pieces, then their summaries, level by level, each seeing the end of the one before it",
+    ),
+    "booookscore_refine": Recipe(
+        "summarise:mode=refine",
+        "BooookScore (Chang et al. 2024, arXiv 2310.00785)",
+        "adds to one summary, piece by piece",
+    ),
     "cfic": Recipe(
-        "chunk_rag:select=sentences",
+        "scan:by=quotes,window=32000",
         "CFIC, Grounding Language Model with Chunking-Free In-Context Retrieval (arXiv 2402.09760)",
-        "names the first words of the sentences that matter, answers from them; of the best chunks, not of everything",
+        "copies the sentences that matter out of everything, checks that they are there, answers from them",
+    ),
+    "comorag": Recipe(
+        "iterate:probes=3,cycles=5,memory=notes",
+        "ComoRAG (arXiv 2508.10419)",
+        "searches for what the passages name until they suffice, and keeps notes of what it read; without its layers",
     ),
     "context_picker": Recipe(
         "chunk_rag:tokens=8000,select=passages,rounds=2",
         "Context-Picker (arXiv 2512.14465)",
         "picks passages, then those of them that are needed, answers from these",
+    ),
+    "crag_clustered": Recipe(
+        "summarise:by=clusters,over=hits",
+        "CRAG, Clustered Retrieved Augmented Generation (Akesson and Santos 2024, arXiv 2406.00029)",
+        "sums up the best chunks that are alike together, then these summaries",
     ),
     "doubledipper": Recipe(
         "chunk_rag:shots=3",
@@ -49,6 +69,31 @@ RECIPES: Final[dict[str, Recipe]] = {
         "ECoRAG (arXiv 2506.05167)",
         "takes the best sentences until they are judged to suffice",
     ),
+    "extagents": Recipe(
+        "chain_of_agents:mode=rounds,worker_tokens=8000",
+        "ExtAgents, Scaling External Knowledge Input Beyond Context Windows of LLMs (arXiv 2505.21471)",
+        "workers note down what matters and read again, with the notes of all, where that is not enough",
+    ),
+    "longcite": Recipe(
+        "full_context:cite=after",
+        "LongCite (Zhang et al. 2024, arXiv 2409.02897)",
+        "answers, then looks for the sources of what has none",
+    ),
+    "enterprise": Recipe(
+        "summarise:by=documents",
+        "Leveraging Long-Context LLMs in Enterprise Applications (Godbole et al. 2024, arXiv 2409.18454)",
+        "sums up each document, then says what they share and where they differ",
+    ),
+    "lamsum": Recipe(
+        "summarise:mode=extract",
+        "LaMSUM (Chhikara et al. 2024, arXiv 2406.15809)",
+        "lets the model vote for the sentences of the documents that sum them up, in several orders",
+    ),
+    "hiddentables": Recipe(
+        "table:values=off",
+        "HiddenTables (Watson et al. 2024, arXiv 2406.10803)",
+        "writes a program over the names of columns alone, and runs it on tables that no model sees",
+    ),
     "paraphrase": Recipe(
         "full_context:select=repeat",
         "Paraphrasing The Original Text Makes High Accuracy Long-Context QA (arXiv 2312.11193)",
@@ -59,9 +104,19 @@ RECIPES: Final[dict[str, Recipe]] = {
         "Pre-Route, Route Before Retrieve (Chen et al. 2026, arXiv 2605.10235)",
         "chooses between the best chunks and everything, seeing the question, and names, lengths and first lines",
     ),
+    "rr": Recipe(
+        "iterate:cycles=0",
+        "Answering Unseen Questions With Smaller Language Models (Hartill et al. 2023, arXiv 2308.04711)",
+        "what an answer would need is searched for as well, before the first try; no rationale is taken as evidence",
+    ),
     "self_route": Recipe(
         "escalate:tokens=2000,steps=1",
         "Self-Route (Li et al. 2024, arXiv 2407.16833)",
         "the best chunks, then everything where the model says that they do not hold the answer",
+    ),
+    "xl3m": Recipe(
+        "scan:by=certainty",
+        "XL3M (Wang et al. 2024, arXiv 2405.17755)",
+        "asks every window and looks at the first token of the reply alone, answers from the windows that seem to know",
     ),
 }

@@ -23,7 +23,7 @@ from lcrag.report.text import contradictions, passage, sources, stated
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import messages
 from lcrag.types import Answer, Task, ignore
-from pipelines import ChainOfAgents, ChunkRag, Compression, FullContext, Pipeline
+from pipelines import ChainOfAgents, ChunkRag, FullContext, Pipeline, Summarise
 
 FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
 QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"
@@ -72,7 +72,7 @@ def test_hostile_texts_are_many_and_different() -> None:
 def test_prompt_has_no_fences_but_its_own(tmp_path: Path, name: str) -> None:
     text = HOSTILE[name]
     backend = ScriptedBackend(lambda task: f"{text} {FACT} [1]", window=3000)
-    for pipeline in (FullContext(), ChainOfAgents(200), Compression(200, "corpus", "summarise")):
+    for pipeline in (FullContext(), ChainOfAgents(200), Summarise(piece=200)):
         ask(tmp_path / pipeline.name, text, pipeline, backend)
     assert {task.role for task in backend.tasks} >= {"answer", "note", "synthesise", "summarise"}
     for task in (*backend.tasks, Task("answer", text, backend.tasks[0].passages, (text,))):

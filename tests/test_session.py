@@ -268,7 +268,6 @@ def test_backend_auto_takes_a_server_that_answers(tmp_path: Path, monkeypatch: p
     events: list[Event] = []
     with faulty_server(reply="Anna Holm kept the light. [1]") as fake:
         monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", int(fake.url.rpartition(":")[2]))
-        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", fake.url)
         with Session.open(settings(tmp_path / "a.md"), events.append) as session:
             answer = session.ask("Who kept the light?", Policy())
             assert session.backend.name == "server"
@@ -283,7 +282,6 @@ def test_backend_auto_ignores_another_service_on_the_port(tmp_path: Path, monkey
     with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as other:
         Thread(target=other.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", other.server_port)
-        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", f"http://127.0.0.1:{other.server_port}")
         with Session.open(settings(tmp_path / "a.md"), events.append) as session:
             assert session.backend.name == "embedded"
         other.shutdown()

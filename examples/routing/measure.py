@@ -1,13 +1,13 @@
 """Every route on every question of several datasets, with all that the router knew before: what ``judge.py`` reads.
 
     python examples/routing/measure.py OUT.jsonl DATASET... [--base-url URL] [--writer off] [--limit N]
-        [--index FOLDER] [--workers N]
+        [--index FOLDER] [--workers N] [--routes NAME,...]
 
 Without ``--base-url`` the embedded backend answers. ``--workers`` processes answer a few questions of the same
-documents at a time. A line for each question: estimate, size and marks, from which any profile gives the forecasts;
-and for each route its value by the measure that suits the question (``lcrag.comparison.scoring``), tokens, seconds,
-status, and whether all gold evidence was read. Questions that are in OUT are not asked again. A route that fails is
-written with its error.
+documents at a time. ``--routes``: other routes than those of the router's study, by their names. A line for each
+question: estimate, size and marks, from which any profile gives the forecasts; and for each route its value by the
+measure that suits the question (``lcrag.comparison.scoring``), tokens, seconds, status, and whether all gold evidence
+was read. Questions that are in OUT are not asked again. A route that fails is written with its error.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -35,13 +36,13 @@ from lcrag.comparison.scoring import merge_spans, score
 from lcrag.errors import LcragError
 from lcrag.paths import key_of
 from lcrag.planning.estimate import estimate
-from lcrag.planning.forecast import options_of
+from lcrag.planning.forecast import options_of, route_key
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
 from lcrag.text.prompts import most_answer_tokens
 from lcrag.types import Passage, Settings, ignore
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Run
+from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Run, named, split_names
 
 ROUTES: tuple[Pipeline, ...] = (
     *(ChunkRag(tokens) for tokens in (500, 1000, 2000, 4000)),
@@ -64,6 +65,7 @@ class Setup:
     base_url: str | None
     writer: str
     indexes: Path
+    routes: str | None
 
     def settings(self, docs: Sequence[Path]) -> Settings:
         return Settings(
@@ -86,6 +88,14 @@ class Worker:
         self.embedder, self.reranker = load_embedder(), MiniLMReranker()
         self.backend = open_backend(setup.settings([]), ignore, lambda: (self.embedder, self.reranker))
 
+    @cached_property
+    def routes(self) -> dict[str, Pipeline]:
+        """The routes by the names that they are asked for by."""
+        if self.setup.routes is None:
+            return {route_key(route.name, options_of(route)): route for route in ROUTES}
+        found = {name: named(name) for name in split_names(self.setup.routes)}
+        return {name: route() if isinstance(route, type) else route for name, route in found.items()}
+
     def session(self, docs: Sequence[Path]) -> Session:
         session = Session.open(self.setup.settings(docs), backend=self.backend)
         session.embedder, session.reranker = self.embedder, self.reranker
@@ -106,17 +116,18 @@ def fill(docs: Sequence[Path]) -> int:
 def answers(source: str, docs: Sequence[Path], questions: Sequence[Question]) -> list[dict[str, Any]]:
     """A line for each question. ``source``: the name of the dataset."""
     assert Worker.loaded is not None
+    routes = Worker.loaded.routes
     with Worker.loaded.session(docs) as session:
-        return [{"set": source, "docs": key_of(docs), **line(session, question)} for question in questions]
+        return [{"set": source, "docs": key_of(docs), **line(session, question, routes)} for question in questions]
 
 
-def line(session: Session, question: Question) -> dict[str, Any]:
+def line(session: Session, question: Question, asked: Mapping[str, Pipeline]) -> dict[str, Any]:
     text = question_text(question)
     ranking = session.rank(text)
     found = session.scale.estimate(estimate(ranking, reranker=True))
     size = session.scale.size(session.corpus.size)
     routes = []
-    for route in ROUTES:
+    for name, route in asked.items():
         if getattr(route, "tokens", 0) >= size.tokens and not isinstance(route, ChunkRag):
             continue
         passages: list[Passage] = []
@@ -131,7 +142,7 @@ def line(session: Session, question: Question) -> dict[str, Any]:
             asked=passages,
         )
         begun = time.perf_counter()
-        result: dict[str, Any] = {"pipeline": route.name, "options": options_of(route)}
+        result: dict[str, Any] = {"name": name, "pipeline": route.name, "options": options_of(route)}
         try:
             answer = route.answer(run)
         except LcragError as error:
@@ -192,13 +203,14 @@ def main() -> None:
     parser.add_argument("--writer", choices=("auto", "off"), default="auto")
     parser.add_argument("--limit", type=int, help="questions of each dataset")
     parser.add_argument("--index", type=Path, help="keep the indexes in this folder")
+    parser.add_argument("--routes", help="names, with commas between them")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     done = set()
     if options.out.exists():
         done = {json.loads(text)["id"] for text in options.out.read_text(encoding="utf-8").splitlines()}
     with tempfile.TemporaryDirectory() as scratch, options.out.open("a", encoding="utf-8") as file:
-        setup = Setup(options.base_url, options.writer, options.index or Path(scratch))
+        setup = Setup(options.base_url, options.writer, options.index or Path(scratch), options.routes)
         todo = [block for folder in options.folders for block in blocks(folder, options.limit, done)]
         with ProcessPoolExecutor(options.workers, get_context("spawn"), start, (setup,)) as pool:
             list(pool.map(fill, dict.fromkeys(docs for _, docs, _ in todo)))

@@ -12,6 +12,7 @@ from lcrag.types import Backend, Embedder, Emit, Event, Reranker, Settings
 if TYPE_CHECKING:
     from lcrag.backends.compose import Writer
     from lcrag.backends.openai_server import OpenAIServer
+    from lcrag.backends.replicas import Replicas
 
 Models = Callable[[], tuple[Embedder | None, Reranker | None]]
 """Loads the embedder and the reranker, for a backend that needs them."""
@@ -33,21 +34,30 @@ def _open_writer(settings: Settings) -> Writer | None:
     return Writer() if available() else None
 
 
-def _open_server(settings: Settings, models: Models) -> OpenAIServer:
-    """The server at the address given, else the one that ``lcrag up`` started, else one on vLLM's usual port."""
-    from lcrag.backends.openai_server import DEFAULT_URL, OpenAIServer, Sampling
+def _open_server(settings: Settings, models: Models) -> OpenAIServer | Replicas:
+    """The servers at the addresses given, else those that ``lcrag up`` started, else one on vLLM's usual port."""
+    from lcrag.backends.openai_server import OpenAIServer
+    from lcrag.backends.request import Sampling
 
-    ours = local_server.remembered()
-    url = settings.base_url or (ours.url if ours else DEFAULT_URL)
-    log = ours.log if ours and url == ours.url else None
-    return OpenAIServer(
-        url,
-        settings.model,
-        sampling=Sampling(settings.temperature, settings.seed),
-        log=log,
-        send_key=settings.base_url is not None,
-        ca_file=settings.ca_file,
-    )
+    logs = {server.url: server.log for server in local_server.remembered()}
+    urls = local_server.addresses(settings.base_url)
+
+    def open_one(url: str, model: str | None, **tries: int) -> OpenAIServer:
+        return OpenAIServer(
+            url,
+            model,
+            sampling=Sampling(settings.temperature, settings.seed),
+            log=logs.get(url),
+            send_key=settings.base_url is not None,
+            ca_file=settings.ca_file,
+            **tries,
+        )
+
+    if len(urls) == 1:
+        return open_one(urls[0], settings.model)
+    from lcrag.backends.replicas import TRIES, Replicas
+
+    return Replicas(urls, lambda url, model: open_one(url, model, tries=TRIES), settings.model)
 
 
 def _open_users_server(settings: Settings, models: Models, emit: Emit) -> Backend:
@@ -56,16 +66,15 @@ def _open_users_server(settings: Settings, models: Models, emit: Emit) -> Backen
     Raises NotAvailable for another user's, which would get the documents, and what ``_open_server`` raises.
     """
     if not local_server.is_users():
-        from lcrag.backends.openai_server import DEFAULT_URL
-
-        raise NotAvailable(f"the server at {DEFAULT_URL} is not known to be yours; --base-url {DEFAULT_URL} uses it")
+        url = local_server.usual_url()
+        raise NotAvailable(f"the server at {url} is not known to be yours; --base-url {url} uses it")
     backend = _open_server(settings, models)
     emit(Event("index", {"message": f"answering with {backend.model} at {backend.root}"}))
     return backend
 
 
 def _open_vllm(settings: Settings, models: Models) -> Backend:
-    from lcrag.backends.openai_server import Sampling
+    from lcrag.backends.request import Sampling
     from lcrag.backends.vllm_offline import VLLMOffline
 
     return VLLMOffline(settings.model, sampling=Sampling(settings.temperature, settings.seed))

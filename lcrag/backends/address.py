@@ -60,6 +60,14 @@ class Address:
         return "".join(character if character.isprintable() else " " for character in text)
 
 
+def split_addresses(text: str) -> list[str]:
+    """The addresses in a list with commas between. Raises InputError when there is none."""
+    addresses = [part.strip() for part in text.split(",") if part.strip()]
+    if not addresses:
+        raise InputError("there is no address of a server", hint="--base-url http://HOST:PORT/v1")
+    return addresses
+
+
 def parse_address(url: str, *, send_key: bool = True) -> Address:
     """The parts of a base URL: with or without a scheme, a slash at its end, "/v1", another prefix, or a whole route.
 

@@ -2,7 +2,8 @@
 
 Who answers what follows from measurement (``examples/writer/README.md``): quotes hold the answer to a question of fact
 most often; the reader's span is the short answer where it is sure, else the writer's; what a dialogue comes to, the
-writer says, as far as the documents support it; a summary of prose is made of its own sentences.
+writer says, as far as the documents support it; a summary of prose is made of its own sentences
+(``lcrag.backends.central``).
 """
 
 from __future__ import annotations
@@ -10,17 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Final
 
 from lcrag.backends import answerable, compose, extract
+from lcrag.backends.central import most_central
 from lcrag.backends.compose import Writer
 from lcrag.backends.extract import Scored, Unit
 from lcrag.text import tokens
 from lcrag.text.dialogue import is_dialogue
 from lcrag.text.followup import standing_alone
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.text.questions import asks_for_list, asks_for_summary, is_broad
+from lcrag.text.questions import asks_for_list, asks_for_summary, is_broad, words_asked
 from lcrag.text.rows import cell_asked
 from lcrag.types import Backend, Completion, Embedder, OnToken, Reranker, Task, Usage
 
@@ -30,8 +32,9 @@ SURE_SPAN: Final = 6.0
 """The score of the reader's best span from which it is the short answer. At 2,000 tokens, with the writer's for the
 rest: exact answers on nq_pool .37 (by the reader alone .37), hotpot_pool .20 (.14), locomo .11 (.06); 60, 100 and 79
 questions."""
-SUMMARISED: Final = 2000
-"""Tokens of the best parts from which sentences are taken for a summary. Not measured."""
+HALVES: Final = 2
+"""Parts of a dialogue that the writer reads one after the other where all of it is asked for: of 6 whole meetings of
+qmsum one gave ROUGE-L .15, two .23, three .23."""
 
 
 class EmbeddedBackend(Backend):
@@ -79,13 +82,13 @@ class EmbeddedBackend(Backend):
         answers = task.role in ("answer", "synthesise", "repeat")
         if task.role == "choose" and isinstance(task.shape, tuple):
             return _widest(task.question, task.shape), None
-        if task.role == "demonstrate":
-            return NOT_FOUND, None  # extraction writes no questions, and would learn nothing from them
+        if task.role in ("demonstrate", "program"):
+            return NOT_FOUND, None  # extraction writes no questions, and would learn nothing from them; nor programs
+        if task.role == "probe":
+            return "\n".join(extract.probe(task)) or NOT_FOUND, None
         if task.role == "rewrite":
             return standing_alone(task.question, *task.notes[-2:]) if task.notes else task.question, None
-        if task.role == "summarise":
-            return self._join(extract.summarise(extract.units_of(task)), max_tokens), None
-        if answers and asks_for_summary(task.question):
+        if task.role == "summarise" or (answers and asks_for_summary(task.question)):
             return self._summary(task, max_tokens), None
         scored = extract.score(task, self.embedder, self.reranker)
         is_here = bool(scored.ranked) and answerable.is_here(
@@ -119,12 +122,18 @@ class EmbeddedBackend(Backend):
     def _summary(self, task: Task, max_tokens: int) -> str:
         """Of a dialogue the writer's sentences, since those of a speaker mean little alone; of prose its own."""
         units = extract.units_of(task)
+        is_talk = (task.passages or task.role != "summarise") and _is_dialogue(units)  # notes are merged as they are
+        written = self._minutes(task, units, max_tokens) if is_talk else ""
+        words = task.words or words_asked(task.question)
+        return written or self._join(most_central(task.question, units, words, self.embedder), max_tokens)
+
+    def _minutes(self, task: Task, units: Sequence[Unit], max_tokens: int) -> str:
+        """What the writer says of the parts of a dialogue that are asked for, or of each half where all of it is."""
         weights = compose.by_relevance(task, units, self.embedder)
-        written = self._written(task, units, weights, max_tokens) if _is_dialogue(units) else ""
-        if written or not units:
-            return written or NOT_FOUND
-        best = compose.best_places(task, units, weights, SUMMARISED, self.count_many)
-        return self._join(extract.summarise([units[place] for place in best]), max_tokens)
+        parts = 1 if any(weights) else HALVES
+        bounds = [len(units) * part // parts for part in range(parts + 1)]
+        written = (self._written(task, units[a:b], weights[a:b], max_tokens // parts) for a, b in pairwise(bounds))
+        return " ".join(filter(None, written))
 
     def _written(self, task: Task, units: Sequence[Unit], weights: Sequence[float], max_tokens: int) -> str:
         """The writer's sentences that have support; "" without a writer or without any."""

@@ -1,23 +1,17 @@
-"""HTTP to a model server: connections kept alive, retries with back-off, a deadline, batches of calls.
-
-The threads of a batch are daemons. At exit the interpreter waits for those of a ThreadPoolExecutor until their queue is
-empty, so that Ctrl-C in a program that runs batches in threads of its own would last as long as their last reply.
-"""
+"""HTTP to a model server: connections kept alive, retries with back-off, a deadline, batches of calls."""
 
 from __future__ import annotations
 
 import random
-import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 from lcrag.backends.address import parse_address, tls
+from lcrag.backends.at_once import InUse, work_at_once
 from lcrag.backends.connection import Connection, Heard, Refused, TransientError
 from lcrag.backends.limit import MAX_LIMIT, Limit
 from lcrag.errors import BackendFailed, NotRunning
@@ -48,6 +42,7 @@ class HttpOptions(TypedDict, total=False):
     deadline: float
     silence: float
     backoff: float
+    tries: int
     send_key: bool
     ca_file: Path | None
 
@@ -57,8 +52,9 @@ class HttpClient:
 
     ``deadline``: seconds that one call may take in all, its tries and the waits between them included; ``silence``:
     seconds without a byte on any connection. Without them a server that has stalled would hold a question for as many
-    time-outs as there are tries. ``send_key``: whether the user named this address, so that LCRAG_API_KEY is for it.
-    ``ca_file``: the certificates to trust. ``log``: the server's log file, for the hints of errors.
+    time-outs as there are ``tries`` of a call. ``send_key``: whether the user named this address, so that
+    LCRAG_API_KEY is for it. ``ca_file``: the certificates to trust. ``log``: the server's log file, for the hints of
+    errors.
 
     ``max_seconds`` may be set between calls: no call then takes longer, and no batch. ``on_wait`` gets a line for each
     wait, ``on_silence`` is called each second of a longer silence; threads may call them at once. ``apis``: what may
@@ -74,6 +70,7 @@ class HttpClient:
         deadline: float = 600.0,
         silence: float = SILENT_SECONDS,
         backoff: float = 0.5,
+        tries: int = TRIES,
         send_key: bool = True,
         ca_file: Path | None = None,
     ) -> None:
@@ -87,6 +84,7 @@ class HttpClient:
         self._silence = silence
         self._log = log
         self._backoff = backoff
+        self._tries = tries
         self._limit = Limit(min(deadline, silence) / 4)
         self._ssl = tls(ca_file) if self.root.startswith("https:") else False  # reading certificates takes 15 ms
         self._heard = Heard()
@@ -126,7 +124,7 @@ class HttpClient:
 
         seconds = left = min(self.deadline, self.max_seconds or self.deadline)
         patience, reason = MAX_WAIT, ""
-        for number in range(1, TRIES + 1):
+        for number in range(1, self._tries + 1):
             after = None
             with self._limit.slot() if limited else nullcontext():
                 if connection.is_cut:
@@ -150,14 +148,15 @@ class HttpClient:
                     reason = self._describe(error)
                 except Refused as error:
                     raise self.failed(str(error)) from error
-            if number == TRIES or (repeatable and not repeatable()):
-                raise self.failed(reason)
+            may_repeat = repeatable is None or repeatable()
+            if number == self._tries or not may_repeat:
+                raise self.failed(reason, is_lost=may_repeat)
             if after is None:
                 pause = self._backoff * 2 ** (number - 1) * random.uniform(0.5, 1.5)
             else:
                 pause = min(after, patience)
                 if pause < after and patience < MAX_WAIT:
-                    raise self.failed(f"{reason}; it asks to wait longer than {MAX_WAIT:g} s")
+                    raise self.failed(f"{reason}; it asks to wait longer than {MAX_WAIT:g} s", is_lost=True)
                 patience -= pause
             left -= time.monotonic() - begun + pause
             if left <= 0:
@@ -166,59 +165,21 @@ class HttpClient:
                 self.on_wait(f"the server at {self.root} fails ({reason}): trying again in {pause:.0f} s")
             connection.wait(pause)
         if connection.fell_silent:
-            raise self.failed(f"it has been silent for {self._silence:g} s")
-        raise self._too_slow(seconds, reason)
+            is_lost = repeatable is None or repeatable()
+            raise self.failed(f"it has been silent for {self._silence:g} s", is_lost=is_lost)
+        raise self.too_slow(seconds, reason)
 
     def each(self, work: Callable[[Connection, S], T], items: Sequence[S], *, width: int = MAX_LIMIT) -> list[T]:
-        """``work`` on each item, ``width`` at once, each in a thread with its own connection; results in order.
+        """``work`` on each item, ``width`` at once, each over its own connection; results in order.
 
         A single item is worked on in this thread. The first error, Ctrl-C and ``max_seconds`` cut the calls off.
         """
-        if len(items) <= 1:
-            with self.connection() as connection:
-                return [work(connection, item) for item in items]
-        waiting = deque(enumerate(items))
-        done: SimpleQueue[tuple[int, T] | BaseException] = SimpleQueue()
-        in_use: set[Connection] = set()
-        lock = threading.Lock()
 
-        def target() -> None:
-            try:
-                with self.connection() as connection:
-                    with lock:
-                        in_use.add(connection)
-                    try:
-                        while item := _next(waiting):
-                            done.put((item[0], work(connection, item[1])))
-                    finally:
-                        with lock:  # from here on it may be another batch's
-                            in_use.remove(connection)
-            except BaseException as error:  # noqa: BLE001  raised again in the thread that waits for the results
-                done.put(error)
+        def one(in_use: InUse, item: S) -> T:
+            with in_use.hold(self.connection()) as connection:
+                return work(connection, item)
 
-        until = time.monotonic() + self.max_seconds if self.max_seconds is not None else None
-        threads = [threading.Thread(target=target, daemon=True) for _ in range(min(width, len(items)))]
-        results: dict[int, T] = {}
-        try:
-            for thread in threads:
-                thread.start()
-            while len(results) < len(items):
-                try:
-                    result = done.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
-                except Empty:
-                    raise self._too_slow(self.max_seconds or 0.0, "") from None
-                if isinstance(result, BaseException):
-                    raise result
-                results[result[0]] = result[1]
-        except BaseException:
-            waiting.clear()
-            with lock:
-                for connection in in_use:
-                    connection.cut()
-            raise
-        for thread in threads:
-            thread.join()
-        return [results[number] for number in range(len(items))]
+        return work_at_once(one, items, width=width, seconds=self.max_seconds, late=self.too_slow)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -235,9 +196,13 @@ class HttpClient:
             else:
                 self._idle.append(connection)
 
-    def failed(self, reason: str) -> BackendFailed:
+    def failed(self, reason: str, *, is_lost: bool = False) -> BackendFailed:
         where = f"its log: {self._log}" if self._log else f"look at the log of the server at {self.root}"
-        return BackendFailed(f"the server at {self.root} failed: {self.address.masked(reason)}", hint=where)
+        message = f"the server at {self.root} failed: {self.address.masked(reason)}"
+        return BackendFailed(message, hint=where, is_lost=is_lost)
+
+    def too_slow(self, seconds: float, reason: str = "") -> BackendFailed:
+        return self.failed(f"no whole reply within {seconds:g} s" + (f"; the last fault: {reason}" if reason else ""))
 
     def not_running(self, error: Exception) -> NotRunning:
         reason = self.address.masked(str(error))
@@ -257,9 +222,6 @@ class HttpClient:
         if self.on_silence is not None:
             self.on_silence(self.root.partition("//")[2], seconds, most)
 
-    def _too_slow(self, seconds: float, reason: str) -> BackendFailed:
-        return self.failed(f"no whole reply within {seconds:g} s" + (f"; the last fault: {reason}" if reason else ""))
-
     def _describe(self, error: Exception) -> str:
         return self.address.masked(f"{type(error).__name__}: {error}".rstrip(": "))
 
@@ -274,13 +236,6 @@ class HttpClient:
             verify=self._ssl,
             trust_env=False,
         )
-
-
-def _next(waiting: deque[S]) -> S | None:
-    try:
-        return waiting.popleft()
-    except IndexError:
-        return None
 
 
 def _close(lines: list[Connection]) -> None:

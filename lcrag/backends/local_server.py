@@ -1,15 +1,17 @@
-"""The vLLM server that ``lcrag up`` started on this machine, as recorded in the user's state folder."""
+"""The vLLM servers that ``lcrag up`` started on this machine, as recorded in the user's state folder."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from lcrag.backends.address import split_addresses
 from lcrag.paths import state_folder, write_whole
 
 HOST: Final = "127.0.0.1"
@@ -42,23 +44,38 @@ class Server:
         return began is not None and abs(began - self.began) <= CLOCK_TOLERANCE
 
 
-def remembered() -> Server | None:
-    """The server that ``up`` started, if its process still runs."""
+def usual_url() -> str:
+    """Where a server listens of which nobody said where."""
+    return f"http://{HOST}:{USUAL_PORT}"
+
+
+def addresses(named: str | None) -> list[str]:
+    """The servers that are meant: those named (commas between), else those that ``up`` started, else the usual one.
+
+    Raises InputError for a list without an address.
+    """
+    if named is not None:
+        return split_addresses(named)
+    return [server.url for server in remembered()] or [usual_url()]
+
+
+def remembered() -> list[Server]:
+    """The servers that ``up`` started and whose processes still run."""
     try:
-        server = Server(**json.loads(server_file().read_text(encoding="utf-8")))
+        servers = [Server(**entry) for entry in json.loads(server_file().read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
-        return None
-    return server if server.alive else None
+        return []
+    return [server for server in servers if server.alive]
 
 
-def remember(server: Server) -> None:
-    """Record it."""
-    write_whole(server_file(), json.dumps(asdict(server)))
+def remember(servers: Sequence[Server]) -> None:
+    """Record them, and no others."""
+    write_whole(server_file(), json.dumps([asdict(server) for server in servers]))
 
 
 def may_answer() -> bool:
     """Whether a server of ours runs, or something listens on vLLM's usual port: asked before httpx is imported."""
-    if remembered() is not None:
+    if remembered():
         return True
     with socket.socket() as probe:
         probe.settimeout(0.2)
@@ -70,7 +87,7 @@ def is_users() -> bool:
 
     Any user of the machine may listen on the usual port, and would get the documents of all others.
     """
-    return remembered() is not None or _owners(USUAL_PORT) == {os.getuid()}
+    return bool(remembered()) or _owners(USUAL_PORT) == {os.getuid()}
 
 
 def _owners(port: int) -> set[int]:
@@ -95,7 +112,7 @@ def _owners_by_process(port: int) -> set[int]:
 
 
 def server_file() -> Path:
-    """Where ``lcrag up`` records the server that it started."""
+    """Where ``lcrag up`` records the servers that it started."""
     return state_folder() / "server.json"
 
 

@@ -74,7 +74,7 @@ def does_not_fit(message: str, tokens: int, window: int) -> DoesNotFit:
 def reply_text(
     task: Task, reply: str, max_tokens: int, *, finish: str | None = None, thought: bool = False, refusal: str = ""
 ) -> str:
-    """The answer in a reply, "yes" or "no" for a judge.
+    """The answer in a reply, "yes" or "no" for a judge; the reply as it came where its odds are what counts.
 
     ``finish``: why the reply ended, as the server says; ``thought``: thinking came apart from the text; ``refusal``:
     the model's own words in place of an answer. Raises BackendFailed, with the reason, for a reply without an answer:
@@ -85,6 +85,8 @@ def reply_text(
         raise BackendFailed(REASONS[finish], hint="another model, or other passages")
     if task.role == "judge":
         return prompts.parse_verdict(text)
+    if task.odds:  # one token of it, which may open the thinking or be no word
+        return reply
     if text:
         return prompts.restored(text)
     if refusal:

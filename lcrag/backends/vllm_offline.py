@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from lcrag.backends import machine
 from lcrag.backends.local_tokenizer import without_form
-from lcrag.backends.openai_server import Sampling
 from lcrag.backends.replies import check_fits, reply_text
+from lcrag.backends.request import Sampling
 from lcrag.backends.shapes import MOST_ODDS, shape_of, structured_outputs
 from lcrag.errors import BackendFailed, InputError, NotInstalled
 from lcrag.text import prompts

@@ -14,6 +14,7 @@ from lcrag.cli.progress import Progress
 from lcrag.errors import LcragError, NoRoute
 from lcrag.report import markdown, plans, text
 from lcrag.report.objects import answer_object, event_data
+from lcrag.report.streamed import Streamed
 from lcrag.report.terminal import printable
 from lcrag.types import Answer, Emit, Event, Plan, Status
 
@@ -39,7 +40,7 @@ class Printer:
         options = call[opt.Ask]
         self.output = call.output
         self.progress = progress
-        self.streamed = ""
+        self.streamed = Streamed()
         self.all_sources = options.all_sources
         self._lock = threading.Lock()
         self._explain = options.explain
@@ -62,13 +63,9 @@ class Printer:
                 self.progress.clear()
                 plan: Plan = event.data["plan"]
                 self.output.report(plans.plan_report(plan, width=width(), colour=self.output.colour(sys.stderr)))
-            if event.kind == "escalate" and self.streamed:  # another answer follows
-                self.output.write("\n\n")
-                self.streamed = ""
-            if event.kind == "token" and self._streams:
+            if self._streams and (piece := self.streamed.event(event)):
                 self.progress.done()
-                self.output.write(printable(event.data["text"]))
-                self.streamed += event.data["text"]
+                self.output.write(piece)
 
     def explain(self, answer: Answer) -> None:
         """With --explain, print the forecast next to the actual cost; with --trace, what the answer depends on."""
@@ -122,13 +119,10 @@ class Printer:
         if self.output.form == "md":
             self._section(answer, value, sources=sources)
             return
-        stated = text.stated(answer)
-        if not stated.startswith(self.streamed):
-            self.output.write("\n\n")
-            self.streamed = ""
-        rest = printable(stated[len(self.streamed) :].rstrip())
         listed = text.sources(answer, links=self.output.links(sys.stdout)) if sources else ""
-        self.output.write(f"{rest}\n" + (f"\n{listed}" if listed else ""))
+        if answer.program is not None and sources:
+            listed += f"{printable(answer.program)}\n"
+        self.output.write(f"{self.streamed.rest(text.stated(answer))}\n" + (f"\n{listed}" if listed else ""))
 
     def error(self, error: LcragError, id: str | int | None) -> None:
         """Print the error of one of many questions."""

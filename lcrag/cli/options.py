@@ -88,14 +88,19 @@ class Backend(Group):
 
 
 class Server(Group):
-    base_url: Annotated[str | None, Option("Address of the server. Example: http://localhost:8000/v1")] = None
+    base_url: Annotated[
+        str | None, Option("Address of the server, or several with commas between. Example: http://localhost:8000/v1")
+    ] = None
     ca_file: Annotated[
         Path | None, Option("Certificates to trust, as a PEM file; SSL_CERT_FILE does the same.", "FILE")
     ] = None
 
 
 class Index(Group):
-    index: Annotated[Path | None, Option("Folder of the index. Example: ~/my-index")] = None
+    index: Annotated[
+        str | None,
+        Option("Folder of the index. Example: ~/my-index, or milvus:http://HOST:19530, milvus:FILE.db", "URI"),
+    ] = None
 
 
 class Vectors(Group):
@@ -184,7 +189,7 @@ class Batch(Group):
     workers: Annotated[
         int | None,
         Option(
-            "Ask a server N questions at a time; 8 unless given. Seconds are then those under that load.",
+            "Ask N questions at a time; 8 a server unless given. Seconds are then those under that load.",
             "N",
             min=1,
             max=256,
@@ -246,6 +251,7 @@ class Compare(Group):
     limit: Annotated[
         int | None, Option("Ask N of the questions, drawn by --seed; a larger N later adds to them.", "N", min=1)
     ] = None
+    log: Annotated[bool, Option("Record P(correct) and how right the answers were, without any text.")] = True
     html: Annotated[Path | None, Option("Write a report for a browser into FILE.", "FILE")] = None
     csv: Annotated[Path | None, Option("Write a line for each answer into FILE, for a spreadsheet.", "FILE")] = None
 
@@ -260,12 +266,35 @@ class Show(Group):
 
 
 class Up(Group):
-    port: Annotated[int | None, Option("Listen on this port instead of a free one.", "N", min=1, max=65535)] = None
+    port: Annotated[
+        int | None, Option("Listen on this port instead of a free one; replicas on the next.", "N", min=1, max=65535)
+    ] = None
+    replicas: Annotated[
+        int, Option("Start N servers; each question goes to the one that read its start.", "N", min=1)
+    ] = 1
+    tensor_parallel: Annotated[int, Option("Split the model of each server over K GPUs.", "K", min=1)] = 1
+    data_parallel: Annotated[
+        int, Option("Copies of the model in each server; unlike replicas, they do not keep to a start.", "D", min=1)
+    ] = 1
     window: Annotated[int | None, Option("Tokens of context; the longest that fits unless given.", "N", min=1)] = None
     memory: Annotated[
         float | None, Option("Share of the device's memory to use. Example: 0.8", "SHARE", min=0.01, max=1)
     ] = None
     python: Annotated[Path | None, Option("The Python that has vLLM, if it is not this one.")] = None
+
+
+class Serve(Group):
+    """A server for the documents."""
+
+    host: Annotated[str, Option("Listen on this address. Beyond this machine: 0.0.0.0.", "ADDRESS")] = "127.0.0.1"
+    port: Annotated[int, Option("Listen on this port; 0 takes a free one.", "N", min=0, max=65535)] = 8765
+    token: Annotated[str | None, Option("The token to ask for, instead of a new one at each start.", "TOKEN")] = None
+    no_token: Annotated[bool, Option("Ask for no token; on this machine's own addresses only.")] = False
+    timeout: Annotated[float, Option("Give a question S seconds, its wait for others included.", "S", min=0.1)] = 120.0
+    cors: Annotated[
+        str | None, Option("Let pages of these sites ask. Example: https://notes.example", "ORIGIN,...")
+    ] = None
+    mcp: Annotated[bool, Option("Speak the Model Context Protocol on standard input and output, not HTTP.")] = False
 
 
 BEFORE_NAME: Final[tuple[type[Group], ...]] = (Common, Backend, Server, Index)
@@ -283,6 +312,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Calibrate,
     Show,
     Up,
+    Serve,
 )
 
 

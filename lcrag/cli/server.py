@@ -1,4 +1,4 @@
-"""``lcrag up``, ``down`` and ``status``: start, stop and show a local vLLM server."""
+"""``lcrag up``, ``down`` and ``status``: start, stop and show local vLLM servers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ModelName = Annotated[
     ),
 ]
 Flags = Annotated[
-    list[str] | None, typer.Argument(help="Further flags, handed to vLLM. Example: -- --tensor-parallel-size 2")
+    list[str] | None, typer.Argument(help="Further flags, handed to vLLM. Example: -- --quantization fp8")
 ]
 
 
@@ -29,7 +29,8 @@ def up(call: Call, model: ModelName, flags: Flags = None) -> int:
 
     Example: lcrag up ./qwen2.5-7b-instruct
 
-    It listens on this machine alone, and lcrag ask uses it while it runs. Prints its address.
+    It listens on this machine alone, and lcrag ask uses it while it runs. Prints its address; with --replicas those of
+    all servers, each of which has GPUs of its own.
     """
     from lcrag.serve.process import up as start
 
@@ -41,22 +42,25 @@ def up(call: Call, model: ModelName, flags: Flags = None) -> int:
             call.output.note(stage)
 
         progress.begin("starting the server")
-        server = start(
+        servers = start(
             model,
             python=str(options.python or sys.executable),
             port=options.port,
             window=options.window,
             memory=options.memory,
+            replicas=options.replicas,
+            tensor_parallel=options.tensor_parallel,
+            data_parallel=options.data_parallel,
             flags=flags or (),
             say=say,
         )
-    call.output.write(f"{server.url}\n")
+    call.output.write("".join(f"{server.url}\n" for server in servers))
     return 0
 
 
 @with_options()
 def down(call: Call) -> int:
-    """Stop the server that lcrag up started, and nothing else.
+    """Stop the servers that lcrag up started, and nothing else.
 
     Example: lcrag down
     """
@@ -65,13 +69,16 @@ def down(call: Call) -> int:
     with Progress(call.output) as progress:
         progress.begin("stopping the server")
         stopped = stop()
-    call.output.note(f"{stopped.name} at {stopped.url} is stopped" if stopped else "nothing to stop")
+    for server in stopped:
+        call.output.note(f"{server.name} at {server.url} is stopped")
+    if not stopped:
+        call.output.note("nothing to stop")
     return 0
 
 
 @with_options(opt.Server)
 def status(call: Call) -> int:
-    """Show the server: model, window, size and hit rate of its cache.
+    """Show the servers: model, window, size and hit rate of its cache.
 
     Example: lcrag status
     """

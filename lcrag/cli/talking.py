@@ -13,6 +13,7 @@ from lcrag.cli.answers import Printer, keep, value_of
 from lcrag.cli.call import Call
 from lcrag.errors import InputError
 from lcrag.paths import temporary_folder
+from lcrag.report.streamed import Streamed
 from lcrag.schemas import NOTED
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def answer(talk: Talk, typed: str, call: Call, printer: Printer) -> tuple[int, A
     """Answer what was typed, print and remember it; returns the exit code of ``ask`` and the answer, None where nothing
     was asked."""
     options, output, name = call[opt.Ask], call.output, call[opt.Talk].session
-    printer.streamed = ""
+    printer.streamed = Streamed()
     asked = talk.understand(typed)
     if not asked.question:
         printer.progress.done()

@@ -6,6 +6,8 @@ does, and does not escalate. The router's row is what a user without ``--pipelin
 router's plan is one that a constant route has answered, that answer is the router's too (``same_as``), and only what
 would follow it is asked; elsewhere the router's plan is run as a route of its own. So its row costs nothing that was
 paid already, and its seconds are those measured for that route.
+
+How right the answer of the router's plan was goes to the route log, from which later forecasts learn.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import pipelines
@@ -31,16 +34,20 @@ from lcrag.comparison.rows import (
     surrounding_text,
 )
 from lcrag.comparison.scoring import asked as question_text
-from lcrag.comparison.scoring import evidence_score, metric_of
+from lcrag.comparison.scoring import evidence_score, metric_of, score
 from lcrag.comparison.shared import DocumentIds, Rankings
-from lcrag.errors import BackendFailed, InputError, NoRoute
+from lcrag.errors import BackendFailed, InputError, NoRoute, NotAvailable
+from lcrag.index import is_in_milvus
 from lcrag.paths import key_of
+from lcrag.planning.history import RouteLog, log_path
 from lcrag.session import Prepared, Session
 from lcrag.types import (
     Answer,
     Backend,
     Emit,
+    Event,
     Passage,
+    Plan,
     Policy,
     Settings,
     Task,
@@ -225,7 +232,11 @@ class ComparisonRun:
         plan = prepared.plan
         same = results.rows.get((question.id, plan.pipeline))
         if same is None or same["error"] or same.get("options") != stored_options(plan):
-            return self._answered(question, session, session.answer(prepared, self.setup.policy, asked=asked), asked)
+            answer = session.answer(prepared, self.setup.policy, asked=asked)
+            if len(answer.steps) == 1:
+                self._keep(question, plan, answer)
+            return self._answered(question, session, answer, asked)
+        self._keep(question, plan, stored_answer(same))
         answer = session.continue_from(stored_answer(same), prepared, self.setup.policy, asked=asked)
         if not asked:  # it was answered, or nothing that reads more was left to try
             return {key: same[key] for key in ANSWER_FIELDS} | {"same_as": plan.pipeline}
@@ -234,6 +245,16 @@ class ComparisonRun:
         if row["evidence"]:
             row["evidence"]["read"] = max(row["evidence"]["read"], same["evidence"]["read"])
         return row
+
+    def _keep(self, question: Question, plan: Plan, answer: Answer) -> None:
+        """Log how right the plan's own route was, where that is known. A log that cannot be written stops nothing."""
+        value = score(question, answer.text, answer.short, answer.status)
+        if value is None or not self.setup.settings.log:
+            return
+        try:
+            RouteLog(log_path(), corpus="").add_known(plan, answer, value.value)
+        except NotAvailable as error:
+            self._emit(Event("usage", {"message": f"not logged: {error}"}))
 
     def _answered(
         self, question: Question, session: Session, answer: Answer, asked: Sequence[Passage]
@@ -284,7 +305,8 @@ def _paths(question: Question, settings: Settings) -> tuple[str, ...]:
 
 
 def _settings(settings: Settings, paths: tuple[str, ...]) -> Settings:
-    """The settings for one set of documents, each with a folder of its own under ``--index``."""
-    if settings.index is None or settings.paths:
-        return replace(settings, paths=paths)
-    return replace(settings, paths=paths, index=settings.index / key_of(paths))
+    """The settings for one set of documents, each with a folder of its own under ``--index``. The sessions keep no log:
+    what was learned while the answers came in must not change the rest."""
+    if settings.index is None or settings.paths or is_in_milvus(settings.index):
+        return replace(settings, paths=paths, log=False)
+    return replace(settings, paths=paths, log=False, index=Path(settings.index) / key_of(paths))

@@ -4,23 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeGuard
 
-from lcrag.errors import NoSuchPath
+from lcrag.errors import InputError, NoSuchPath
 from lcrag.paths import cache_folder, key_of
 
 if TYPE_CHECKING:
     from lcrag.index.corpus import IndexStatus
+    from lcrag.index.engine import Engine
 
 
-def folder_of(paths: Iterable[str], named: Path | None = None) -> Path:
-    """The folder of the index of these paths, whatever their order; ``named`` is another."""
-    if named is not None:
-        return named
-    return cache_folder() / "index" / key_of(path for path in paths if path != "-")
+MILVUS: Final = "milvus:"
+"""What begins the name of an index whose chunks are in Milvus; its address follows."""
 
 
-def index_status(paths: Iterable[str], named: Path | None = None) -> IndexStatus:
+def is_in_milvus(named: Path | str | None) -> TypeGuard[str]:
+    return isinstance(named, str) and named.startswith(MILVUS)
+
+
+def folder_of(paths: Iterable[str], named: Path | str | None = None) -> Path:
+    """The folder of the index of these paths, whatever their order; ``named`` is another, or says where the rest is."""
+    if named is not None and not is_in_milvus(named):
+        return Path(named).expanduser()  # a file of options has it as it was typed
+    key = [path for path in paths if path != "-"]
+    return cache_folder() / "index" / key_of(key if named is None else [*key, str(named)])
+
+
+def engine_of(folder: Path, named: Path | str | None) -> Engine | None:
+    """What finds the chunks of the index in ``folder``; None for SQLite. Raises InputError for a name without address,
+    NotInstalled without pymilvus, IndexUnavailable when Milvus does not answer.
+    """
+    if not is_in_milvus(named):
+        return None
+    from lcrag.index.milvus import MilvusEngine
+
+    uri = named.removeprefix(MILVUS)
+    if not uri:
+        raise InputError("there is no address of Milvus", hint="--index milvus:http://HOST:19530, or milvus:FILE.db")
+    return MilvusEngine(uri if "://" in uri else str(Path(uri).expanduser()), folder)
+
+
+def index_status(paths: Iterable[str], named: Path | str | None = None) -> IndexStatus:
     """What the index of these paths holds now, without refreshing it.
 
     Raises NoSuchPath when there is no index yet.
@@ -32,12 +56,16 @@ def index_status(paths: Iterable[str], named: Path | None = None) -> IndexStatus
     if not (folder / FILE).exists():
         shown = " ".join(paths) or str(folder)
         raise NoSuchPath(f"no index of {shown} yet", hint=f"lcrag index {shown}")
-    with Corpus.open(folder) as corpus:
+    with Corpus.open(folder, engine_of(folder, named)) as corpus:
         return corpus.status()
 
 
-def index_clear(paths: Iterable[str], named: Path | None = None) -> bool:
+def index_clear(paths: Iterable[str], named: Path | str | None = None) -> bool:
     """Remove the index of these paths. False when there was none."""
     from lcrag.index.corpus import clear
 
-    return clear(folder_of(paths, named))
+    folder = folder_of(paths, named)
+    engine = engine_of(folder, named)
+    if engine is not None:
+        engine.clear()
+    return clear(folder)

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
-from lcrag.index import blocks, fulltext, store, vectors
+from lcrag.index import blocks, replies, store
+from lcrag.index.engine import Engine, SqliteEngine
 from lcrag.index.refresh import Refreshed, refresh, up_to_date
 from lcrag.index.split import TARGET_TOKENS
 from lcrag.index.status import IndexStatus, clear, read_status
@@ -42,23 +43,26 @@ class Corpus:
     Any method may raise IndexUnavailable.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: Engine) -> None:
         """Prefer ``open``."""
+        self._engine = engine
         self.folder = folder
         self.tokenizer = tokenizer_name()
         self._path = folder / store.FILE
-        self._form = f"{store.FORMAT}, {TARGET_TOKENS}-token chunks, {self.tokenizer}"
+        self._form = f"{store.FORMAT}, {TARGET_TOKENS}-token chunks, {self.tokenizer}{engine.form}"
         self._notices: list[str] = []
         self._open = ExitStack()
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, engine: Engine | None = None) -> Self:
         """Open the index in ``folder``; creates both if need be, and rebuilds a damaged or outdated index.
+
+        ``engine``: what finds chunks, SQLite unless given.
 
         One that cannot be written is opened for reading. Raises IndexUnavailable also for a file there that is not an
         index of lcrag.
         """
-        corpus = cls(folder)
+        corpus = cls(folder, engine or SqliteEngine())
         try:
             private_folder(folder)
         except OSError as error:
@@ -130,12 +134,12 @@ class Corpus:
     def lexical(self, question: str, limit: int) -> list[tuple[int, float]]:
         """At most ``limit`` chunk ids with their BM25 scores (positive), best first, ties by id."""
         with self._reading():
-            return fulltext.search(self._snapshot, question, limit)
+            return self._engine.search(self._snapshot, question, limit)
 
     def terms(self, question: str) -> tuple[Term, ...]:
         """The question's stemmed terms, each with the number of chunks that contain it and its idf."""
         with self._reading():
-            return fulltext.terms(self._snapshot, question, self._size.chunks)
+            return self._engine.terms(self._snapshot, question, self._size.chunks)
 
     def get(self, ids: Sequence[int]) -> list[Chunk]:
         """The chunks with these ids, in this order.
@@ -243,7 +247,7 @@ class Corpus:
     def vectors(self, ids: Sequence[int], embedder_name: str) -> tuple[list[int], npt.NDArray[np.float32]]:
         """The ids that have a vector, in the order of ``ids``, and those vectors, float32, ``(number, dimensions)``."""
         with self._reading():
-            return vectors.read(self._live, ids, embedder_name)
+            return self._engine.read(self._live, ids, embedder_name)
 
     def cosines(
         self, query: npt.NDArray[np.float32], embedder_name: str, ids: npt.NDArray[np.int64]
@@ -253,12 +257,12 @@ class Corpus:
         Many vectors are read from a file next to the index, which is written when it is not up to date.
         """
         with self._reading():
-            return vectors.cosines(self._live, self._path, self._generation, query, embedder_name, ids)
+            return self._engine.cosines(self._live, self._path, self._generation, query, embedder_name, ids)
 
     def missing_vectors(self, ids: Sequence[int], embedder_name: str) -> list[int]:
         """The ids that have no vector yet, in the order of ``ids``."""
         with self._reading():
-            return vectors.missing(self._live, ids, embedder_name)
+            return self._engine.missing(self._live, ids, embedder_name)
 
     def store_vectors(self, ids: Sequence[int], embedder_name: str, array: npt.NDArray[np.float32]) -> bool:
         """Store one vector (row) per id as float16. Chunks that another process has removed meanwhile are skipped.
@@ -270,7 +274,7 @@ class Corpus:
                 store.translate_errors(self._path),
                 store.writing(self._live, self._path, _VECTOR_WAIT_SECONDS),
             ):
-                vectors.store(self._live, ids, embedder_name, array)
+                self._engine.store(self._live, ids, embedder_name, array)
         except Busy:
             return False
         return True
@@ -282,10 +286,23 @@ class Corpus:
         except IndexUnavailable as error:
             _log.warning("vectors are not stored: %s", error)
 
+    def replies(self, keys: Sequence[str]) -> dict[str, str]:
+        """What models said before, by key, as far as it is kept."""
+        with self._reading():
+            return replies.read(self._live, keys)
+
+    def keep_replies(self, said: Sequence[tuple[str, str, str]]) -> None:
+        """Keep ``(key, document id, text)`` if that can be done now; else the next question pays again."""
+        try:
+            with store.translate_errors(self._path), store.writing(self._live, self._path, _VECTOR_WAIT_SECONDS):
+                replies.store(self._live, said)
+        except IndexUnavailable as error:
+            _log.warning("replies are not kept: %s", error)
+
     def status(self) -> IndexStatus:
         """Contents and size of the index."""
         with self._reading():
-            stored = vectors.count(self._live)
+            stored = self._engine.count(self._live)
             return read_status(self._snapshot, self.folder, self._size, stored, self.tokenizer, self._form)
 
     def _connect(self, read_only: bool = False) -> None:
@@ -294,7 +311,9 @@ class Corpus:
         with ExitStack() as opened, store.translate_errors(self._path):
             self._live = opened.enter_context(store.connected(self._path, read_only=read_only))
             self._snapshot = opened.enter_context(store.connected(self._path, read_only=read_only))
-            store.retry_while_locked(lambda: store.prepare(self._live, self._path, self._form), self._path)
+            store.retry_while_locked(
+                lambda: store.prepare(self._live, self._path, self._form, self._engine), self._path
+            )
             self._begin()
             self._inode = store.inode(self._path)
             self._open = opened.pop_all()
@@ -329,7 +348,8 @@ class Corpus:
                 if result is None:
                     waiting = Event("index", {"message": "waiting for another process that is indexing"})
                     with store.writing(self._live, self._path, waiting=lambda: emit(waiting)):
-                        result = refresh(self._live, scan, extra, emit)
+                        result = refresh(self._live, self._engine, scan, extra, emit)
+                    store.retry_while_locked(lambda: self._engine.settle(self._live), self._path)
             finally:
                 self._begin()
         return result

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from lcrag.index import blocks, fulltext
+from lcrag.index import blocks, replies
 from lcrag.types import Document
 
 if TYPE_CHECKING:
+    from lcrag.index.engine import Engine
     from lcrag.index.prepare import IndexedText
     from lcrag.ingest import SourceFile
 
@@ -29,8 +30,9 @@ class Postings:
     one such statement per document, 100 MB took 33 s to write instead of 7.
     """
 
-    def __init__(self, db: sqlite3.Connection) -> None:
+    def __init__(self, db: sqlite3.Connection, engine: Engine) -> None:
         self._db = db
+        self._engine = engine
         self._rows: list[tuple[int, str, str, str]] = []
         self._characters = 0
 
@@ -42,7 +44,7 @@ class Postings:
             self.write()
 
     def write(self) -> None:
-        fulltext.add(self._db, self._rows)
+        self._engine.add(self._db, self._rows)
         self._rows.clear()
         self._characters = 0
 
@@ -83,20 +85,21 @@ def store_file(
     )
 
 
-def reconcile(db: sqlite3.Connection) -> None:
+def reconcile(db: sqlite3.Connection, engine: Engine) -> None:
     """Remove documents without a file, move the others to their first source, and store the new sizes."""
     for number, source in db.execute(
         "SELECT id, source FROM documents WHERE id NOT IN (SELECT document FROM files WHERE document IS NOT NULL)"
     ).fetchall():
-        _remove_chunks(db, number, source)
+        _remove_chunks(db, engine, number, source)
         db.execute("DELETE FROM documents WHERE id = ?", (number,))
     for number, old_source, old_title, source, title in db.execute(
         "SELECT documents.id, documents.source, documents.title, min(files.source), files.title"
         " FROM documents JOIN files ON document = documents.id GROUP BY documents.id"
         " HAVING documents.source != min(files.source) OR documents.title != files.title"
     ).fetchall():
-        _move(db, number, old_source, source, old_title, title)
+        _move(db, engine, number, (old_source, old_title), (source, title))
     db.execute("DELETE FROM vectors WHERE content NOT IN (SELECT content FROM chunks)")
+    replies.remove_stale(db)
     counts = db.execute(
         "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(max(tokens), 0) FROM documents"
     ).fetchone()
@@ -132,19 +135,20 @@ def _add_chunks(
     )
 
 
-def _move(db: sqlite3.Connection, number: int, old_source: str, source: str, old_title: str, title: str) -> None:
-    """Give a document another source; its chunks stay unless the new source's kind or title changes them."""
+def _move(db: sqlite3.Connection, engine: Engine, number: int, old: tuple[str, str], new: tuple[str, str]) -> None:
+    """Give a document another source and title; its chunks stay unless the source's kind or the title changes them."""
     from lcrag.index.prepare import index_text
 
+    (old_source, old_title), (source, title) = old, new
     if (old_title, PurePath(old_source).suffix) == (title, PurePath(source).suffix):
         rows = list(_fulltext_rows(db, number, old_source))
-        fulltext.remove(db, rows)
-        fulltext.add(db, ((chunk, source, context, text) for chunk, _, context, text in rows))
+        engine.remove(db, rows)
+        engine.add(db, ((chunk, source, context, text) for chunk, _, context, text in rows))
     else:
         text = "".join(text for *_, text in _fulltext_rows(db, number, old_source))
-        _remove_chunks(db, number, old_source)
+        _remove_chunks(db, engine, number, old_source)
         document = Document("", source, text, title=title)
-        postings = Postings(db)
+        postings = Postings(db, engine)
         _add_chunks(db, postings, number, document, index_text(document))
         postings.write()
     db.execute("UPDATE documents SET source = ?, title = ? WHERE id = ?", (source, title, number))
@@ -160,8 +164,8 @@ def _fulltext_rows(db: sqlite3.Connection, number: int, source: str) -> Iterator
             yield chunk, source, context, text
 
 
-def _remove_chunks(db: sqlite3.Connection, number: int, source: str) -> None:
-    fulltext.remove(db, _fulltext_rows(db, number, source))
+def _remove_chunks(db: sqlite3.Connection, engine: Engine, number: int, source: str) -> None:
+    engine.remove(db, _fulltext_rows(db, number, source))
     [(first, chunks)] = db.execute("SELECT first, chunks FROM documents WHERE id = ?", (number,))
     db.execute("DELETE FROM texts WHERE chunk >= ? AND chunk < ?", (first, first + chunks))
     db.execute("DELETE FROM chunks WHERE id >= ? AND id < ?", (first, first + chunks))

@@ -18,6 +18,7 @@ from lcrag.index.documents import Postings, reconcile, store_file
 from lcrag.types import Document, Emit, Event
 
 if TYPE_CHECKING:
+    from lcrag.index.engine import Engine
     from lcrag.index.prepare import ParsedFile
     from lcrag.ingest import Scan, SourceFile
 
@@ -69,7 +70,7 @@ def up_to_date(db: sqlite3.Connection, scan: Scan, extra: Sequence[Document]) ->
     return _compare(known, known)
 
 
-def refresh(db: sqlite3.Connection, scan: Scan, extra: Sequence[Document], emit: Emit) -> Refreshed:
+def refresh(db: sqlite3.Connection, engine: Engine, scan: Scan, extra: Sequence[Document], emit: Emit) -> Refreshed:
     """Make the index that of ``scan`` and of ``extra``, documents already read; returns the difference.
 
     Emits ``index`` events: ``done``, ``total`` and ``source`` for each file that was looked into, ``failed`` and
@@ -84,7 +85,7 @@ def refresh(db: sqlite3.Connection, scan: Scan, extra: Sequence[Document], emit:
     digests = {row.digest for row in before.values() if row.digest is not None and row.document is not None}
     total = len(scan.files) + len(extra)
     done = total - len(stale) - len(extra)
-    postings = Postings(db)
+    postings = Postings(db, engine)
     for document in extra:
         store_file(db, postings, SourceFile("", document.source, -1, -1), None, document)
         done += 1
@@ -97,7 +98,7 @@ def refresh(db: sqlite3.Connection, scan: Scan, extra: Sequence[Document], emit:
         emit(Event("index", {"done": done, "total": total, "source": file.source}))
     postings.write()
     db.executemany("DELETE FROM files WHERE source = ?", [(source,) for source in before.keys() - sources])
-    reconcile(db)
+    reconcile(db, engine)
     return _compare(before, _read_known(db))
 
 

@@ -13,17 +13,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
-from lcrag.index import fulltext
+from lcrag.index import replies
 from lcrag.paths import cache_folder
+
+if TYPE_CHECKING:
+    from lcrag.index.engine import Engine
 
 FILE = "index.sqlite"
 APPLICATION = 0x6C637261
 """SQLite's application_id of an index ("lcra"). lcrag changes no other file, but for indexes made before FORMAT 6."""
-FORMAT = "7"
+FORMAT = "8"
 """Of the tables below, of chunks, of contexts, and of the words in the full-text index (``lcrag.text.words.fold``).
 
 An index with another number is rebuilt."""
@@ -136,19 +139,21 @@ def check_owner(path: Path) -> None:
         raise IndexUnavailable(f"{path} is not an index of lcrag", hint="use another folder with --index DIR")
 
 
-def prepare(db: sqlite3.Connection, path: Path, form: str) -> None:
-    """Create the tables unless they have the format ``form``.
+def prepare(db: sqlite3.Connection, path: Path, form: str, engine: Engine) -> None:
+    """Create the tables, those of ``engine`` too, unless they have the format ``form``.
 
     Tables of another format are dropped: everything in them can be read from the documents again. Vectors belong to
     contents and stay.
     """
     if _form(db) == form:
+        engine.begin(db, is_new=False)
         return
     with writing(db, path):
         old = _form(db)  # another process may have been faster
         if old == form:
+            engine.begin(db, is_new=False)
             return
-        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,")) else set()
+        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,", "7,")) else set()
         for pattern in ("CREATE VIRTUAL %", "CREATE TABLE %"):
             rows = db.execute(
                 "SELECT name FROM sqlite_master WHERE sql LIKE ? AND name != 'sqlite_sequence'", (pattern,)
@@ -156,8 +161,9 @@ def prepare(db: sqlite3.Connection, path: Path, form: str) -> None:
             for name in {name for (name,) in rows} - keep:
                 quoted = name.replace('"', '""')
                 db.execute(f'DROP TABLE "{quoted}"')
-        for statement in (_SCHEMA + fulltext.SCHEMA).split(";"):
+        for statement in (_SCHEMA + replies.SCHEMA + engine.schema).split(";"):
             db.execute(statement)
+        engine.begin(db, is_new=True)
         db.execute("INSERT INTO meta VALUES ('form', ?)", (form,))
         db.execute(f"PRAGMA application_id = {APPLICATION}")
     for ending in ("", "-wal", "-shm"):

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Final
 
-from lcrag.planning.scale import PLAIN
+from lcrag.planning.scale import INSTRUCTION_TOKENS, PLAIN
 from lcrag.planning.use import at, retained, shifted, used
 from lcrag.types import CorpusSize, Estimate, Forecast, Kind, Option, Profile, Route, Surroundings, Workload
 
@@ -42,14 +42,15 @@ def forecast(
     profile: Profile,
     marks: Mapping[Surroundings, float] = PLAIN,
     warm: Mapping[str, int] | None = None,
+    frame: int = INSTRUCTION_TOKENS,
 ) -> tuple[Forecast, ...]:
     """One Forecast for each pipeline with its options, in the same order.
 
     ``marks``: tokens of a prompt for one token of text, for the marks around each passage, which are fewer where
     neighbours are joined. ``warm``: by route key, how many tokens of its input the server has cached, as far as anyone
-    knows.
+    knows. ``frame``: tokens of a prompt without its text, for which workloads put INSTRUCTION_TOKENS.
     """
-    return tuple(_forecast(pipeline, estimate, size, profile, marks, warm or {}) for pipeline in pipelines)
+    return tuple(_forecast(pipeline, estimate, size, profile, marks, warm or {}, frame) for pipeline in pipelines)
 
 
 def route_key(pipeline: str, options: Mapping[str, Option]) -> str:
@@ -73,15 +74,17 @@ def _forecast(
     profile: Profile,
     marks: Mapping[Surroundings, float],
     warm: Mapping[str, int],
+    frame: int,
 ) -> Forecast:
-    steps = list(_steps(pipeline.workload(estimate, size, int(profile.window / max(marks.values()))), profile, marks))
+    work = pipeline.workload(estimate, size, int(profile.window / max(marks.values())))
+    steps = list(_steps(work, profile, marks, frame))
     options = options_of(pipeline)
     cached = min(warm.get(route_key(pipeline.name, options), 0), steps[-1].reusable_tokens, steps[-1].input_tokens)
-    reached = list(_reached(steps, estimate, profile))
+    shares = list(reached(steps, estimate, profile))
     longest = max(step.longest_prompt for step in steps)
 
     def mean(values: Iterable[float]) -> float:
-        return sum(share * value for (share, _), value in zip(reached, values, strict=True))
+        return sum(share * value for (share, _), value in zip(shares, values, strict=True))
 
     return Forecast(
         pipeline=pipeline.name,
@@ -90,7 +93,7 @@ def _forecast(
         output_tokens=round(mean(step.output_tokens for step in steps)),
         calls=round(mean(step.calls for step in steps), 1),
         seconds=mean(seconds(step, profile, cached if step is steps[-1] else 0) for step in steps),
-        quality=min(1.0, mean(right for _, right in reached)),
+        quality=min(1.0, mean(right for _, right in shares)),
         fits=longest <= profile.window,
         longest_prompt=longest,
         cached_tokens=cached,
@@ -100,13 +103,17 @@ def _forecast(
     )
 
 
-def _steps(work: Workload | None, profile: Profile, marks: Mapping[Surroundings, float]) -> Iterator[Workload]:
+def _steps(
+    work: Workload | None, profile: Profile, marks: Mapping[Surroundings, float], frame: int
+) -> Iterator[Workload]:
     """The workload and those that follow it, in the backend's tokens with the marks of a prompt."""
     while work is not None:
         mark = marks[work.surroundings]
+        frames = min(work.calls * INSTRUCTION_TOKENS, work.input_tokens - work.written)
+        text = work.input_tokens - work.written - frames
         yield replace(
             work,
-            input_tokens=round((work.input_tokens - work.written) * mark + work.written * profile.output_ratio),
+            input_tokens=round(text * mark + work.written * profile.output_ratio + frames * frame / INSTRUCTION_TOKENS),
             output_tokens=round(work.output_tokens * profile.output_ratio),
             longest_prompt=round(work.longest_prompt * mark),
             reusable_tokens=round(work.reusable_tokens * mark),
@@ -114,7 +121,7 @@ def _steps(work: Workload | None, profile: Profile, marks: Mapping[Surroundings,
         work = work.then
 
 
-def _reached(steps: Sequence[Workload], estimate: Estimate, profile: Profile) -> Iterator[tuple[float, float]]:
+def reached(steps: Sequence[Workload], estimate: Estimate, profile: Profile) -> Iterator[tuple[float, float]]:
     """Of each step P(it is reached), so that those before it were not right and said so, and P(right | reached)."""
     made_up = MADE_UP if profile.false_found is None else profile.false_found
     share, before = 1.0, None

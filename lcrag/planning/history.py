@@ -1,7 +1,8 @@
 """The route log: what was forecast, what was chosen, what came of it. Local, in SQLite, without any text.
 
-It answers three things: how good the forecasts are (``lcrag plan --history``), what the other route would have done
-(rows of ``--shadow``), and what a server still has in its prefix cache from an earlier call of this program.
+It answers four things: how good the forecasts are (``lcrag plan --history``), what the other route would have done
+(rows of ``--shadow``), what a server still has in its prefix cache from an earlier call of this program, and what is to
+be learned of a backend (``lcrag.planning.learning``), most of all from answers that ``lcrag compare`` knew to be right.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from lcrag.errors import NotAvailable
 from lcrag.paths import state_folder
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import route_key
+from lcrag.planning.learning import Outcome, use_of
 from lcrag.planning.reliability import Calibration, calibrations
 from lcrag.planning.router import utility
 from lcrag.text.words import stems
-from lcrag.types import Answer, Backend, CacheState, Event, Forecast, Plan
+from lcrag.types import Answer, Backend, CacheState, Event, Forecast, Plan, Profile
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS routes (
@@ -32,9 +34,19 @@ CREATE TABLE IF NOT EXISTS routes (
     profile TEXT NOT NULL, pipeline TEXT NOT NULL, route TEXT NOT NULL, features TEXT NOT NULL,
     forecasts TEXT NOT NULL, quality REAL NOT NULL, tokens_forecast INTEGER NOT NULL, seconds_forecast REAL NOT NULL,
     status TEXT NOT NULL, tokens INTEGER NOT NULL, cached INTEGER NOT NULL, seconds REAL NOT NULL,
-    calls INTEGER NOT NULL, steps INTEGER NOT NULL, queries REAL, shadow_of INTEGER, agrees INTEGER, server TEXT
+    calls INTEGER NOT NULL, steps INTEGER NOT NULL, queries REAL, shadow_of INTEGER, agrees INTEGER, server TEXT,
+    use REAL, evidence REAL, answerable REAL, supported INTEGER, correct REAL
 )
 """
+ADDED: Final = {
+    **{"server": "TEXT", "use": "REAL", "evidence": "REAL", "answerable": "REAL"},
+    **{"supported": "INTEGER", "correct": "REAL"},
+}
+"""Columns that a log of version 0.1 may lack."""
+RECENT: Final = 200
+"""Questions of a backend that are learned from: the mean of as many outcomes is off by .03, and models are replaced."""
+LOOKED_AT: Final = 2000
+"""Rows of the log that are looked at for them, so that a long log costs a plan no time."""
 SAME_WORDS: Final = 0.6
 """Two answers agree when the longer one has at least this share of the shorter one's words."""
 
@@ -99,6 +111,11 @@ class RouteLog:
             self._insert(db, plan, other, second, shadow_of=row, agrees=agrees)
         return Event("shadow", {"route": label(other), "status": second.status, "agrees": agrees})
 
+    def add_known(self, plan: Plan, answer: Answer, correct: float) -> None:
+        """Log how right the answer of the plan's own route was, from 0 to 1."""
+        with _opened(self.path) as db:
+            self._insert(db, plan, plan.chosen, answer, correct=correct)
+
     def cached(self, state: CacheState, capacity: int) -> dict[str, int]:
         """By route key, prompt tokens that the server has in its prefix cache: those of routes after which it was asked
         for fewer tokens than its KV cache holds. A restarted server has none.
@@ -122,6 +139,7 @@ class RouteLog:
         state: CacheState | None = None,
         shadow_of: int | None = None,
         agrees: bool | None = None,
+        correct: float | None = None,
     ) -> int:
         step = answer.steps[0] if answer.steps else None
         usage = step.usage if step is not None else answer.usage
@@ -148,6 +166,11 @@ class RouteLog:
             "server": state.server if state is not None else None,
             "shadow_of": shadow_of,
             "agrees": agrees,
+            "use": use_of(route.quality, route.evidence, plan.estimate.answerable, plan.profile),
+            "evidence": route.evidence,
+            "answerable": plan.estimate.answerable,
+            "supported": not answer.is_unsupported and all(one.supported for one in answer.statements),
+            "correct": correct,
         }
         names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
         with db:
@@ -185,6 +208,32 @@ def read_record(path: Path | None = None) -> Record | None:
     )
 
 
+def outcomes(profile: Profile, path: Path | None = None) -> list[Outcome]:
+    """What came of the last RECENT questions to this backend, model and profile; nothing where nothing was logged.
+
+    A question that was asked again counts once: what is known of it, else the last time. Raises NotAvailable.
+    """
+    path = log_path() if path is None else path
+    if not path.exists():
+        return []
+    found: dict[str, Outcome] = {}
+    with _opened(path) as db:
+        for question, status, supported, agrees, *numbers in db.execute(
+            "SELECT one.features, one.status, one.supported, other.agrees, one.use, one.evidence, one.answerable,"
+            " one.correct FROM routes AS one LEFT JOIN routes AS other ON other.shadow_of = one.id"
+            " AND one.status = 'answered' AND other.status = 'answered'"
+            " WHERE one.id > (SELECT max(id) FROM routes) - ? AND one.backend = ? AND one.model = ? AND one.profile = ?"
+            " AND one.shadow_of IS NULL AND one.use IS NOT NULL AND one.calls > 0 ORDER BY one.id DESC",
+            (LOOKED_AT, profile.backend, profile.model, profile.name),
+        ):
+            use, evidence, answerable, correct = numbers
+            if question not in found or (found[question].right is None and correct is not None):
+                agreed = None if agrees is None else bool(agrees)
+                refused = status in ("not_found", "not_retrieved")
+                found[question] = Outcome(use, evidence, answerable, refused, bool(supported), agreed, correct)
+    return list(found.values())[:RECENT]
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[sqlite3.Connection]:
     """The database, made if need be. Raises NotAvailable where it, or its folder, cannot be read or written."""
@@ -193,8 +242,9 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         with closing(sqlite3.connect(path, timeout=10.0)) as db:
             with db:
                 db.execute(SCHEMA)
-                if "server" not in {column for _, column, *_ in db.execute("PRAGMA table_info(routes)")}:
-                    db.execute("ALTER TABLE routes ADD COLUMN server TEXT")  # a log of version 0.1
+                present = {column for _, column, *_ in db.execute("PRAGMA table_info(routes)")}
+                for column in [column for column in ADDED if column not in present]:
+                    db.execute(f"ALTER TABLE routes ADD COLUMN {column} {ADDED[column]}")
             yield db
     except (sqlite3.Error, OSError) as error:
         raise NotAvailable(f"the route log {path} cannot be used: {error}", hint="move it away, or --no-log") from error

@@ -136,8 +136,8 @@ def save_profile(profile: Profile) -> Path:
 
 
 def to_object(profile: Profile) -> dict[str, Any]:
-    """``lcrag.profile/2``."""
-    return {"schema": SCHEMA, **asdict(profile)}
+    """``lcrag.profile/2``, without what the route log says."""
+    return {"schema": SCHEMA, **{name: value for name, value in asdict(profile).items() if name != "learned"}}
 
 
 def from_object(value: Mapping[str, Any]) -> Profile:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from lcrag.ingest.extracted import some
 from lcrag.report import answers, comparison
 from lcrag.report.conclusions import conclusions, remarks
-from lcrag.report.plans import options_text, quality_text, unbeaten
+from lcrag.report.plans import options_text, profile_text, quality_text, unbeaten
 from lcrag.report.templating import render
 from lcrag.report.terminal import printable
 from lcrag.report.text import MOST_NAMED, contradictions, stated
@@ -32,7 +32,7 @@ def answer_html(answer: Answer, plan: Plan | None) -> str:
     return render(
         "notebook/answer.html",
         answer=answer,
-        message=_message(answer),
+        message=message(answer),
         texts=pieces[::2],
         markers=pieces[1::2],
         citations={str(citation.marker): citation for citation in answer.citations},
@@ -42,8 +42,8 @@ def answer_html(answer: Answer, plan: Plan | None) -> str:
     )
 
 
-def _message(answer: Answer) -> str:
-    """What the status adds to the text."""
+def message(answer: Answer) -> str:
+    """What the status adds to the text; "" for an answer."""
     match answer.status:
         case "answered":
             return ""
@@ -65,6 +65,7 @@ def plan_html(plan: Plan) -> str:
     return render(
         "notebook/plan.html",
         plan=plan,
+        profile=printable(profile_text(plan.profile)),
         question=printable(plan.question),
         reasons=[printable(reason) for reason in (plan.reason, *plan.counterfactuals)],
         rows=[

@@ -83,6 +83,7 @@ def answer_object(
             for step in answer.steps
         ],
         "trace": None if answer.trace is None else trace_object(answer.trace),
+        "program": answer.program,
         "backend": backend,
         "model": model,
         "index": {key: index[key] for key in ("documents", "chunks", "tokens", "skipped")},
@@ -149,7 +150,12 @@ def plan_object(plan: Plan) -> dict[str, Any]:
             "features": dict(plan.estimate.features),
         },
         "forecasts": [_forecast_object(forecast, chosen=forecast is plan.chosen) for forecast in plan.forecasts],
-        "profile": {"name": plan.profile.name, "measured": plan.profile.measured},
+        "profile": {
+            "name": plan.profile.name,
+            "measured": plan.profile.measured,
+            "logged": 0 if plan.profile.learned is None else plan.profile.learned.questions,
+            "known": 0 if plan.profile.learned is None else plan.profile.learned.known,
+        },
     }
 
 

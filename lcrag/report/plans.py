@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lcrag.report.figures import quantity
 from lcrag.report.terminal import new_table, printable, render
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lcrag.planning.history import Record
-    from lcrag.planning.reliability import Calibration
+    from lcrag.planning.reliability import Bin, Calibration
+
+BAR: Final = 20
+"""Characters of a bar from 0 to 1."""
 
 
 def plan_report(plan: Plan, *, width: int, colour: bool, show_all: bool = False) -> str:
@@ -28,7 +31,7 @@ def plan_report(plan: Plan, *, width: int, colour: bool, show_all: bool = False)
     return render(
         Text(printable(" ".join(plan.question.split())), style="bold"),
         f"evidence: about {plan.estimate.scope_tokens:,} tokens, diffusion {plan.estimate.diffusion:.2f}",
-        f"profile: {plan.profile.name}, {'' if plan.profile.measured else 'not '}measured\n",
+        f"profile: {profile_text(plan.profile)}\n",
         _routes(plan, shown),
         *([f"  {hidden:,} more: lcrag plan --all"] if hidden else []),
         f"\n* {printable(plan.reason)}",
@@ -36,6 +39,15 @@ def plan_report(plan: Plan, *, width: int, colour: bool, show_all: bool = False)
         width=width,
         colour=colour,
     )
+
+
+def profile_text(profile: Profile) -> str:
+    """Its name, whether it was measured, and how far the route log has moved it."""
+    text = f"{profile.name}, {'' if profile.measured else 'not '}measured"
+    if profile.learned is None:
+        return text
+    known = f", {profile.learned.known:,} with a right answer" if profile.learned.known else ""
+    return f"{text}, moved by {quantity(profile.learned.questions, 'logged question')}{known}"
 
 
 def unbeaten(plan: Plan) -> list[Forecast]:
@@ -153,25 +165,38 @@ def history_report(record: Record) -> str:
         )
     for backend in record.backends:
         lines += ["", *_calibration(backend)]
-    lines += ["", "The log knows what was answered, not whether it was right: lcrag compare with right answers tells."]
+    lines += [
+        "",
+        "| is the mean forecast, === what was right, by lcrag compare with right answers, --- what was only answered.",
+    ]
     return "\n".join(lines) + "\n"
 
 
 def _calibration(backend: Calibration) -> list[str]:
-    """P(correct) as forecast against the share that was answered, on one backend."""
+    """P(correct) as forecast against the share that was answered, and that was right, on one backend."""
     asked = quantity(backend.asked, "forecast")
     lines = [
         printable(f"calibration on {backend.backend} ({backend.model}), profile {backend.profile}: {asked}"),
-        f"{'forecast P(correct)':21}{'asked':>7}{'mean':>7}{'answered':>10}",
+        f"{'forecast P(correct)':21}{'asked':>7}{'mean':>7}{'answered':>10}{'right':>14}   0{'1':>{BAR}}",
     ]
     for one in backend.bins:
-        between = f"{one.low:.1f} to {one.high:.1f}"
-        lines.append(f"{between:21}{one.asked:>7,}{one.quality:>7.2f}{one.answered:>10.0%}")
-    lines.append(f"{'all':21}{backend.asked:>7,}{backend.quality:>7.2f}{backend.answered:>10.0%}")
+        lines.append(f"{f'{one.low:.1f} to {one.high:.1f}':21}{_reliability(one)}")
+    lines.append(f"{'all':21}{_reliability(backend)}")
     lines.append(f"mean distance of forecast and answered {backend.error:.2f}")
     if backend.compared:
         lines.append(f"two routes answered {backend.compared:,} of the questions, {backend.agreed:,} of them alike")
     return lines
+
+
+def _reliability(one: Bin | Calibration) -> str:
+    """The figures of a bin, and a bar: as long as it was right, or answered where nobody knows; ``|`` at the mean
+    forecast."""
+    right = f"{one.right:.0%} of {one.known:,}" if one.right is not None else ""
+    length = round(BAR * (one.answered if one.right is None else one.right))
+    bar = ("=" if one.right is not None else "-") * length + " " * (BAR + 1 - length)
+    mark = round(BAR * one.quality)
+    bar = f"{bar[:mark]}|{bar[mark + 1 :]}".rstrip()
+    return f"{one.asked:>7,}{one.quality:>7.2f}{one.answered:>10.0%}{right:>14}   {bar}"
 
 
 def recipes_report(rows: Sequence[Mapping[str, str]]) -> str:

@@ -54,8 +54,13 @@ def status_report(status: IndexStatus) -> str:
     )
 
 
-def server_report(look: Look) -> str:
-    """``lcrag status``: what the server reports; a fact that it does not report has no line."""
+def server_report(looks: Sequence[Look]) -> str:
+    """``lcrag status``: what each server reports, an empty line between."""
+    return "\n".join(map(_server, looks))
+
+
+def _server(look: Look) -> str:
+    """A fact that the server does not report has no line."""
     hits = None
     if look.prefix_queries and look.prefix_hits is not None:
         hits = f"{look.prefix_hits / look.prefix_queries:.0%} of {look.prefix_queries:,.0f} tokens asked"

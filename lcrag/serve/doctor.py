@@ -72,8 +72,9 @@ def _vllm(name: str) -> Finding:
 def _server(name: str, base_url: str | None, ca_file: Path | None) -> Finding:
     from lcrag.serve.look import look
 
-    server = look(base_url, ca_file)
-    return Finding(name, True, f"{server.model} at {server.url}, window {server.window:,} tokens")
+    servers = look(base_url, ca_file)
+    found = (f"{server.model} at {server.url}, window {server.window:,} tokens" for server in servers)
+    return Finding(name, True, "; ".join(found))
 
 
 def _embedding_model(name: str) -> Finding:

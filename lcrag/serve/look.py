@@ -1,25 +1,41 @@
-"""A running server as it describes itself: its model, its window, its cache."""
+"""Running servers as they describe themselves: their model, their window, their cache."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from lcrag.backends.local_server import remembered
+from lcrag.backends.local_server import addresses, remembered
+from lcrag.errors import NotRunning
 from lcrag.types import Look
 
+_log = logging.getLogger("lcrag")
 
-def look(url: str | None = None, ca_file: Path | None = None) -> Look:
-    """The server at ``url``, or else the one that ``up`` started, or else one on vLLM's usual port.
 
-    Raises NotRunning when it does not answer, NotAvailable when what answers serves no model, InputError for an address
-    or a key that makes no sense.
+def look(base_url: str | None = None, ca_file: Path | None = None) -> list[Look]:
+    """The servers at ``base_url`` (commas between), or else those that ``up`` started, or else one on the usual port.
+
+    One that does not answer is left out with a warning. Raises NotRunning when none answers, NotAvailable when what
+    answers serves no model, InputError for an address or a key that makes no sense.
     """
+    looks, faults = [], []
+    for url in addresses(base_url):
+        try:
+            looks.append(_look(url, base_url is not None, ca_file))
+        except NotRunning as error:
+            faults.append(error)
+    if not looks:
+        raise faults[0]
+    for fault in faults:
+        _log.warning("%s", fault)
+    return looks
+
+
+def _look(url: str, is_named: bool, ca_file: Path | None) -> Look:
     from lcrag.backends.http import HttpClient
-    from lcrag.backends.openai_server import DEFAULT_URL
     from lcrag.backends.served import cache_tokens, metric, metrics, served_model
 
-    ours = remembered()
-    http = HttpClient(url or (ours.url if ours else DEFAULT_URL), send_key=url is not None, ca_file=ca_file)
+    http = HttpClient(url, send_key=is_named, ca_file=ca_file)
     served = served_model(http)
     page = metrics(http)
     return Look(
@@ -32,5 +48,5 @@ def look(url: str | None = None, ca_file: Path | None = None) -> Look:
         prefix_hits=metric(page, "vllm:prefix_cache_hits_total"),
         running=metric(page, "vllm:num_requests_running"),
         waiting=metric(page, "vllm:num_requests_waiting"),
-        log=ours.log if ours and ours.url == http.root else None,
+        log=next((server.log for server in remembered() if server.url == http.root), None),
     )

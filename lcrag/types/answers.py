@@ -26,7 +26,8 @@ class Task:
     """One thing asked of a backend. ``notes`` are earlier completions' texts, with their markers.
 
     ``shape``: what the reply should keep to, where the backend can make it; the reply may have any other.
-    ``odds``: of how many likeliest first tokens the probabilities are asked for.
+    ``odds``: of how many likeliest first tokens the probabilities are asked for, which are then all that counts.
+    ``words``: about how many the reply should have; 0 says nothing of it.
     """
 
     role: Role
@@ -35,6 +36,7 @@ class Task:
     notes: tuple[str, ...] = ()
     shape: Shape | None = None
     odds: int = 0
+    words: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Answer:
     model that led to no support and were removed. ``coverage``: P(what answers the question, if anything in the
     indexed documents does, was read), None if not estimated. ``conflicts`` is not empty when the status is
     "contradictory". ``plan``: the plan of the question, where it was made. ``left_out``: ``(source, reason)`` of what
-    was not read, or only in part.
+    was not read, or only in part. ``program``: the SELECT that a table was asked with, None where none was.
     """
 
     text: str
@@ -174,6 +176,7 @@ class Answer:
     trace: Trace | None = None
     plan: Plan | None = None
     left_out: tuple[tuple[str, str], ...] = ()
+    program: str | None = None
 
     def __str__(self) -> str:
         return self.text

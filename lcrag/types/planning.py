@@ -12,6 +12,10 @@ Role = Literal[
     "note",
     "synthesise",
     "summarise",
+    "merge",
+    "refine",
+    "compare",
+    "vote",
     "judge",
     "pick",
     "quote",
@@ -20,6 +24,8 @@ Role = Literal[
     "demonstrate",
     "choose",
     "rewrite",
+    "probe",
+    "program",
 ]
 Prefer = Literal["quality", "balanced", "speed"]
 Surroundings = Literal["retrieved", "consecutive"]
@@ -96,6 +102,16 @@ class BackendIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """What the route log says of a backend's profile: ``log_odds`` are added to those of P(the evidence is used), from
+    ``questions`` that were asked, of which ``known`` had a right answer to compare with."""
+
+    log_odds: float
+    questions: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What is known of a backend: its window, how well it uses what it reads, what reading costs.
 
@@ -106,7 +122,8 @@ class Profile:
     ``shift[surroundings]``: what is added to P(correct) for each feature of an estimate, learned from outcomes.
     ``false_found``: P(an answer is made up | the right one is not found); ``false_refused``: P("not found" | the
     evidence was read). ``output_ratio``: tokens that it writes for one that workloads forecast. ``kv_tokens``: what the
-    KV cache holds. ``measured`` is False for the built-in ones.
+    KV cache holds. ``measured`` is False for the built-in ones. ``learned``: how the route log has moved the curves; a
+    stored profile has none.
     """
 
     name: str
@@ -126,6 +143,7 @@ class Profile:
     kv_tokens: int | None = None
     dtype: str = ""
     device: str = ""
+    learned: Learned | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from pathlib import Path
 class Settings:
     """What a session reads, how it ranks, and what answers.
 
-    ``paths`` may hold "-": the document in ``stdin_text``. ``index``: a folder instead of the one in the user's cache.
+    ``paths`` may hold "-": the document in ``stdin_text``. ``index``: a folder instead of the one in the user's cache,
+    or "milvus:" and the address of a Milvus.
     ``dense``: "auto", "on", "off"; ``reader``: "auto", "off" (the reranker); ``writer``: the same
     (the small language model of the embedded backend). ``ca_file``: certificates to
     trust in addition to the system's. ``log``: keep the route log; ``shadow``:
@@ -19,7 +20,7 @@ class Settings:
     """
 
     paths: tuple[str, ...]
-    index: Path | None = None
+    index: Path | str | None = None
     stdin_text: str | None = None
     dense: str = "auto"
     embedder: str | None = None

@@ -22,7 +22,6 @@ def port(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         number = int(listening.getsockname()[1])
         monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", number)
-        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", f"http://127.0.0.1:{number}")
         yield number
 
 

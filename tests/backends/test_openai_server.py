@@ -22,7 +22,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from lcrag.backends import local_tokenizer
 from lcrag.backends.connection import _seconds
 from lcrag.backends.local_server import Server
-from lcrag.backends.openai_server import OpenAIServer, Sampling
+from lcrag.backends.openai_server import OpenAIServer
+from lcrag.backends.request import Sampling
 from lcrag.backends.served import metric
 from lcrag.errors import BackendFailed, DoesNotFit, LcragError, NotAvailable, NotRunning
 from lcrag.text import prompts
@@ -349,7 +350,7 @@ def test_identity_has_the_type_of_the_weights_and_the_device(tmp_path: Path, mon
         other.mkdir()
         (other / "config.json").write_text('{"dtype": "float32"}')
         ours = Server(1, 0.0, int(server.url.rpartition(":")[2]), str(other), "faulty", "log")
-        monkeypatch.setattr("lcrag.backends.local_server.remembered", lambda: ours)
+        monkeypatch.setattr("lcrag.backends.local_server.remembered", lambda: [ours])
         assert asking.identity == replace(expected, dtype="float32")
 
 

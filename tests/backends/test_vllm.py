@@ -18,7 +18,8 @@ import pytest
 from support import tiny_model
 from support.machine import NEEDED, Machine
 
-from lcrag.backends.openai_server import OpenAIServer, Sampling
+from lcrag.backends.openai_server import OpenAIServer
+from lcrag.backends.request import Sampling
 from lcrag.serve.process import session_processes
 from lcrag.types import Passage, Task
 

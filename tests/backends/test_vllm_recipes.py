@@ -49,7 +49,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [name for name in RECIPES if name != "hiddentables"])  # there is no table here
 def test_recipe_answers_with_the_small_model(machine: Machine, name: str, shape: str) -> None:
     answer = machine.answer("ask", shape, QUESTION, *ASK, "--pipeline", WITHIN_8192.get(name, name))
     assert answer["backend"] == "server"

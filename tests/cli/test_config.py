@@ -11,6 +11,7 @@ from support.scripted import KEEPER
 
 from lcrag.cli.commands import COMMANDS, load
 from lcrag.cli.options import BEFORE, CONFIGURABLE
+from lcrag.index import folder_of
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_config_of_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest
     assert result.out == f"{KEEPER} [1].\n"
     assert result.err == ""
     assert lcrag.asked[-1][2] is False
-    assert (lcrag.settings[-1].index, lcrag.settings[-1].dense) == (tmp_path / "index", "off")
+    assert (folder_of((), lcrag.settings[-1].index), lcrag.settings[-1].dense) == (tmp_path / "index", "off")
     assert "[1] docs/a.md" in lcrag("ask", "docs", "who?", "--sources").out
     Path("lcrag.toml").write_text('json = true\ndense = "off"\n')
     assert lcrag("ask", "docs", "backend").json["code"] == 5

@@ -10,7 +10,10 @@ from lcrag.cli.config import load
 from lcrag.cli.options import CONFIGURABLE
 from lcrag.errors import BadConfig
 
-KEYS = ("base_url", "base-url", "index", "html", "csv", "resume", "embedder", "python", "png", "session")
+KEYS = (
+    *("base_url", "base-url", "index", "html", "csv", "resume", "embedder", "python", "png", "session", "cors", "host"),
+    "token",
+)
 
 
 @pytest.fixture

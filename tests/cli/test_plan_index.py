@@ -78,7 +78,7 @@ def test_plan_json_has_every_route(lcrag: Lcrag) -> None:
     )
     assert list(plan["forecasts"][0]) == keys.split()
     assert [forecast["chosen"] for forecast in plan["forecasts"]] == [True, False, False]
-    assert plan["profile"] == {"name": "builtin-embedded", "measured": False}
+    assert plan["profile"] == {"name": "builtin-embedded", "measured": False, "logged": 0, "known": 0}
 
 
 def test_plan_calls_no_model(lcrag: Lcrag, backend: QuestionBackend) -> None:
@@ -98,9 +98,9 @@ def test_plan_history_shows_how_far_forecasts_were_off(lcrag: Lcrag, monkeypatch
     assert lines[3:8] == [
         "",
         "calibration on vllm (m), profile measured: 12 forecasts",
-        "forecast P(correct)    asked   mean  answered",
-        "0.4 to 0.6                 4   0.50       25%",
-        "0.8 to 1.0                 8   0.81      100%",
+        "forecast P(correct)    asked   mean  answered         right   0                   1",
+        "0.4 to 0.6                 4   0.50       25%                 -----     |",
+        "0.8 to 1.0                 8   0.81      100%      50% of 4   ==========      |",
     ]
     assert lines[10] == "two routes answered 3 of the questions, 2 of them alike"
     value = lcrag("plan", "--history", "--json").json

@@ -23,7 +23,9 @@ from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.formats import read
 from lcrag.comparison.results import Results
 from lcrag.comparison.run import ComparisonRun, Setup, drawn
+from lcrag.comparison.scoring import score
 from lcrag.errors import BackendFailed, InputError
+from lcrag.planning.history import read_record
 from lcrag.session import Session
 from lcrag.types import Policy, Settings, Task, ignore
 from pipelines import PIPELINES
@@ -92,6 +94,33 @@ def test_every_route_answers_every_question_and_reads_the_evidence(tmp_path: Pat
     assert by_name["full_context"]["accuracy"] > 0.8
     assert by_name["full_context"]["evidence_read"] == 1.0
     assert by_name["full_context"]["citation_recall"] > 0.8
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_how_right_the_routers_route_was_is_logged_once_a_question(tmp_path: Path, log: bool) -> None:
+    questions = load(dataset(tmp_path / "set", 10))
+    rows, _ = run(questions, tmp_path / "r.ndjson", log=log)
+    record = read_record()
+    if not log:
+        assert record is None
+        return
+    assert record is not None
+    [backend] = record.backends
+    assert (backend.asked, backend.known) == (10, 10)
+    by_id = {question.id: question for question in questions}
+    values = [
+        score(by_id[id], row["answer"], row["short"], row["status"])
+        for (id, route), row in rows.items()
+        if route == rows[id, "router"]["pipeline"]
+    ]
+    assert backend.right == pytest.approx(sum(value.value for value in values if value) / 10)
+
+
+def test_a_log_that_cannot_be_written_stops_no_comparison(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
+    (tmp_path / "state").write_text("a file instead of the folder")
+    rows, _ = run(load(dataset(tmp_path / "set", 2)), tmp_path / "r.ndjson", log=True)
+    assert len(rows) == 2 * (len(ROUTES) + 1)
 
 
 def test_the_routers_answer_is_that_of_the_route_with_its_plan(tmp_path: Path) -> None:

@@ -201,30 +201,6 @@ def test_merge_notes_merges_many_level_by_level(tmp_path: Path) -> None:
     assert all(len(task.notes) >= 1 and len(" ".join(task.notes).split()) <= 1000 for task in merges)
 
 
-@pytest.mark.parametrize("over", ["hits", "corpus"])
-def test_compression_by_summaries_shortens_in_one_batch_and_answers_from_them(tmp_path: Path, over: str) -> None:
-    backend = ScriptedBackend(
-        lambda task: holder(Task("answer", task.question, task.passages)) if task.passages else task.notes[0]
-    )
-    events: list[Event] = []
-    with corpus_of(tmp_path, DOCUMENTS) as corpus:
-        ranking = retrieve(corpus, QUESTION, embedder=None)
-        pipeline = Compression(1000, over, "summarise")  # type: ignore[arg-type]
-        answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, events.append)
-        assert (answer.tokens_read == corpus.size.tokens) == (over == "corpus")
-    assert [task.role for task in backend.tasks] == ["summarise"] * (len(backend.tasks) - 1) + ["synthesise"]
-    assert backend.batches == [len(backend.tasks) - 1, 1]
-    assert len(backend.tasks) >= (3 if over == "corpus" else 2)
-    assert answer.citations[0].quote == LINES[217]
-    assert events[-2].data["ratio"] > 10
-
-
-def test_compression_by_summaries_that_hold_nothing_asks_no_more(tmp_path: Path) -> None:
-    answer, tasks = ask(tmp_path, Compression(2000, "corpus", "summarise"), lambda task: NOT_FOUND)
-    assert {task.role for task in tasks} == {"summarise"}
-    assert answer.status == "not_found"
-
-
 def test_chain_of_agents_without_any_note_asks_no_manager(tmp_path: Path) -> None:
     answer, tasks = ask(tmp_path, ChainOfAgents(worker_tokens=800), lambda task: NOT_FOUND)
     assert {task.role for task in tasks} == {"note"}
@@ -379,7 +355,7 @@ def test_escalate_keeps_its_answer_when_a_later_step_fails(tmp_path: Path) -> No
     assert any("full_context failed: gone" in str(event.data.get("message")) for event in events)
 
 
-@pytest.mark.parametrize("pipeline", [ChunkRag(4000), Compression(3500), Compression(4000, "hits", "summarise")])
+@pytest.mark.parametrize("pipeline", [ChunkRag(4000), Compression(3500)])
 def test_answer_refuses_what_does_not_fit_before_asking(tmp_path: Path, pipeline: Pipeline) -> None:
     asked: list[Task] = []
     with pytest.raises(DoesNotFit) as refused:

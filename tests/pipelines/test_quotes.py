@@ -19,7 +19,7 @@ from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.sentences import sentences
 from lcrag.types import Answer, Citation, Task, ignore
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline
+from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Summarise
 
 SALTMARSH = Path(__file__).parent.parent.parent / "examples/saltmarsh"
 NAMES = ("mill-report.pdf", "museum-inventory.csv", "gannet-bar.ipynb", "letter-curator.eml", "ferry.html")
@@ -32,7 +32,11 @@ ROUTES: dict[str, tuple[Pipeline, int]] = {
     "chain_of_agents as a tree": (ChainOfAgents(700, "tree"), 4_000),
     "compression": (Compression(800), 100_000),
     "compression of everything": (Compression(800, "corpus"), 100_000),
-    "compression by summaries": (Compression(2000, "hits", "summarise"), 100_000),
+    "summarise": (Summarise(piece=300), 100_000),
+    "summarise piece by piece": (Summarise("refine", piece=600), 100_000),
+    "summarise by documents": (Summarise(by="documents", chained=True, piece=300), 100_000),
+    "summarise by clusters": (Summarise(over="hits", by="clusters"), 100_000),
+    "summarise by votes": (Summarise("extract"), 100_000),
     "escalate": (Escalate(300), 100_000),
 }
 

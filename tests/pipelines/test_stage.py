@@ -23,15 +23,15 @@ TEXTS = {"a.md": "\n\n".join([*BOATS[:60], FACT, *BOATS[60:]]), "b.md": "\n\n".j
 
 
 def ask(
-    folder: Path, name: str, reply: Callable[[Task], str], window: int = 100_000
+    folder: Path, name: str, reply: Callable[[Task], str], window: int = 100_000, question: str = QUESTION
 ) -> tuple[Answer, list[Task], list[Event]]:
     pipeline = named(name)
     assert not isinstance(pipeline, type)
     events: list[Event] = []
     backend = ScriptedBackend(reply, window=window)
     with corpus_of(folder, TEXTS) as corpus:
-        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
-        answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, events.append)
+        ranking = retrieve(corpus, question, embedder=HashingEmbedder())
+        answer = run_pipeline(pipeline, question, corpus, ranking, backend, events.append)
     return answer, backend.tasks, events
 
 
@@ -136,6 +136,45 @@ def test_shots_come_before_the_question_where_the_passage_holds_their_answer(tmp
     assert answer.citations[0].quote == FACT
 
 
+def test_shots_are_paid_once(tmp_path: Path) -> None:
+    def reply(task: Task) -> str:
+        if task.role != "demonstrate":
+            return f"{FACT} {marker(task)}"
+        return json.dumps({"question": "What stayed?", "answer": " ".join(task.passages[0].text.split()[:4])})
+
+    counts = []
+    for question in (QUESTION, "How many boats did the harbour take in 17?", QUESTION):
+        _, tasks, _ = ask(tmp_path, "full_context:shots=2", reply, question=question)
+        counts.append(sum(task.role == "demonstrate" for task in tasks))
+        assert tasks[-1].notes[0].count("What stayed?") == 2
+    assert counts[0] == 2
+    assert counts[1:] in ([0, 0], [1, 0], [2, 0])  # another question may draw other passages
+
+
+@pytest.mark.parametrize(
+    ("select", "note"),
+    [("quotes", f"{FACT} [M]"), ("sentences", f"{FACT} [M]"), ("passages", "Passages that are needed: [M]")],
+)
+def test_all_passages_are_read_with_the_selection_as_notes(tmp_path: Path, select: str, note: str) -> None:
+    def reply(task: Task) -> str:
+        return f"{FACT} {marker(task)}" if task.role != "pick" else marker(task)
+
+    answer, [selecting, answering], _ = ask(tmp_path, f"full_context:select={select},read_all=on", reply)
+    assert answering.passages == selecting.passages
+    assert answering.notes == (note.replace("[M]", marker(selecting)),)
+    assert answer.citations[0].quote == FACT
+
+
+def test_all_passages_in_several_prompts_are_answered_from_the_selection(tmp_path: Path) -> None:
+    def reply(task: Task) -> str:
+        return f"{FACT} {marker(task)}" if marker(task) != "[99]" else NOT_FOUND
+
+    answer, tasks, _ = ask(tmp_path, "full_context:select=quotes,read_all=on", reply, window=4000)
+    assert [task.role for task in tasks[-2:]] == ["quote", "answer"]
+    assert [one.text.strip() for one in tasks[-1].passages] == [FACT]
+    assert answer.citations
+
+
 @pytest.mark.parametrize("said", ["", NOT_FOUND, "{", '{"question": 3, "answer": null}', '{"answer": "In"}'])
 def test_a_shot_that_is_none_is_left_out(tmp_path: Path, said: str) -> None:
     _, tasks, _ = ask(tmp_path, "chunk_rag:shots=2", lambda task: said if task.role == "demonstrate" else NOT_FOUND)
@@ -176,13 +215,11 @@ def test_sufficient_ends_at_its_budget(tmp_path: Path) -> None:
     [
         "chunk_rag:rounds=2",
         "chunk_rag:select=repeat,rounds=2",
-        "compression:mode=summarise,select=quotes",
-        "compression:mode=summarise,shots=1",
-        "compression:mode=summarise,sufficient=on",
+        "chunk_rag:read_all=on",
     ],
 )
 def test_options_that_contradict_each_other_are_wrong_input(name: str) -> None:
-    with pytest.raises(InputError, match=r"rounds needs|takes no"):
+    with pytest.raises(InputError, match=r"(rounds|read_all) needs"):
         named(name)
 
 
@@ -191,3 +228,40 @@ def test_what_a_stage_needs_in_addition_must_fit_too(tmp_path: Path, name: str) 
     ask(tmp_path / "plain", "chunk_rag:tokens=1000", lambda task: NOT_FOUND, window=2300)
     with pytest.raises(DoesNotFit):
         ask(tmp_path / "more", name, lambda task: NOT_FOUND, window=2300)
+
+
+def test_sources_are_looked_for_after_the_answer(tmp_path: Path) -> None:
+    boat = BOATS[250]
+
+    def reply(task: Task) -> str:
+        if task.role == "quote":
+            asked.append(task)
+            return f"{boat} [{next(one.marker for one in task.passages if boat in one.text)}]"
+        return f"{FACT} {marker(task)} {boat} {marker(task)}"  # the second names a passage that does not say it
+
+    asked: list[Task] = []
+    plain, tasks, _ = ask(tmp_path / "plain", "full_context:cite=marked", reply)
+    assert (len(tasks), [one.supported for one in plain.statements]) == (1, [True, False])
+    answer, tasks, _ = ask(tmp_path, "full_context:cite=after", reply)
+    assert [task.question for task in asked] == [boat]
+    assert len(asked[0].passages) <= 10
+    assert [one.supported for one in answer.statements] == [True, True]
+    assert [one.quote for one in answer.citations] == [FACT, boat]
+    assert answer.text == f"{FACT} [1] {boat} [2]"
+
+
+def test_an_answer_without_markers_keeps_the_sources_that_words_lead_to(tmp_path: Path) -> None:
+    def reply(task: Task) -> str:
+        return f"{FACT} [1]" if task.role == "quote" else f"{FACT} Whales sing in the deep sea at night."
+
+    answer, tasks, _ = ask(tmp_path, "full_context:cite=after", reply)
+    assert [task.role for task in tasks] == ["answer", "quote"]
+    assert [one.supported for one in answer.statements] == [True, False]
+    assert [one.quote for one in answer.citations] == [FACT]
+
+
+def test_nobody_is_asked_for_sources_where_all_are_known(tmp_path: Path) -> None:
+    _, tasks, _ = ask(tmp_path, "full_context:cite=after", lambda task: f"{FACT} {marker(task)}")
+    assert len(tasks) == 1
+    _, tasks, _ = ask(tmp_path / "none", "full_context:cite=after", lambda task: NOT_FOUND)
+    assert len(tasks) == 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lcrag.planning.estimate import kinds_of
 from lcrag.planning.forecast import forecast, route_key, seconds
 from lcrag.planning.profile import builtin_profile
+from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.planning.use import used
 from lcrag.types import (
     Answer,
@@ -122,7 +123,9 @@ def test_forecast_tokens_count_marks_and_the_output_ratio() -> None:
     work = Workload(2000, 100, 3, 2, 3000, 1.0, 2000, "consecutive", reusable_tokens=1000, written=500)
     marks: dict[Surroundings, float] = {"consecutive": 1.1, "retrieved": 1.5}
     [one] = forecast([Fixed(work)], ESTIMATE, SIZE, replace(PROFILE, output_ratio=0.2), marks)
-    assert (one.input_tokens, one.output_tokens, one.longest_prompt) == (1750, 20, 3300)
+    assert (one.input_tokens, one.output_tokens, one.longest_prompt) == (1690, 20, 3300)
+    [bare] = forecast([Fixed(work)], ESTIMATE, SIZE, replace(PROFILE, output_ratio=0.2), marks, frame=10)
+    assert bare.input_tokens == one.input_tokens - 3 * (INSTRUCTION_TOKENS - 10)
 
 
 def test_forecast_cached_tokens_cost_nothing_to_read() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,11 +14,25 @@ from support import values
 from support.invocation import Lcrag
 
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.planning.history import SCHEMA, RouteLog, log_path, read_record
+from lcrag.planning.history import RECENT, SCHEMA, RouteLog, log_path, outcomes, read_record
+from lcrag.planning.learning import moved
 from lcrag.planning.profile import builtin_profile
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Answer, CacheState, Event, Forecast, Policy, Settings, Step, Task, Usage, ignore
+from lcrag.types import (
+    Answer,
+    CacheState,
+    Event,
+    Forecast,
+    Learned,
+    Policy,
+    Profile,
+    Settings,
+    Step,
+    Task,
+    Usage,
+    ignore,
+)
 
 PLAN = values.plan("who?")
 ROUTE = PLAN.forecasts[0]
@@ -127,9 +143,85 @@ def test_history_stores_no_text(tmp_path: Path) -> None:
     assert b"ightingale" not in (tmp_path / "r.db").read_bytes()
 
 
+def test_history_outcomes_are_those_of_one_backend_model_and_profile(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    assert outcomes(PLAN.profile, path) == []
+    for number, change in enumerate(({}, {}, {"backend": "vllm"}, {"model": "other"}, {"name": "measured"})):
+        asked = replace(PLAN.estimate, features={"words": float(number)})
+        plan = replace(PLAN, estimate=asked, profile=replace(PLAN.profile, **change))
+        status = "not_retrieved" if number else "answered"
+        RouteLog(path, "c").add(plan, ROUTE, outcome(9, 9, status), Server([]), lambda other: outcome(9, 9))
+    refused, unsupported = outcomes(PLAN.profile, path)
+    assert (refused.refused, refused.supported, refused.right) == (True, False, None)
+    assert (unsupported.refused, unsupported.supported, unsupported.agrees) == (False, False, None)
+    assert (unsupported.use, unsupported.evidence, unsupported.answerable) == (pytest.approx(0.71), 1.0, 0.8)
+
+
+def test_history_a_question_counts_once_with_what_is_known_of_it(tmp_path: Path) -> None:
+    log = RouteLog(tmp_path / "r.db", "c", shadow=1.0)
+    cited = values.answer("Anna.", "a.md", "Anna")
+    for right, shadow in ((None, "Anna."), (0.5, ""), (None, "Berta sang.")):
+        if right is None:
+            other = replace(cited, text=shadow, short=None)
+            log.add(PLAN, ROUTE, replace(cited, short=None), Server([]), lambda _, other=other: other)
+        else:
+            log.add_known(PLAN, cited, right)
+    [one] = outcomes(PLAN.profile, log.path)
+    assert (one.right, one.supported, one.refused) == (0.5, True, False)
+    log.path.unlink()
+    log.add(PLAN, ROUTE, cited, Server([]), lambda _: cited)
+    assert [one.agrees for one in outcomes(PLAN.profile, log.path)] == [True]
+
+
+def test_history_learns_from_what_the_profile_said_before_it_was_moved(tmp_path: Path) -> None:
+    log = RouteLog(tmp_path / "r.db", "c")
+    curve = {"retrieved": ((500, 0.4),), "consecutive": ((500, 0.4),)}
+    profile = moved(replace(PLAN.profile, use=curve), Learned(1.5, 50, 50))
+    promised = profile.use["retrieved"][0][1]
+    assert promised == pytest.approx(0.4 * math.exp(1.5) / (0.6 + 0.4 * math.exp(1.5)))
+    plan = replace(PLAN, profile=profile, forecasts=(replace(ROUTE, quality=promised),))
+    log.add_known(plan, outcome(9, 9), 1.0)
+    assert outcomes(profile, log.path)[0].use == pytest.approx(0.4)
+
+
+def test_history_reads_a_long_log_in_milliseconds(tmp_path: Path) -> None:
+    log = RouteLog(tmp_path / "r.db", "c")
+    add(log, outcome(9, 9))
+    with sqlite3.connect(log.path) as db:
+        names = [name for _, name, *_ in db.execute("PRAGMA table_info(routes)") if name not in ("id", "features")]
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+            f" INSERT INTO routes (features, {', '.join(names)}) SELECT i, {', '.join(names)} FROM n, routes"
+        )
+    db.close()
+    begun = time.perf_counter()
+    assert len(outcomes(PLAN.profile, log.path)) == RECENT
+    assert time.perf_counter() - begun < 0.3
+
+
+def test_session_profile_is_moved_by_its_log_and_by_no_other(documents: Path) -> None:
+    backend = ScriptedBackend(lambda task: NOT_FOUND)
+    given = Settings((str(documents),), dense="off", reader="off", log=True)
+
+    def profile(settings: Settings) -> Profile:
+        with Session.open(settings, ignore, backend=backend) as session:
+            return session.profile
+
+    plain = profile(given)
+    assert plain.learned is None
+    for number in range(50):
+        plan = replace(PLAN, profile=plain, estimate=replace(PLAN.estimate, features={"words": float(number)}))
+        RouteLog(log_path(), "").add_known(plan, outcome(9, 9), 0.0)
+    found = profile(given).learned
+    assert found is not None
+    assert (found.questions, found.known, found.log_odds < -1) == (50, 50, True)
+    assert profile(replace(given, log=False)) == plain
+    backend.model = "another"
+    assert profile(given).learned is None
+
+
 def test_history_of_version_0_1_is_continued(tmp_path: Path) -> None:
-    old = SCHEMA.replace(", server TEXT", "")
-    assert old != SCHEMA
+    old = SCHEMA[: SCHEMA.index(", server TEXT")] + ")"
     with sqlite3.connect(tmp_path / "r.db") as db:
         db.execute(old)
     db.close()

@@ -19,7 +19,7 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_look_reads_model_and_metrics_in_two_requests() -> None:
     with faulty_server() as server:
-        seen = look(f"{server.url}/v1")
+        [seen] = look(f"{server.url}/v1")
         assert server.requests == ["GET /v1/models", "GET /metrics"]
         assert server.connections == 1
     assert (seen.url, seen.model, seen.window) == (server.url, "faulty", 8192)
@@ -28,7 +28,7 @@ def test_look_reads_model_and_metrics_in_two_requests() -> None:
 
 def test_look_does_without_metrics() -> None:
     with faulty_server(started=None) as server:
-        seen = look(server.url)
+        [seen] = look(server.url)
     assert seen.model == "faulty"
     assert (seen.cache_tokens, seen.prefix_queries) == (None, None)
 
@@ -64,7 +64,7 @@ def test_look_raises_not_running_without_a_server() -> None:
 )
 def test_look_does_without_metrics_that_cannot_be_read(fault: dict[str, Any]) -> None:
     with faulty_server(**fault) as server:
-        seen = look(server.url)
+        [seen] = look(server.url)
     assert (seen.model, seen.cache_used, seen.running) == ("faulty", None, None)
 
 
@@ -74,6 +74,6 @@ def test_look_sends_the_key_only_to_a_server_that_was_named(monkeypatch: pytest.
         look(server.url)
         assert set(server.keys) == {"Bearer s3cret"}
         server.keys.clear()
-        monkeypatch.setattr("lcrag.backends.openai_server.DEFAULT_URL", server.url)
+        monkeypatch.setattr("lcrag.backends.local_server.USUAL_PORT", int(server.url.rpartition(":")[2]))
         look()
         assert set(server.keys) == {None}

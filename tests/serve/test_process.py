@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +55,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
     monkeypatch.setenv("STAND_IN", f"works in {tmp_path}")
     yield Machine(tmp_path)
-    if (server := remembered()) is not None:  # after a failed test
+    for server in remembered():  # after a failed test
         os.killpg(server.pid, signal.SIGKILL)
 
 
@@ -67,8 +68,7 @@ def test_up_starts_and_down_stops_a_server_and_its_worker(machine: Machine) -> N
     up = machine.lcrag("up", "model")
     assert up.returncode == 0, up.stderr
     assert "model StandIn" in up.stderr
-    server = remembered()
-    assert server is not None
+    [server] = remembered()
     assert up.stdout.strip() == server.url
     assert (server.model, server.name) == (str(machine.folder / "model"), "model")
     assert len(session_processes(server.pid)) == 2
@@ -78,7 +78,7 @@ def test_up_starts_and_down_stops_a_server_and_its_worker(machine: Machine) -> N
     assert "lcrag down" in again.stderr
     assert "is stopped" in machine.lcrag("down").stderr
     assert session_processes(server.pid) == workers(os.environ["STAND_IN"]) == []
-    assert remembered() is None
+    assert remembered() == []
     assert "nothing to stop" in machine.lcrag("down").stderr
 
 
@@ -87,11 +87,37 @@ def test_up_starts_and_down_stops_a_server_and_its_worker(machine: Machine) -> N
 def test_up_small_serves_the_writer(machine: Machine) -> None:
     up = machine.lcrag("up", "small")
     assert up.returncode == 0, up.stderr
-    server = remembered()
-    assert server is not None
+    [server] = remembered()
     folder = Path(server.model)
     assert folder.is_relative_to(machine.folder / "cache")
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
+
+
+def test_up_starts_replicas_and_down_stops_them(machine: Machine) -> None:
+    up = machine.lcrag("up", "model", "--replicas", "2", "--tensor-parallel", "3", "--data-parallel", "2")
+    assert up.returncode == 0, up.stderr
+    servers = remembered()
+    assert up.stdout.split() == [server.url for server in servers]
+    assert len(set(up.stdout.split())) == len({server.log for server in servers}) == 2
+    assert f"{servers[1].url}: model StandIn" in up.stderr
+    for server in servers:
+        command = psutil.Process(server.pid).cmdline()
+        assert command[command.index("--tensor-parallel-size") + 1] == "3"
+        assert command[command.index("--data-parallel-size") + 1] == "2"
+        assert command[command.index("--gpu-memory-utilization") + 1] == "0.1"
+        assert psutil.Process(server.pid).environ()["VLLM_CPU_OMP_THREADS_BIND"] == "nobind"
+    assert machine.lcrag("down").stderr.count("is stopped") == 2
+    assert workers(os.environ["STAND_IN"]) == []
+
+
+def test_up_of_replicas_leaves_none_running_when_one_cannot_start(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        taken = listening.getsockname()[1]
+        up = machine.lcrag("up", "model", "--replicas", "2", "--port", str(taken - 1))
+    assert up.returncode == 2
+    assert f"port {taken} cannot be used" in up.stderr
+    assert workers(os.environ["STAND_IN"]) == []
+    assert remembered() == []
 
 
 def test_up_that_fails_gives_the_reason_and_leaves_nothing_running(
@@ -111,10 +137,10 @@ def test_remembered_is_none_for_a_pid_of_another_process(tmp_path: Path, monkeyp
     began = start_time(os.getpid())
     assert began is not None
     server = Server(os.getpid(), began, 8000, "model", "model", "log")
-    remember(server)
-    assert remembered() == server
+    remember([server])
+    assert remembered() == [server]
     assert [path.name for path in tmp_path.iterdir()] == ["server.json"]
-    remember(replace(server, began=began - 60))
-    assert remembered() is None
+    remember([server, replace(server, began=began - 60)])
+    assert remembered() == [server]
     server_file().write_text("{")
-    assert remembered() is None
+    assert remembered() == []

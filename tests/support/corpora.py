@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from lcrag.index import store
 from lcrag.index.corpus import Corpus, Refreshed
+from lcrag.index.milvus import MilvusEngine
 from lcrag.ingest import Scan, discover, from_text
 from lcrag.types import Document, ignore
 
@@ -39,12 +41,7 @@ def content(corpus: Corpus) -> dict[str, Any]:
     ids = [chunk.id for chunk in chunks]
     assert ids == corpus.chunk_ids()
     place = {chunk.id: (chunk.source, chunk.start) for chunk in chunks}
-    db = sqlite3.connect(corpus.folder / store.FILE)
-    db.execute("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, lexical, instance)")
-    postings = sorted(
-        (term, place[doc], col, offset) for term, doc, col, offset in db.execute("SELECT * FROM instances")
-    )
-    db.close()
+    postings = sorted((place[chunk], *posting) for chunk, *posting in _postings(corpus))
     documents = [corpus.document(name) for name, _, _ in corpus.documents()]
     for document in documents:
         assert document.text == "".join(chunk.text for chunk in chunks if chunk.document_id == document.id)
@@ -59,6 +56,18 @@ def content(corpus: Corpus) -> dict[str, Any]:
         "failed": corpus.status().failed,
         "duplicates": corpus.status().duplicates,
     }
+
+
+def _postings(corpus: Corpus) -> list[tuple[Any, ...]]:
+    """What the engine knows of each chunk's words; the chunk comes first."""
+    if isinstance(corpus._engine, MilvusEngine):
+        rows = corpus._engine._milvus.ask(
+            "query", corpus._engine._words, filter="id > 0", output_fields=["id", "words"]
+        )
+        return [(row["id"], row["words"]) for row in rows]
+    with closing(sqlite3.connect(corpus.folder / store.FILE)) as db:
+        db.execute("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, lexical, instance)")
+        return db.execute("SELECT doc, term, col, offset FROM instances").fetchall()
 
 
 def write_docs(folder: Path) -> Path:

@@ -89,7 +89,7 @@ class Obliging(ScriptedBackend):
             return json.dumps({"question": "What?", "answer": " ".join(task.passages[0].text.split()[:3])})
         markers = [f"[{passage.marker}]" for passage in task.passages if self.fact in passage.text]
         noted = [note for note in task.notes if self.fact in note]
-        if task.role in ("judge", "answer") and self.overlooked < self.blind:
+        if task.role in ("judge", "answer", "synthesise") and self.overlooked < self.blind:
             self.overlooked += 1
             return "no" if task.role == "judge" else NOT_FOUND
         if task.role == "judge":
@@ -100,7 +100,7 @@ class Obliging(ScriptedBackend):
         match task.role:
             case "pick":
                 return ", ".join(markers)
-            case "point":
+            case "point" | "vote":
                 return f"{' '.join(self.fact.split()[:6])} {markers[0]}"
             case "repeat":
                 return f"{said}\n{ANSWER} {said}"
@@ -110,4 +110,6 @@ class Obliging(ScriptedBackend):
         text = self.says(task)
         sent = "\n".join(message["content"] for message in messages(task))
         [read, written] = self.count_many([sent, text])
-        return Completion(text, Usage(read + self.template_tokens, 0, written, 1, 0.0))
+        odds = (("NOT", 0.1), ("The", 0.8)) if text != NOT_FOUND else (("NOT", 0.9), ("The", 0.05))
+        usage = Usage(read + self.template_tokens, 0, min(written, max_tokens), 1, 0.0)
+        return Completion(text, usage, odds=odds if task.odds else ())

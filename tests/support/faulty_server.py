@@ -26,8 +26,9 @@ class FaultyServer:
     before "/models" and "/chat/completions". ``refuses``: a field or role (or "status field") → what the server says
     about it. ``events``: the data of the events of each reply, JSON values or texts; ``line_end``: of its lines;
     ``body``: a reply that is not streamed. ``redirects``: a path → the address that it leads to, with ``redirect``.
-    ``started``: the start of the process as /metrics reports it; None for a server without metrics. ``stalls`` and
-    ``hang_ups``: replies that the server left hanging, and those on which the client then hung up.
+    ``started``: the start of the process as /metrics reports it; None for a server without metrics. ``port``: the one
+    to listen on, 0 for a free one. ``stalls`` and ``hang_ups``: replies that the server left hanging, and those on
+    which the client then hung up.
     """
 
     script: list[str] = field(default_factory=list)
@@ -52,6 +53,7 @@ class FaultyServer:
     tokenized: list[Any] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)
+    port: int = 0
     url: str = ""
     seen: list[dict[str, Any]] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
@@ -263,7 +265,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 256
 
     def __init__(self, state: FaultyServer) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(("127.0.0.1", state.port), _Handler)
         self.state = state
         self.open: list[socket.socket] = []
 

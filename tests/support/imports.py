@@ -30,16 +30,20 @@ ARROWS: Final[dict[str, str]] = {
     "evidence": f"{LANGUAGE} text",
     "writer": f"{LANGUAGE} paths text",
     "backends": f"{LANGUAGE} paths text evidence writer",
-    "pipelines": f"{LANGUAGE} text planning evidence",
+    "tables": f"{LANGUAGE} text",
+    "pipelines": f"{LANGUAGE} text planning evidence tables",
     "session": f"{BELOW_PIPELINES} backends pipelines batch",
     "serve": f"{BELOW_PIPELINES} writer backends session",
     "calibrate": f"{BELOW_PIPELINES} backends session",
     "report": BELOW_PIPELINES,
     "conversation": f"{BELOW_PIPELINES} session report",
     "comparison": f"{BELOW_PIPELINES} pipelines session batch report",
-    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report conversation",
+    "queries": f"{BELOW_PIPELINES} session report",
+    "llama_index": f"{LANGUAGE} session queries",
+    "web": f"{BELOW_PIPELINES} pipelines session batch report queries",
+    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report conversation web",
     "__main__": "cli",
-    "": "types errors session comparison pipelines backends",
+    "": "types errors ingest session comparison pipelines backends",
 }
 """What the modules of each part may import besides their own part. "": ``lcrag/__init__.py``, whose version all
 read."""

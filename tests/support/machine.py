@@ -70,7 +70,8 @@ class Machine:
 
     @property
     def server(self) -> dict[str, Any]:
-        return dict(json.loads((self.folder / "state" / "server.json").read_text()))
+        [server] = json.loads((self.folder / "state" / "server.json").read_text())
+        return dict(server)
 
     @property
     def url(self) -> str:

@@ -39,7 +39,9 @@ def answer(text: str, source: str, quote: str) -> Answer:
 
 CALIBRATION = Calibration(
     *("vllm", "m", "measured", 12, 0.71, 0.75, 0.14, 3, 2),
-    bins=(Bin(0.4, 0.6, 4, 0.5, 0.25), Bin(0.8, 1.0, 8, 0.81, 1.0)),
+    bins=(Bin(0.4, 0.6, 4, 0.5, 0.25), Bin(0.8, 1.0, 8, 0.81, 1.0, 4, 0.5)),
+    known=4,
+    right=0.5,
 )
 RECORD = Record((RouteRecord("chunk_rag", 12, 0.04, 0.21, 0.71, 0.75),), 4, 1, 2, 3.5, (CALIBRATION,))
 

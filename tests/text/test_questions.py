@@ -12,6 +12,7 @@ from lcrag.text.questions import (
     expected_answer,
     is_broad,
     named_in,
+    words_asked,
 )
 
 
@@ -61,3 +62,17 @@ def test_expected_answer_is_none_without_a_cue() -> None:
 
 def test_named_in_gives_names_and_numbers_but_no_first_word() -> None:
     assert named_in("Was Anna Holm keeper of Mill 7 in 1871, Anna?") == ["anna", "holm", "mill", "7", "1871"]
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("Summarise the text.", 150),
+        ("Summarise it in 100 words.", 100),
+        ("Give a 40-word summary.", 40),
+        ("Summarise it in 3 sentences.", 60),
+        ("Summarise it in 0 words.", 150),
+    ],
+)
+def test_words_asked_is_what_the_question_says(question: str, words: int) -> None:
+    assert words_asked(question) == words

@@ -1,0 +1,269 @@
+"""Which rows a question is about: values, comparisons and dates as conditions of a program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from lcrag.tables.names import literal
+from lcrag.tables.tokens import COLUMN, DATE, FILTER, IGNORED, NUMBER, ROWS, VALUE, Token
+from lcrag.tables.view import Field, View
+
+FULL_DATE: Final = 10
+COMPARED: Final = {"}": ">", "{": "<", "[": ">=", "]": "<=", "a": ">=", "z": "<="}
+DATED: Final = "()SU"
+KEPT: Final = "k+^"
+"""Before or after a number: it says how many rows are asked for."""
+
+
+class Unclear(Exception):
+    """A word could belong to more than one column, or to none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """``sql``: as a program says it; ``field``: the column that it is about."""
+
+    sql: str
+    field: Field
+
+
+def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[Token]]:
+    """The conditions, and the tokens with FILTER where each stood. Raises Unclear."""
+    found = _Conditions(tokens, view)
+    for kind, read in ((VALUE, found.value), (DATE, found.date), (NUMBER, found.number), ("0", found.empty)):
+        place = 0
+        while place < len(found.tokens):
+            if found.tokens[place].kind == kind:
+                place = read(place)
+            place += 1
+    return found.conditions, found.tokens
+
+
+class _Conditions:
+    def __init__(self, tokens: list[Token], view: View) -> None:
+        self.tokens = list(tokens)
+        self.conditions: list[Condition] = []
+        self._view = view
+
+    def value(self, place: int) -> int:
+        """Values of one column, "good or fair", with the name of the column before or behind them."""
+        last, fields = place, {one for one, _ in self.tokens[place].cells}
+        while True:
+            after = self._right(last, also="&|f")
+            if after is None or self.tokens[after].kind != VALUE:
+                break
+            both = fields & {one for one, _ in self.tokens[after].cells}
+            joined = any(token.kind in "&|" for token in self.tokens[last:after]) or after == last + 1
+            if not both or not joined:
+                break
+            last, fields = after, both
+        first, left = place, self._left(place, also="f")
+        right = last + 1 if last + 1 < len(self.tokens) else None
+        if right is not None and self.tokens[right].text.lower() == "as":
+            right = self._right(right)  # "Oslo as home port"
+        end = last + 1
+        named = self._named(left, fields)
+        if left is not None and named is not None:
+            one, first = named, left
+        elif right is not None and (named := self._named(right, fields)) is not None:
+            one, end = named, right + 1
+        elif len(fields) == 1:
+            [one] = fields
+        else:
+            raise Unclear
+        texts = [text for token in self.tokens[place : last + 1] for cell, text in token.cells if cell is one]
+        texts = list(dict.fromkeys(texts))
+        first, is_not = self._negated(first)
+        if is_not and one.column.empty:
+            raise Unclear  # whether a row without a value counts
+        listed = ", ".join(map(literal, texts))
+        if len(texts) == 1:
+            sql = f"{one.sql} {'<>' if is_not else '='} {listed}"
+        else:
+            sql = f"{one.sql} {'NOT IN' if is_not else 'IN'} ({listed})"
+        return self._replace(first, end, Condition(sql, one))
+
+    def date(self, place: int) -> int:
+        token = self.tokens[place]
+        return self._dated(place, token.dates)
+
+    def number(self, place: int) -> int:
+        token = self.tokens[place]
+        left, right = self._left(place), self._right(place)
+        before = self.tokens[left].kind if left is not None else ""
+        after = self.tokens[right].kind if right is not None else ""
+        if self._is_year(place):
+            return self._dated(place, (str(token.number), str(token.number)))
+        if before in ("b", "f") and (other := self._between(place, before)) is not None:
+            assert left is not None
+            one, first, end = self._counted(left, other, "")
+            low, high = token.number, self.tokens[other].number
+            return self._replace(*self._not(first, end), Condition(f"{one.sql} BETWEEN {low} AND {high}", one))
+        if before in COMPARED or after in ("a", "z"):
+            sign = COMPARED[before] if before in COMPARED else COMPARED[after]
+            start = left if before in COMPARED and left is not None else place
+            last = right if after in ("a", "z") and right is not None else place
+            one, first, end = self._counted(start, last, self.tokens[start].concept or token.concept)
+            return self._replace(*self._not(first, end), Condition(f"{one.sql} {sign} {token.number}", one))
+        if before in KEPT or after in KEPT or after == ROWS:
+            return place
+        if right is not None and after == COLUMN and not self.tokens[right].fields[0].is_counted:
+            return place
+        one, first, end = self._counted(place, place, token.concept)
+        return self._replace(*self._not(first, end), Condition(f"{one.sql} = {token.number}", one))
+
+    def _is_year(self, place: int) -> bool:
+        """Whether a number is a year: of a date, after "in", or between two of them."""
+        token, left = self.tokens[place], self._left(place)
+        if left is None or not token.text.isdigit():
+            return False
+        before = self.tokens[left]
+        far = self._left(left)
+        if before.kind in DATED and far is not None and any(one.kind == "year" for one in self.tokens[far].fields):
+            return True
+        if not 1000 <= token.number <= 2100:
+            return False
+        if before.kind in DATED or any(one.text.lower() in ("in", "during") for one in self.tokens[left + 1 : place]):
+            return True
+        if before.kind in ("b", "f"):
+            is_named = far is not None and self.tokens[far].kind == COLUMN
+            return self.tokens[far or 0].fields[0].is_dated if is_named else bool(self._view.dated)
+        return before.kind == COLUMN and before.fields[0].is_dated
+
+    def empty(self, place: int) -> int:
+        """Rows whose cell is empty: "without a note"."""
+        right = self._right(place)
+        if right is None or self.tokens[right].kind != COLUMN:
+            raise Unclear
+        [one] = self.tokens[right].fields
+        if one.column.unread:
+            raise Unclear
+        return self._replace(place, right + 1, Condition(f"{one.sql} IS NULL", one))
+
+    def _not(self, first: int, end: int) -> tuple[int, int]:
+        if self._negated(first)[1]:
+            raise Unclear
+        return first, end
+
+    def _dated(self, place: int, dates: tuple[str, str]) -> int:
+        low, high = dates
+        left = self._left(place)
+        before = self.tokens[left].kind if left is not None else ""
+        first, last, sign = place, place, before if before in DATED else "="
+        if before in ("b", "f"):
+            other = self._between(place, before)
+            if other is not None:
+                token = self.tokens[other]
+                high = token.dates[1] if token.kind == DATE else str(token.number)
+            elif before == "b" or (place + 1 < len(self.tokens) and self.tokens[place + 1].text.lower() == "on"):
+                raise Unclear  # "from 1900 on"
+            first, last = left or 0, other or place
+        elif before in DATED and left is not None:
+            first = left
+        named = self._left(first)
+        right = last + 1 if last + 1 < len(self.tokens) else None
+        one = self._date_column(named, None)
+        if one is not None and named is not None:
+            first = named
+        else:
+            one = self._date_column(right, self._view.dated)
+            if one is not None and right is not None and one in self.tokens[right].fields:
+                last = right
+        if one is None:
+            raise Unclear
+        return self._replace(*self._not(first, last + 1), Condition(_when(one, sign, low, high), one))
+
+    def _date_column(self, place: int | None, otherwise: list[Field] | None) -> Field | None:
+        """The date that is named here; else the only one there is, if ``otherwise`` has one."""
+        if place is not None and self.tokens[place].kind == COLUMN:
+            dated = [one for one in self.tokens[place].fields if one.is_dated]
+            if len(dated) == 1:
+                return dated[0]
+        return otherwise[0] if otherwise is not None and len(otherwise) == 1 else None
+
+    def _counted(self, first: int, last: int, concept: str) -> tuple[Field, int, int]:
+        """The column of numbers that a comparison from ``first`` to ``last`` is about, and where it begins and ends."""
+        right, left = last + 1, self._left(first)
+        if right < len(self.tokens) and (one := self._number_at(right)) is not None:
+            return one, first, right + 1
+        if left is not None and (one := self._number_at(left)) is not None:
+            return one, left, last + 1
+        is_behind = right + 1 < len(self.tokens) and self.tokens[right].text.lower() in ("in", "of")
+        if is_behind and (one := self._number_at(right + 1)) is not None:
+            return one, first, right + 2
+        money = "money" if concept in tuple("£$€¥₹") else concept
+        found = self._view.meant_by(money) if money and money.isalpha() else None
+        if found is None or not found.is_counted:
+            raise Unclear
+        return found, first, last + 1
+
+    def _number_at(self, place: int) -> Field | None:
+        token = self.tokens[place]
+        return (
+            token.fields[0] if token.kind == COLUMN and len(token.fields) == 1 and token.fields[0].is_counted else None
+        )
+
+    def _between(self, place: int, before: str) -> int | None:
+        """Where the second end of "between 3 and 5", "from 3 to 5" is."""
+        link = self._right(place)
+        if link is None or self.tokens[link].kind not in ("&" if before == "b" else "tU"):
+            return None
+        other = self._right(link)
+        return other if other is not None and self.tokens[other].kind in (NUMBER, DATE) else None
+
+    def _named(self, place: int | None, fields: set[Field]) -> Field | None:
+        """The column of these that is named here."""
+        if place is None or self.tokens[place].kind not in (COLUMN, ROWS):
+            return None
+        token = self.tokens[place]
+        named = token.fields or ((self._view.label,) if token.kind == ROWS and self._view.label is not None else ())
+        return next((one for one in named if one in fields), None)
+
+    def _negated(self, first: int) -> tuple[int, bool]:
+        left = self._left(first)
+        is_not = left is not None and self.tokens[left].kind == "!"
+        return (left if is_not and left is not None else first), is_not
+
+    def _left(self, place: int, also: str = "") -> int | None:
+        return next((at for at in range(place - 1, -1, -1) if not self._is_passed(at, also)), None)
+
+    def _right(self, place: int, also: str = "") -> int | None:
+        return next((at for at in range(place + 1, len(self.tokens)) if not self._is_passed(at, also)), None)
+
+    def _is_passed(self, at: int, also: str) -> bool:
+        return self.tokens[at].kind == IGNORED or (bool(also) and self.tokens[at].kind in also)
+
+    def _replace(self, first: int, end: int, condition: Condition) -> int:
+        """Put a FILTER in place of these tokens; returns where it stands."""
+        begin, stop = self.tokens[first].start, self.tokens[end - 1].end
+        self.tokens[first:end] = [Token(FILTER, "", begin, stop, fields=(condition.field,))]
+        self.conditions.append(condition)
+        return first
+
+
+def _when(one: Field, sign: str, low: str, high: str) -> str:
+    """A date compared: before "(", after ")", since "S", until "U", within "="."""
+    if not low:
+        if one.kind != "date" or sign != "=":
+            raise Unclear
+        return f"substr({one.sql}, 5, 3) = {literal(high)}"
+    if one.kind == "year":
+        if len(low) > 4 or len(high) > 4:
+            raise Unclear
+        within = f"= {low}" if low == high else f"BETWEEN {low} AND {high}"
+        return (
+            f"{one.sql} " + {"(": f"< {low}", ")": f"> {high}", "S": f">= {low}", "U": f"<= {high}", "=": within}[sign]
+        )
+    last = _beginning(one.sql, len(high))
+    if sign in "(S":
+        return f"{one.sql} {'<' if sign == '(' else '>='} {literal(low)}"
+    if sign in ")U":
+        return f"{last} {'>' if sign == ')' else '<='} {literal(high)}"
+    if low == high:
+        return f"{last} = {literal(high)}"
+    return f"{one.sql} >= {literal(low)} AND {last} <= {literal(high)}"
+
+
+def _beginning(sql: str, length: int) -> str:
+    return sql if length >= FULL_DATE else f"substr({sql}, 1, {length})"

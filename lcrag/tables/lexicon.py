@@ -1,0 +1,205 @@
+"""The English of questions to tables: what asks for a count or a sum, what compares, and which words go with which kind
+of column. Words, not cases: a word that is not here, and not in the table, leaves a question unanswered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+IGNORED: Final = frozenset(
+    "a an the of in at on for with that which who whose is are was were be been being have has had do does did there"
+    " their its it his her to from by as also all any and exactly place placed"
+    " this these those they them i me we us you please can could"
+    " tell into out listed recorded shown entered given found existing exist exists total's hold holds held contain"
+    " contains include includes including come comes came s table file sheet spreadsheet data dataset database list"
+    " catalogue catalog register document documents according where what when".split()
+)
+"""Words that say nothing of their own once what they belong to is understood."""
+
+ROW_NOUNS: Final = frozenset("everything row rows entry entries record records item items line lines one ones".split())
+
+ASKING: Final = ("what", "which", "who", "whom", "list", "show", "name", "give", "find", "display", "tell", "return")
+
+COUNTING: Final = (("how", "many"), ("number", "of"), ("count",), ("the", "count", "of"))
+SUMMING: Final = (("total",), ("sum",), ("in", "total"), ("altogether",), ("in", "all"), ("combined",), ("overall",))
+AVERAGING: Final = (("average",), ("mean",), ("on", "average"), ("avg",))
+DIFFERENT: Final = (("different",), ("distinct",), ("unique",))
+GROUPING: Final = (
+    ("per",),
+    ("for", "each"),
+    ("in", "each"),
+    ("of", "each"),
+    ("by", "each"),
+    ("at", "each"),
+    ("on", "each"),
+    ("from", "each"),
+    ("with", "each"),
+    ("does", "each"),
+    ("did", "each"),
+    ("has", "each"),
+    ("for", "every"),
+    ("in", "every"),
+    ("each",),
+    ("grouped", "by"),
+    ("group", "by"),
+    ("broken", "down", "by"),
+    ("by",),
+)
+FREQUENT: Final = frozenset("common frequent frequently often commonly popular numerous".split())
+
+HIGHEST: Final = frozenset("highest greatest maximum max biggest largest top most".split())
+LOWEST: Final = frozenset("lowest smallest minimum min least fewest bottom".split())
+
+MORE: Final = frozenset("more over above exceeding exceeds exceed greater higher larger bigger upwards".split())
+LESS: Final = frozenset("less fewer under below lower smaller".split())
+
+SUPERLATIVES: Final[Mapping[str, tuple[str, int]]] = {
+    word: (concept, sign)
+    for concept, high, low in (
+        ("time", "latest newest", "oldest earliest"),
+        ("age", "oldest", "youngest"),
+        ("money", "dearest priciest costliest", "cheapest"),
+        ("weight", "heaviest", "lightest"),
+        ("height", "tallest", "shortest"),
+        ("length", "longest", "shortest"),
+        ("size", "largest biggest", "smallest"),
+        ("depth", "deepest", "shallowest"),
+        ("width", "widest broadest", "narrowest"),
+        ("speed", "fastest quickest", "slowest"),
+        ("distance", "farthest furthest", "nearest closest"),
+    )
+    for sign, words in ((1, high), (-1, low))
+    for word in words.split()
+}
+"""One-word superlatives: what they compare, and whether the highest or the lowest wins. Those of age stand apart."""
+OF_AGE: Final[Mapping[str, int]] = {"oldest": 1, "youngest": -1}
+"""Where a column says how old something is; where one says since when it is, it is the other way round."""
+
+ADJECTIVES: Final[Mapping[str, tuple[str, int]]] = {
+    "valuable": ("money", 1),
+    "expensive": ("money", 1),
+    "costly": ("money", 1),
+    "recent": ("time", 1),
+    "recently": ("time", 1),
+    "populous": ("people", 1),
+    "populated": ("people", 1),
+    "heavy": ("weight", 1),
+    "old": ("age", 1),
+    "tall": ("height", 1),
+    "high": ("height", 1),
+    "long": ("length", 1),
+    "large": ("size", 1),
+    "big": ("size", 1),
+    "deep": ("depth", 1),
+    "wide": ("width", 1),
+    "fast": ("speed", 1),
+    "far": ("distance", 1),
+    "experienced": ("experience", 1),
+}
+COMPARATIVES: Final[Mapping[str, tuple[str, int]]] = {
+    "older": ("age", 1),
+    "younger": ("age", -1),
+    "cheaper": ("money", -1),
+    "dearer": ("money", 1),
+    "heavier": ("weight", 1),
+    "lighter": ("weight", -1),
+    "taller": ("height", 1),
+    "shorter": ("length", -1),
+    "longer": ("length", 1),
+    "deeper": ("depth", 1),
+    "wider": ("width", 1),
+    "faster": ("speed", 1),
+    "slower": ("speed", -1),
+    "later": ("time", 1),
+    "earlier": ("time", -1),
+}
+
+CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
+    concept: frozenset(words.split())
+    for concept, words in {
+        "money": "price cost value amount fee worth valuation fare rent",
+        "age": "age",
+        "weight": "weight mass weigh",
+        "height": "height elevation altitude tall",
+        "length": "length duration runtime distance minutes hours",
+        "size": "size area population capacity",
+        "depth": "depth",
+        "width": "width breadth beam",
+        "speed": "speed velocity",
+        "distance": "distance",
+        "people": "population inhabitants residents",
+        "experience": "experience",
+        "place": "location place room city town venue where site country address store shelf",
+        "pay": "salary wage pay income earnings",
+    }.items()
+}
+"""Words of column names, as written (they are compared by their stems)."""
+
+TIME_VERBS: Final = frozenset(
+    "released published built founded made opened launched established completed created born".split()
+)
+"""What happens at the only date or year of a row."""
+TABLE_WORDS: Final = frozenset(
+    "table file sheet spreadsheet data dataset database list catalogue catalog register".split()
+)
+"""After a noun they make it the name of the table: "the cities table"."""
+MEASURES: Final = ("age", "weight", "height", "length", "depth", "width", "speed", "distance")
+"""Concepts whose words may stand for each other: "length" for minutes. Those of money and of places may not."""
+VERBS: Final[Mapping[str, str]] = {
+    verb: columns
+    for verbs, columns in (
+        ("donated donate donates gave give gives presented", "donor giver"),
+        ("wrote written writes write", "author writer"),
+        ("directed directs", "director"),
+        ("made makes manufactured produced", "maker manufacturer producer"),
+        ("built builds", "builder architect shipyard"),
+        ("published publishes", "publisher"),
+        ("owns own owned", "owner"),
+        ("sold sells", "seller salesperson vendor"),
+        ("bought buys purchased", "buyer customer purchaser"),
+        ("won wins", "winner"),
+        ("founded", "founder"),
+        ("painted", "painter artist"),
+        ("composed", "composer"),
+        ("teaches taught", "teacher"),
+        ("manages managed leads led heads", "manager head leader"),
+        ("born", "born birth birthday"),
+        ("costs cost worth valued priced", "price cost value amount fee fare"),
+        ("weighs weigh weighing", "weight mass"),
+        ("earns earn earned earning paid pays", "salary wage pay income"),
+        ("kept stored located housed displayed", "location room place store site"),
+        ("lives live living based", "city town country residence location"),
+        ("works work working employed", "department team division employer city office location country"),
+        ("lasts last lasted", "duration length"),
+        ("hired joined started", "hired hire joined start started"),
+        ("opened", "opened opening"),
+        ("launched", "launched launch"),
+        ("released", "released release"),
+        ("died", "died death"),
+    )
+    for verb in verbs.split()
+}
+"""Which columns a verb may mean, as words of their names."""
+
+UNITS: Final = frozenset(
+    "gbp usd eur chf jpy pounds dollars euros kg g t tonnes lb km m cm mm mi miles ft feet l ml ha sqm sqkm km2 m2 min"
+    " minutes mins hours hrs hr h days seconds sec percent pct kmh mph c f k mn bn".split()
+)
+"""Words of column names that say what is counted in; also after a number."""
+GENERIC: Final = frozenset("date year name no nr number of the in on at id code day title".split())
+"""Words of column names that questions leave out: "hired" is ``hire_date``."""
+
+PEOPLE: Final = frozenset(
+    "employee staff person people member customer student passenger patient user player personnel participant author"
+    " teacher worker applicant volunteer client".split()
+)
+"""Tables whose rows are people."""
+
+NUMBER_WORDS: Final[Mapping[str, int]] = {
+    word: number
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+        " seventeen eighteen nineteen twenty".split()
+    )
+}

@@ -1,0 +1,316 @@
+"""A question as the words of a table: columns, values, numbers, dates, and what asks, counts, compares and groups.
+
+Each word is read once, the longest reading first; a word that nothing explains is UNKNOWN, and then there is no answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+from lcrag.tables import lexicon
+from lcrag.tables.tokens import (
+    COLUMN,
+    DATE,
+    DONE,
+    IGNORED,
+    NOUN,
+    NUMBER,
+    PHRASES,
+    ROWS,
+    UNKNOWN,
+    VALUE,
+    Token,
+)
+from lcrag.tables.values import read_date, read_number
+from lcrag.tables.view import Field, View, plain_words, stem_of
+from lcrag.text.words import MONTHS
+
+_MONTHS: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS)
+_DATE: Final = re.compile(
+    rf"\b(?:\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{_MONTHS})\.?,?\s+\d{{4}}"
+    rf"|(?:{_MONTHS})\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}|(?:{_MONTHS})\.?,?\s+\d{{4}}"
+    r"|\d{4}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})\b",
+    re.IGNORECASE,
+)
+_DECADE: Final = re.compile(r"\b(\d{3}0)['’]?s\b")
+_MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
+_NUMBER: Final = re.compile(r"[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
+_QUOTED: Final = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
+_WORD: Final = re.compile(r"[^\W_]+")
+
+
+_CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
+_VERBS: Final = {stem_of(verb): columns for verb, columns in lexicon.VERBS.items()}
+
+
+def read(question: str, view: View) -> list[Token]:
+    """The tokens of the question; every word is in one of them."""
+    return _Reading(question, view).tokens()
+
+
+class _Reading:
+    def __init__(self, question: str, view: View) -> None:
+        self._text = question
+        self._view = view
+        self._words = [(match[0], match.start(), match.end()) for match in _WORD.finditer(question)]
+        self._plain = [(plain_words(word) or ("",))[0] for word, _, _ in self._words]
+        self._dates = _spans(_DATE, question) | _spans(_DECADE, question)
+        self._months = _spans(_MONTH, question)
+        self._numbers = _spans(_NUMBER, question)
+        self._quoted = {match.start() + 1: match.end() - 1 for match in _QUOTED.finditer(question)}
+        self._names = self._named_columns()
+
+    def tokens(self) -> list[Token]:
+        found: list[Token] = []
+        place = 0
+        while place < len(self._words):
+            token, taken = self._next(place, found)
+            found.append(token)
+            place += taken
+        return [self._by(place, found) if token.kind == "p" else token for place, token in enumerate(found)]
+
+    @staticmethod
+    def _by(place: int, tokens: list[Token]) -> Token:
+        """ "by" before a value says who did it; before a column it groups."""
+        after = [token for token in tokens[place + 1 :] if token.kind != IGNORED][:2]
+        is_who = bool(after) and (after[0].kind == VALUE or (after[0].concept == NOUN and after[-1].kind == VALUE))
+        return replace(tokens[place], kind=IGNORED) if is_who else tokens[place]
+
+    def _named_columns(self) -> list[dict[tuple[str, ...], list[Field]]]:
+        """Columns by what they are called: full names first, shorter ones after."""
+        ranks: list[dict[tuple[str, ...], list[Field]]] = []
+        for one in self._view.fields:
+            for rank, name in enumerate(one.names):
+                rank = min(rank, 1)
+                while len(ranks) <= rank:
+                    ranks.append({})
+                ranks[rank].setdefault(name, []).append(one)
+        return ranks
+
+    def _next(self, place: int, before: list[Token]) -> tuple[Token, int]:
+        """The longest reading of the words from ``place`` on, and how many words it takes."""
+        if self._words[place][1] in self._quoted:
+            return self._in_quotes(place)
+        if place == 0 and self._plain[0] in lexicon.ASKING:
+            return self._token("w", 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
+        value, of_value = self._value(place, before)
+        column, of_column = self._column(place)
+        if value is not None and of_value >= max(of_column, 1) and (of_value > of_column or column is None):
+            return value, of_value
+        when = self._date(place)
+        if when is not None:
+            return when
+        if column is not None and of_column > 1:
+            return column, of_column
+        after_column = bool(before) and before[-1].kind in (COLUMN, ROWS)
+        if after_column and self._plain[place] in ("number", "no", "code", "id"):
+            return self._token(IGNORED, place, 1), 1  # "the accession number of"
+        for phrase, kind in PHRASES:
+            if tuple(self._plain[place : place + len(phrase)]) == phrase and not self._is_column_word(column, phrase):
+                return self._token(kind, place, len(phrase)), len(phrase)
+        comparison = self._comparison(place)
+        if comparison is not None:
+            return comparison
+        if column is not None:
+            return column, of_column
+        number = self._number(place)
+        return number if number is not None else (self._single(place), 1)
+
+    @staticmethod
+    def _is_column_word(column: Token | None, phrase: tuple[str, ...]) -> bool:
+        """Whether a phrase begins with the full name of a column: "Total"."""
+        return column is not None and any(one.names[0] == (stem_of(phrase[0]),) for one in column.fields)
+
+    def _token(self, kind: str, place: int, words: int, **fields: object) -> Token:
+        start, end = self._words[place][1], self._words[place + words - 1][2]
+        return Token(kind, self._text[start:end], start, end, **fields)  # type: ignore[arg-type]
+
+    def _in_quotes(self, place: int) -> tuple[Token, int]:
+        """What stands in quotes is a value as a whole."""
+        end = self._quoted[self._words[place][1]]
+        words = sum(self._words[place][1] <= start < end for _, start, _ in self._words)
+        key = tuple(self._plain[place : place + words])
+        cells = tuple(self._view.values.get(key, ()))
+        return self._token(VALUE if cells else UNKNOWN, place, words, cells=cells), words
+
+    def _value(self, place: int, before: list[Token]) -> tuple[Token | None, int]:
+        """The longest text of a cell that begins here; of the label, its beginning is enough."""
+        for words in range(min(16, len(self._words) - place), 0, -1):
+            key = tuple(self._plain[place : place + words])
+            cells = self._view.values.get(key) or self._view.beginnings.get(key)
+            if cells is None and words == 1 and len(key[0]) > 3 and key[0].endswith("s"):
+                cells = self._view.stems.get(stem_of(key[0]))
+            if not cells or not self._may_be_value(place, words, cells, before):
+                continue
+            return self._token(VALUE, place, words, cells=tuple(cells)), words
+        return None, 0
+
+    def _may_be_value(self, place: int, words: int, cells: list[tuple[Field, str]], before: list[Token]) -> bool:
+        """Small words and bare numbers are values only after the name of their column, or as they are written."""
+        if words > 1 and not all(word.isdigit() for word in self._plain[place : place + words]):
+            return True
+        word = self._words[place][0]
+        named = [token for token in before[-2:] if token.kind != IGNORED][-1:]
+        is_named = bool(named) and (
+            any(one in [cell[0] for cell in cells] for one in named[0].fields)
+            or (named[0].kind == ROWS and self._view.label is not None)
+        )
+        if words > 1 or word.isdigit():
+            return is_named or (words > 1 and not word[0].isspace() and self._is_one_number(place, words))
+        is_small = (
+            self._plain[place] in lexicon.IGNORED or len(word) < 3 or word.lower() in ("not", "and", "yes", "all")
+        )
+        return not is_small or is_named or (place > 0 and word.isupper() and any(word == value for _, value in cells))
+
+    def _is_one_number(self, place: int, words: int) -> bool:
+        """Whether digits with signs between, "1931.10", stand in one piece."""
+        start, end = self._words[place][1], self._words[place + words - 1][2]
+        return (
+            " " not in self._text[start:end]
+            and re.fullmatch(r"\d+[./-]\d+(?:[./-]\d+)*", self._text[start:end]) is not None
+        )
+
+    def _date(self, place: int) -> tuple[Token, int] | None:
+        start = self._words[place][1]
+        if start in self._dates:
+            text = self._text[start : self._dates[start]]
+            words = sum(start <= at < self._dates[start] for _, at, _ in self._words)
+            decade = _DECADE.fullmatch(text)
+            if decade:
+                first = int(decade[1])
+                return self._token(DATE, place, words, dates=(str(first), str(first + 9))), words
+            iso = read_date(text)
+            return (self._token(DATE, place, words, dates=(iso, iso)), words) if iso else None
+        if start in self._months and self._view.dated:
+            month = [name.lower() for name in MONTHS].index(self._plain[place]) + 1
+            is_verb = self._plain[place] in ("may", "march") and not self._words[place][0][0].isupper()
+            return None if is_verb else (self._token(DATE, place, 1, dates=("", f"-{month:02}")), 1)
+        return None
+
+    def _column(self, place: int) -> tuple[Token | None, int]:
+        """The longest name of a column that begins here, small words between its words left out."""
+        for names in self._names:
+            best: tuple[Token | None, int] = None, 0
+            for name, fields in names.items():
+                words = self._taken(name, place)
+                if words > best[1] and len(fields) == 1:
+                    best = self._token(COLUMN, place, words, fields=tuple(fields)), words
+                elif words > best[1]:
+                    best = self._token(UNKNOWN, place, words, fields=tuple(fields)), words
+            if best[0] is not None and best[0].kind == COLUMN:
+                word = self._plain[place]
+                is_noun = stem_of(word) in self._view.nouns and not word.endswith(DONE)
+                if names is not self._names[0] and is_noun and best[1] == 1:
+                    return self._token(ROWS, place, 1), 1
+                if best[0].fields[0] is self._view.other.get(stem_of(self._plain[place])):
+                    return replace(best[0], concept=NOUN), best[1]
+                is_label = best[0].fields[0] is self._view.label and set(best[0].fields[0].names[-1]) & self._view.nouns
+                after = self._plain[place + best[1] : place + best[1] + 1]
+                is_table = bool(is_label and after and after[0] in lexicon.TABLE_WORDS)
+                return (replace(best[0], kind="T" if is_table else ROWS) if is_label else best[0]), best[1]
+        return None, 0
+
+    def _taken(self, name: tuple[str, ...], place: int) -> int:
+        """How many words from ``place`` on say the name; 0 if they do not."""
+        at = place
+        for number, stem in enumerate(name):
+            while (
+                number
+                and at < len(self._plain)
+                and self._plain[at] in ("is", "are", "was", "were", "been", "of", "the")
+            ):
+                at += 1
+            if at >= len(self._plain) or stem_of(self._plain[at]) != stem:
+                return 0
+            at += 1
+        return at - place
+
+    def _comparison(self, place: int) -> tuple[Token, int] | None:
+        """Superlatives and comparatives, of one word and of two."""
+        word = self._plain[place]
+        after = self._plain[place + 1] if place + 1 < len(self._plain) else ""
+        if word in ("most", "least") and after in lexicon.ADJECTIVES:
+            concept, sign = lexicon.ADJECTIVES[after]
+            return self._token("^", place, 2, concept=concept, sign=sign if word == "most" else -sign), 2
+        if word in ("most", "least") and after in lexicon.FREQUENT:
+            return self._token("q", place, 2, sign=1 if word == "most" else -1), 2
+        if word in ("more", "less") and after in lexicon.ADJECTIVES and self._plain[place + 2 : place + 3] == ["than"]:
+            concept, sign = lexicon.ADJECTIVES[after]
+            return self._token("}" if (word == "more") == (sign > 0) else "{", place, 3, concept=concept), 3
+        if word in lexicon.COMPARATIVES and after == "than":
+            concept, sign = lexicon.COMPARATIVES[word]
+            return self._token("}" if sign > 0 else "{", place, 2, concept=concept), 2
+        if word in lexicon.MORE | lexicon.LESS and (
+            after == "than" or word in ("over", "above", "exceeding", "exceeds", "exceed", "under", "below")
+        ):
+            return self._token("}" if word in lexicon.MORE else "{", place, 1 + (after == "than")), 1 + (
+                after == "than"
+            )
+        if word in ("most", "fewest", "least"):
+            return self._token(">", place, 1, sign=1 if word == "most" else -1), 1
+        if word in ("top", "bottom"):
+            return self._token("k", place, 1, sign=1 if word == "top" else -1), 1
+        concept, sign = lexicon.SUPERLATIVES.get(word, ("", 0))
+        if word in lexicon.HIGHEST | lexicon.LOWEST:
+            return self._token("+", place, 1, concept=concept, sign=1 if word in lexicon.HIGHEST else -1), 1
+        return (self._token("^", place, 1, concept=concept, sign=sign), 1) if concept else None
+
+    def _number(self, place: int) -> tuple[Token, int] | None:
+        _, start, _ = self._words[place]
+        for first in range(max(0, start - 2), start + 1):
+            if first in self._numbers:
+                end = self._numbers[first]
+                words = sum(start <= at < end for _, at, _ in self._words)
+                number = read_number(self._text[first:end].replace(" ", ""))
+                if number is None:
+                    return None
+                if (
+                    self._plain[place + words : place + words + 1]
+                    and self._plain[place + words] in lexicon.UNITS
+                    and self._column(place + words)[0] is None
+                ):
+                    words += 1
+                return self._token(NUMBER, place, words, number=number[0], concept=number[1]), words
+        if self._plain[place] in lexicon.NUMBER_WORDS:
+            return self._token(NUMBER, place, 1, number=lexicon.NUMBER_WORDS[self._plain[place]]), 1
+        return None
+
+    def _single(self, place: int) -> Token:
+        """A word that stands for itself."""
+        word = self._plain[place]
+        stem = stem_of(word)
+        if stem in self._view.other:
+            return self._token(COLUMN, place, 1, fields=(self._view.other[stem],), concept=NOUN)
+        if stem in self._view.nouns and not word.endswith(DONE):
+            is_name = self._plain[place + 1 : place + 2] and self._plain[place + 1] in lexicon.TABLE_WORDS
+            return self._token("T" if is_name else ROWS, place, 1)
+        if word in ("year", "years", "month", "months") and any(one.kind == "date" for one in self._view.dated):
+            return self._token("Y", place, 1)
+        verb = self._verb(word, stem)
+        if verb:
+            return self._token(COLUMN, place, 1, fields=tuple(verb))
+        if word in lexicon.ASKING or (place == 0 and word in ("where", "when")):
+            return self._token("w", place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
+        concept = lexicon.ADJECTIVES[word][0] if word in lexicon.ADJECTIVES else _CONCEPTS.get(word, "")
+        one = self._view.meant_by(concept) if concept else None
+        if one is not None:
+            return self._token(COLUMN, place, 1, fields=(one,))
+        if word in lexicon.IGNORED:
+            return self._token(IGNORED, place, 1)
+        return self._token("T" if stem in self._view.about else UNKNOWN, place, 1)
+
+    def _verb(self, word: str, stem: str) -> list[Field]:
+        """What a verb may be about: "donated" the donor, "directed" the director, "released" the year."""
+        wanted = {stem_of(name) for name in _VERBS.get(stem, "").split()}
+        fields = [one for one in self._view.fields if wanted & set(one.names[0])]
+        if not fields and len(stem) >= 5:
+            fields = [one for one in self._view.fields if any(name.startswith(stem) for name in one.names[0])]
+        if not fields and word in lexicon.TIME_VERBS:
+            fields = [one for one in self._view.dated if one.names[0] in (("year",), ("date",))]
+        return fields
+
+
+def _spans(pattern: re.Pattern[str], text: str) -> dict[int, int]:
+    return {match.start(): match.end() for match in pattern.finditer(text)}

@@ -1,0 +1,166 @@
+"""Programs as SQL, put together of a view, its conditions, and what is asked of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from lcrag.tables.conditions import Condition
+from lcrag.tables.database import Database, Loaded
+from lcrag.tables.names import literal
+from lcrag.tables.tokens import ROWS, Token
+from lcrag.tables.view import Field, View
+
+Form = Literal["value", "rows", "groups"]
+SEVERAL: Final = 20
+"""The most rows or groups that may share the first place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """``sql``: one SELECT. ``form``: a value, rows of the table, or a value for each group. ``used``: a SELECT of the
+    numbers of the rows that it rests on, in the order of its own where ``form`` is "rows". ``loaded``: their table.
+    ``shown``: for each column of the result the column of the table whose cell it shows, or None. ``read``: columns
+    whose numbers or dates count.
+    """
+
+    sql: str
+    form: Form
+    used: str
+    loaded: Loaded
+    shown: tuple[Field | None, ...] = ()
+    read: tuple[Field, ...] = ()
+    unit: str = ""
+
+
+class Selects:
+    """The programs over the rows of one view that fit the conditions."""
+
+    def __init__(self, view: View, database: Database, where: Sequence[Condition]) -> None:
+        self._view, self._database = view, database
+        self._conditions = where
+        self._where = [condition.sql for condition in where]
+
+    def _names_one_row(self) -> bool:
+        result = self._database.run(f"SELECT count(*) FROM {self._view.source}{self._clause()}")
+        return result.rows[0][0] == 1
+
+    def _aggregate(self, expression: str, group: str, numbers: tuple[Field, ...]) -> Program:
+        source, where = self._view.source, self._clause()
+        unit = numbers[0].column.reader.unit if numbers else ""
+        if group:
+            sql = f"SELECT {group}, {expression} FROM {source}{where} GROUP BY {group} ORDER BY {group}"
+            return Program(sql, "groups", self._used(), self._view.loaded, self._shown(group), numbers, unit)
+        filled = [f"{one.sql} IS NOT NULL" for one in numbers]
+        sql = f"SELECT {expression} FROM {source}{where}"
+        return Program(sql, "value", self._used(filled), self._view.loaded, read=self._read(numbers), unit=unit)
+
+    def _extreme(self, what: Token, by: Field, sign: int, most: int, shown: Field | None = None) -> Program | None:
+        """The rows with the highest or lowest cell. Of a column whose texts repeat, only where adding up agrees."""
+        if not (by.is_counted or by.is_dated):
+            return None
+        one = self._field(what)
+        if what.kind == ROWS or one is self._view.label or (one is not None and one.kind == "text" and one.share == 1):
+            return self._top_rows(by, sign, most, shown or one)
+        if one is None or by.kind != "number" or most > 1:
+            return None
+        row = self._top_rows(by, sign, 1, one)
+        added = self._top_groups(what, f"sum({by.sql})", (by,), sign, 1)
+        if row is None or added is None:
+            return None
+        first, second = (self._database.run(program.sql).rows for program in (row, added))
+        return row if len(first) == len(second) == 1 and first[0][0] == second[0][0] else None
+
+    def _top_rows(self, by: Field, sign: int, most: int, one: Field | None = None) -> Program | None:
+        label = one or self._view.label
+        if label is None:
+            return None
+        order = f"ORDER BY {by.sql} {'DESC' if sign > 0 else 'ASC'}"
+        where = self._clause([*self._where, f"{by.sql} IS NOT NULL"])
+        ranked = f"FROM {self._view.source}{where} {order}"
+        number = self._shared(f"SELECT {by.sql} {ranked} LIMIT {most + SEVERAL}", 0, most)
+        if number is None:
+            return None
+        fields = (label, by) if by is not label else (label,)
+        sql = f"SELECT {', '.join(one.sql for one in fields)} {ranked} LIMIT {number}"
+        used = f"SELECT {self._view.rowid} {ranked} LIMIT {number}"
+        return Program(sql, "rows", used, self._view.loaded, fields, self._read((by,)))
+
+    def _top_groups(
+        self, what: Token, expression: str, numbers: tuple[Field, ...], sign: int, most: int
+    ) -> Program | None:
+        group = self._group(what)
+        if group is None:
+            return None
+        filled = [f"{group} IS NOT NULL", *(f"{one.sql} IS NOT NULL" for one in numbers)]
+        ranked = (
+            f"SELECT {group}, {expression} FROM {self._view.source}{self._clause([*self._where, *filled])} "
+            f"GROUP BY {group} ORDER BY {expression} {'DESC' if sign > 0 else 'ASC'}"
+        )
+        number = self._shared(f"{ranked} LIMIT {most + SEVERAL}", 1, most)
+        if number is None:
+            return None
+        unit = numbers[0].column.reader.unit if numbers else ""
+        sql = f"{ranked} LIMIT {number}"
+        firsts = [literal(row[0]) for row in self._database.run(sql).rows]
+        filled.append(f"{group} IN ({', '.join(firsts)})")
+        shown = self._shown(group)
+        return Program(sql, "groups", self._used(filled), self._view.loaded, shown, self._read(numbers), unit)
+
+    def _shared(self, sql: str, column: int, most: int) -> int | None:
+        """How many rows to take so that none is left out that is equal to the last; None for none, or far more."""
+        values = [row[column] for row in self._database.run(sql).rows]
+        number = min(most, len(values))
+        while 0 < number < len(values) and values[number] == values[number - 1]:
+            number += 1
+        return number if 0 < number < most + SEVERAL else None
+
+    def _rows(self, fields: Sequence[Field | None]) -> Program | None:
+        shown = [one for one in fields if one is not None]
+        if not shown:
+            return None
+        where = self._clause()
+        sql = f"SELECT {', '.join(one.sql for one in shown)} FROM {self._view.source}{where}"
+        return Program(sql, "rows", self._used(), self._view.loaded, tuple(shown), self._read(()))
+
+    def _field(self, token: Token) -> Field | None:
+        return self._view.label if token.kind == ROWS else token.fields[0] if token.fields else None
+
+    def _group(self, token: Token) -> str | None:
+        """What rows are grouped by: a column whose texts repeat, the year or the month of the only date."""
+        if token.kind == "Y":
+            dated = [one for one in self._view.dated if one.kind == "date"]
+            return (
+                f"substr({dated[0].sql}, 1, {4 if token.text.lower().startswith('year') else 7})"
+                if len(dated) == 1
+                else None
+            )
+        one = self._field(token)
+        if one is None or one.kind not in ("text", "year"):
+            return None
+        return one.sql
+
+    def _shown(self, group: str) -> tuple[Field | None, ...]:
+        return (next((one for one in self._view.fields if one.sql == group), None), None)
+
+    def _by_age(self, word: str) -> tuple[Field | None, int]:
+        """The oldest has the highest age, or the earliest date."""
+        age, when = self._view.meant_by("age"), self._view.meant_by("time")
+        sign = -1 if word in ("youngest", "newest") else 1
+        if age is not None and when is not None:
+            return None, sign
+        return (age, sign) if age is not None else (when, -sign)
+
+    def _read(self, numbers: Sequence[Field]) -> tuple[Field, ...]:
+        """Columns whose numbers and dates count: those of conditions too."""
+        found = [*numbers, *(one.field for one in self._conditions if one.field.kind != "text")]
+        return tuple(dict.fromkeys(found))
+
+    def _clause(self, where: Sequence[str] | None = None) -> str:
+        listed = " AND ".join(self._where if where is None else where)
+        return f" WHERE {listed}" if listed else ""
+
+    def _used(self, filled: Sequence[str] = ()) -> str:
+        where = self._clause([*self._where, *filled])
+        return f"SELECT {self._view.rowid} FROM {self._view.source}{where}"

@@ -1,0 +1,86 @@
+"""Sentences chosen by a model's votes: each piece is read several times, in another order each time.
+
+What is voted for is in the documents word for word, so it needs no checking, and the order of the passages, which
+models follow too much, decides less (LaMSUM, Chhikara et al. 2024, arXiv 2406.15809; there posts, here passages).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
+from random import Random
+from typing import Final
+
+from lcrag.evidence.quotes import located
+from lcrag.text.passages import groups
+from lcrag.text.prompts import NOT_FOUND
+from lcrag.types import Passage, Task
+from pipelines._prune import extract, text_at
+from pipelines._run import Run
+from pipelines._summaries import most_tokens
+
+ORDERS: Final = 3
+"""How often each piece is read, as in the paper's repository."""
+Sentence = tuple[int, int, int]
+"""The marker of a passage, and the characters of its document."""
+
+
+def elected(run: Run, read: Sequence[Passage], piece: int, words: int) -> str:
+    """The sentences with most votes, within so many words, in order, each with its marker; NOT_FOUND without a vote."""
+    by_marker = {passage.marker: passage for passage in read}
+    given = list(read)
+    while True:
+        votes = _votes(run, list(groups(given, run.sizes(given), piece)), words)
+        chosen = _within(votes, by_marker, None)
+        if not chosen or len(chosen) == len(_within(votes, by_marker, words)) or not _is_shorter(chosen, given):
+            break
+        given = [
+            extract(by_marker[marker], [place[1:] for place in same], run.backend)
+            for marker, same in groupby(chosen, key=lambda place: place[0])
+        ]
+    kept = _within(votes, by_marker, words)
+    return "\n".join(f"{_text(place, by_marker)} [{place[0]}]" for place in kept) or NOT_FOUND
+
+
+def _votes(run: Run, pieces: Sequence[Sequence[Passage]], words: int) -> Counter[Sentence]:
+    shuffled = [
+        [(place, order) for place in Random(order).sample(range(len(piece)), len(piece))]
+        for piece in pieces
+        for order in range(ORDERS)
+    ]
+    ballots: list[tuple[Task, dict[int, int]]] = []
+    for number, order in enumerate(shuffled):
+        piece = pieces[number // ORDERS]
+        passages = [replace(piece[place], marker=marker) for marker, (place, _) in enumerate(order, 1)]
+        originals = {marker: piece[place].marker for marker, (place, _) in enumerate(order, 1)}
+        ballots.append((Task("vote", run.question, tuple(passages), words=words), originals))
+    votes: Counter[Sentence] = Counter()
+    completions = run.ask([task for task, _ in ballots], most_tokens(words))
+    for (task, originals), done in zip(ballots, completions, strict=True):
+        for marker, places in located(done.text, task.passages).places.items():
+            votes.update((originals[marker], start, end) for start, end in places)
+    return votes
+
+
+def _within(votes: Counter[Sentence], by_marker: dict[int, Passage], words: int | None) -> list[Sentence]:
+    """The sentences with most votes that together have so many words, in order; all without a limit."""
+    kept: list[Sentence] = []
+    used = 0
+    for place, _ in sorted(votes.items(), key=lambda item: (-item[1], item[0])):
+        count = len(_text(place, by_marker).split())
+        if words is None or not kept or used + count <= words:
+            kept.append(place)
+            used += count
+    return sorted(kept)
+
+
+def _is_shorter(chosen: Sequence[Sentence], given: Sequence[Passage]) -> bool:
+    """Whether another vote among these would read less than the last one."""
+    return 2 * sum(end - start for _, start, end in chosen) <= sum(len(passage.text) for passage in given)
+
+
+def _text(place: Sentence, by_marker: dict[int, Passage]) -> str:
+    marker, start, end = place
+    return " ".join(text_at(by_marker[marker], start, end).split())

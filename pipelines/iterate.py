@@ -1,0 +1,229 @@
+"""Probe, search, judge, remember: what was read names what to look up next (after ComoRAG, arXiv 2508.10419; lean).
+
+Wins where evidence is joined by a name that the question lacks (two hops), since rank order finds the second place late
+or never. Half of ``tokens`` is read in rank order; the backend names what to look up (role ``probe``); each name is
+searched for; the other half is filled with what these searches and the question's own ranking find. Then the backend
+judges whether this suffices, and the next cycle reads ``tokens`` more. With ``cycles=0`` that is one probe before the
+first try. It stops when the judge says yes or the estimate says that all was read, when nothing new is found, or after
+``cycles``. A cycle takes at most four calls: probe, note, judge, answer. ComoRAG's own takes fifteen; its layers of
+summaries and its graph are left out.
+
+What it finds, with the probes of the embedded backend and no reranker; share of questions whose evidence is wholly
+within k tokens, by rank and by this (``examples/evaluation/iterate.py``):
+
+RESULTS
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
+from typing import ClassVar, Final, Literal, Self
+
+from lcrag.evidence.provenance import restore_markers
+from lcrag.planning.estimate import estimate
+from lcrag.planning.scale import INSTRUCTION_TOKENS, count_chunks
+from lcrag.text.names import introduces
+from lcrag.text.passages import passages, within
+from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, parse_verdict, says_nothing
+from lcrag.text.words import stems
+from lcrag.types import SURE, Answer, Chunk, CorpusSize, Estimate, Passage, Ranking, Task, Workload
+from pipelines._notes import NOTE_TOKENS, merge_notes, take_notes
+from pipelines._run import Run
+
+FOUND: Final = 10
+"""Hits of a search that count. With 5 or 20 as much is found (within .02, hotpot_pool, n=100)."""
+INTRODUCED, MATCHED = 0.5, 0.125
+"""What is added to a chunk's share of the best score where a sentence or title of it begins with what was searched for,
+and for its share of the best score in that search. Chosen on hotpot_pool (n=100): evidence within 1,000 tokens .73, and
+.70 with 0.3 for the first; without the second .01 less within 4,000."""
+FEW: Final = 2
+"""Where more chunks of a search than this begin with the name, none introduces it: the speakers of a dialogue."""
+GAIN: Final = 0.3
+"""P(a cycle finds evidence that reading on in rank order would not | it is missing)."""
+PROBE_TOKENS: Final = 256
+"""The most tokens of a reply that names what to look up, and of a judgement 64."""
+VERDICT: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Iterate:
+    """``tokens``: what the first try reads, and each cycle more; ``probes``: what is searched for each time, at most.
+
+    ``memory``: what earlier cycles read stays in the prompt as it is ("text"), or as notes.
+    """
+
+    tokens: int = 1000
+    cycles: int = field(default=3, metadata={"least": 0})
+    probes: int = 12
+    memory: Literal["text", "notes"] = "text"
+    name: ClassVar[str] = "iterate"
+
+    @classmethod
+    def candidates(cls, estimate: Estimate, size: CorpusSize, window: int) -> Sequence[Self]:
+        return [cls(), cls(cycles=0)]
+
+    def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
+        """The first try, followed by each cycle. The answer is asked for once, so that a step counts what it adds."""
+        before = max(1, min(self.tokens, size.tokens) // 2)
+        answered, seen = 0, estimate.covered(before)
+        steps: list[Workload] = []
+        for read in self._budgets(size.tokens):
+            noted = bool(steps) and self.memory == "notes"
+            given = self.tokens + len(steps) * NOTE_TOKENS // 4 if noted else read
+            seen = max(estimate.covered(read), seen + GAIN * (1 - seen))
+            work = Workload(
+                input_tokens=before + given + max(0, given - answered) + (3 + noted) * INSTRUCTION_TOKENS,
+                output_tokens=PROBE_TOKENS // 4 + (0 if steps else answer_tokens(estimate.scope_tokens)),
+                calls=2 if steps else 3,
+                rounds=2 if steps else 3,
+                longest_prompt=given + INSTRUCTION_TOKENS + ANSWER_TOKENS,
+                evidence=seen,
+                read_tokens=given,
+                surroundings="retrieved",
+            )
+            if noted:
+                written = NOTE_TOKENS // 4
+                work = replace(
+                    work,
+                    input_tokens=work.input_tokens + self.tokens,
+                    output_tokens=work.output_tokens + written,
+                    calls=work.calls + 1,
+                    rounds=work.rounds + 1,
+                )
+            steps.append(work)
+            before, answered = min(given, read), given
+        whole = steps[-1]
+        for step in reversed(steps[:-1]):
+            whole = replace(step, then=whole)
+        return whole
+
+    def _budgets(self, size: int) -> list[int]:
+        """Tokens that are read until each try."""
+        budgets = [self.tokens * (cycle + 1) for cycle in range(self.cycles + 1)]
+        return [min(size, budget) for budget in budgets if budget - self.tokens < size] or [size]
+
+    def answer(self, run: Run) -> Answer:
+        """Raises DoesNotFit when the window has no room for the first try."""
+        memory = Memory(run, self.memory)
+        memory.read(run.best_chunks(self.tokens // 2))
+        if not memory.chunks:
+            return run.nothing(())
+        searches: dict[str, Ranking] = {}
+        answer: Answer | None = None
+        for cycle in range(self.cycles + 1):
+            room = self.tokens * (cycle + 1) - sum(chunk.tokens for chunk in memory.chunks)
+            searches |= self._searched(run, memory, searches)
+            more = within(_ordered(run, searches, memory.chunks), room)
+            if sum(chunk.tokens for chunk in more) > room:  # ``within`` takes one chunk in any case
+                more = []
+            if cycle:
+                if not more or not memory.has_room(more):
+                    break
+                memory.note()
+            memory.read(more)
+            if not cycle:
+                run.check_fits(memory.passages)
+            run.retrieved(memory.passages, len(memory.chunks), probes=list(searches))
+            is_last = cycle == self.cycles or len(memory.chunks) == run.corpus.size.chunks
+            if is_last or memory.suffices():
+                answer = memory.answer()
+                if is_last or not answer.is_unsupported:
+                    return answer
+        return memory.answer() if answer is None else answer
+
+    def _searched(self, run: Run, memory: Memory, searches: Mapping[str, Ranking]) -> dict[str, Ranking]:
+        """What is searched for now, with its rankings. What shares no word with the question or what was read is
+        dropped: probes drift."""
+        if run.ranking.search is None:
+            return {}
+        before = ("Searched for already: " + "; ".join(searches),) if searches else ()
+        task = Task("probe", run.question, tuple(memory.passages), (*memory.notes, *before))
+        [completion] = run.ask([task], PROBE_TOKENS)
+        if says_nothing(completion.text):
+            return {}
+        known = set(stems(run.question)).union(*(stems(chunk.text) for chunk in memory.chunks))
+        lines = [line.strip(" \t-*•\"'") for line in completion.text.splitlines()]
+        new = [line for line in dict.fromkeys(lines) if line not in searches and not known.isdisjoint(stems(line))]
+        return {line: run.ranking.search(line) for line in new[: self.probes]}
+
+
+class Memory:
+    """What was read so far: ``chunks`` of every cycle; ``passages`` and ``notes`` that stand for them in a prompt."""
+
+    def __init__(self, run: Run, kind: Literal["text", "notes"]) -> None:
+        self.run, self.kind = run, kind
+        self.chunks: list[Chunk] = []
+        self.passages: list[Passage] = []
+        self.notes: list[str] = []
+        self._all: list[Passage] = []
+
+    def read(self, chunks: Sequence[Chunk]) -> None:
+        """Take these chunks into memory, behind what is there, under markers of their own."""
+        new = passages(chunks, first=len(self._all) + 1)
+        self.chunks += chunks
+        self.passages += new
+        self._all += new
+
+    def has_room(self, chunks: Sequence[Chunk]) -> bool:
+        """Whether the window has room for these chunks too."""
+        kept = self.passages if self.kind == "text" else []
+        noted = NOTE_TOKENS + self._notes_room if self.kind == "notes" else 0
+        return self.run.fits([*kept, *passages(chunks, first=len(self._all) + 1)], more=noted)
+
+    def note(self) -> None:
+        """Put notes in the place of the passages, where that is the kind of memory; merged when they outgrow it."""
+        if self.kind == "text":
+            return
+        task = Task("note", self.run.question, tuple(self.passages), tuple(self.notes))
+        notes = take_notes([task], self.run.ask([task], NOTE_TOKENS), self._all)
+        room = self._notes_room
+        self.notes = merge_notes(self.run, [*self.notes, *notes], self._all, room=room, note_tokens=room // 2)
+        self.passages = []
+
+    @property
+    def _notes_room(self) -> int:
+        return max(2, min(2 * NOTE_TOKENS, self.run.backend.window // 8))
+
+    def suffices(self) -> bool:
+        """Whether the estimate says that all evidence was read, or the backend that what is in memory answers."""
+        tokens = sum(passage.index_tokens for passage in self._all)
+        if estimate(self.run.ranking).covered(tokens) >= SURE:
+            return True
+        task = Task("judge", self.run.question, tuple(self.passages), tuple(self.notes))
+        [verdict] = self.run.ask([task], VERDICT)
+        return parse_verdict(verdict.text) == "yes"
+
+    def answer(self) -> Answer:
+        """The answer from what is in memory."""
+        task = Task("answer", self.run.question, tuple(self.passages), tuple(self.notes))
+        [completion] = self.run.ask([task], self.run.answer_tokens)
+        if self.notes and not says_nothing(completion.text):
+            text = restore_markers(completion.text, tuple(self.passages), self.notes, self._all)
+            completion = replace(completion, text=text)
+        return self.run.cite(completion, self._all)
+
+
+def _ordered(run: Run, searches: Mapping[str, Ranking], read: Sequence[Chunk]) -> list[Chunk]:
+    """Unread chunks: every other one as the question alone ranks it, so that a search for nothing costs half at most,
+    and between them those that the searches move up."""
+    taken = {chunk.id for chunk in read}
+    by_rank = [hit.chunk for hit in run.ranking.hits if hit.chunk.id not in taken]
+    best = max((hit.score for hit in run.ranking.hits), default=0.0) or 1.0
+    own = {hit.chunk.id: hit.score / best for hit in run.ranking.hits}
+    scores = {chunk.id: own[chunk.id] for chunk in by_rank}
+    chunks = {chunk.id: chunk for chunk in by_rank}
+    for probe, ranking in searches.items():
+        hits = ranking.hits[:FOUND]
+        starts = {hit.chunk.id for hit in hits if introduces(hit.chunk.text, probe)}
+        bonus = INTRODUCED if len(starts) <= FEW else 0.0
+        for hit in hits:
+            number, share = hit.chunk.id, hit.score / (hits[0].score or 1.0)
+            if number not in taken:
+                score = own.get(number, 0.0) + MATCHED * share + bonus * (number in starts)
+                chunks[number], scores[number] = hit.chunk, max(score, scores.get(number, 0.0))
+    by_search = sorted(chunks, key=lambda number: (-scores[number], number)) if searches else []
+    pairs = zip_longest(by_search, [chunk.id for chunk in by_rank])
+    order = dict.fromkeys(number for pair in pairs for number in pair if number is not None)
+    return count_chunks([chunks[number] for number in order], run.corpus, run.backend)

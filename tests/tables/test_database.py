@@ -1,0 +1,209 @@
+"""What programs may do, how long they may take, and how cells become values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lcrag import ingest
+from lcrag.tables import database as limits
+from lcrag.tables.database import Database, Refused
+from lcrag.tables.read import tables_of
+from lcrag.tables.values import read_date, read_number, reader_for
+
+PARTS = 'part,made,price\nAB-1,2020-01-05,"£1,860"\nAB-2,2021-03-07,£20\nAB-3,2022-11-30,"£2,000.50"\n'
+
+
+def loaded(folder: Path, name: str, text: str) -> Database:
+    (folder / name).write_text(text, encoding="utf-8")
+    database = Database()
+    for file in ingest.discover([folder]).files:
+        database.load(tables_of(ingest.read(file)))
+    return database
+
+
+def test_run_reads_numbers_and_dates(tmp_path: Path) -> None:
+    database = loaded(tmp_path, "parts.csv", PARTS)
+    assert database.run("SELECT sum(price), max(made) FROM parts").rows == ((3880.5, "2022-11-30"),)
+    assert database.run("SELECT part FROM parts WHERE made >= '2021' ORDER BY price").rows == (("AB-2",), ("AB-3",))
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("DROP TABLE parts", "may only read"),
+        ("DELETE FROM parts", "may only read"),
+        ("UPDATE parts SET price = 0", "may only read"),
+        ("INSERT INTO parts VALUES ('x', 'y', 1)", "may only read"),
+        ("CREATE TABLE other (x)", "may only read"),
+        ("ATTACH DATABASE 'other.db' AS other", "may only read"),
+        ("PRAGMA temp_store = FILE", "may only read"),
+        ("VACUUM INTO 'copy.db'", "may only read|does not run"),
+        ("SELECT sql FROM sqlite_master", "may only read"),
+        ("SELECT load_extension('evil')", "may only read|does not run"),
+        ("SELECT readfile('/etc/passwd')", "may only read|does not run"),
+        ("SELECT randomblob(100000000)", "call randomblob"),
+        ("SELECT zeroblob(100000000)", "call zeroblob"),
+        ("SELECT count(*) FROM parts; DROP TABLE parts", "does not run"),
+        ("SELECT colour FROM parts", "no such column: colour"),
+        ("SELECT 'x\ud800'", "does not run"),
+        ("SELECT " + "1 + " * 2000 + "1", "longer than"),
+        ("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n", "call itself"),
+    ],
+)
+def test_run_refuses_what_is_no_reading_of_the_tables(tmp_path: Path, program: str, reason: str) -> None:
+    database = loaded(tmp_path, "parts.csv", PARTS)
+    with pytest.raises(Refused, match=reason):
+        database.run(program)
+    assert database.run("SELECT count(*) FROM parts").rows == ((3,),)
+
+
+def test_run_stops_a_program_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SECONDS", 0.2)
+    database = loaded(tmp_path, "n.csv", "number,word\n" + "".join(f"{n},w{n}\n" for n in range(3000)))
+    with pytest.raises(Refused, match=r"more than 0\.2 s"):
+        database.run("SELECT count(*) FROM n a, n b, n c WHERE a.number + b.number = c.number")
+
+
+def test_run_stops_a_program_that_takes_too_much_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_BYTES", 30 << 20)
+    monkeypatch.setattr(limits, "SECONDS", 60.0)
+    database = loaded(tmp_path, "n.csv", "number,word\n" + "".join(f"{n},w{n}\n" for n in range(3000)))
+    with pytest.raises(Refused, match="more than 30 MB"):
+        database.run("SELECT a.word || b.word || a.number FROM n a, n b ORDER BY 1")
+
+
+def test_run_gives_a_thousand_rows_at_most(tmp_path: Path) -> None:
+    database = loaded(tmp_path, "n.csv", "number,word\n" + "".join(f"{n},w{n}\n" for n in range(1500)))
+    result = database.run("SELECT number FROM n")
+    assert (len(result.rows), result.more) == (1000, True)
+
+
+def test_load_leaves_out_a_table_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "MOST_CELLS", 5)
+    database = loaded(tmp_path, "parts.csv", PARTS)
+    assert database.tables == []
+    assert "9 cells are more than the 5" in database.skipped[0]
+
+
+def test_load_leaves_out_rows_with_too_many_cells_and_totals(tmp_path: Path) -> None:
+    rows = "".join(f"p{n},{n}\n" for n in range(30))
+    database = loaded(tmp_path, "parts.csv", f"part,price\n{rows}one,2,3\nTotal,435\n")
+    [table] = database.tables
+    assert (table.rows, table.left_out) == (30, 1)
+    assert database.run("SELECT sum(price) FROM parts").rows == ((435,),)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("1860", (1860, "")),
+        ("£1,860.50", (1860.5, "£")),
+        ("-12", (-12, "")),
+        ("(1,200)", (-1200, "")),
+        ("12.5%", (12.5, "%")),
+        ("3 kg", (3, "kg")),
+        ("1,86", None),
+        ("free", None),
+        ("2020-01-05", None),
+        ("12 to 14", None),
+    ],
+)
+def test_read_number_takes_signs_groups_and_units(cell: str, number: object) -> None:
+    assert read_number(cell) == number
+
+
+@pytest.mark.parametrize(
+    ("cell", "iso"),
+    [
+        ("2020-01-05", "2020-01-05"),
+        ("5 January 2020", "2020-01-05"),
+        ("Jan 5, 2020", "2020-01-05"),
+        ("January 2020", "2020-01"),
+        ("05.01.2020", "2020-01-05"),
+        ("05/01/2020", "2020-01-05"),
+        ("1868", "1868"),
+        ("c. 1480", "1480"),
+        ("1931-38", "1931"),
+        ("2020-13-05", None),
+        ("medieval", None),
+    ],
+)
+def test_read_date_gives_iso(cell: str, iso: str | None) -> None:
+    assert read_date(cell) == iso
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "kind"),
+    [
+        ("price", ["£1", "£2,000", "–"], "number"),
+        ("price", ["1.234,50 €", "12,00 €"], "number"),
+        ("price", ["£1", "$2"], "text"),
+        ("accession", ["1931.1", "1931.10"], "text"),
+        ("number", ["1931.1", "1931.10"], "text"),
+        ("zip", ["01234", "99999"], "text"),
+        ("when", ["13/02/2020", "05/03/2020"], "date"),
+        ("when", ["03/05/2020", "05/03/2020"], "text"),
+        ("year", ["1999", "2004"], "year"),
+        ("saved", ["61", "54", "88", "231", "346", "see the returns"], "number"),
+        ("note", ["", ""], "text"),
+    ],
+)
+def test_reader_for_finds_the_kind_of_a_column(name: str, cells: list[str], kind: str) -> None:
+    assert reader_for(name, cells).kind == kind
+
+
+def test_reader_for_reads_decimal_commas() -> None:
+    assert reader_for("price", ["1.234,50 €", "12,00 €"]).read("1.234,50 €") == 1234.5
+
+
+def tables(folder: Path, name: str, content: str | bytes) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
+    path = folder / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    [file] = ingest.discover([path]).files
+    document = ingest.read(file)
+    for table in tables_of(document):
+        for start, end, _ in table.rows():
+            assert table.cells_at(start, end)
+    return [(table.name, table.columns, [row[2] for row in table.rows()]) for table in tables_of(document)]
+
+
+def test_tables_of_html_knows_header_and_heading(tmp_path: Path) -> None:
+    page = (
+        "<h2>Fares</h2><p>In pounds | and pence.</p><table><thead><tr><th>Ticket</th><th>Single</th></tr></thead>"
+        "<tbody><tr><td>Adult</td><td>13.50</td></tr><tr><td>Child</td><td>6.75</td></tr></tbody></table><p>End.</p>"
+    )
+    found = tables(tmp_path, "ferry.html", page)
+    assert found == [("ferry Fares", ("Ticket", "Single"), [["Adult", "13.50"], ["Child", "6.75"]])]
+
+
+def test_tables_of_markdown_and_json(tmp_path: Path) -> None:
+    markdown = "# Boats\n\n| Boat | Lives |\n|---|---:|\n| *Ann* | 3 |\n| Ben | 4 |\n"
+    assert tables(tmp_path, "a.md", markdown) == [("a Boats", ("Boat", "Lives"), [["Ann", "3"], ["Ben", "4"]])]
+    rows = [["Ann", "3"], ["Ben", ""]]
+    for name, text in (
+        ("a.jsonl", '{"boat": "Ann", "lives": 3, "crew": [1]}\n{"boat": "Ben", "lives": null}\n'),
+        ("a.json", '[{"boat": "Ann", "lives": 3},\n {"boat": "Ben"}]'),
+    ):
+        assert tables(tmp_path, name, text) == [("a", ("boat", "lives"), rows)]
+    assert tables(tmp_path, "b.jsonl", '{"boat": "Ann", "lives": 3}\nbroken\n{"boat": "Ben", "lives": 3}\n') == []
+    assert tables(tmp_path, "b.json", '{"boat": "Ann"}') == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "only one column\na\nb\n",
+        "1,2,3\n4,5,6\n",
+        "name,name\na,b\n",
+        "name,price\n",
+    ],
+)
+def test_tables_of_csv_without_names_of_columns_are_none(tmp_path: Path, text: str) -> None:
+    assert loaded(tmp_path, "a.csv", text).tables == []
+
+
+def test_tables_of_csv_skip_a_title_and_keep_cells_of_several_lines(tmp_path: Path) -> None:
+    found = tables(tmp_path, "a.csv", 'Parts of 2020,\n\npart,note\nAB-1,"of two\nlines"\n\nAB-2,plain\n')
+    assert found == [("a", ("part", "note"), [["AB-1", "of two\nlines"], ["AB-2", "plain"]])]
