@@ -64,7 +64,7 @@ class Printer:
                 plan: Plan = event.data["plan"]
                 self.output.report(plans.plan_report(plan, width=width(), colour=self.output.colour(sys.stderr)))
             if self._streams and (piece := self.streamed.event(event)):
-                self.progress.clear()
+                self.progress.done()
                 self.output.write(piece)
 
     def explain(self, answer: Answer) -> None:
@@ -82,7 +82,7 @@ class Printer:
 
         ``value``: the answer as ``lcrag.answer/1``.
         """
-        self.progress.clear()
+        self.progress.done()
         self.explain(answer)
         code = EXIT_CODES[answer.status]
         if self.output.form in ("json", "ndjson"):

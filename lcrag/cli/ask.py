@@ -69,7 +69,7 @@ def ask(call: Call, words: Words = None, edit: Edit = False, forget: Forget = Fa
     single = call[opt.Batch].questions is None
     if call[opt.Talk].session is not None:
         return _ask_in_session(settings, questions[0].question, call)
-    with Progress(call.output) as progress:
+    with Progress(call.output, stages=single) as progress:
         printer = Printer(call, progress, streams=single and streams(call[opt.Ask]))
         with Session.open(settings, printer) as session:
             describe(session, call.output, progress)

@@ -73,6 +73,7 @@ class _Chat:
         terminal = sys.stdin.isatty()
         named = self.call[opt.Talk].session is not None
         history = self.talk.memory.folder / "typed" if named else None
+        self.printer.progress.done()
         if terminal:
             self.output.note("/help lists what else can be typed; Ctrl-D ends")
         code = 0
@@ -90,12 +91,13 @@ class _Chat:
             code, answer = talking.answer(self.talk, inputs.as_text(typed), self.call, self.printer)
             self.last = answer or self.last
         except LcragError as error:
+            self.printer.progress.done()
             self.printer.error(error, None)
             return error.exit_code
         except KeyboardInterrupt:
             if not sys.stdin.isatty():
                 raise
-            self.printer.progress.clear()
+            self.printer.progress.done()
             self.output.note("\ncancelled")
             return 0
         if code == 0 and answer is not None and self.output.form == "plain":

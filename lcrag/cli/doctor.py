@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lcrag.cli import options as opt
 from lcrag.cli.call import Call, origins_of_all, with_options
+from lcrag.cli.progress import Progress
 from lcrag.report.status import doctor_report
 from lcrag.schemas import DOCTOR
 
@@ -24,7 +25,9 @@ def doctor(call: Call) -> int:
 
     index = call[opt.Index].index
     folder = None if index is None or is_in_milvus(index) else folder_of((), index)
-    findings = examine(call[opt.Server].base_url, folder, call[opt.Server].ca_file)
+    with Progress(call.output) as progress:
+        progress.begin("looking around")
+        findings = examine(call[opt.Server].base_url, folder, call[opt.Server].ca_file)
     values = origins_of_all(call.ctx)
     if call.output.form == "json":
         call.output.line(

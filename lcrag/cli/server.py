@@ -9,6 +9,7 @@ import typer
 
 from lcrag.cli import options as opt
 from lcrag.cli.call import Call, with_options
+from lcrag.cli.progress import Progress
 from lcrag.report.status import server_report
 
 ModelName = Annotated[
@@ -34,18 +35,25 @@ def up(call: Call, model: ModelName, flags: Flags = None) -> int:
     from lcrag.serve.process import up as start
 
     options = call[opt.Up]
-    servers = start(
-        model,
-        python=str(options.python or sys.executable),
-        port=options.port,
-        window=options.window,
-        memory=options.memory,
-        replicas=options.replicas,
-        tensor_parallel=options.tensor_parallel,
-        data_parallel=options.data_parallel,
-        flags=flags or (),
-        say=call.output.note,
-    )
+    with Progress(call.output) as progress:
+
+        def say(stage: str) -> None:
+            progress.clear()
+            call.output.note(stage)
+
+        progress.begin("starting the server")
+        servers = start(
+            model,
+            python=str(options.python or sys.executable),
+            port=options.port,
+            window=options.window,
+            memory=options.memory,
+            replicas=options.replicas,
+            tensor_parallel=options.tensor_parallel,
+            data_parallel=options.data_parallel,
+            flags=flags or (),
+            say=say,
+        )
     call.output.write("".join(f"{server.url}\n" for server in servers))
     return 0
 
@@ -58,7 +66,9 @@ def down(call: Call) -> int:
     """
     from lcrag.serve.process import down as stop
 
-    stopped = stop()
+    with Progress(call.output) as progress:
+        progress.begin("stopping the server")
+        stopped = stop()
     for server in stopped:
         call.output.note(f"{server.name} at {server.url} is stopped")
     if not stopped:
@@ -74,5 +84,8 @@ def status(call: Call) -> int:
     """
     from lcrag.serve.look import look
 
-    call.output.write(server_report(look(call[opt.Server].base_url, call[opt.Server].ca_file)))
+    with Progress(call.output) as progress:
+        progress.begin("asking the server")
+        looked = look(call[opt.Server].base_url, call[opt.Server].ca_file)
+    call.output.write(server_report(looked))
     return 0

@@ -43,14 +43,15 @@ def answer(talk: Talk, typed: str, call: Call, printer: Printer) -> tuple[int, A
     options, output, name = call[opt.Ask], call.output, call[opt.Talk].session
     printer.streamed = Streamed()
     asked = talk.understand(typed)
-    printer.progress.clear()
     if not asked.question:
+        printer.progress.done()
         if output.form in ("json", "ndjson"):
             output.line({"schema": NOTED, "session": name, "statements": list(asked.statements)})
         else:
             output.note(f"noted: {' '.join(asked.statements)}")
         return 0, None
     if asked.question != typed:
+        printer.progress.clear()
         output.note(f"understood as: {asked.question}")
     given = talk.answer(asked, call.policy, escalate=options.escalate, trace=options.trace)
     in_session = {"name": name, "question": asked.question, "statements": list(asked.statements)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from lcrag.text.words import STOP_WORDS
+from lcrag.text.words import MONTHS, STOP_WORDS
 
 LONGEST_REWRITE: Final = 400
 """Characters of a question that was made to stand alone; assumed. A longer one is an answer, or a loop."""
@@ -90,7 +90,7 @@ def names(text: str) -> list[str]:
     """The names in a text, in order, each once: words in capitals, without the one that only begins a sentence."""
     found = []
     for match in _NAME.finditer(text):
-        name, begins = match[0], re.search(r"(?:^|[.?!:]\s+|[“\"(]\s*)$", text[: match.start()]) is not None
+        name, begins = match[0], re.search(r"(?:^|[.?!:]\s+|[“\"]\s*)$", text[: match.start()]) is not None
         while begins and name and (" " not in name or name.split()[0].lower() in STOP_WORDS):
             name, begins = name.partition(" ")[2], " " in name and name.split()[0].lower() in STOP_WORDS
         if name:
@@ -133,8 +133,9 @@ def _replaced(question: str, last: str) -> str | None:
 def _meant(question: str, answer: str, *, person: bool) -> list[str]:
     """What a pronoun may mean: of a person the names of the last answer, else what the last question is about."""
     answer = without_markers(answer).strip(" .")
-    phrases = _phrases(question)
-    asked = phrases + [name for name in names(question) if not any(name in phrase for phrase in phrases)]
+    named = [name for name in names(question) if name.lower() not in MONTHS]
+    phrases = [] if person and named else _phrases(question)
+    asked = phrases + [name for name in named if not any(name in phrase for phrase in phrases)]
     if _NAME.fullmatch(answer):
         return [answer, *asked][:MEANT]
     answered = sorted((name for name in names(answer) if name not in question), key=lambda name: " " not in name)

@@ -82,7 +82,7 @@ def test_progress_has_no_line_for_files_and_quiet_calls(
 def test_progress_is_used_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     bars: list[Bar] = []
 
-    def bar(*, colour: bool) -> Bar:
+    def bar(stage: object, *, colour: bool) -> Bar:
         bars.append(Bar())
         return bars[-1]
 
@@ -100,3 +100,66 @@ def test_progress_is_used_by_one_thread_at_a_time(monkeypatch: pytest.MonkeyPatc
     assert bars
     assert [bar.faults for bar in bars] == [[] for _ in bars]
     assert [bar.stopped for bar in bars] == [1 for _ in bars]
+
+
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Standard error, where what is not counted is shown after 0.05 s."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr("lcrag.cli.progress.SILENT_SECONDS", 0.05)
+    monkeypatch.setenv("TERM", "xterm")
+    return terminal
+
+
+def shown(terminal: Terminal, text: str) -> str:
+    """What is shown from now on until this text is among it."""
+    begun = len(terminal.getvalue())
+    while text not in terminal.getvalue()[begun:]:  # the test's time limit ends it
+        time.sleep(0.02)
+    return terminal.getvalue()[begun:]
+
+
+def shown_within(terminal: Terminal, seconds: float) -> str:
+    begun = len(terminal.getvalue())
+    time.sleep(seconds)
+    return terminal.getvalue()[begun:]
+
+
+@pytest.mark.timeout(30)
+def test_progress_shows_what_is_not_counted_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = impatient(monkeypatch)
+    with Progress(Output("plain")) as progress:
+        progress.begin("ranking")
+        assert terminal.getvalue() == ""
+        shown(terminal, "ranking: ")
+        progress.clear()
+        shown(terminal, "ranking: ")  # again, after what was printed meanwhile
+        progress.begin("answering", 60.0)
+        shown(terminal, "answering: 0 s, about 60 s left")
+        progress.begin("answering", 0.1)
+        shown(terminal, "longer than forecast")
+        progress.show("reading", 3, 7)
+        shown(terminal, "3/7")
+        assert "answering" not in shown_within(terminal, 0.3)
+        progress.done()
+        assert shown_within(terminal, 0.3) == ""
+        progress.begin("ranking")
+    assert shown_within(terminal, 0.3) == ""
+
+
+def test_progress_without_stages_shows_only_what_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = impatient(monkeypatch)
+    with Progress(Output("plain"), stages=False) as progress:
+        progress.begin("ranking")
+        assert shown_within(terminal, 0.3) == ""
+
+
+def test_progress_leaves_standard_output_alone_while_a_bar_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = impatient(monkeypatch)
+    with Progress(Output("plain")) as progress:
+        progress.show("reading", 3, 7)
+        print("the answer")
+    assert capsys.readouterr().out == "the answer\n"
+    assert "the answer" not in terminal.getvalue()

@@ -66,7 +66,8 @@ def test_depends_on_the_last_leaves_questions_that_stand_alone(question: str) ->
         ("Who built it?", SHIPS, "How many ships called in 1957? Who built it?"),
         ("How much did it cost?", BUILT, "How much did it (the tide mill, the Wend) cost?"),
         ("And why was it sold?", BUILT, "Why was it (the tide mill, the Wend) sold?"),
-        ("Where did he come from?", BUILT, "Where did he (Josiah Fenn, the tide mill, the Wend) come from?"),
+        ("Where did he come from?", BUILT, "Where did he (Josiah Fenn, Wend) come from?"),
+        ("Who met him?", ("When did Ann see the sea in May?", "Oban."), "Who met him (Oban, Ann)?"),
         ("How high is it?", PEAK, "How high is it (Ben More, the highest mountain)?"),
         ("Why?", BUILT, "Who built the tide mill on the Wend? Why?"),
         ("How?", ("Who built the mill? Why?", "It is not known."), "Who built the mill? How?"),
@@ -87,6 +88,7 @@ def test_standing_alone_takes_any_text(question: str, last: str, answer: str) ->
 def test_names_are_words_in_capitals_without_those_that_begin_a_sentence() -> None:
     assert names("Who built the mill of Ben More? The keeper, Anna Holm, did. Where?") == ["Ben More", "Anna Holm"]
     assert names("Anna Holm kept it for Anna Holm.") == ["Anna Holm"]
+    assert names("Who built it (Wend)?") == ["Wend"]
     assert names("") == []
 
 
