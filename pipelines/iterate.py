@@ -18,7 +18,8 @@ within k tokens, by rank and by this (``examples/evaluation/iterate.py``):
                          by this         .47    .58    .70    .78
 
 So it is for names that lead from one document to the next, and worse than rank order in dialogues. That is where its
-judge never says yes and the estimate stops nothing: the embedded one says it too early, after 1,041 of 4,000 tokens on hotpot_pool, where .76 have
+judge never says yes and the estimate stops nothing: the embedded one says it too early, after 1,041 of 4,000 tokens
+on hotpot_pool, where .76 have
 their evidence then; 1,212 and .61 on locomo. The constants were chosen on hotpot_pool's same questions.
 """
 
@@ -44,7 +45,8 @@ FOUND: Final = 10
 """Hits of a search that count. With 5 or 20 as much is found (hotpot_pool, n=100, an earlier variant)."""
 INTRODUCED, MATCHED = 0.5, 0.125
 """What is added to a chunk's share of the best score where a sentence or title of it begins with what was searched for,
-and for its share of the best score in that search. Chosen on hotpot_pool (n=100, earlier variants): evidence within 1,000 tokens .73, .70
+and for its share of the best score in that search. Chosen on hotpot_pool (n=100, earlier variants): evidence within
+1,000 tokens .73, .70
 with 0.3 for the first; without the second .01 less within 4,000."""
 FEW: Final = 2
 """Where more chunks of a search than this begin with the name, none introduces it: the speakers of a dialogue."""
