@@ -5,8 +5,7 @@
 The embedded backend names what to look up. For each k it prints the share of questions whose evidence is wholly within
 k tokens: in rank order, in the order in which ``iterate`` reads where its judge never says yes, and of what it reads
 before the embedded backend says yes ("judged", with the tokens that it read on average). ``gain`` is what a cycle adds
-at first: the share of questions, of those whose evidence lay not within the first 500 tokens, that have it within
-1,000; and the same in rank order.
+at first: of the questions whose evidence is not within the first 500 tokens, the share that have it within 1,000.
 """
 
 from __future__ import annotations
