@@ -313,7 +313,9 @@ class Session:
             offered[named.name] = named
             policy = replace(policy, pipeline=named.name)
         ranking = self.rank(question) if ranking is None else ranking
-        if policy.pipeline is None and (table := pipelines.table_for(question, ranking, self.corpus, self.backend)):
+        if policy.pipeline is None and (
+            table := pipelines.table_for(question, ranking, self.corpus, self.backend, self.emit)
+        ):
             offered = {table.name: table, **offered}
         found = self.scale.estimate(estimate(ranking, reranker=self.reranker is not None))
         self.emit(Event("estimate", {"diffusion": found.diffusion, "scope_tokens": found.scope_tokens}))

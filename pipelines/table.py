@@ -18,6 +18,7 @@ from lcrag.tables.opened import tables_for
 from lcrag.tables.program import adds_up, write
 from lcrag.tables.results import Said, say
 from lcrag.tables.schema import program_of, schema
+from lcrag.text.questions import CUES
 from lcrag.text.shapes import parse_object
 from lcrag.types import (
     Answer,
@@ -25,12 +26,14 @@ from lcrag.types import (
     Citation,
     CorpusSize,
     CorpusView,
+    Emit,
     Estimate,
     Event,
     Ranking,
     Statement,
     Task,
     Workload,
+    ignore,
 )
 from pipelines._run import Run
 
@@ -115,11 +118,16 @@ class Table:
         return None
 
 
-def table_for(question: str, ranking: Ranking, corpus: CorpusView, backend: Backend) -> Table | None:
+def table_for(
+    question: str, ranking: Ranking, corpus: CorpusView, backend: Backend, emit: Emit = ignore
+) -> Table | None:
     """The route that the router may take: by rules where they explain the whole question; by a served model where the
-    best hit is in a table and the question adds up or compares one of its columns. Large tables are not loaded for it.
+    best hit is in a table and the question adds up or compares one of its columns. Large tables are not loaded for it:
+    an event says so, where the question seems to add up.
     """
-    with tables_for(ranking.hits, corpus, also_large=False) as (tables, database, _):
+    with tables_for(ranking.hits, corpus, also_large=False) as (tables, database, left_out):
+        for message in left_out if CUES["cue_count"].search(question) else ():
+            emit(Event("usage", {"message": f"not read as a table: {message}"}))
         try:
             if tables and write(question, tables, database) is not None:
                 return Table(by="rules")

@@ -95,11 +95,11 @@ class _Writer(Selects):
         return self._tokens if re.fullmatch(pattern, self._pattern) else None
 
     def _counted(self, group: str = "") -> Program | None:
-        tokens = self._matched("s?hu?[RC]s?")
+        tokens = self._matched("s?hu?(?:R|CR?)s?")
         if tokens is None:  # "how many ferries are there", where a column says which ships are ferries
             is_kind = self._pattern == "h" and self._conditions and self._conditions[0].field is not self._view.label
             return self._aggregate("count(*)", group, ()) if is_kind else None
-        what = next(token for token in tokens if token.kind in (ROWS, COLUMN))
+        what = next(token for token in tokens if token.kind in (ROWS, COLUMN))  # of both, the first is counted
         expression = self._count(what, is_different="u" in self._pattern)
         if expression is None:
             one = self._field(what)
@@ -178,7 +178,7 @@ class _Writer(Selects):
             if by is None or what is None or not (what.kind == ROWS or what.fields[0] is self._view.label):
                 return None
             return self._extreme(what, by, sign, most)
-        if re.fullmatch(r"C\^R", pattern) and not numbers:
+        if re.fullmatch(r"C\^R|\^RC", pattern) and not numbers:
             by = self._view.meant_by(found.concept)
             return self._top_rows(by, found.sign, 1, columns[0]) if by is not None else None
         if re.fullmatch(r"CR\+C", pattern) and not numbers:

@@ -87,7 +87,7 @@ def test_ask_json_has_every_key_of_its_schema(lcrag: Lcrag) -> None:
     answer = lcrag("ask", "docs", "who?", "--json").json
     keys = (
         "schema id question answer short status citations statements dropped_markers conflicts plan usage read steps"
-        " trace backend model index"
+        " trace program backend model index"
     )
     assert list(answer) == keys.split()
     assert answer["schema"] == "lcrag.answer/1"

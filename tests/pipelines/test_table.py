@@ -164,6 +164,18 @@ def test_table_for_is_offered_where_rules_explain_the_question(tmp_path: Path) -
             assert table_for(question, retrieve(corpus, question, embedder=None), corpus, backend) == wanted, question
 
 
+def test_table_for_says_that_a_table_is_too_large_to_load_unasked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lcrag.tables.opened.SMALL_TOKENS", 5)
+    events: list[Event] = []
+    with corpus_of(tmp_path, {"large.csv": BOATS + "Large,South,1,1900\n"}) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=None)
+        assert table_for(QUESTION, ranking, corpus, EmbeddedBackend(None), events.append) is None
+        assert "large.csv is large: --pipeline table reads it" in str(events[0].data["message"])
+        assert run_pipeline(Table(), QUESTION, corpus, ranking, EmbeddedBackend(None)).short == "3"
+
+
 def test_ask_takes_the_table_without_being_told(tmp_path: Path) -> None:
     (tmp_path / "boats.csv").write_text(BOATS)
     (tmp_path / "notes.md").write_text("Prudence was painted blue in 1890.\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.office import paragraph, sheet_row, table, word, workbook
 
 from lcrag import ingest
 from lcrag.tables import database as limits
@@ -163,9 +164,9 @@ def tables(folder: Path, name: str, content: str | bytes) -> list[tuple[str, tup
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     [file] = ingest.discover([path]).files
     document = ingest.read(file)
-    for table in tables_of(document):
-        for start, end, _ in table.rows():
-            assert table.cells_at(start, end)
+    for found in tables_of(document):
+        for start, end, _ in found.rows():
+            assert found.cells_at(start, end)
     return [(table.name, table.columns, [row[2] for row in table.rows()]) for table in tables_of(document)]
 
 
@@ -207,3 +208,12 @@ def test_tables_of_csv_without_names_of_columns_are_none(tmp_path: Path, text: s
 def test_tables_of_csv_skip_a_title_and_keep_cells_of_several_lines(tmp_path: Path) -> None:
     found = tables(tmp_path, "a.csv", 'Parts of 2020,\n\npart,note\nAB-1,"of two\nlines"\n\nAB-2,plain\n')
     assert found == [("a", ("part", "note"), [["AB-1", "of two\nlines"], ["AB-2", "plain"]])]
+
+
+def test_tables_of_sheets_and_word_are_the_rows_of_each(tmp_path: Path) -> None:
+    rows = [sheet_row(1, "Prices of 2020"), sheet_row(2, "part", "price"), sheet_row(3, "AB-1", 20.5)]
+    book = workbook({"Prices": "".join([*rows, sheet_row(4, "AB-2", 7)]), "Empty": sheet_row(1, "nothing")})
+    found = tables(tmp_path, "a.xlsx", book)
+    assert found == [("Prices", ("part", "price"), [["AB-1", "20.5"], ["AB-2", "7"]])]
+    text = word(paragraph("Dues") + table(("What", "Due"), ("Yacht", "£2.60"), ("Cargo", "£1.85")))
+    assert tables(tmp_path, "b.docx", text) == [("b", ("What", "Due"), [["Yacht", "£2.60"], ["Cargo", "£1.85"]])]
