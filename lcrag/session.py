@@ -37,6 +37,7 @@ from lcrag.text.structure import asks_for_structure
 from lcrag.types import (
     Answer,
     Backend,
+    Document,
     Embedder,
     Emit,
     Event,
@@ -76,52 +77,81 @@ class Session:
     ``emit`` gets the events of what happens next.
     """
 
-    def __init__(
-        self, settings: Settings, corpus: Corpus, refreshed: Refreshed, scan: Scan, emit: Emit, cleanup: ExitStack
-    ) -> None:
+    refreshed: Refreshed
+    unreadable_files: tuple[tuple[str, str], ...]
+    left_out: tuple[tuple[str, str], ...]
+
+    def __init__(self, settings: Settings, corpus: Corpus, emit: Emit, documents: Sequence[Document] = ()) -> None:
+        """Prefer ``open``."""
         self.settings = settings
         self.corpus = corpus
-        self.refreshed = refreshed
-        self.unreadable_files = tuple(file for file in refreshed.failed if file[1] != ingest.BLANK)
-        self.left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
         self.emit = emit
-        self._skipped = sum(map(len, scan.skipped.values())) + len(refreshed.failed)
-        self._cleanup = cleanup
+        self._documents = tuple(documents)
+        self._skipped = 0
+        self._cleanup = ExitStack()
 
     @classmethod
-    def open(cls, settings: Settings, emit: Emit = ignore, *, backend: Backend | None = None) -> Session:
+    def open(
+        cls,
+        settings: Settings,
+        emit: Emit = ignore,
+        *,
+        backend: Backend | None = None,
+        documents: Sequence[Document] = (),
+    ) -> Session:
         """Find the files and bring the index up to date. ``backend``: one to use instead of what the settings name.
+        ``documents``: what to read besides the files.
 
         Raises InputError and its kin for paths that are not there or hold nothing readable, NotAvailable for a
         backend or an embedding model that is not here.
         """
-        if not settings.paths:
+        if not settings.paths and not documents:
             raise InputError("no path to read from", hint='lcrag ask docs/ "your question"')
-        scan = ingest.discover([path for path in settings.paths if path != STDIN])
-        extra = [ingest.from_text(settings.stdin_text, STDIN)] if settings.stdin_text is not None else []
+        scan = _scan(settings.paths)
+        if settings.stdin_text is not None:
+            documents = [*documents, ingest.from_text(settings.stdin_text, STDIN)]
         with ExitStack() as cleanup:
-            if settings.stdin_text is not None and settings.index is None:
+            if documents and settings.index is None:
                 # What came by a pipe is not kept: two pipes at once would also share one index.
                 folder = cleanup.enter_context(temporary_folder(Path(tempfile.gettempdir()), "lcrag"))
             else:
                 folder = folder_of(settings.paths, settings.index)
             corpus = cleanup.enter_context(Corpus.open(folder))
-            refreshed = corpus.refresh(scan, emit, extra)
-            if corpus.size.documents == 0:
-                message = ingest.nothing_readable(settings.paths, scan.skipped, refreshed.failed)
-                raise NoReadableDocument(message, hint=ingest.READABLE)
-            session = cls(settings, corpus, refreshed, scan, emit, cleanup.pop_all())
+            session = cls(settings, corpus, emit, documents)
+            session.refresh(scan)
+            session._cleanup = cleanup.pop_all()
         if backend is not None:
             session.backend = backend
         emit(Event("index", dict(session.index_info)))
         return session
 
+    def scan(self) -> Scan:
+        """The files that the paths lead to now. Any thread may ask."""
+        return _scan(self.settings.paths)
+
+    def refresh(self, scan: Scan | None = None) -> None:
+        """Bring the index up to date with the files of ``scan``, or as they are now. Raises what ``open`` raises."""
+        scan = self.scan() if scan is None else scan
+        refreshed = self.corpus.refresh(scan, self.emit, self._documents)
+        if self.corpus.size.documents == 0:
+            message = ingest.nothing_readable(self.settings.paths, scan.skipped, refreshed.failed)
+            raise NoReadableDocument(message, hint=ingest.READABLE)
+        self.refreshed = refreshed
+        self.unreadable_files = tuple(file for file in refreshed.failed if file[1] != ingest.BLANK)
+        self.left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
+        self._skipped = sum(map(len, scan.skipped.values())) + len(refreshed.failed)
+        for of_contents in ("scale", "_log", "_cached"):
+            vars(self).pop(of_contents, None)
+
     def fork(self, settings: Settings | None = None, emit: Emit | None = None) -> Session:
         """A session of its own, for another thread or on other documents, with this one's models and backend.
 
-        The backend may be called from several threads unless its ``concurrency`` is 1.
+        The backend may be called from several threads unless its ``concurrency`` is 1. What came by a pipe is there
+        until this session is closed.
         """
-        other = Session.open(settings or self.settings, emit or ignore, backend=self.backend)
+        documents = () if settings else self._documents
+        settings = settings or replace(self.settings, index=self.corpus.folder, stdin_text=None)
+        other = Session.open(settings, emit or ignore, backend=self.backend, documents=documents)
         other.embedder, other.reranker = self.embedder, self.reranker
         return other
 
@@ -412,6 +442,10 @@ class Session:
         room = self.backend.window - ANSWER_TOKENS - frame_tokens("answer", prepared.question, self.backend)
         found = trace(prepared.question, answer, asked, self.corpus, self.backend, room)
         return replace(answer, trace=found, usage=answer.usage + found.usage)
+
+
+def _scan(paths: Sequence[str]) -> Scan:
+    return ingest.discover([path for path in paths if path != STDIN])
 
 
 def path_strings(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:

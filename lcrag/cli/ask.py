@@ -18,7 +18,7 @@ from lcrag.cli.progress import Progress
 from lcrag.errors import InputError, LcragError, NoRoute
 from lcrag.report import plans, text
 from lcrag.report.objects import answer_object, event_data
-from lcrag.report.terminal import printable
+from lcrag.report.streamed import Streamed
 from lcrag.types import Answer, Emit, Event, Plan, Status, Usage
 
 if TYPE_CHECKING:
@@ -125,16 +125,13 @@ def _questions(words: list[str], batch: opt.Batch, output: Output) -> tuple[list
 
 
 class _Printer:
-    """Prints the events and the answers of one call. May be called from several threads.
-
-    ``streamed``: the part of the answer that has been printed.
-    """
+    """Prints the events and the answers of one call. May be called from several threads."""
 
     def __init__(self, call: Call, progress: Progress, *, single: bool) -> None:
         options = call[opt.Ask]
         self.output = call.output
         self.progress = progress
-        self.streamed = ""
+        self.streamed = Streamed()
         self._lock = threading.Lock()
         self.all_sources = options.all_sources
         self._explain = options.explain
@@ -158,13 +155,9 @@ class _Printer:
                 self.progress.clear()
                 plan: Plan = event.data["plan"]
                 self.output.report(plans.plan_report(plan, width=width(), colour=self.output.colour(sys.stderr)))
-            if event.kind == "escalate" and self.streamed:  # another answer follows
-                self.output.write("\n\n")
-                self.streamed = ""
-            if event.kind == "token" and self._streams:
+            if self._streams and (piece := self.streamed.event(event)):
                 self.progress.clear()
-                self.output.write(printable(event.data["text"]))
-                self.streamed += event.data["text"]
+                self.output.write(piece)
 
     def explain(self, answer: Answer) -> None:
         """With --explain, print the forecast next to the actual cost; with --trace, what the answer depends on."""
@@ -211,13 +204,8 @@ def _ask_one(session: Session, asked: inputs.Asked, call: Call, printer: _Printe
 
 def _print_answer(answer: Answer, printer: _Printer, *, sources: bool) -> None:
     """Print the rest of the answer after what was streamed; all of it if it was corrected since."""
-    stated = text.stated(answer)
-    if not stated.startswith(printer.streamed):
-        printer.output.write("\n\n")
-        printer.streamed = ""
-    rest = printable(stated[len(printer.streamed) :].rstrip())
     listed = text.sources(answer, links=printer.output.links(sys.stdout)) if sources else ""
-    printer.output.write(f"{rest}\n" + (f"\n{listed}" if listed else ""))
+    printer.output.write(f"{printer.streamed.rest(text.stated(answer))}\n" + (f"\n{listed}" if listed else ""))
 
 
 def _ask_many(session: Session, questions: list[inputs.Asked], call: Call, printer: _Printer) -> int:

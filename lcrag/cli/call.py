@@ -58,7 +58,7 @@ def with_options(*groups: type[Group]) -> Callable[[Callable[..., int]], Callabl
             call.output.configure(form, verbose=common.verbose, quiet=common.quiet, no_color=common.no_color)
             if call.output.verbose:
                 for name, origin in origins(ctx).items():
-                    call.output.note(f"{name} = {_mask(ctx.params[name])}  ({origin})")
+                    call.output.note(f"{name} = {_mask(name, ctx.params[name])}  ({origin})")
             return function(call, **{parameter.name: values[parameter.name] for parameter in own})
 
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
@@ -119,9 +119,11 @@ def origins_of_all(ctx: typer.Context) -> list[tuple[str, object, str]]:
             values.append((name, os.environ[variable], variable))
         elif name in files:
             values.append((name, (ctx.default_map or {})[name], files[name]))
-    return [(name, _mask(value), origin) for name, value, origin in values]
+    return [(name, _mask(name, value), origin) for name, value, origin in values]
 
 
-def _mask(value: object) -> object:
-    """The value as it is shown: no password of an address."""
+def _mask(name: str, value: object) -> object:
+    """The value as it is shown: no token, no password of an address."""
+    if name == "token":
+        return "***"
     return PASSWORD.sub("//***@", str(value)) if isinstance(value, (str, Path)) else value

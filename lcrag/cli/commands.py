@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "ask": ("ask", "ask", "Answer a question from your documents, with sources."),
     "plan": ("plan", "plan", "Show every route with its tokens, seconds and P(correct)."),
     "show": ("show", "show", "Show the passage that a citation names, with the quote marked."),
+    "serve": ("serve", "serve", "Serve your documents over HTTP, as OpenAI's API does."),
     "compare": ("compare", "compare", "Ask every route the same questions, and compare the answers."),
     "recipes": ("recipes", "recipes", "List systems of the literature that can be asked for by name."),
     "index": ("index", "index_command", "Build the index of your documents, or bring it up to date."),

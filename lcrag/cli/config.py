@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 FILE: Final = "lcrag.toml"
 PRESET: Final = "preset"
 NOT_FROM_HERE: Final = frozenset(
-    {"base_url", "ca_file", "csv", "embedder", "html", "index", "png", "python", "resume"},
+    {
+        *("base_url", "ca_file", "cors", "csv", "embedder", "host", "html", "index", "no_token", "png", "python"),
+        *("resume", "token"),
+    }
 )
 """What a file in the working folder may not set: it may have come with a checkout or an archive, and would send the
-documents and the key to others, write files, or run code."""
+documents and the key to others, write files, run code, or open a server to everybody."""
 
 _EXPECTED: Final = {
     bool: "true or false",

@@ -238,6 +238,20 @@ class Up(Group):
     python: Annotated[Path | None, Option("The Python that has vLLM, if it is not this one.")] = None
 
 
+class Serve(Group):
+    """A server for the documents."""
+
+    host: Annotated[str, Option("Listen on this address. Beyond this machine: 0.0.0.0.", "ADDRESS")] = "127.0.0.1"
+    port: Annotated[int, Option("Listen on this port; 0 takes a free one.", "N", min=0, max=65535)] = 8765
+    token: Annotated[str | None, Option("The token to ask for, instead of a new one at each start.", "TOKEN")] = None
+    no_token: Annotated[bool, Option("Ask for no token; on this machine's own addresses only.")] = False
+    timeout: Annotated[float, Option("Give a question S seconds, its wait for others included.", "S", min=0.1)] = 120.0
+    cors: Annotated[
+        str | None, Option("Let pages of these sites ask. Example: https://notes.example", "ORIGIN,...")
+    ] = None
+    mcp: Annotated[bool, Option("Speak the Model Context Protocol on standard input and output, not HTTP.")] = False
+
+
 BEFORE_NAME: Final[tuple[type[Group], ...]] = (Common, Backend, Server, Index)
 """Groups whose options may also come before the command's name."""
 GROUPS: Final[tuple[type[Group], ...]] = (
@@ -252,6 +266,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Calibrate,
     Show,
     Up,
+    Serve,
 )
 
 

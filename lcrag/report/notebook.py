@@ -32,7 +32,7 @@ def answer_html(answer: Answer, plan: Plan | None) -> str:
     return render(
         "notebook/answer.html",
         answer=answer,
-        message=_message(answer),
+        message=message(answer),
         texts=pieces[::2],
         markers=pieces[1::2],
         citations={str(citation.marker): citation for citation in answer.citations},
@@ -42,8 +42,8 @@ def answer_html(answer: Answer, plan: Plan | None) -> str:
     )
 
 
-def _message(answer: Answer) -> str:
-    """What the status adds to the text."""
+def message(answer: Answer) -> str:
+    """What the status adds to the text; "" for an answer."""
     match answer.status:
         case "answered":
             return ""

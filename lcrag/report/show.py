@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,13 +53,13 @@ class Shown:
         return self.document.text[self.start : self.end]
 
 
-def place_of(text: str) -> Place:
+def place_of(text: str, is_there: Callable[[Path], bool] = Path.is_file) -> Place:
     """``FILE:LINE``, ``FILE:pPAGE`` (or ``FILE p. PAGE``, as citations are printed), ``FILE:START-END`` or ``FILE``.
 
-    Raises NoSuchPath if there is no such file.
+    ``is_there``: which files there are. Raises NoSuchPath if there is no such file.
     """
     match = PLACE.fullmatch(text)
-    if match is None or Path(text).is_file():
+    if match is None or is_there(Path(text)):
         place = Place(Path(text))
     else:
         page = match["page"] or match["p"]
@@ -68,22 +69,27 @@ def place_of(text: str) -> Place:
             int(page) if page else None,
             (int(match["start"]), int(match["end"])) if match["start"] else None,
         )
-    if not place.file.is_file():
+    if not is_there(place.file):
         raise NoSuchPath(f"no such file: {place.file}", hint="lcrag show FILE:LINE")
     return place
 
 
 def show(place: Place, quote: str | None = None) -> Shown:
-    """The passage at a place.
-
-    With a quote: its first occurrence from the place on, or else in the file. Without: the sentence that begins at the
-    place, or the whole page. Raises InputError if the file cannot be read, has no such place, or lacks the quote.
-    """
+    """The passage at a place of a file, as ``show_in`` has it. Raises InputError also if the file cannot be read."""
     [file] = ingest.discover([str(place.file)]).files
     try:
         document = ingest.read(file)
     except UnreadableFile as error:
         raise InputError(f"cannot read {place.file}: {error}") from error
+    return show_in(document, place, quote)
+
+
+def show_in(document: Document, place: Place, quote: str | None = None) -> Shown:
+    """The passage at a place of a document.
+
+    With a quote: its first occurrence from the place on, or else in the file. Without: the sentence that begins at the
+    place, or the whole page. Raises InputError if the document has no such place, or lacks the quote.
+    """
     start, end = _span(document, place)
     if quote is not None:
         start, end = _quoted(document, quote, start)

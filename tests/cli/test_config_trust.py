@@ -10,7 +10,7 @@ from lcrag.cli.config import load
 from lcrag.cli.options import CONFIGURABLE
 from lcrag.errors import BadConfig
 
-KEYS = ("base_url", "base-url", "index", "html", "csv", "resume", "embedder", "python", "png")
+KEYS = ("base_url", "base-url", "index", "html", "csv", "resume", "embedder", "python", "png", "cors", "host", "token")
 
 
 @pytest.fixture

@@ -36,7 +36,8 @@ ARROWS: Final[dict[str, str]] = {
     "calibrate": f"{BELOW_PIPELINES} backends session",
     "report": BELOW_PIPELINES,
     "comparison": f"{BELOW_PIPELINES} pipelines session batch report",
-    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report",
+    "web": f"{BELOW_PIPELINES} pipelines session batch report",
+    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report web",
     "__main__": "cli",
     "": "types errors session comparison pipelines backends",
 }

@@ -1,0 +1,82 @@
+"""The Model Context Protocol: ``ask``, ``plan``, ``search`` and ``show`` as tools of an assistant."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from pydantic import Field
+
+import lcrag
+from lcrag.errors import LcragError
+from lcrag.types import Policy
+from lcrag.web import questions
+from lcrag.web.pool import Pool
+
+T = TypeVar("T")
+
+INSTRUCTIONS: Final = """\
+Answers from the user's own documents. ask gives an answer whose citations are exact quotes with file and line or page;
+search gives passages to read yourself; show gives a cited passage with the lines around it; plan tells, without calling
+a model, how ask would read and at what cost."""
+READS: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+
+Question = Annotated[str, Field(description="In any words. Example: Who signed the contract?")]
+Route = Annotated[
+    str | None, Field(description="Take this route instead. Example: full_context, chunk_rag:tokens=4000")
+]
+Prefer = Annotated[
+    Literal["quality", "balanced", "speed"] | None, Field(description="What to favour when routes differ.")
+]
+MaxTokens = Annotated[int | None, Field(gt=0, description="Read at most so many tokens.")]
+Limit = Annotated[int, Field(ge=1, le=questions.MOST_HITS, description="So many passages at most.")]
+Place = Annotated[str, Field(description="FILE:LINE, FILE:pPAGE, FILE:START-END (characters), or FILE, as cited.")]
+Quote = Annotated[str | None, Field(description="Words to find there, as the file has them.")]
+
+
+def tools(pool: Pool, policy: Policy) -> MCPServer[Any]:
+    """A server of these tools; ``policy``: where a question says nothing else. ``pool`` has been started."""
+    server: MCPServer[Any] = MCPServer(
+        "lcrag", version=lcrag.__version__, instructions=INSTRUCTIONS, log_level="WARNING"
+    )
+
+    @server.tool(title="Ask the documents", annotations=READS)
+    async def ask(
+        question: Question, pipeline: Route = None, prefer: Prefer = None, max_tokens: MaxTokens = None
+    ) -> CallToolResult:
+        """Answer a question from the documents, with citations."""
+        own = questions.policy_with(policy, {"pipeline": pipeline, "prefer": prefer, "max_tokens": max_tokens})
+        answer, value = await _phrased(pool.run(lambda session: questions.ask(session, question, own)))
+        text = TextContent(type="text", text=questions.answer_text(answer))
+        return CallToolResult(content=[text], structured_content=value)
+
+    @server.tool(title="Plan a question", annotations=READS)
+    async def plan(
+        question: Question, pipeline: Route = None, prefer: Prefer = None, max_tokens: MaxTokens = None
+    ) -> dict[str, Any]:
+        """Every way to answer, with tokens, seconds and P(correct), and the one that ask would take."""
+        own = questions.policy_with(policy, {"pipeline": pipeline, "prefer": prefer, "max_tokens": max_tokens})
+        return await _phrased(pool.run(lambda session: questions.plan(session, question, own)))
+
+    @server.tool(title="Search the documents", annotations=READS)
+    async def search(question: Question, limit: Limit = 10) -> dict[str, Any]:
+        """The passages that match best, with file, line or page, and score."""
+        return await _phrased(pool.run(lambda session: questions.search(session, question, limit)))
+
+    @server.tool(title="Show a passage", annotations=READS)
+    async def show(place: Place, quote: Quote = None) -> dict[str, Any]:
+        """The passage that a citation names, with the lines around it."""
+        return await _phrased(pool.run(lambda session: questions.show(session, place, quote)))
+
+    return server
+
+
+async def _phrased(result: Awaitable[T]) -> T:
+    """An error of lcrag as the assistant reads it, the hint included."""
+    try:
+        return await result
+    except LcragError as error:
+        raise ToolError(f"{error}: {error.hint}" if error.hint else str(error)) from error
