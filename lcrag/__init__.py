@@ -87,17 +87,20 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 
 def open(
-    paths: str | Path | Iterable[str | Path],
+    paths: str | Path | Iterable[str | Path] = (),
     *,
+    documents: Iterable[Any] | None = None,
     backend: str | Backend = "auto",
     emit: Emit | None = None,
     **settings: Any,
 ) -> Session:
     """A session over these files, folders or globs: the index is brought up to date, and questions can be asked.
 
-    ``backend``: "auto", "embedded", "server", "vllm", or a Backend of your own. ``emit`` is called with each event.
-    ``settings``: other fields of ``Settings`` by name (``index``, ``dense``, ``reader``, ``base_url``, ``model`` …).
-    Raises InputError for paths that are not there or hold nothing readable, TypeError for an unknown setting.
+    ``documents``: what to read besides or instead: each a ``Document``, or one of any reader of llama-index. Their
+    index is not kept, unless ``index`` names a folder for it. ``backend``: "auto", "embedded", "server", "vllm", or a
+    Backend of your own. ``emit`` is called with each event. ``settings``: other fields of ``Settings`` by name
+    (``index``, ``dense``, ``reader``, ``base_url``, ``model`` …). Raises InputError for paths that are not there or
+    hold nothing readable, TypeError for an unknown setting.
 
     >>> with lcrag.open("examples/saltmarsh", backend="embedded") as docs:
     ...     plan = docs.plan("How much did it cost to build the tide mill?", prefer="speed")
@@ -110,8 +113,14 @@ def open(
     from lcrag.session import Session, path_strings
     from lcrag.types import Settings, ignore
 
+    given: list[Document] = []
+    if documents is not None:
+        from lcrag.ingest.reader_documents import from_reader
+
+        given = from_reader(documents)
     name, own = (backend, None) if isinstance(backend, str) else (backend.name, backend)
-    return Session.open(Settings(path_strings(paths), backend=name, **settings), emit or ignore, backend=own)
+    chosen = Settings(path_strings(paths), backend=name, **settings)
+    return Session.open(chosen, emit or ignore, backend=own, documents=given)
 
 
 def ask(paths: str | Path | Iterable[str | Path], question: str, **options: Any) -> Answer:

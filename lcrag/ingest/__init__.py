@@ -71,7 +71,7 @@ def read(file: SourceFile, data: bytes | None = None) -> Document:
         raise
     except BaseException as error:  # a panic in a library written in Rust is no Exception
         raise UnreadableFile(f"not a readable {name} file: {type(error).__name__}: {error}".rstrip(": ")) from error
-    return _document(file.source, extracted)
+    return document_of(file.source, extracted)
 
 
 def from_text(text: str, source: str) -> Document:
@@ -79,7 +79,7 @@ def from_text(text: str, source: str) -> Document:
     if not text.strip():
         raise UnreadableFile(BLANK)
     prose = PurePath(source).suffix.lower() in PROSE  # in code, "# " begins a comment
-    return _document(source, Extracted(text, first_heading(text) if prose else "", (), ((0, 1),)))
+    return document_of(source, Extracted(text, first_heading(text) if prose else "", (), ((0, 1),)))
 
 
 def nothing_readable(
@@ -95,7 +95,8 @@ def nothing_readable(
     return f"nothing to read in {' '.join(paths)}{detail}"
 
 
-def _document(source: str, extracted: Extracted) -> Document:
+def document_of(source: str, extracted: Extracted) -> Document:
+    """What was extracted as a Document. Raises UnreadableFile if there is no text."""
     encoded = extracted.text.encode("utf-8", "replace")  # a lone surrogate cannot be stored: "?"
     text = encoded.decode("utf-8")
     if not text.strip():

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 
 import lcrag
+from lcrag import queries
 from lcrag.report.templating import render, source
 from lcrag.types import Answer, Emit, Policy, ignore
-from lcrag.web import questions
 from lcrag.web.failures import Failure, Json, failure_of, refusal
 from lcrag.web.numbers import Numbers
 from lcrag.web.pool import Pool
@@ -42,8 +42,8 @@ class Service:
     async def ask(
         self, question: str, policy: Policy, escalate: bool | None = None, listen: Emit = ignore
     ) -> tuple[Answer, dict[str, Any]]:
-        """As ``questions.ask``; raises what ``Pool.run`` raises."""
-        answer, value = await self.pool.run(lambda session: questions.ask(session, question, policy, escalate), listen)
+        """As ``queries.ask``; raises what ``Pool.run`` raises."""
+        answer, value = await self.pool.run(lambda session: queries.ask(session, question, policy, escalate), listen)
         self.numbers.answer(answer)
         return answer, value
 
@@ -66,7 +66,7 @@ class Asked(BaseModel):
     )
 
     def policy(self, default: Policy) -> Policy:
-        return questions.policy_with(
+        return queries.policy_with(
             default, self.model_dump(include={"pipeline", "prefer", "max_tokens", "min_quality"})
         )
 
@@ -81,7 +81,7 @@ class Searched(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     question: Annotated[str, Field(description="A question, or words.")]
-    limit: Annotated[int, Field(ge=1, le=questions.MOST_HITS, description="So many passages at most.")] = 10
+    limit: Annotated[int, Field(ge=1, le=queries.MOST_HITS, description="So many passages at most.")] = 10
 
 
 class Shown(BaseModel):
@@ -108,15 +108,15 @@ def own_routes(service: Service) -> APIRouter:
     @routes.post("/plan", summary="Every route with tokens, seconds and P(correct) (lcrag.plan/1); no model is called.")
     async def plan(asked: Asked, request: Request) -> Response:
         policy = asked.policy(service.policy)
-        return await reply(request, lambda: pool.run(lambda own: questions.plan(own, asked.question, policy)))
+        return await reply(request, lambda: pool.run(lambda own: queries.plan(own, asked.question, policy)))
 
     @routes.post("/search", summary="The passages that match best, with file, line or page, and score.")
     async def search(asked: Searched, request: Request) -> Response:
-        return await reply(request, lambda: pool.run(lambda own: questions.search(own, asked.question, asked.limit)))
+        return await reply(request, lambda: pool.run(lambda own: queries.search(own, asked.question, asked.limit)))
 
     @routes.post("/show", summary="The passage that a citation names, with the lines around it.")
     async def show(asked: Shown, request: Request) -> Response:
-        return await reply(request, lambda: pool.run(lambda own: questions.show(own, asked.place, asked.quote)))
+        return await reply(request, lambda: pool.run(lambda own: queries.show(own, asked.place, asked.quote)))
 
     return routes
 

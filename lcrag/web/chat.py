@@ -17,12 +17,12 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
+from lcrag import queries
 from lcrag.errors import InputError
 from lcrag.report.objects import dumps
 from lcrag.report.streamed import Streamed
 from lcrag.session import RECIPES
 from lcrag.types import Answer, Event, Policy
-from lcrag.web import questions
 from lcrag.web.app import Service, reply
 from lcrag.web.failures import Json, failure_of, refusal
 from pipelines import every_pipeline, named
@@ -89,7 +89,7 @@ def policy_of(model: str, default: Policy) -> Policy:
     if before != MODEL or not route:
         raise _NoModel(f"there is no model {model!r}", hint="lcrag, or lcrag/ROUTE; GET /v1/models lists them")
     named(route)
-    return questions.policy_with(default, {"pipeline": route})
+    return queries.policy_with(default, {"pipeline": route})
 
 
 def chat_routes(service: Service) -> APIRouter:
@@ -120,7 +120,7 @@ def chat_routes(service: Service) -> APIRouter:
 
         async def whole() -> dict[str, Any]:
             answer, value = await service.ask(question, policy)
-            message = {"role": "assistant", "content": questions.answer_text(answer), "refusal": None}
+            message = {"role": "assistant", "content": queries.answer_text(answer), "refusal": None}
             choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
             return {**_head(chat, "chat.completion"), "choices": [choice], "usage": _usage(answer), "lcrag": value}
 
@@ -184,7 +184,7 @@ async def _pieces(service: Service, question: str, policy: Policy) -> AsyncItera
         while (piece := await came.get()) is not None:
             yield piece
         answer, value = await asking
-        if rest := streamed.rest(questions.answer_text(answer)):
+        if rest := streamed.rest(queries.answer_text(answer)):
             yield rest
         yield answer, value
     finally:

@@ -11,9 +11,9 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from pydantic import Field
 
 import lcrag
+from lcrag import queries
 from lcrag.errors import LcragError
 from lcrag.types import Policy
-from lcrag.web import questions
 from lcrag.web.pool import Pool
 
 T = TypeVar("T")
@@ -32,7 +32,7 @@ Prefer = Annotated[
     Literal["quality", "balanced", "speed"] | None, Field(description="What to favour when routes differ.")
 ]
 MaxTokens = Annotated[int | None, Field(gt=0, description="Read at most so many tokens.")]
-Limit = Annotated[int, Field(ge=1, le=questions.MOST_HITS, description="So many passages at most.")]
+Limit = Annotated[int, Field(ge=1, le=queries.MOST_HITS, description="So many passages at most.")]
 Place = Annotated[str, Field(description="FILE:LINE, FILE:pPAGE, FILE:START-END (characters), or FILE, as cited.")]
 Quote = Annotated[str | None, Field(description="Words to find there, as the file has them.")]
 
@@ -48,9 +48,9 @@ def tools(pool: Pool, policy: Policy) -> MCPServer[Any]:
         question: Question, pipeline: Route = None, prefer: Prefer = None, max_tokens: MaxTokens = None
     ) -> CallToolResult:
         """Answer a question from the documents, with citations."""
-        own = questions.policy_with(policy, {"pipeline": pipeline, "prefer": prefer, "max_tokens": max_tokens})
-        answer, value = await _phrased(pool.run(lambda session: questions.ask(session, question, own)))
-        text = TextContent(type="text", text=questions.answer_text(answer))
+        own = queries.policy_with(policy, {"pipeline": pipeline, "prefer": prefer, "max_tokens": max_tokens})
+        answer, value = await _phrased(pool.run(lambda session: queries.ask(session, question, own)))
+        text = TextContent(type="text", text=queries.answer_text(answer))
         return CallToolResult(content=[text], structured_content=value)
 
     @server.tool(title="Plan a question", annotations=READS)
@@ -58,18 +58,18 @@ def tools(pool: Pool, policy: Policy) -> MCPServer[Any]:
         question: Question, pipeline: Route = None, prefer: Prefer = None, max_tokens: MaxTokens = None
     ) -> dict[str, Any]:
         """Every way to answer, with tokens, seconds and P(correct), and the one that ask would take."""
-        own = questions.policy_with(policy, {"pipeline": pipeline, "prefer": prefer, "max_tokens": max_tokens})
-        return await _phrased(pool.run(lambda session: questions.plan(session, question, own)))
+        own = queries.policy_with(policy, {"pipeline": pipeline, "prefer": prefer, "max_tokens": max_tokens})
+        return await _phrased(pool.run(lambda session: queries.plan(session, question, own)))
 
     @server.tool(title="Search the documents", annotations=READS)
     async def search(question: Question, limit: Limit = 10) -> dict[str, Any]:
         """The passages that match best, with file, line or page, and score."""
-        return await _phrased(pool.run(lambda session: questions.search(session, question, limit)))
+        return await _phrased(pool.run(lambda session: queries.search(session, question, limit)))
 
     @server.tool(title="Show a passage", annotations=READS)
     async def show(place: Place, quote: Quote = None) -> dict[str, Any]:
         """The passage that a citation names, with the lines around it."""
-        return await _phrased(pool.run(lambda session: questions.show(session, place, quote)))
+        return await _phrased(pool.run(lambda session: queries.show(session, place, quote)))
 
     return server
 

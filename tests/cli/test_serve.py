@@ -51,7 +51,9 @@ def test_serve_prints_its_token_once_answers_and_ends(
         match = re.fullmatch(r"listening on (http://127\.0\.0\.1:\d+)/#token=([\w-]{20,})\n", line)
         assert match, line
         url, token = match.groups()
-        reply = httpx.post(f"{url}/ask", json={"question": "who?"}, headers={"Authorization": f"Bearer {token}"})
+        reply = httpx.post(
+            f"{url}/ask", json={"question": "who?"}, headers={"Authorization": f"Bearer {token}"}, timeout=60
+        )
         assert reply.json()["status"] == "answered"
         assert httpx.post(f"{url}/ask", json={"question": "who?"}).status_code == 401
         running.send_signal(number)
@@ -86,7 +88,7 @@ def test_serve_takes_its_token_from_the_environment_and_never_prints_it(
             assert lines[-1], lines
         url = lines[-1].split()[-1]
         keys = {"Authorization": "Bearer a very secret word"}
-        assert httpx.post(f"{url}/ask", json={"question": "who?"}, headers=keys).status_code == 200
+        assert httpx.post(f"{url}/ask", json={"question": "who?"}, headers=keys, timeout=60).status_code == 200
         running.send_signal(signal.SIGTERM)
         _, err = running.communicate(timeout=30)
     assert running.returncode == 0

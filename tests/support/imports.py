@@ -36,10 +36,12 @@ ARROWS: Final[dict[str, str]] = {
     "calibrate": f"{BELOW_PIPELINES} backends session",
     "report": BELOW_PIPELINES,
     "comparison": f"{BELOW_PIPELINES} pipelines session batch report",
-    "web": f"{BELOW_PIPELINES} pipelines session batch report",
+    "queries": f"{BELOW_PIPELINES} session report",
+    "llama_index": f"{LANGUAGE} session queries",
+    "web": f"{BELOW_PIPELINES} pipelines session batch report queries",
     "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report web",
     "__main__": "cli",
-    "": "types errors session comparison pipelines backends",
+    "": "types errors ingest session comparison pipelines backends",
 }
 """What the modules of each part may import besides their own part. "": ``lcrag/__init__.py``, whose version all
 read."""

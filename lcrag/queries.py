@@ -1,6 +1,6 @@
-"""What may be asked of the documents, for every protocol: ``ask``, ``plan``, ``search``, ``show``.
+"""What other programs may ask of the documents: ``ask``, ``plan``, ``search``, ``show``.
 
-Each takes the session of a worker's thread and returns the object that goes out as JSON.
+Each takes a session and returns the object that goes out as JSON, by HTTP, by MCP or to llama-index.
 """
 
 from __future__ import annotations
@@ -94,10 +94,15 @@ def policy_with(policy: Policy, options: Mapping[str, Any]) -> Policy:
     return replace(policy, **{name: value for name, value in options.items() if value is not None})
 
 
-def answer_text(answer: Answer) -> str:
-    """The answer as a person reads it, with its sources in a list below."""
+def said(answer: Answer) -> str:
+    """The answer's text with its markers; why there is none, where there is none."""
     if answer.status not in ("answered", "contradictory"):
         return message(answer)
-    listed = "".join(f"{line}  \n" for line in sources(answer).splitlines())  # two spaces: a line's end in Markdown
-    noted = f"{contradictions(answer)}\n" if answer.status == "contradictory" else ""
-    return "\n\n".join(filter(None, (stated(answer).rstrip(), noted.rstrip(), listed.rstrip())))
+    noted = [contradictions(answer)] if answer.status == "contradictory" else []
+    return "\n\n".join((stated(answer).rstrip(), *noted))
+
+
+def answer_text(answer: Answer) -> str:
+    """The answer as a person reads it, with its sources in a list below."""
+    listed = "  \n".join(sources(answer).splitlines())  # two spaces: a line's end in Markdown
+    return f"{said(answer)}\n\n{listed}".rstrip()
