@@ -93,15 +93,15 @@ def short(value: float) -> str:
     return f"{value:g}"
 
 
-def pareto(points: Sequence[Point], *, cost: str, title: str) -> Markup:
-    """Accuracy against cost (logarithmic), intervals as whiskers, a line through the routes that no other beats."""
+def pareto(points: Sequence[Point], *, cost: str, score: str = "accuracy", title: str) -> Markup:
+    """A score against cost (logarithmic), intervals as whiskers, a line through the routes that no other beats."""
     costs = [max(point.cost, 1e-3) for point in points]
     low_x, high_x = min(costs) / 1.5, max(costs) * 1.9
     low_y = max(0.0, min(point.ci95[0] for point in points) - 0.03)
     high_y = min(1.0, max(point.ci95[1] for point in points) + 0.03)
     x = logarithmic((low_x, high_x), (LEFT, WIDTH - RIGHT))
     y = linear((low_y, high_y), (HEIGHT - BOTTOM, TOP))
-    parts = _axes(x, y, decades(low_x, high_x), ticks(low_y, high_y), cost, "accuracy")
+    parts = _axes(x, y, decades(low_x, high_x), ticks(low_y, high_y), cost, score)
     front = sorted((point for point in points if point.front), key=lambda point: point.cost)
     if len(front) > 1:
         corners = [(x(front[0].cost), y(front[0].score))]

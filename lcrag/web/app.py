@@ -14,6 +14,7 @@ from starlette.responses import HTMLResponse, Response
 
 import lcrag
 from lcrag import queries
+from lcrag.report.question_page import plan_view, question_page
 from lcrag.report.templating import render, source
 from lcrag.types import Answer, Emit, Policy, ignore
 from lcrag.web.failures import Failure, Json, failure_of, refusal
@@ -110,6 +111,15 @@ def own_routes(service: Service) -> APIRouter:
         policy = asked.policy(service.policy)
         return await reply(request, lambda: pool.run(lambda own: queries.plan(own, asked.question, policy)))
 
+    @routes.post("/plan/view", summary="The same as a part of a page: a chart and a table (HTML).")
+    async def plan_as_html(asked: Asked, request: Request) -> Response:
+        policy = asked.policy(service.policy)
+
+        async def view() -> Response:
+            return HTMLResponse(plan_view(await pool.run(lambda own: own.plan(asked.question, policy))))
+
+        return await reply(request, view)
+
     @routes.post("/search", summary="The passages that match best, with file, line or page, and score.")
     async def search(asked: Searched, request: Request) -> Response:
         return await reply(request, lambda: pool.run(lambda own: queries.search(own, asked.question, asked.limit)))
@@ -121,10 +131,11 @@ def own_routes(service: Service) -> APIRouter:
     return routes
 
 
-async def reply(request: Request, work: Callable[[], Awaitable[dict[str, Any]]]) -> Response:
-    """What the work gives as JSON, or its error."""
+async def reply(request: Request, work: Callable[[], Awaitable[dict[str, Any] | Response]]) -> Response:
+    """What the work gives, an object as JSON; or its error."""
     try:
-        return Json(await work())
+        result = await work()
+        return result if isinstance(result, Response) else Json(result)
     except Exception as error:  # noqa: BLE001  phrased for the client; a fault is logged
         return failure_of(error).response(request.url.path)
 
@@ -132,6 +143,11 @@ async def reply(request: Request, work: Callable[[], Awaitable[dict[str, Any]]])
 def pages(service: Service, app: FastAPI) -> APIRouter:
     """The page for people, the API's page, /health and /metrics."""
     routes = APIRouter(tags=["server"])
+
+    @routes.get("/", summary="A page to ask on.")
+    async def page() -> HTMLResponse:
+        html, policy = question_page()
+        return HTMLResponse(html, headers={"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"})
 
     @routes.get("/health", summary="Whether the server answers.")
     async def health() -> Response:

@@ -11,7 +11,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -60,6 +60,9 @@ class Chat(BaseModel):
 
     messages: Annotated[list[Message], Field(description="The last message of the user is the question.")]
     model: Annotated[str, Field(description="lcrag, or lcrag/ROUTE. Example: lcrag/chunk_rag:tokens=500")] = MODEL
+    prefer: Annotated[
+        Literal["quality", "balanced", "speed"] | None, Field(description="lcrag's own: what to favour.")
+    ] = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: Annotated[int | None, Field(ge=1, le=1, description="lcrag gives one answer.")] = None
@@ -112,7 +115,8 @@ def chat_routes(service: Service) -> APIRouter:
     @routes.post("/chat/completions", summary="Answer the last message of the user; a stream if asked for.")
     async def completions(chat: Chat, request: Request) -> Response:
         try:
-            question, policy = chat.question(), policy_of(chat.model, service.policy)
+            question = chat.question()
+            policy = queries.policy_with(policy_of(chat.model, service.policy), {"prefer": chat.prefer})
         except InputError as error:
             return _refused(error, request)
         if chat.stream:

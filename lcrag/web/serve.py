@@ -38,6 +38,7 @@ def listening_socket(host: str, port: int, *, token: str | None) -> socket.socke
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(BACKLOG)
     except OSError as error:
         listening.close()
         raise InputError(
@@ -69,7 +70,6 @@ def http_server(app: App) -> uvicorn.Server:
             log_level=logging.WARNING,
             access_log=False,
             lifespan="off",
-            backlog=BACKLOG,
             server_header=False,
             timeout_graceful_shutdown=int(ENDING_SECONDS),
         )

@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.chromium import chromium, find, needs_chromium, open_page
 from support.results import HEADER, question, row
 
 from lcrag.comparison.analysis import analyse
 from lcrag.report.page import page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-DRIVER = shutil.which("chromedriver")
+pytestmark = needs_chromium
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium: apt-get install chromium chromium-driver"),
-]
-
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
 ROUTES = ("chunk_rag", "compression", "full_context", "chain_of_agents", "escalate")
 EVIL = "</script><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.options import Options
-    from selenium.webdriver.chrome.service import Service
-
-    options = Options()
-    options.binary_location = str(CHROMIUM)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
-    yield driver
-    driver.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
 
 
 def value(number: int, gold: bool = True) -> dict[str, Any]:
@@ -84,25 +64,9 @@ def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def show(browser: Any, path: Path, width: int = 1280, dark: bool = False) -> float:
     """Open the page at this width; returns the seconds until its table is there."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    browser.get_log("browser")
     begun = time.perf_counter()
-    browser.get(path.as_uri())
-    WebDriverWait(browser, 60, 0.02).until(
-        lambda open: open.execute_script("return document.documentElement.dataset.ready") == "true"
-    )
-    browser.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    open_page(browser, path.as_uri(), width, dark)
     return time.perf_counter() - begun
-
-
-def find(browser: Any, css: str) -> list[Any]:
-    elements: list[Any] = browser.find_elements("css selector", css)
-    return elements
 
 
 def click(browser: Any, css: str) -> None:

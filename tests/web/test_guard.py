@@ -99,9 +99,7 @@ def test_server_without_a_token_is_for_loopback_alone(docs: Path) -> None:
 
 
 def test_socket_that_is_taken_is_an_error() -> None:
-    with listening_socket("127.0.0.1", 0, token="x") as first:
-        first.listen()
-        with pytest.raises(InputError, match="cannot listen on"):
-            listening_socket("127.0.0.1", first.getsockname()[1], token="x")
+    with listening_socket("127.0.0.1", 0, token="x") as first, pytest.raises(InputError, match="cannot listen on"):
+        listening_socket("127.0.0.1", first.getsockname()[1], token="x")
     with pytest.raises(InputError, match="cannot listen on nowhere"):
         listening_socket("nowhere.invalid", 0, token="x")
