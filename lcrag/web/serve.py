@@ -34,7 +34,8 @@ def listening_socket(host: str, port: int, *, token: str | None) -> socket.socke
             hint="leave --no-token out, or listen on 127.0.0.1",
         )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # By this number of the protocol asyncio knows that it is TCP, and sends at once: else 40 ms more for each answer.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -64,7 +64,8 @@ def served(
         try:
             while not server.started:
                 time.sleep(0.01)
-            with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+            limits = httpx.Limits(max_connections=None)
+            with httpx.Client(base_url=url, headers=headers, timeout=60, limits=limits) as client:
                 yield Served(url, client, pool)
         finally:
             server.should_exit = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,36 @@ def test_pool_start_raises_what_opening_a_session_raises(folder: Path, monkeypat
     monkeypatch.setattr(Session, "fork", fails)
     with pytest.raises(NoReadableDocument, match="gone"), pool_of(folder, QuestionBackend(concurrency=2)):
         pass
+
+
+@pytest.mark.slow
+def test_server_serves_32_clients_alike(folder: Path) -> None:
+    """First come, first served: nobody waits much longer than the others."""
+    backend = QuestionBackend(concurrency=4)
+
+    def reply(task: Task) -> str:
+        time.sleep(0.05)
+        return "Anna Holm kept the light [1]."
+
+    backend.script(reply)
+    results: list[tuple[int, float]] = []
+    with served(folder, backend) as server:
+
+        def client() -> None:
+            for _ in range(5):
+                begun = time.perf_counter()
+                body = {"question": "Who kept the light?", "pipeline": "chunk_rag"}
+                status = server.client.post("/ask", json=body).status_code
+                results.append((status, time.perf_counter() - begun))
+
+        threads = [threading.Thread(target=client) for _ in range(32)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [status for status, _ in results] == [200] * 160
+    seconds = sorted(seconds for _, seconds in results)
+    assert seconds[151] <= 2 * seconds[80]
 
 
 def test_server_says_when_to_come_back_and_what_took_too_long(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
