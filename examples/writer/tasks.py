@@ -64,7 +64,7 @@ MORE_SHARE: Final = 2
 """Of the questions with passages, how often a source is drawn; MORE_SHARE where it is not named."""
 ALIKE: Final = 40
 """Passages of the same source among which those that are most like the question are looked for."""
-ROLES: Final = {"answer": 64, "note": 8, "summarise": 6, "synthesise": 8, "judge": 6, "quote": 5, "pick": 3}
+ROLES: Final = {"answer": 70, "note": 10, "summarise": 6, "synthesise": 8, "judge": 6}
 """What is asked of passages with questions that have a short answer."""
 STEMS: Final = (
     "report",
@@ -216,11 +216,7 @@ class Tasks:
         reply = f"{answer} [{marker}]" if answer else NOT_FOUND
         if role == "answer":
             return Task(role, question, tuple(read)), reply
-        if role == "pick":
-            return Task(role, question, tuple(read)), f"[{marker}]" if answer else NOT_FOUND
         line = f"{evidence} [{marker}]" if answer else NOT_FOUND
-        if role == "quote":
-            return Task(role, question, tuple(read)), line
         if role == "note" or (role == "summarise" and r.random() < 0.5):
             notes = () if role == "summarise" else tuple(_noise(r, read, marker, r.choice((0, 0, 0, 1, 2))))
             return Task(role, question, tuple(read), notes), line
@@ -424,8 +420,8 @@ class Tasks:
         replies = question["a"] or ([question["long"]] if question.get("long") else [])
         role: Role = "answer"
         if question["a"] and source != "boolq_train_part":
-            role = r.choices(("answer", "note", "judge", "quote", "pick"), (76, 8, 6, 5, 5))[0]  # type: ignore[assignment]
-        hidden = bool(question["a"]) and role not in ("note", "quote") and len(own) == 1 and r.random() < HIDDEN
+            role = r.choices(("answer", "note", "judge"), (84, 10, 6))[0]  # type: ignore[assignment]
+        hidden = bool(question["a"]) and role != "note" and len(own) == 1 and r.random() < HIDDEN
         wanted = set(question["q"].lower().split())
         others = [r.choice(self._more[source]) for _ in range(ALIKE)]
         near = [passage for other in others for passage in other["passages"][:1]]
@@ -453,10 +449,7 @@ class Tasks:
         if hidden or not replies:
             return example([(Task(role, asked, tuple(read)), NOT_FOUND)])
         markers = "".join(f"[{n}]" for n, passage in enumerate(listed, 1) if passage in own)
-        if role == "pick":
-            named = ", ".join(f"[{n}]" for n, passage in enumerate(listed, 1) if passage in own)
-            return example([(Task(role, asked, tuple(read)), named)])
-        if role in ("note", "quote"):
+        if role == "note":
             held = [(n, passage["text"]) for n, passage in enumerate(listed, 1) if passage in own]
             lines = [
                 f"{_flat(text[a:b])} [{n}]"
@@ -512,11 +505,10 @@ class Tasks:
             turns.append((Task("answer", compared[0], read), compared[1]))
         if not turns:
             return None
-        if asked and r.random() < 0.35:
+        if asked and r.random() < 0.25:
             (task, _), one = turns[0], asked[0]
             if task.question == one.question:
-                noted: Role = r.choice(("note", "note", "quote"))
-                return example([(Task(noted, one.question, read), worker_note(one.facts) or NOT_FOUND)])
+                return example([(Task("note", one.question, read), worker_note(one.facts) or NOT_FOUND)])
         return example(turns)
 
 
