@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lcrag.backends.scripted import ScriptedBackend
     from lcrag.comparison.compare import Comparison, compare
     from lcrag.errors import BackendFailed, InputError, LcragError, NoRoute, NotAvailable
+    from lcrag.pipelines import Pipeline, Run, register_pipeline
     from lcrag.session import Session
     from lcrag.types import (
         Answer,
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
         Settings,
         Usage,
     )
-    from pipelines import Pipeline, Run, register_pipeline
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Answer",
@@ -81,7 +81,7 @@ _HOMES = {
         "Settings",
         "Usage",
     ),
-    "pipelines": ("Pipeline", "Run", "register_pipeline"),
+    "lcrag.pipelines": ("Pipeline", "Run", "register_pipeline"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -14,14 +14,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, Unpack
 
-import pipelines
-from lcrag import batch, ingest
+from lcrag import batch, ingest, pipelines
 from lcrag.backends import open_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
 from lcrag.index import engine_of, folder_of, is_in_milvus
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan
 from lcrag.paths import temporary_folder
+from lcrag.pipelines import RECIPES, Pipeline, Run, every_pipeline, options_of, split_names
 from lcrag.planning.estimate import estimate
 from lcrag.planning.explain import label
 from lcrag.planning.forecast import forecast, route_key
@@ -57,7 +57,6 @@ from lcrag.types import (
     Settings,
     ignore,
 )
-from pipelines import RECIPES, Pipeline, Run, every_pipeline, options_of, split_names
 
 __all__ = ["RECIPES", "Prepared", "Session", "ask_many", "every_pipeline", "options_of", "path_strings", "split_names"]
 

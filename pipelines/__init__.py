@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import is_dataclass
 from typing import Final, TypeVar
 
-from pipelines._names import named_among, options_of, split_names
-from pipelines._run import Pipeline, Run
-from pipelines.ask_first import AskFirst
-from pipelines.chain_of_agents import ChainOfAgents
-from pipelines.chunk_rag import ChunkRag
-from pipelines.compression import Compression
-from pipelines.escalate import Escalate
-from pipelines.full_context import FullContext
-from pipelines.iterate import Iterate
-from pipelines.outline import Outline
-from pipelines.recipes import RECIPES, Recipe
-from pipelines.scan import Scan
-from pipelines.summarise import Summarise
-from pipelines.table import Table, table_for
+from lcrag.pipelines._names import named_among, options_of, split_names
+from lcrag.pipelines._run import Pipeline, Run
+from lcrag.pipelines.ask_first import AskFirst
+from lcrag.pipelines.chain_of_agents import ChainOfAgents
+from lcrag.pipelines.chunk_rag import ChunkRag
+from lcrag.pipelines.compression import Compression
+from lcrag.pipelines.escalate import Escalate
+from lcrag.pipelines.full_context import FullContext
+from lcrag.pipelines.iterate import Iterate
+from lcrag.pipelines.outline import Outline
+from lcrag.pipelines.recipes import RECIPES, Recipe
+from lcrag.pipelines.scan import Scan
+from lcrag.pipelines.summarise import Summarise
+from lcrag.pipelines.table import Table, table_for
 
 P = TypeVar("P", bound=type[Pipeline])
 

@@ -11,9 +11,9 @@ from typing import Final
 
 from lcrag.evidence.cite import Cited, cite
 from lcrag.evidence.quotes import located
+from lcrag.pipelines._run import Run
 from lcrag.text.words import stems
 from lcrag.types import Passage, Task
-from pipelines._run import Run
 
 NEAREST: Final = 10
 """Passages that a statement is shown with: as many as the paper takes for each sentence."""

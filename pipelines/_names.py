@@ -10,7 +10,7 @@ from dataclasses import Field, fields
 from typing import Any, Final, Literal, get_args, get_origin, get_type_hints
 
 from lcrag.errors import InputError
-from pipelines._run import Pipeline
+from lcrag.pipelines._run import Pipeline
 
 SWITCH: Final = {"on": True, "off": False}
 

@@ -11,11 +11,11 @@ from dataclasses import replace
 from typing import Final
 
 from lcrag.evidence.provenance import restore_markers
+from lcrag.pipelines._run import Run
 from lcrag.planning.scale import count_sent
 from lcrag.text.passages import groups
 from lcrag.text.prompts import says_nothing
 from lcrag.types import Answer, Completion, Event, Passage, Task
-from pipelines._run import Run
 
 NOTE_TOKENS: Final = 512
 """The most tokens of a note, a summary or a merged answer."""

@@ -24,14 +24,14 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from lcrag.evidence.quotes import located
+from lcrag.pipelines._cite_after import add_markers
+from lcrag.pipelines._prune import extract
+from lcrag.pipelines._run import Run
 from lcrag.planning.scale import CHUNKS_PER_HIT, INSTRUCTION_TOKENS
 from lcrag.text.passages import PASSAGE_TOKENS
 from lcrag.text.prompts import ANSWER, NOT_FOUND, says_nothing
 from lcrag.text.shapes import parse_object
 from lcrag.types import Answer, Completion, CorpusSize, Estimate, Event, Passage, Role, Task, Workload
-from pipelines._cite_after import add_markers
-from pipelines._prune import extract
-from pipelines._run import Run
 
 SELECTED: Final = 512
 """The most tokens of a selection."""

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Final
 
 from lcrag.evidence.provenance import restore_markers
+from lcrag.pipelines._run import Run
 from lcrag.planning.scale import count_sent
 from lcrag.text.passages import groups
 from lcrag.text.prompts import says_nothing
 from lcrag.text.sentences import ENDED, sentences
 from lcrag.types import Completion, Event, Passage, Role, Task
-from pipelines._run import Run
 
 LOWER: Final = 0.65
 """Words of a summary that is merged with others, for one of what is made of them (as in BooookScore)."""

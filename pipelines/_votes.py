@@ -14,12 +14,12 @@ from random import Random
 from typing import Final
 
 from lcrag.evidence.quotes import located
+from lcrag.pipelines._prune import extract, text_at
+from lcrag.pipelines._run import Run
+from lcrag.pipelines._summaries import most_tokens
 from lcrag.text.passages import groups
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Passage, Task
-from pipelines._prune import extract, text_at
-from pipelines._run import Run
-from pipelines._summaries import most_tokens
 
 ORDERS: Final = 3
 """How often each piece is read, as in the paper's repository."""

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from typing import ClassVar, Final, Literal, Self
 
+from lcrag.pipelines._run import Run
+from lcrag.pipelines.chunk_rag import ChunkRag
+from lcrag.pipelines.full_context import FullContext
 from lcrag.planning.scale import INSTRUCTION_TOKENS, count_sent
 from lcrag.text.shapes import parse_choice
 from lcrag.types import Answer, CorpusSize, Estimate, Event, Task, Workload
-from pipelines._run import Run
-from pipelines.chunk_rag import ChunkRag
-from pipelines.full_context import FullContext
 
 CHOICE_TOKENS: Final = 32
 """The most tokens of a choice, as JSON too."""

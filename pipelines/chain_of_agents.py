@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal, Self
 
 from lcrag.errors import DoesNotFit
+from lcrag.pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_notes
+from lcrag.pipelines._run import Run
 from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.text.passages import PASSAGE_TOKENS, groups, passages
 from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, says_nothing
 from lcrag.types import Answer, Completion, CorpusSize, Estimate, Event, Passage, Task, Workload
-from pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_notes
-from pipelines._run import Run
 
 APART: Final = 0.94
 """P(a worker knows what to look for without the others' notes): what one finds may only point to what another has.

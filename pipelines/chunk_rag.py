@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
+from lcrag.pipelines._run import Run
+from lcrag.pipelines._stage import Stage
 from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.text.passages import passages
 from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens
 from lcrag.types import Answer, CorpusSize, Estimate, Workload
-from pipelines._run import Run
-from pipelines._stage import Stage
 
 BUDGETS: Final = (500, 1000, 2000, 4000, 8000, 16000)
 

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Literal, Self
 
+from lcrag.pipelines._prune import fits, score_sentences
+from lcrag.pipelines._run import Run
+from lcrag.pipelines._stage import Stage
 from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.text.passages import passages, within
 from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, parse_verdict
 from lcrag.types import Answer, CorpusSize, Estimate, Passage, Task, Workload
-from pipelines._prune import fits, score_sentences
-from pipelines._run import Run
-from pipelines._stage import Stage
 
 WIDER: Final = 2
 """How many times the budget is searched for sentences when ``over`` is "hits"; with 4 less evidence remains."""

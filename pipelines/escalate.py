@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Self
 
 from lcrag.errors import BackendFailed, DoesNotFit
+from lcrag.pipelines._run import Pipeline, Run
+from lcrag.pipelines.chain_of_agents import ChainOfAgents
+from lcrag.pipelines.chunk_rag import ChunkRag
+from lcrag.pipelines.full_context import FullContext
 from lcrag.text.passages import passages, within
 from lcrag.types import Answer, CorpusSize, Estimate, Event, Passage, Workload
-from pipelines._run import Pipeline, Run
-from pipelines.chain_of_agents import ChainOfAgents
-from pipelines.chunk_rag import ChunkRag
-from pipelines.full_context import FullContext
 
 GROWTH: Final = 4
 """How many times as much the second step reads as the first."""

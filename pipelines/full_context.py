@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Final, Self
 
+from lcrag.pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_notes
+from lcrag.pipelines._run import Run
+from lcrag.pipelines._stage import Stage
 from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.text.passages import PASSAGE_TOKENS, groups, passages
 from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, prefix, says_nothing
 from lcrag.types import Answer, CorpusSize, Estimate, Passage, Workload
-from pipelines._notes import NOTE_TOKENS, answer_from_notes, merge_notes, take_notes
-from pipelines._run import Run
-from pipelines._stage import Stage
 
 SAMPLE: Final = 16
 """Passages from which the tokens of all are estimated."""

@@ -31,6 +31,8 @@ from itertools import zip_longest
 from typing import ClassVar, Final, Literal, Self
 
 from lcrag.evidence.provenance import restore_markers
+from lcrag.pipelines._notes import NOTE_TOKENS, merge_notes, take_notes
+from lcrag.pipelines._run import Run
 from lcrag.planning.estimate import estimate
 from lcrag.planning.scale import INSTRUCTION_TOKENS, count_chunks
 from lcrag.text.names import introduces
@@ -38,8 +40,6 @@ from lcrag.text.passages import passages, within
 from lcrag.text.prompts import ANSWER_TOKENS, answer_tokens, parse_verdict, says_nothing
 from lcrag.text.words import stems
 from lcrag.types import SURE, Answer, Chunk, CorpusSize, Estimate, Passage, Ranking, Task, Workload
-from pipelines._notes import NOTE_TOKENS, merge_notes, take_notes
-from pipelines._run import Run
 
 FOUND: Final = 10
 """Hits of a search that count. With 5 or 20 as much is found (hotpot_pool, n=100, an earlier variant)."""

@@ -15,13 +15,13 @@ from typing import ClassVar, Final, Self
 
 from lcrag.errors import NoRoute
 from lcrag.evidence.cite import citation_of
+from lcrag.pipelines._run import Run
 from lcrag.text.headings import headings
 from lcrag.text.places import is_spreadsheet, is_table
 from lcrag.text.sentences import sentences
 from lcrag.text.structure import StructureQuestion, asks_for_structure
 from lcrag.text.words import stems
 from lcrag.types import Answer, CorpusSize, CorpusView, Document, Estimate, Event, Statement, Workload
-from pipelines._run import Run
 
 MOST: Final = 200
 """Lines of an answer; the rest is counted."""

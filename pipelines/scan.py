@@ -18,14 +18,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar, Final, Literal, Self
 
+from lcrag.pipelines._notes import NOTE_TOKENS
+from lcrag.pipelines._prune import fits, hit_scores, prune
+from lcrag.pipelines._run import Run
+from lcrag.pipelines._stage import LEAST, take_selected
 from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.text.passages import PASSAGE_TOKENS, groups, passages
 from lcrag.text.prompts import ANSWER_TOKENS, NOT_FOUND, answer_tokens, says_nothing
 from lcrag.types import Answer, CorpusSize, Estimate, Event, Passage, Task, Workload
-from pipelines._notes import NOTE_TOKENS
-from pipelines._prune import fits, hit_scores, prune
-from pipelines._run import Run
-from pipelines._stage import LEAST, take_selected
 
 ODDS: Final = 20
 """Likeliest first tokens that are looked at: as many as servers tell."""

@@ -17,15 +17,15 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import ClassVar, Final, Literal, Self
 
+from lcrag.pipelines._clusters import clusters, number_of_clusters
+from lcrag.pipelines._run import Run
+from lcrag.pipelines._summaries import lower, merge_summaries, most_tokens, write
+from lcrag.pipelines._votes import ORDERS, elected
 from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.text.passages import PASSAGE_TOKENS, groups, passages, within
 from lcrag.text.prompts import NOT_FOUND, says_nothing
 from lcrag.text.questions import SUMMARY_WORDS, words_asked
 from lcrag.types import Answer, Chunk, Completion, CorpusSize, Estimate, Event, Passage, Task, Usage, Workload
-from pipelines._clusters import clusters, number_of_clusters
-from pipelines._run import Run
-from pipelines._summaries import lower, merge_summaries, most_tokens, write
-from pipelines._votes import ORDERS, elected
 
 HITS: Final = 2000
 """Tokens of the best chunks that are summed up."""

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import ClassVar, Final, Literal, Self
 
 from lcrag.evidence.cite import citation_of
+from lcrag.pipelines._run import Run
 from lcrag.planning.scale import count_sent
 from lcrag.tables.database import Database, Loaded, Refused
 from lcrag.tables.opened import tables_for
@@ -35,7 +36,6 @@ from lcrag.types import (
     Workload,
     ignore,
 )
-from pipelines._run import Run
 
 TRIES: Final = 3
 """Programs that a model may write for a question: one, and two more with the message of what went wrong."""

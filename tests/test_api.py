@@ -14,9 +14,9 @@ import pytest
 from support.fakes import corpus_of
 
 import lcrag
+from lcrag.pipelines import PIPELINES, Run
 from lcrag.text.passages import passages
 from lcrag.types import Answer, CorpusSize, Estimate, Workload
-from pipelines import PIPELINES, Run
 
 ROOT = Path(__file__).parent.parent
 
@@ -106,7 +106,7 @@ def test_api_values_show_themselves_in_notebooks(docs: Path) -> None:
 
 
 def test_register_pipeline_makes_the_router_offer_it(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.PIPELINES", dict(PIPELINES))
+    monkeypatch.setattr("lcrag.pipelines.PIPELINES", dict(PIPELINES))
 
     @lcrag.register_pipeline
     @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from support.results import analysed, small
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
+from lcrag.pipelines import ChainOfAgents, ChunkRag, FullContext, Pipeline, Summarise
 from lcrag.report.objects import answer_object, dumps
 from lcrag.report.page import page
 from lcrag.report.show import Place, show
@@ -23,7 +24,6 @@ from lcrag.report.text import contradictions, passage, sources, stated
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import messages
 from lcrag.types import Answer, Task, ignore
-from pipelines import ChainOfAgents, ChunkRag, FullContext, Pipeline, Summarise
 
 FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
 QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"

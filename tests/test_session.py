@@ -16,10 +16,10 @@ from support.faulty_server import faulty_server
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
 from lcrag.index import folder_of, index_clear, index_status
+from lcrag.pipelines import ChunkRag, Run
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import SURE, Answer, Completion, Event, OnToken, Policy, Settings, Step, Task, Usage, ignore
-from pipelines import ChunkRag, Run
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CORPUS = EXAMPLES / "saltmarsh"
@@ -311,7 +311,7 @@ def test_a_pipeline_may_search_for_other_words_in_its_own_thread(monkeypatch: py
             found.append(run.ranking.search("tide mill").hits[0].chunk.text)
             return super().answer(run)
 
-    monkeypatch.setattr("pipelines.PIPELINES", {"chunk_rag": Again})
+    monkeypatch.setattr("lcrag.pipelines.PIPELINES", {"chunk_rag": Again})
     backend = ScriptedBackend(lambda task: NOT_FOUND)
     backend.__class__ = type("Wide", (ScriptedBackend,), {"concurrency": 4})  # so that workers fork the session
     with Session.open(settings(CORPUS), ignore, backend=backend) as session:

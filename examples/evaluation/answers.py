@@ -34,10 +34,10 @@ from gold import sampled, sessions
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.errors import DoesNotFit
+from lcrag.pipelines import PIPELINES
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.types import Answer, Embedder, Policy, Reranker
-from pipelines import PIPELINES
 
 ANSWERED = ("answered", "contradictory")
 

@@ -21,9 +21,9 @@ sys.path.append(str(Path(__file__).parents[1]))
 from gold import rank_questions
 
 from lcrag.comparison.dataset import load
+from lcrag.pipelines.chunk_rag import BUDGETS
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.embedder import load_embedder
-from pipelines.chunk_rag import BUDGETS
 
 THRESHOLDS = (0.7, 0.8, 0.9, 0.95, 0.98)
 

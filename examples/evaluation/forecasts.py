@@ -21,9 +21,9 @@ from statistics import fmean, median
 from lcrag.comparison.dataset import Question, question_of, records
 from lcrag.comparison.scoring import score
 from lcrag.errors import LcragError
+from lcrag.pipelines import PIPELINES, RECIPES, split_names
 from lcrag.session import Session
 from lcrag.types import Policy, Settings
-from pipelines import PIPELINES, RECIPES, split_names
 
 
 def main() -> None:

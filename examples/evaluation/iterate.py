@@ -25,10 +25,10 @@ from lcrag import ingest
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.errors import LcragError
+from lcrag.pipelines import Iterate, Run
 from lcrag.retrieve import open_embedder, open_reranker
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Chunk, Passage, Task, ignore
-from pipelines import Iterate, Run
 
 BUDGETS = (500, 1000, 2000, 4000)
 Needs = dict[str, list[int | None]]

@@ -43,15 +43,15 @@ from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.measures import SHORT_WORDS, contained, token_f1, words
 from lcrag.evidence.cite import cite
+from lcrag.pipelines._prune import prune
+from lcrag.pipelines._run import CANDIDATES, rerank
+from lcrag.pipelines.compression import WIDER
 from lcrag.retrieve import onnx_export
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.encoder import NO_TELEMETRY, weights_folder
 from lcrag.retrieve.reranker import ADAPTER, MiniLMReranker
 from lcrag.text.passages import passages, within
 from lcrag.types import Document, Embedder, Passage, Ranking, Reranker, Task
-from pipelines._prune import prune
-from pipelines._run import CANDIDATES, rerank
-from pipelines.compression import WIDER
 
 BUDGET = 2000
 """Tokens from which the embedded backend answers, and to which is compressed."""

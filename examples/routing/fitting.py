@@ -17,9 +17,9 @@ import numpy as np
 from scipy.optimize import lsq_linear
 
 from lcrag.comparison.scoring import ABSTAINED
+from lcrag.pipelines import every_pipeline
 from lcrag.planning.forecast import quality
 from lcrag.types import CorpusSize, Curve, Kind, Profile, Surroundings
-from pipelines import every_pipeline
 
 if TYPE_CHECKING:
     from judge import Asked

@@ -27,13 +27,13 @@ import numpy as np
 from fitting import fit
 
 from lcrag.comparison.significance import bootstrap
+from lcrag.pipelines import every_pipeline
 from lcrag.planning import router
 from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile, from_object, on_real_questions, to_object
 from lcrag.planning.router import choose, further
 from lcrag.planning.use import invents
 from lcrag.types import CorpusSize, Estimate, Forecast, Policy, Prefer, Profile, Usage
-from pipelines import every_pipeline
 
 BINS = 10
 PREFERS: tuple[Prefer, ...] = ("quality", "balanced", "speed")

@@ -35,6 +35,17 @@ from lcrag.comparison.scoring import asked as question_text
 from lcrag.comparison.scoring import merge_spans, score
 from lcrag.errors import LcragError
 from lcrag.paths import key_of
+from lcrag.pipelines import (
+    ChainOfAgents,
+    ChunkRag,
+    Compression,
+    Escalate,
+    FullContext,
+    Pipeline,
+    Run,
+    named,
+    split_names,
+)
 from lcrag.planning.estimate import estimate
 from lcrag.planning.forecast import options_of, route_key
 from lcrag.retrieve.embedder import load_embedder
@@ -42,7 +53,6 @@ from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
 from lcrag.text.prompts import most_answer_tokens
 from lcrag.types import Passage, Settings, ignore
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Run, named, split_names
 
 ROUTES: tuple[Pipeline, ...] = (
     *(ChunkRag(tokens) for tokens in (500, 1000, 2000, 4000)),

@@ -22,9 +22,9 @@ import numpy as np
 from judge import Asked
 
 from lcrag.comparison.significance import bootstrap
+from lcrag.pipelines import every_pipeline
 from lcrag.planning.forecast import route_key
 from lcrag.planning.profile import builtin_profile
-from pipelines import every_pipeline
 
 BESIDE = "chunk_rag:tokens=4000"
 

@@ -30,13 +30,13 @@ from gold import sampled, sessions
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.scoring import SUMMARY, score
+from lcrag.pipelines._run import Run
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 from lcrag.session import Session
 from lcrag.text.passages import passages
 from lcrag.text.prompts import messages, says_nothing
 from lcrag.types import Task
-from pipelines._run import Run
 
 LONG = 120
 """Tokens of a reply to a question that asks for a summary; others get 48."""

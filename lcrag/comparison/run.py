@@ -19,8 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import pipelines
-from lcrag import batch
+from lcrag import batch, pipelines
 from lcrag.comparison.dataset import Question
 from lcrag.comparison.results import ROUTER, Results
 from lcrag.comparison.rows import (

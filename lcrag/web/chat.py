@@ -19,13 +19,13 @@ from starlette.responses import Response, StreamingResponse
 
 from lcrag import queries
 from lcrag.errors import InputError
+from lcrag.pipelines import every_pipeline, named
 from lcrag.report.objects import dumps
 from lcrag.report.streamed import Streamed
 from lcrag.session import RECIPES
 from lcrag.types import Answer, Event, Policy
 from lcrag.web.app import Service, reply
 from lcrag.web.failures import Json, failure_of, refusal
-from pipelines import every_pipeline, named
 
 MODEL: Final = "lcrag"
 STARTED: Final = int(time.time())

@@ -16,7 +16,7 @@ from support.machine import NEEDED, NEEDS_WEIGHTS, Machine
 from worlds import corpus
 from worlds.world import TASKS
 
-from pipelines import PIPELINES
+from lcrag.pipelines import PIPELINES
 
 pytestmark = [*NEEDED, NEEDS_WEIGHTS]
 

@@ -12,12 +12,12 @@ import pytest
 from support.machine import NEEDED, Machine
 
 from lcrag.backends.openai_server import OpenAIServer
+from lcrag.pipelines import RECIPES
 from lcrag.text.prompts import JUDGE_SCHEMA
 from lcrag.text.shapes import parse_object
 from lcrag.types import Passage, Task
 from lcrag.writer.weights import TO_INSTALL
 from lcrag.writer.writer import available
-from pipelines import RECIPES
 
 pytestmark = [*NEEDED, pytest.mark.skipif(not available(), reason=f"needs the writer's base weights: {TO_INSTALL}")]
 

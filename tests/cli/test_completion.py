@@ -13,7 +13,7 @@ from support.invocation import Lcrag
 
 from lcrag.cli.completion import SHELLS, route_lists, routes, sessions
 from lcrag.paths import state_folder
-from pipelines import RECIPES
+from lcrag.pipelines import RECIPES
 
 ROOT = Path(__file__).parent.parent.parent
 

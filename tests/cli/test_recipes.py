@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support.invocation import Lcrag
 
-from pipelines import RECIPES
+from lcrag.pipelines import RECIPES
 
 
 def test_recipes_lists_every_one_with_its_paper(lcrag: Lcrag) -> None:

@@ -16,7 +16,7 @@ import pytest
 from support.faulty_server import faulty_server
 from support.invocation import process
 
-import pipelines
+from lcrag import pipelines
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.comparison.analysis import analyse
 from lcrag.comparison.dataset import Question, load
@@ -25,10 +25,10 @@ from lcrag.comparison.results import Results
 from lcrag.comparison.run import ComparisonRun, Setup, drawn
 from lcrag.comparison.scoring import score
 from lcrag.errors import BackendFailed, InputError
+from lcrag.pipelines import PIPELINES
 from lcrag.planning.history import read_record
 from lcrag.session import Session
 from lcrag.types import Policy, Settings, Task, ignore
-from pipelines import PIPELINES
 
 ROOT = Path(__file__).parents[2]
 ROUTES = ("chunk_rag", "full_context")
@@ -162,7 +162,7 @@ def test_what_was_not_retrieved_goes_on_from_the_answer_that_was_paid_for(
 ) -> None:
     questions = load(dataset(tmp_path / "set", 3, sets=1, filler=2000))
     alone = scripted(monkeypatch, lambda task: "NOT FOUND")
-    monkeypatch.setattr("pipelines.PIPELINES", {name: pipelines.PIPELINES[name] for name in ROUTES})
+    monkeypatch.setattr("lcrag.pipelines.PIPELINES", {name: pipelines.PIPELINES[name] for name in ROUTES})
     rows, _ = run(questions, tmp_path / "r.ndjson", policy=Policy("speed"))
     for question in questions:
         router = rows[question.id, "router"]

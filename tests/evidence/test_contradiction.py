@@ -9,10 +9,10 @@ from support.fakes import corpus_of, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.evidence.contradiction import date_of, disagree
+from lcrag.pipelines import ChunkRag, FullContext
 from lcrag.report.text import contradictions
 from lcrag.retrieve.rank import retrieve
 from lcrag.types import Document, ignore
-from pipelines import ChunkRag, FullContext
 
 COST = "How much did the tide mill on the Wend cost?"
 KEPT = "Who kept the light on the Calf?"

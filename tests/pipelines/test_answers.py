@@ -15,6 +15,9 @@ from support.fakes import corpus_of, run_pipeline
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, DoesNotFit
+from lcrag.pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Run
+from lcrag.pipelines._prune import hit_scores
+from lcrag.pipelines.compression import WIDER
 from lcrag.planning.scale import frame_tokens
 from lcrag.retrieve.rank import retrieve
 from lcrag.text import prompts
@@ -34,9 +37,6 @@ from lcrag.types import (
     Task,
     ignore,
 )
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Run
-from pipelines._prune import hit_scores
-from pipelines.compression import WIDER
 
 LINES = [
     f"Boat {number} carries {number * 3} crates of tea from Port {number % 7} to the island." for number in range(300)

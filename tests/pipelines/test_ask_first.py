@@ -9,10 +9,10 @@ from support.fakes import HashingEmbedder, corpus_of, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
+from lcrag.pipelines import PIPELINES, AskFirst
+from lcrag.pipelines.ask_first import LISTED
 from lcrag.retrieve.rank import retrieve
 from lcrag.types import Answer, Task
-from pipelines import PIPELINES, AskFirst
-from pipelines.ask_first import LISTED
 
 QUESTION = "How many ships did Anna see?"
 TEXTS = {

@@ -11,11 +11,11 @@ from support.fakes import corpus_of
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import DoesNotFit, InputError
+from lcrag.pipelines import Iterate, Run, named
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Answer, Backend, Passage, Task
-from pipelines import Iterate, Run, named
 
 QUESTION = "In which year was the university of the keeper Anna Holm founded?"
 KEEPER = "Anna Holm\nAnna Holm kept the light and studied at Tern College."
@@ -70,7 +70,7 @@ def test_iterate_stops_at_yes(tmp_path: Path) -> None:
 def test_iterate_does_not_ask_a_judge_where_the_estimate_is_sure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.iterate.SURE", 0.0)
+    monkeypatch.setattr("lcrag.pipelines.iterate.SURE", 0.0)
     backend = scripted("Tern College")
     ask(tmp_path, backend, Iterate(600))
     assert roles(backend) == ["probe", "answer"]
@@ -86,7 +86,7 @@ def test_iterate_goes_on_where_the_judge_was_wrong(tmp_path: Path) -> None:
 def test_iterate_asks_at_most_four_times_a_cycle_and_reads_no_more_than_it_may(
     tmp_path: Path, memory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.iterate.SURE", 2.0)
+    monkeypatch.setattr("lcrag.pipelines.iterate.SURE", 2.0)
     backend = scripted("Tern College")
     _, asked = ask(tmp_path, backend, named(f"iterate:tokens=600,cycles=2,memory={memory}"))  # type: ignore[arg-type]
     noted = ["note"] if memory == "notes" else []
@@ -140,7 +140,7 @@ def test_probe_without_names_is_the_rarest_words() -> None:
 
 
 def test_workload_has_a_step_for_each_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.iterate.SURE", 2.0)
+    monkeypatch.setattr("lcrag.pipelines.iterate.SURE", 2.0)
     with corpus_of(tmp_path, {"a.md": "\n\n".join([KEEPER, *FILLER])}) as corpus:
         ranking = retrieve(corpus, QUESTION, embedder=None)
         found, size = estimate(ranking), corpus.size

@@ -10,11 +10,11 @@ from support.fakes import HashingEmbedder, corpus_of, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
+from lcrag.pipelines import PIPELINES, RECIPES, Pipeline, Summarise, named
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Answer, Backend, Event, Ranking, Reranker, ignore
-from pipelines import PIPELINES, RECIPES, Pipeline, Summarise, named
 
 OVER_TABLES = ("hiddentables",)
 """Reads no text: its shapes are in ``test_table.py``."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 from lcrag.errors import InputError
-from pipelines import RECIPES, ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, named, split_names
+from lcrag.pipelines import RECIPES, ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, named, split_names
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ class OfMany(ChunkRag):
 
 
 def test_named_reads_every_kind_of_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipelines.PIPELINES", {"of_many": OfMany})
+    monkeypatch.setattr("lcrag.pipelines.PIPELINES", {"of_many": OfMany})
     assert named("of_many:share=.25,none=0,deep=on,label=a b") == OfMany(share=0.25, none=0, deep=True, label="a b")
     for wrong in ("share=x", "none=-1", "deep=yes"):
         with pytest.raises(InputError, match=f"cannot take {wrong}") as refused:

@@ -15,11 +15,11 @@ from support.fakes import run_pipeline
 from lcrag import ingest
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.index.corpus import Corpus
+from lcrag.pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Summarise
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.sentences import sentences
 from lcrag.types import Answer, Citation, Task, ignore
-from pipelines import ChainOfAgents, ChunkRag, Compression, Escalate, FullContext, Pipeline, Summarise
 
 SALTMARSH = Path(__file__).parent.parent.parent / "examples/saltmarsh"
 NAMES = ("mill-report.pdf", "museum-inventory.csv", "gannet-bar.ipynb", "letter-curator.eml", "ferry.html")

@@ -9,10 +9,10 @@ from statistics import median
 import pytest
 from support.fakes import HashingEmbedder, Obliging
 
+from lcrag.pipelines import RECIPES, named
 from lcrag.planning.forecast import reached
 from lcrag.session import Session
 from lcrag.types import Plan, Settings, ignore
-from pipelines import RECIPES, named
 
 FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
 QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"

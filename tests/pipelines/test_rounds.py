@@ -10,14 +10,14 @@ from support.fakes import HashingEmbedder, corpus_of, run_pipeline
 
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import InputError
+from lcrag.pipelines import named
+from lcrag.pipelines.chain_of_agents import APART, SEEN_AGAIN, ChainOfAgents
 from lcrag.planning.estimate import estimate
 from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Answer, CorpusSize, Event, Task
-from pipelines import named
-from pipelines.chain_of_agents import APART, SEEN_AGAIN, ChainOfAgents
 
 KEPT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
 BORN = "Brandt was hatched at Skerry Farm."

@@ -12,11 +12,11 @@ from support.fakes import HashingEmbedder, Obliging, corpus_of, run_pipeline
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import DoesNotFit
+from lcrag.pipelines.scan import Scan
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND, messages
 from lcrag.types import Answer, Backend, Completion, Event, OnToken, Reranker, Task
-from pipelines.scan import Scan
 
 FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
 QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"

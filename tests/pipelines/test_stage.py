@@ -11,10 +11,10 @@ from support.fakes import HashingEmbedder, corpus_of, run_pipeline
 
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import DoesNotFit, InputError
+from lcrag.pipelines import named
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Answer, Event, Task
-from pipelines import named
 
 FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
 QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"

@@ -11,14 +11,14 @@ from support.fakes import HashingEmbedder, Obliging, corpus_of, run_pipeline
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import DoesNotFit, InputError
+from lcrag.pipelines import Summarise, named
+from lcrag.pipelines._clusters import clusters, number_of_clusters
+from lcrag.pipelines._summaries import most_tokens
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND, messages
 from lcrag.types import Answer, Backend, Completion, OnToken, Settings, Task, ignore
-from pipelines import Summarise, named
-from pipelines._clusters import clusters, number_of_clusters
-from pipelines._summaries import most_tokens
 
 QUESTION = "Summarise what happened in the harbour."
 YEARS = [f"In {year} the harbour took in {year % 97 + 3} boats and the mole was mended." for year in range(1800, 1980)]

@@ -11,9 +11,9 @@ from support.fakes import corpus_of, run_pipeline
 import lcrag
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
+from lcrag.pipelines import Table, table_for
 from lcrag.retrieve.rank import retrieve
 from lcrag.types import Answer, Backend, Event, ignore
-from pipelines import Table, table_for
 
 BOATS = (
     "boat,station,launches,built\n"

@@ -11,6 +11,7 @@ from support.fakes import corpus_of, run_pipeline
 
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import DoesNotFit
+from lcrag.pipelines import PIPELINES, RECIPES, named
 from lcrag.planning.estimate import estimate
 from lcrag.planning.forecast import forecast
 from lcrag.planning.profile import builtin_profile
@@ -21,7 +22,6 @@ from lcrag.types import Completion, OnToken, Task
 from lcrag.writer.tokenizer import ChatTokenizer, tokenizer_json
 from lcrag.writer.weights import TO_INSTALL, base_file
 from lcrag.writer.writer import available
-from pipelines import PIPELINES, RECIPES, named
 
 pytestmark = pytest.mark.skipif(not available(), reason=f"the writer's weights are not installed: {TO_INSTALL}")
 

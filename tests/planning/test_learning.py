@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lcrag.pipelines import ChainOfAgents, ChunkRag, FullContext
 from lcrag.planning.forecast import forecast
 from lcrag.planning.learning import LEAST, Outcome, learned, moved, shifted, use_of
 from lcrag.planning.profile import builtin_profile, from_object, to_object
 from lcrag.types import CorpusSize, Estimate, Learned
-from pipelines import ChainOfAgents, ChunkRag, FullContext
 
 PROFILE = builtin_profile("server", "a-8b", 32_000)
 ESTIMATE = Estimate(0.4, 100, ((1000, 0.7), (4000, 0.9), (20_000, 1.0)), 0.85)

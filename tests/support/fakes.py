@@ -13,11 +13,11 @@ import numpy.typing as npt
 from lcrag import ingest
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.index.corpus import Corpus
+from lcrag.pipelines import Pipeline, Run
 from lcrag.text import tokens
 from lcrag.text.prompts import ANSWER, NOT_FOUND, messages
 from lcrag.text.words import stems
 from lcrag.types import Answer, Backend, Completion, CorpusView, Emit, Ranking, Reranker, Task, Usage, ignore
-from pipelines import Pipeline, Run
 
 
 class HashingEmbedder:

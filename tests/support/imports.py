@@ -50,10 +50,10 @@ read."""
 
 
 def modules(root: Path) -> dict[str, Path]:
-    """Every module of the two packages by its dotted name."""
+    """Every module by its dotted name. ``lcrag/pipelines`` leads to the folder ``pipelines``."""
     found = {}
-    for package in ("lcrag", "pipelines"):
-        for path in sorted((root / package).rglob("*.py")):
+    for folder in ("lcrag", "lcrag/pipelines"):
+        for path in sorted((root / folder).rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
@@ -73,14 +73,12 @@ def imports(name: str, path: Path, known: dict[str, Path]) -> Iterator[str]:
             names = submodules or [base]
         else:
             continue
-        yield from (target for target in names if target.split(".")[0] in ("lcrag", "pipelines"))
+        yield from (target for target in names if target.split(".")[0] == "lcrag")
 
 
 def part(module: str) -> str:
     """The folder or top-level file that a module belongs to; "" is ``lcrag/__init__.py``."""
-    return (
-        "pipelines" if module.split(".")[0] == "pipelines" else module.removeprefix("lcrag").lstrip(".").split(".")[0]
-    )
+    return module.removeprefix("lcrag").lstrip(".").split(".")[0]
 
 
 def edges(root: Path) -> set[tuple[str, str]]:

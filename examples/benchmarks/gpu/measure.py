@@ -36,9 +36,9 @@ from lcrag import batch
 from lcrag.backends.openai_server import OpenAIServer
 from lcrag.calibrate.cost import fit_cost, measure_cost
 from lcrag.calibrate.probes import EnglishProbes
+from lcrag.pipelines import PIPELINES, ChainOfAgents, FullContext, Pipeline, Run
 from lcrag.session import Session
 from lcrag.types import CostModel, Policy, Settings, ignore
-from pipelines import PIPELINES, ChainOfAgents, FullContext, Pipeline, Run
 
 CHARACTERS = 3.45  # of these documents for a token, fences included
 ASKED = (
