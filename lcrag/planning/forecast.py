@@ -162,6 +162,8 @@ def failed(quality: float, answerable: float) -> float:
 
 def quality(work: Workload, estimate: Estimate, profile: Profile) -> float:
     """P(correct) of a route with this workload."""
+    if work.right is not None:
+        return work.evidence * work.right
     kinds = estimate.kinds
     if work.reads == "answer":
         survives = used(profile, work.surroundings, work.read_tokens, kinds, estimate.scope_tokens)

@@ -158,7 +158,8 @@ class Workload:
     question on these documents, so that a server which has read them once may have them cached. ``written``: tokens of
     the input that the model wrote before (notes, summaries, the answers of parts). ``pieces``: in how many texts that
     are read apart from each other the evidence may lie. ``then``: what is run if this finds nothing, a workload of its
-    own.
+    own. ``right``: P(right | the evidence is there) of a route that no model's reading decides: it counts in place of a
+    profile's curves.
     """
 
     input_tokens: int
@@ -175,6 +176,7 @@ class Workload:
     written: int = 0
     pieces: int = 1
     then: Workload | None = None
+    right: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

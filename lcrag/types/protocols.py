@@ -156,7 +156,7 @@ class CorpusView(Protocol):
 
 
 class Route(Protocol):
-    """What forecasts need of a pipeline: a frozen dataclass whose fields are its options (``lcrag.pipelines.Pipeline``).
+    """What forecasts need of a ``lcrag.pipelines.Pipeline``: a frozen dataclass whose fields are its options.
 
     An option that is keyword-only is shown only where it is not at its default.
     """
