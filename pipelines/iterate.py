@@ -129,7 +129,7 @@ class Iterate:
         memory.read(run.best_chunks(self.tokens // 2))
         if not memory.chunks:
             return run.nothing(())
-        run.check_fits(memory.passages)
+        run.check_fits(memory.passages, budget=self.tokens)
         searches: dict[str, Ranking] = {}
         answer: Answer | None = None
         for cycle in range(self.cycles + 1):
@@ -144,7 +144,7 @@ class Iterate:
                 memory.note()
             memory.read(more)
             if not cycle:
-                run.check_fits(memory.passages)
+                run.check_fits(memory.passages, budget=self.tokens)
             run.retrieved(memory.passages, len(memory.chunks), probes=list(searches))
             is_last = cycle == self.cycles or len(memory.chunks) == run.corpus.size.chunks or memory.is_complete
             if is_last or memory.suffices():
