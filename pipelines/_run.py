@@ -59,7 +59,10 @@ WIDER: Final = 2
 """How many times the budget the reranker reads, at most."""
 RANK_WEIGHT: Final = 0.1
 """Weight of the reranker's score next to the ranking's own."""
-SMALLER: Final = "a smaller budget, or a model with a longer window"
+LONGER: Final = "a model with a longer window"
+SMALLER: Final = f"a smaller budget, or {LONGER}"
+STEP: Final = 100
+"""A budget that fits is named in hundreds of tokens, rounded down."""
 
 
 class Pipeline(Route, Protocol):
@@ -138,10 +141,15 @@ class Run:
             return True
         return sum(self.sizes(read)) + self.frame("answer") + other <= self.backend.window
 
-    def check_fits(self, read: Sequence[Passage], *, more: int = 0) -> None:
-        """Raises DoesNotFit when these passages leave no room for an answer and ``more`` tokens."""
+    def check_fits(self, read: Sequence[Passage], *, more: int = 0, budget: int = 0) -> None:
+        """Raises DoesNotFit when these passages leave no room for an answer and ``more`` tokens.
+
+        ``budget``: the option ``tokens`` by which they were taken, so that the hint can name one that fits.
+        """
         if not self.fits(read, more=more):
-            self.check_room(sum(self.sizes(read)), self.frame("answer") + ANSWER_TOKENS + more)
+            text, other = sum(self.sizes(read)), self.frame("answer") + ANSWER_TOKENS + more
+            fitting = (self.backend.window - other) * min(budget, text) // (STEP * max(1, text)) * STEP
+            self.check_room(text, other, hint=f"tokens={fitting}, or {LONGER}" if fitting > 0 else SMALLER)
 
     def check_room(self, tokens: int, other: int, *, hint: str = SMALLER) -> None:
         """Raises DoesNotFit when ``tokens`` of text and ``other`` tokens exceed the backend's window."""

@@ -55,5 +55,5 @@ class ChunkRag(Stage):
         chunks = run.best_chunks(self.tokens)
         read = passages(chunks)
         run.retrieved(read, len(chunks))
-        run.check_fits(read, more=self.more_tokens)
+        run.check_fits(read, more=self.more_tokens, budget=self.tokens)
         return self.answer_from(run, read)

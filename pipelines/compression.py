@@ -117,7 +117,7 @@ class Compression(Stage):
         extracts = self._extracted(run, whole)
         before, after = (sum(passage.tokens for passage in read) for read in (whole, extracts))
         run.retrieved(extracts, len(chunks), compressed_from=before, ratio=round(before / max(1, after), 2))
-        run.check_fits(extracts, more=self.more_tokens)
+        run.check_fits(extracts, more=self.more_tokens, budget=self.tokens)
         return self.answer_from(run, extracts)
 
     def _extracted(self, run: Run, whole: list[Passage]) -> list[Passage]:

@@ -52,7 +52,7 @@ RECIPES: Final[dict[str, Recipe]] = {
     "context_picker": Recipe(
         "chunk_rag:tokens=8000,select=passages,rounds=2",
         "Context-Picker (arXiv 2512.14465)",
-        "picks passages, then those of them that are needed, answers from these",
+        "picks passages, then those that are needed, answers from these; a window below 12,000 needs :tokens=5000",
     ),
     "crag_clustered": Recipe(
         "summarise:by=clusters,over=hits",

@@ -7,7 +7,7 @@ BooookScore, Chang et al. 2024, arXiv 2310.00785). "extract": sentences as they 
 et al. 2024, arXiv 2409.18454). By clusters: what is alike is summed up together (after CRAG, Akesson and Santos 2024,
 arXiv 2406.00029). Prompts are our own.
 
-A backend without prompts sums up in its own way, whatever the mode, each part in one call (``lcrag.backends.central``).
+A backend without prompts sums up in its own way, whatever the mode, each part in one call (``lcrag.evidence.central``).
 """
 
 from __future__ import annotations

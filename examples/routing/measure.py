@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
@@ -133,7 +133,7 @@ def answers(source: str, docs: Sequence[Path], questions: Sequence[Question]) ->
 
 def line(session: Session, question: Question, asked: Mapping[str, Pipeline]) -> dict[str, Any]:
     text = question_text(question)
-    ranking = session.rank(text)
+    ranking = replace(session.rank(text), search=session.rank)
     found = session.scale.estimate(estimate(ranking, reranker=True))
     size = session.scale.size(session.corpus.size)
     routes = []

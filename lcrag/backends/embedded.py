@@ -3,7 +3,7 @@
 Who answers what follows from measurement (``examples/writer/README.md``): quotes hold the answer to a question of fact
 most often; the reader's span is the short answer where it is sure, else the writer's; what a dialogue comes to, the
 writer says, as far as the documents support it; a summary of prose is made of its own sentences
-(``lcrag.backends.central``).
+(``lcrag.evidence.central``).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from itertools import accumulate, pairwise
 from typing import Final
 
 from lcrag.backends import answerable, compose, extract
-from lcrag.backends.central import most_central
 from lcrag.backends.compose import Writer
 from lcrag.backends.extract import Scored, Unit
+from lcrag.evidence.central import most_central
 from lcrag.text import tokens
 from lcrag.text.dialogue import is_dialogue
 from lcrag.text.followup import standing_alone

@@ -24,7 +24,7 @@ from lcrag.text.exact import ExactStrings
 from lcrag.text.names import introduces, names_in
 from lcrag.text.places import is_table
 from lcrag.text.questions import asks_for_list, expected_answer, named_in, without_cue
-from lcrag.text.sentences import sentences
+from lcrag.text.sentences import HEADING, sentences
 from lcrag.text.words import joins_words, parts_asked, stems
 from lcrag.types import Embedder, Passage, Reranker, Task
 
@@ -53,9 +53,6 @@ MOST, MOST_LIST = 2, 12
 PROBES: Final = 12
 """Things to search for, at most. Of 100 questions of hotpot_pool .73 have their evidence within 1,000 tokens with 12,
 .69 with 8 (``pipelines/iterate.py``)."""
-HEADING: Final = re.compile(r"#{1,6}\s|```|[A-Z][^.!?:|\d]{0,60}$|\*\*[^*]+\*\*$")
-"""A unit that names what follows and states nothing itself: it lends its words to its neighbours and is not quoted. A
-line of up to 61 characters without punctuation counts as one; the length is not measured."""
 MARKERS: Final = re.compile(r"\s*((?:\[\d+\]\s*)+)$")
 _LINE: Final = re.compile(r"[^\n]+")
 _OPENING: Final = re.compile(r"\A(?:\*{2,3}\s+|\*{1,3}(?=\S))")

@@ -26,6 +26,9 @@ ROW: Final = re.compile(
     r"|\d{1,3}(?:\.\d{1,3}){3} |(?:TRACE|DEBUG|INFO|WARN(?:ING)?|ERROR|CRITICAL|FATAL)\b"
 )
 """A line that is a whole unit: heading, rule, row of a table, JSON, values with any delimiter, entry of a log."""
+HEADING: Final = re.compile(r"#{1,6}\s|```|[A-Z][^.!?:|\d]{0,60}$|\*\*[^*]+\*\*$")
+"""A unit that names what follows and states nothing itself: it lends its words to its neighbours and is not quoted. A
+line of up to 61 characters without punctuation counts as one; the length is not measured."""
 ITEM: Final = re.compile(r"\s*(?:[-*•+>]\s|\d{1,3}[.)]\s|[a-zA-Z][.)]\s|[A-Z][\w .'-]{0,30}:\s)")
 """A line that starts a unit, which the next line may continue: list item, numbered clause, turn of a dialogue."""
 CODE: Final = re.compile(

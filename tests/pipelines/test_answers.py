@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -362,7 +363,9 @@ def test_answer_refuses_what_does_not_fit_before_asking(tmp_path: Path, pipeline
         ask(tmp_path, pipeline, lambda task: asked.append(task) or NOT_FOUND, window=2000)  # type: ignore[func-returns-value]
     assert (refused.value.window, asked) == (2000, [])
     assert refused.value.tokens > 2000
-    assert refused.value.hint
+    fitting = re.match(r"tokens=(\d+), or a model with a longer window", refused.value.hint)
+    assert fitting is not None
+    assert ask(tmp_path / "less", replace(pipeline, tokens=int(fitting[1])), holder, window=2000)  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("pipeline", [ChunkRag(), Compression()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from support.fakes import corpus_of
@@ -13,6 +14,7 @@ from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import DoesNotFit, InputError
 from lcrag.pipelines import Iterate, Run, named
 from lcrag.planning.estimate import estimate
+from lcrag.planning.scale import INSTRUCTION_TOKENS
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Answer, Backend, Passage, Task
@@ -74,6 +76,14 @@ def test_iterate_does_not_ask_a_judge_where_the_estimate_is_sure(
     backend = scripted("Tern College")
     ask(tmp_path, backend, Iterate(600))
     assert roles(backend) == ["probe", "answer"]
+
+
+def test_iterate_asks_no_judge_before_the_estimate_agrees(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrag.pipelines.iterate.AGREES", 2.0)
+    monkeypatch.setattr("lcrag.pipelines.iterate.SURE", 2.0)
+    backend = scripted("Tern College", "yes", COLLEGE)
+    ask(tmp_path, backend, Iterate(600, cycles=1))
+    assert roles(backend) == ["probe", "probe", "answer"]
 
 
 def test_iterate_goes_on_where_the_judge_was_wrong(tmp_path: Path) -> None:
@@ -154,6 +164,25 @@ def test_workload_has_a_step_for_each_try(tmp_path: Path, monkeypatch: pytest.Mo
     assert len(evidence) == 4
     assert evidence == sorted(evidence)
     assert evidence[0] >= found.covered(600)
+
+
+@pytest.mark.parametrize("cycles", [0, 2])
+@pytest.mark.parametrize("memory", ["text", "notes"])
+def test_workload_forecasts_what_is_asked_where_no_judge_is(
+    tmp_path: Path, cycles: int, memory: Literal["text", "notes"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lcrag.pipelines.iterate.AGREES", 2.0)
+    monkeypatch.setattr("lcrag.pipelines.iterate.SURE", 2.0)
+    backend, pipeline = scripted("Tern College"), Iterate(600, cycles, memory=memory)
+    with corpus_of(tmp_path, {"a.md": "\n\n".join([KEEPER, *FILLER, COLLEGE]), "b.md": "\n\n".join(FILLER)}) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=None)
+        ranking = replace(ranking, search=lambda words: retrieve(corpus, words, embedder=None))
+        work = pipeline.workload(estimate(ranking), corpus.size, backend.window)
+        answer = pipeline.answer(Run(QUESTION, corpus, ranking, backend))
+    assert work.then is None
+    assert work.calls == answer.usage.calls
+    read = work.input_tokens - work.calls * INSTRUCTION_TOKENS  # a scripted backend counts the text alone
+    assert 0.7 < read / answer.usage.input_tokens < 1.3
 
 
 def test_iterate_takes_no_cycles_and_no_fewer_than_one_probe() -> None:

@@ -18,7 +18,7 @@ from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND, messages
-from lcrag.types import Answer, Backend, Completion, OnToken, Settings, Task, ignore
+from lcrag.types import Answer, Backend, Completion, Emit, OnToken, Settings, Task, ignore
 
 QUESTION = "Summarise what happened in the harbour."
 YEARS = [f"In {year} the harbour took in {year % 97 + 3} boats and the mole was mended." for year in range(1800, 1980)]
@@ -26,11 +26,16 @@ DOCUMENTS = {"a.md": "\n\n".join(YEARS[:120]), "b.md": "\n\n".join(YEARS[120:])}
 
 
 def ask(
-    folder: Path, pipeline: Summarise, backend: Backend, documents: dict[str, str] = DOCUMENTS, question: str = QUESTION
+    folder: Path,
+    pipeline: Summarise,
+    backend: Backend,
+    documents: dict[str, str] = DOCUMENTS,
+    question: str = QUESTION,
+    emit: Emit = ignore,
 ) -> Answer:
     with corpus_of(folder, documents) as corpus:
         ranking = retrieve(corpus, question, embedder=HashingEmbedder())
-        return run_pipeline(pipeline, question, corpus, ranking, backend)
+        return run_pipeline(pipeline, question, corpus, ranking, backend, emit)
 
 
 def first_sentence(task: Task) -> str:
@@ -38,6 +43,12 @@ def first_sentence(task: Task) -> str:
     if task.passages:
         return f"{task.passages[0].text.split('.')[0].strip()}. [{task.passages[0].marker}]"
     return task.notes[0]
+
+
+def generous(task: Task) -> str:
+    """A model that votes for every third sentence by its first words."""
+    lines = [line.strip() for passage in task.passages for line in passage.text.splitlines() if line.strip()]
+    return "\n".join(" ".join(line.split()[:6]) for line in lines[::3])
 
 
 def roles(backend: ScriptedBackend) -> list[str]:
@@ -81,8 +92,10 @@ def test_chained_merges_see_the_end_of_the_one_before(tmp_path: Path) -> None:
     ask(tmp_path / "a", Summarise(piece=250), plain)
     ask(tmp_path / "b", Summarise(piece=250, chained=True), chained)
     assert len(chained.batches) > len(plain.batches)
-    second = next(task for task in chained.tasks if task.role == "merge" and task.notes[0] != chained.tasks[0])
-    assert second.notes
+    for backend, sees_the_end in ((plain, False), (chained, True)):
+        first, second = [task for task in backend.tasks if task.role == "merge"][:2]
+        written = several(first)
+        assert (written.endswith(second.notes[0]) and second.notes[0] != written) is sees_the_end
 
 
 def test_refine_adds_piece_by_piece(tmp_path: Path) -> None:
@@ -127,11 +140,41 @@ def test_votes_choose_sentences_of_the_documents(tmp_path: Path) -> None:
     assert len(set(orders)) > 1
 
 
-def test_votes_for_more_than_the_words_are_taken_again(tmp_path: Path) -> None:
-    def generous(task: Task) -> str:
-        lines = [line.strip() for passage in task.passages for line in passage.text.splitlines() if line.strip()]
-        return "\n".join(" ".join(line.split()[:6]) for line in lines[::3])
+def test_votes_that_name_no_sentence_leave_the_most_central_ones(tmp_path: Path) -> None:
+    said: list[str] = []
+    backend = ScriptedBackend(lambda task: "The passages are about the harbour and its boats.")
+    answer = ask(
+        tmp_path,
+        Summarise("extract", words=60),
+        backend,
+        emit=lambda event: said.append(str(event.data.get("message"))),
+    )
+    assert answer.status == "answered"
+    assert {citation.quote for citation in answer.citations} <= set(YEARS)
+    assert 20 < len(answer.text.split()) <= 80
+    assert "no vote names a sentence: the most central ones are taken instead" in said
 
+
+def test_votes_for_nothing_find_nothing_where_no_summary_is_asked_for(tmp_path: Path) -> None:
+    backend = ScriptedBackend(lambda task: NOT_FOUND)
+    assert ask(tmp_path / "a", Summarise("extract"), backend, question="What did they say of cats?").text == ""
+    assert ask(tmp_path / "b", Summarise("extract"), backend, question="Summarise the text.").text
+
+
+def test_votes_of_the_first_round_stand_where_the_second_names_nothing(tmp_path: Path) -> None:
+    def tired(task: Task) -> str:
+        if len(backend.batches) > 1:
+            return "Nothing of that."
+        return generous(task)
+
+    backend = ScriptedBackend(tired)
+    answer = ask(tmp_path, Summarise("extract", words=30), backend)
+    assert len(backend.batches) == 2
+    assert {citation.quote for citation in answer.citations} <= set(YEARS)
+    assert answer.citations
+
+
+def test_votes_for_more_than_the_words_are_taken_again(tmp_path: Path) -> None:
     backend = ScriptedBackend(generous)
     answer = ask(tmp_path, Summarise("extract", words=30), backend)
     assert len(backend.batches) > 1

@@ -14,13 +14,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
 
-from lcrag.backends.extract import HEADING, Unit
 from lcrag.text.questions import without_cue
-from lcrag.text.sentences import ROW
+from lcrag.text.sentences import HEADING, ROW
 from lcrag.text.words import stems
 from lcrag.types import Embedder
 
@@ -54,6 +53,18 @@ _GREETING: Final = re.compile(
 )
 
 
+class Said(Protocol):
+    """A sentence: its text, white space collapsed, and its stems."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def words(self) -> frozenset[str]: ...
+
+
+Unit = TypeVar("Unit", bound=Said)
+
+
 def most_central(question: str, units: Sequence[Unit], words: int, embedder: Embedder | None) -> list[Unit]:
     """Units that together have about so many words and say most of what all do, in order; the best in any case.
 
@@ -79,7 +90,7 @@ def most_central(question: str, units: Sequence[Unit], words: int, embedder: Emb
     return [listed[place] for place in _chosen(listed, alike, relevant, bool(asked), words)]
 
 
-def _chosen(units: Sequence[Unit], alike: Floats, relevant: Floats, is_asked: bool, words: int) -> list[int]:
+def _chosen(units: Sequence[Said], alike: Floats, relevant: Floats, is_asked: bool, words: int) -> list[int]:
     """Places of the units, one after the other the one that adds most."""
     counts = [len(unit.text.split()) for unit in units]
     full = np.minimum(1, np.array([len(unit.words) for unit in units]) / FEW)
@@ -105,7 +116,7 @@ def _chosen(units: Sequence[Unit], alike: Floats, relevant: Floats, is_asked: bo
     return sorted(taken)
 
 
-def _is_sentence(unit: Unit) -> bool:
+def _is_sentence(unit: Said) -> bool:
     text = unit.text.rstrip()
     return (
         len(unit.words) >= LEAST
@@ -114,7 +125,7 @@ def _is_sentence(unit: Unit) -> bool:
     )
 
 
-def _by_words(units: Sequence[Unit]) -> tuple[Floats, dict[str, float]]:
+def _by_words(units: Sequence[Said]) -> tuple[Floats, dict[str, float]]:
     """A unit vector for each unit, of its words by how rare they are, shape (units, words in two or more units); and
     how rare each word is."""
     often = Counter(word for unit in units for word in unit.words)
@@ -129,7 +140,7 @@ def _by_words(units: Sequence[Unit]) -> tuple[Floats, dict[str, float]]:
     return (vectors / np.maximum(1e-9, lengths)[:, None]).astype(np.float32), idf
 
 
-def _share_held(units: Sequence[Unit], asked: dict[str, float]) -> Floats:
+def _share_held(units: Sequence[Said], asked: dict[str, float]) -> Floats:
     """The share of what is asked that each unit's words hold."""
     total = sum(asked.values()) or 1.0
     return np.array([sum(asked[word] for word in unit.words if word in asked) / total for unit in units], np.float32)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import HashingEmbedder
 
-from lcrag.backends.central import most_central
 from lcrag.backends.extract import units_of
+from lcrag.evidence.central import most_central
 from lcrag.types import Passage, Task
 
 SUMMARISE = "Summarise the text."
