@@ -162,7 +162,7 @@ def _heading(passage: Passage) -> str:
 
 
 def _named(passages: Sequence[Passage], titles: Mapping[str, None], asked: set[str]) -> str:
-    """The name that most of these passages have, two or more, and that is not asked for; else the name of their file."""
+    """The name that most of these passages have, at least two, and that is not asked for; else their file's."""
     names = Counter(name for passage in passages for name in names_in(passage.text) if not is_table(passage.source))
     known = {title.casefold() for title in titles}
     for name, count in names.most_common():
