@@ -16,6 +16,7 @@ from lcrag.pipelines.full_context import FullContext
 from lcrag.pipelines.iterate import Iterate
 from lcrag.pipelines.outline import Outline
 from lcrag.pipelines.recipes import RECIPES, Recipe
+from lcrag.pipelines.report import Report
 from lcrag.pipelines.scan import Scan
 from lcrag.pipelines.summarise import Summarise
 from lcrag.pipelines.table import Table, table_for
@@ -30,6 +31,8 @@ FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
 FOR_A_WHOLE: Final = Summarise
 """What is offered for questions about a whole: summaries, discussions, opinions."""
+FOR_REPORTS: Final = Report
+"""What is offered where a report, an essay or a survey is to be written."""
 FOR_TABLES: Final = Table
 """What answers questions about the rows of tables, and no others."""
 BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Iterate, Scan)
@@ -39,7 +42,7 @@ BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Iterate, Scan)
 def every_pipeline() -> dict[str, type[Pipeline]]:
     """All of them by name, those for structure and tables first."""
     first: tuple[type[Pipeline], ...] = (FOR_STRUCTURE, FOR_TABLES)
-    others: tuple[type[Pipeline], ...] = (FOR_A_WHOLE, *BY_NAME)
+    others: tuple[type[Pipeline], ...] = (FOR_A_WHOLE, FOR_REPORTS, *BY_NAME)
     named = {kind.name: kind for kind in first}
     return {**named, **PIPELINES, **{kind.name: kind for kind in others}}
 
@@ -69,6 +72,7 @@ def register_pipeline(kind: P) -> P:
 __all__ = [
     "BY_NAME",
     "FOR_A_WHOLE",
+    "FOR_REPORTS",
     "FOR_STRUCTURE",
     "FOR_TABLES",
     "PIPELINES",
@@ -83,6 +87,7 @@ __all__ = [
     "Outline",
     "Pipeline",
     "Recipe",
+    "Report",
     "Run",
     "Scan",
     "Summarise",

@@ -54,12 +54,12 @@ def write(run: Run, tasks: Sequence[Task], read: Sequence[Passage], words: int) 
         for place, done in zip(cut, run.ask([asked[place] for place in cut], most_tokens(words)), strict=True):
             completions[place] = done
     return [
-        "" if says_nothing(text := _whole(done)) else restore_markers(text, task.passages, task.notes, read)
+        "" if says_nothing(text := whole(done)) else restore_markers(text, task.passages, task.notes, read)
         for task, done in zip(tasks, completions, strict=True)
     ]
 
 
-def _whole(completion: Completion) -> str:
+def whole(completion: Completion) -> str:
     """The text without a last sentence that was cut, if there is another."""
     text = completion.text
     if completion.finish != "length":

@@ -24,6 +24,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "Adaptive-RAG (Jeong et al. 2024, arXiv 2403.14403)",
         "chooses how much to read by how complex the question is, seeing nothing else",
     ),
+    "agentwrite": Recipe(
+        "report:mode=chained",
+        "AgentWrite, LongWriter: Unleashing 10,000+ Word Generation (Bai et al. 2024, arXiv 2408.07055)",
+        "plans a report, then writes its sections one after the other, each with the end of what is written",
+    ),
     "alr2": Recipe(
         "full_context:select=quotes",
         "ALR² (arXiv 2410.03227)",
@@ -83,6 +88,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "summarise:by=documents",
         "Leveraging Long-Context LLMs in Enterprise Applications (Godbole et al. 2024, arXiv 2409.18454)",
         "sums up each document, then says what they share and where they differ",
+    ),
+    "l2mac": Recipe(
+        "report:mode=program",
+        "L2MAC, Large Language Model Automatic Computer (Holt et al. 2023, arXiv 2310.02003)",
+        "as agentwrite, with a list of the names and numbers used so far; without its tools",
     ),
     "lamsum": Recipe(
         "summarise:mode=extract",

@@ -11,18 +11,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from typing import Final
 
 from lcrag.backends import answerable, compose, extract
 from lcrag.backends.compose import Writer
 from lcrag.backends.extract import Scored, Unit
-from lcrag.evidence.central import most_central
+from lcrag.evidence.central import FULL, most_central
 from lcrag.text import tokens
 from lcrag.text.dialogue import is_dialogue
 from lcrag.text.followup import standing_alone
+from lcrag.text.outlines import most_sections, outline_of, prose_of, write_outline
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.text.questions import asks_for_list, asks_for_summary, is_broad, words_asked
+from lcrag.text.questions import asks_for_list, asks_for_summary, is_broad, without_cue, words_asked
 from lcrag.text.rows import cell_asked
 from lcrag.types import Backend, Completion, Embedder, OnToken, Reranker, Task, Usage
 
@@ -35,6 +36,11 @@ questions."""
 HALVES: Final = 2
 """Parts of a dialogue that the writer reads one after the other where all of it is asked for: of 6 whole meetings of
 qmsum one gave ROUGE-L .15, two .23, three .23."""
+
+
+NEAR: Final = 2
+"""Words of the sentences nearest to a section's question for each that the section may have: the most central of these
+are taken. Of all that the search finds the central ones are often about something else. Chosen by reading reports."""
 
 
 class EmbeddedBackend(Backend):
@@ -88,6 +94,10 @@ class EmbeddedBackend(Backend):
             return "\n".join(extract.probe(task)) or NOT_FOUND, None
         if task.role == "rewrite":
             return standing_alone(task.question, *task.notes[-2:]) if task.notes else task.question, None
+        if task.role == "outline":
+            return self._outline(task), None
+        if task.role == "write":
+            return self._section(task, max_tokens), None
         if task.role == "summarise" or (answers and asks_for_summary(task.question)):
             return self._summary(task, max_tokens), None
         scored = extract.score(task, self.embedder, self.reranker)
@@ -126,6 +136,34 @@ class EmbeddedBackend(Backend):
         written = self._minutes(task, units, max_tokens) if is_talk else ""
         words = task.words or words_asked(task.question)
         return written or self._join(most_central(task.question, units, words, self.embedder), max_tokens)
+
+    def _outline(self, task: Task) -> str:
+        """The headings of the passages that are near the question."""
+        near: list[float] = []
+        prose = prose_of(task.passages)
+        if self.embedder is not None and prose:
+            texts = [f"{passage.context}\n{passage.text}" for passage in prose]
+            vectors = self.embedder.embed([without_cue(task.question), *texts])
+            near = [float(cosine) for cosine in vectors[1:] @ vectors[0]]
+        sections = outline_of(task.question, prose, most_sections(task.shape), task.words, near)
+        return write_outline(sections) if sections else NOT_FOUND
+
+    def _section(self, task: Task, max_tokens: int) -> str:
+        """Sentences of the passages, without those that the notes hold, a paragraph a passage."""
+        written = " ".join(" ".join(task.notes).split())
+        task = replace(task, passages=tuple(prose_of(task.passages)), notes=())
+        units = [unit for unit in extract.units_of(task) if unit.text not in written]
+        weights = compose.by_relevance(task, units, self.embedder)
+        near: list[Unit] = []
+        for place in sorted(range(len(units)), key=lambda place: (-weights[place], place)):
+            if sum(len(unit.text.split()) for unit in near) < NEAR * task.words:
+                near.append(units[place])
+        near.sort(key=lambda unit: unit.order)
+        words = round(2 * task.words / (1 + FULL))  # between FULL and all of what it is given are filled
+        chosen = most_central(task.question, near, words, self.embedder)
+        paragraphs = [list(same) for _, same in groupby(chosen, key=lambda unit: unit.markers)]
+        room = max_tokens // max(1, len(paragraphs))
+        return "\n\n".join(self._join(paragraph, room) for paragraph in paragraphs) or NOT_FOUND
 
     def _minutes(self, task: Task, units: Sequence[Unit], max_tokens: int) -> str:
         """What the writer says of the parts of a dialogue that are asked for, or of each half where all of it is."""

@@ -22,8 +22,12 @@ _ACTIVE: Final = re.compile(r"(<|!(?=\[))")
 
 
 def section(question: str, answer: Answer, tokens: int, *, sources: bool) -> str:
-    """A heading with the question, the answer, and a list of its sources. ``tokens``: the size of the documents."""
-    parts = [f"## {escaped(' '.join(question.split()))}"]
+    """A heading with the question, the answer, and a list of its sources. ``tokens``: the size of the documents.
+
+    The heading is above those that the answer has.
+    """
+    level = "#" if answer.text.startswith("## ") else "##"  # a report has headings of its own
+    parts = [f"{level} {escaped(' '.join(question.split()))}"]
     if answer.status in ("answered", "contradictory"):
         parts.append(_ACTIVE.sub(r"\\\1", printable(stated(answer))).strip())
         if answer.conflicts:
@@ -33,7 +37,8 @@ def section(question: str, answer: Answer, tokens: int, *, sources: bool) -> str
     else:
         parts.append(escaped(nothing_found(answer, tokens, all_sources=True)))
     if sources and answer.citations:
-        parts.append("\n".join(map(_source, answer.citations)))
+        heading = ["## Sources"] if level == "#" else []
+        parts += [*heading, "\n".join(map(_source, answer.citations))]
     return "\n\n".join(parts) + "\n\n"
 
 

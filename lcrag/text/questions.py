@@ -49,7 +49,14 @@ _WHOLE: Final = re.compile(
     r"|conversation|transcript|content|contents|passages?|everything|please)\b",
     re.I,
 )
-_WORDS: Final = re.compile(r"\b(\d{1,4})[ -](words?|sentences?)\b", re.I)
+_REPORT: Final = re.compile(
+    r"\b(?:write|draft|compose|prepare|produce|make|give (?:me|us))\s+(?:(?:me|us)\s+)?"
+    r"(?:(?!(?:of|on|about|from|for|in|what|how|to)\b)[\w,-]+\s+){0,5}(?:report|essay|survey)\b"
+    r"(?:\s+(?:of|on|about)\b)?",
+    re.I,
+)
+"""A verb and what is to be written: "Write a short report on". Not "summarise the report"."""
+_WORDS: Final = re.compile(r"(?<![\d.,])(\d{1,2},\d{3}|\d{1,5})[ -](words?|sentences?)\b", re.I)
 SUMMARY_WORDS, SENTENCE_WORDS = 150, 20
 """Words of a summary whose question does not say how many, and of a sentence of one. The gold summaries of qmsum have
 30 to 150, those of leval 60 to 290."""
@@ -100,17 +107,23 @@ def asks_for_summary(question: str) -> bool:
     return _SUMMARY.search(question) is not None
 
 
-def words_asked(question: str) -> int:
-    """How many words a summary should have: "in 100 words", "in 3 sentences", or else about SUMMARY_WORDS."""
+def asks_for_report(question: str) -> bool:
+    """Whether it asks for a text to be written that is longer than an answer: a report, an essay, a survey."""
+    return _REPORT.search(question) is not None
+
+
+def words_asked(question: str, usual: int = SUMMARY_WORDS) -> int:
+    """How many words a text should have: "in 100 words", "in 3 sentences", or else the usual."""
     asked = _WORDS.search(question)
-    if asked is None or not int(asked[1]):
-        return SUMMARY_WORDS
-    return int(asked[1]) * (SENTENCE_WORDS if asked[2].lower().startswith("sentence") else 1)
+    number = int(asked[1].replace(",", "")) if asked else 0
+    if asked is None or not number:
+        return usual
+    return number * (SENTENCE_WORDS if asked[2].lower().startswith("sentence") else 1)
 
 
 def without_cue(question: str) -> str:
-    """What a summary is asked of: the question without the words that ask for one, and those for all of a text."""
-    return _WHOLE.sub(" ", _SUMMARY.sub(" ", _WORDS.sub(" ", question)))
+    """What a summary or a report is asked of: the question without the words that ask for it, and for all of a text."""
+    return _WHOLE.sub(" ", _SUMMARY.sub(" ", _REPORT.sub(" ", _WORDS.sub(" ", question))))
 
 
 def asks_for_list(question: str) -> bool:

@@ -26,6 +26,8 @@ Role = Literal[
     "rewrite",
     "probe",
     "program",
+    "outline",
+    "write",
 ]
 Prefer = Literal["quality", "balanced", "speed"]
 Surroundings = Literal["retrieved", "consecutive"]

@@ -8,10 +8,12 @@ from lcrag.text.questions import (
     asks_for_list,
     asks_for_name,
     asks_for_number,
+    asks_for_report,
     asks_for_summary,
     expected_answer,
     is_broad,
     named_in,
+    without_cue,
     words_asked,
 )
 
@@ -76,3 +78,29 @@ def test_named_in_gives_names_and_numbers_but_no_first_word() -> None:
 )
 def test_words_asked_is_what_the_question_says(question: str, words: int) -> None:
     assert words_asked(question) == words
+
+
+@pytest.mark.parametrize(
+    ("question", "asked"),
+    [
+        ("Write a report on the sea wall.", True),
+        ("Please draft a short, readable essay about the lifeboat", True),
+        ("Give me a 2,000 word survey of the mills.", True),
+        ("What does the report say?", False),
+        ("Write down what the marsh survey found.", False),
+        ("Write a summary of the report.", False),
+        ("Who wrote the report on the mill?", False),
+    ],
+)
+def test_asks_for_report_where_one_is_to_be_written(question: str, asked: bool) -> None:
+    assert asks_for_report(question) == asked
+
+
+def test_words_asked_may_be_thousands_or_not_said() -> None:
+    assert words_asked("Write a 1,500 word report.") == 1500
+    assert words_asked("Write a report in 12000 words.") == 12000
+    assert words_asked("Write a report.", 800) == 800
+
+
+def test_without_cue_leaves_what_a_report_is_about() -> None:
+    assert without_cue("Write a 1,500 word report on the sea wall").split() == ["the", "sea", "wall"]

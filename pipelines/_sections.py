@@ -1,0 +1,115 @@
+"""Sections of a report as they are written: what is supported is kept, and all become one Answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final
+
+from lcrag.evidence.cite import cite
+from lcrag.pipelines._run import Run
+from lcrag.pipelines._summaries import whole
+from lcrag.text.outlines import Section
+from lcrag.text.passages import passages
+from lcrag.text.prompts import says_nothing
+from lcrag.text.sentences import ENDED
+from lcrag.types import Answer, Chunk, Citation, Completion, Event, Passage, Statement
+
+MISSING: Final = "*The documents that were searched hold nothing on this.*"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence with the places that support it. ``begins``: a paragraph."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    begins: bool
+
+
+@dataclass
+class Draft:
+    """A section while it is written: what was read for it, and the sentences that are supported.
+
+    ``unsupported``: how many sentences were left out; ``dropped``: how many markers led nowhere.
+    """
+
+    section: Section
+    chunks: dict[int, Chunk] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    unsupported: int = 0
+    dropped: int = 0
+
+    @property
+    def words(self) -> int:
+        """Words written so far."""
+        return sum(len(line.text.split()) for line in self.lines)
+
+    @property
+    def text(self) -> str:
+        """The sentences without markers."""
+        return " ".join(line.text for line in self.lines)
+
+    def add(self, run: Run, completion: Completion, read: Sequence[Passage], said: set[str]) -> None:
+        """Keep the sentences of a completion that its passages support, and that were not ``said`` in the report."""
+        text = whole(completion)
+        if says_nothing(text):
+            return
+        cited = cite(text, read, run.corpus.document)
+        self.dropped += cited.dropped
+        places = {citation.marker: citation for citation in cited.citations}
+        end, begins = 0, True
+        for statement in cited.statements:
+            begins = begins or "\n\n" in cited.text[end : statement.start]
+            end = statement.end
+            sentence = " ".join(cited.text[statement.start : end].split()).lstrip("#> ")
+            if not statement.supported:
+                self.unsupported += 1
+            elif sentence.casefold() not in said:
+                said.add(sentence.casefold())
+                stop = "" if ENDED.search(sentence) else "."
+                self.lines.append(Line(sentence + stop, tuple(places[one] for one in statement.citations), begins))
+                begins = False
+
+
+def joined(run: Run, drafts: Sequence[Draft], outlined: Sequence[Chunk]) -> Answer:
+    """The report: sections under their titles, citations numbered from 1. ``outlined``: what the outline was made of.
+
+    A section without a sentence says so; where all are, there is no answer.
+    """
+    chunks = {chunk.id: chunk for chunk in outlined}
+    for draft in drafts:
+        chunks |= draft.chunks
+    read = passages(chunks.values())
+    if not any(draft.lines for draft in drafts):
+        return run.nothing(read)
+    if left_out := sum(draft.unsupported for draft in drafts):
+        run.emit(Event("usage", {"message": f"sentences that no passage supports, left out: {left_out:,}"}))
+    text = ""
+    numbered: dict[tuple[str, int, int], Citation] = {}
+    statements: list[Statement] = []
+    for draft in drafts:
+        text += f"## {draft.section.title}\n\n"
+        for place, line in enumerate(draft.lines):
+            if place:
+                text += "\n\n" if line.begins else " "
+            markers = tuple(dict.fromkeys(_marker(numbered, citation) for citation in line.citations))
+            statements.append(Statement(len(text), len(text) + len(line.text), True, markers))
+            text += f"{line.text} {''.join(f'[{marker}]' for marker in markers)}"
+        text += "\n\n" if draft.lines else f"{MISSING}\n\n"
+    for citation in numbered.values():
+        run.emit(Event("citation", asdict(citation)))
+    return run.result(
+        "answered",
+        read,
+        text=text.rstrip(),
+        citations=tuple(numbered.values()),
+        statements=tuple(statements),
+        dropped=sum(draft.dropped for draft in drafts),
+    )
+
+
+def _marker(numbered: dict[tuple[str, int, int], Citation], citation: Citation) -> int:
+    """The number of this place in the report, a new one where it was not cited before."""
+    place = citation.document_id, citation.start, citation.end
+    return numbered.setdefault(place, replace(citation, marker=len(numbered) + 1)).marker
