@@ -307,8 +307,8 @@ class Session:
             offered = {pipelines.FOR_STRUCTURE.name: pipelines.FOR_STRUCTURE, **offered}
         elif is_broad(question) or asks_for_summary(question):
             offered[pipelines.FOR_A_WHOLE.name] = pipelines.FOR_A_WHOLE
-        if asks_for_report(question):
-            offered[pipelines.FOR_REPORTS.name] = pipelines.FOR_REPORTS
+        if asks_for_report(question):  # an answer in one prompt is none
+            offered = {pipelines.FOR_REPORTS.name: pipelines.FOR_REPORTS}
         if policy.pipeline is not None:
             named = pipelines.named(policy.pipeline)
             offered[named.name] = named
