@@ -165,6 +165,6 @@ def test_embedded_backend_quotes_the_whole_row_of_a_number(question: str, tmp_pa
     others = "\n".join(f"{1940 + n}.{n},a lamp of brass,c. 19{n:02},Ada Pell,Town Room" for n in range(20))
     (tmp_path / "inventory.csv").write_text(f"accession,object,made,donor,location\n{others}\n{row}\n")
     with lcrag.open(tmp_path, backend="embedded", dense="off", reader="off", writer="off") as documents:
-        answer = documents.ask(question)
+        answer = documents.ask(question, pipeline="chunk_rag")
         assert row in answer.text
         assert documents.ask(question.replace("1970.2", "1970.9")).status != "answered"
