@@ -36,7 +36,7 @@ from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.retrieve.share import with_share
 from lcrag.text.followup import is_about_the_user
 from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
-from lcrag.text.questions import asks_for_report, asks_for_summary, is_broad
+from lcrag.text.questions import asks_for_report
 from lcrag.text.structure import asks_for_structure
 from lcrag.types import (
     Answer,
@@ -305,8 +305,6 @@ class Session:
         offered: dict[str, Pipeline | type[Pipeline]] = dict(pipelines.PIPELINES)
         if asks_for_structure(question) is not None:
             offered = {pipelines.FOR_STRUCTURE.name: pipelines.FOR_STRUCTURE, **offered}
-        elif is_broad(question) or asks_for_summary(question):
-            offered[pipelines.FOR_A_WHOLE.name] = pipelines.FOR_A_WHOLE
         if asks_for_report(question):  # an answer in one prompt is none
             offered = {pipelines.FOR_REPORTS.name: pipelines.FOR_REPORTS}
         if policy.pipeline is not None:

@@ -29,22 +29,19 @@ PIPELINES: Final[dict[str, type[Pipeline]]] = {
 """By name, in the order in which they are forecast."""
 FOR_STRUCTURE: Final = Outline
 """What answers questions about chapters, files and rows, and no others."""
-FOR_A_WHOLE: Final = Summarise
-"""What is offered for questions about a whole: summaries, discussions, opinions."""
 FOR_REPORTS: Final = Report
-"""What is offered where a report, an essay or a survey is to be written."""
+"""What is offered where a report, an essay or a survey is to be written, and nothing else then."""
 FOR_TABLES: Final = Table
 """What answers questions about the rows of tables, and no others."""
-BY_NAME: Final[tuple[type[Pipeline], ...]] = (AskFirst, Iterate, Scan)
-"""What is there to be compared with, and not offered by the router."""
+BY_NAME: Final[tuple[type[Pipeline], ...]] = (Summarise, AskFirst, Iterate, Scan)
+"""What is there to be compared with, and not offered by the router: none was measured better on two sources."""
 
 
 def every_pipeline() -> dict[str, type[Pipeline]]:
-    """All of them by name, those for structure and tables first."""
-    first: tuple[type[Pipeline], ...] = (FOR_STRUCTURE, FOR_TABLES)
-    others: tuple[type[Pipeline], ...] = (FOR_A_WHOLE, FOR_REPORTS, *BY_NAME)
+    """All of them by name, those for structure, tables and reports first."""
+    first: tuple[type[Pipeline], ...] = (FOR_STRUCTURE, FOR_TABLES, FOR_REPORTS)
     named = {kind.name: kind for kind in first}
-    return {**named, **PIPELINES, **{kind.name: kind for kind in others}}
+    return {**named, **PIPELINES, **{kind.name: kind for kind in BY_NAME}}
 
 
 def named(name: str) -> Pipeline | type[Pipeline]:
@@ -71,7 +68,6 @@ def register_pipeline(kind: P) -> P:
 
 __all__ = [
     "BY_NAME",
-    "FOR_A_WHOLE",
     "FOR_REPORTS",
     "FOR_STRUCTURE",
     "FOR_TABLES",

@@ -113,6 +113,15 @@ def test_routing_measures_every_route_and_replays_the_router(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+def test_routing_lets_a_route_search_while_it_runs(tmp_path: Path) -> None:
+    answers, folder = tmp_path / "answers.jsonl", dataset(tmp_path / "set")
+    route = "iterate:tokens=400,cycles=0"
+    run(tmp_path, "routing/measure.py", str(answers), str(folder), "--writer", "off", "--limit", "2", "--routes", route)
+    lines = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
+    assert [line["routes"][0]["calls"] for line in lines] == [2, 2]  # a probe and the answer
+
+
+@pytest.mark.slow
 def test_routing_fits_a_profile_that_forecasts_the_mean(tmp_path: Path) -> None:
     answers, folder = tmp_path / "answers.jsonl", dataset(tmp_path / "one")
     indexes = ("--writer", "off", "--index", str(tmp_path / "index"))

@@ -18,7 +18,7 @@ from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND, messages
-from lcrag.types import Answer, Backend, Completion, Emit, OnToken, Settings, Task, ignore
+from lcrag.types import Answer, Backend, Completion, Emit, OnToken, Policy, Settings, Task, ignore
 
 QUESTION = "Summarise what happened in the harbour."
 YEARS = [f"In {year} the harbour took in {year % 97 + 3} boats and the mole was mended." for year in range(1800, 1980)]
@@ -255,13 +255,15 @@ def test_embedded_backend_sums_up_each_document(tmp_path: Path) -> None:
     assert {Path(citation.source).name for citation in answer.citations} == {"a.md", "b.md"}
 
 
-@pytest.mark.parametrize(("question", "offered"), [(QUESTION, True), ("When was the mole mended?", False)])
-def test_summaries_are_offered_for_questions_about_a_whole(tmp_path: Path, question: str, offered: bool) -> None:
+@pytest.mark.parametrize("pipeline", [None, "summarise"])
+def test_summaries_of_everything_are_made_where_they_are_asked_for_by_name(
+    tmp_path: Path, pipeline: str | None
+) -> None:
     (tmp_path / "a.md").write_text(DOCUMENTS["a.md"])
     settings = Settings((str(tmp_path / "a.md"),), index=tmp_path / "index", dense="off", reader="off")
     with Session.open(settings, ignore, backend=EmbeddedBackend(None)) as session:
-        forecasts = [one for one in session.plan(question).forecasts if one.pipeline == "summarise"]
-    assert (0 < len(forecasts) <= 2) == offered
+        plan = session.plan(QUESTION, Policy(pipeline=pipeline))
+    assert ("summarise" in {one.pipeline for one in plan.forecasts}) == (pipeline == "summarise")
 
 
 def test_clusters_put_alike_together(tmp_path: Path) -> None:
