@@ -127,30 +127,32 @@ class Report:
         marker = 1 + sum(len(draft.chunks) for draft in report)
         for batch in filter(None, batches):
             tasks = []
+            most = max(most_tokens(self._left(run, draft)) for draft in batch)
             for draft in batch:
-                task = self._task(run, draft, report, marker)
+                task = self._task(run, draft, report, marker, most)
                 if task is not None:
                     tasks.append((draft, task))
                     marker += len(task.passages)
             if not tasks:
                 continue
-            most = max(most_tokens(task.words) for _, task in tasks)
             completions = run.ask([task for _, task in tasks], most)
             for (draft, task), completion in zip(tasks, completions, strict=True):
                 draft.add(run, completion, task.passages, said, task.notes)
                 run.emit(Event("worker", {"index": 1 + report.index(draft), "of": len(report), "status": "written"}))
 
-    def _task(self, run: Run, draft: Draft, report: Sequence[Draft], marker: int) -> Task | None:
-        """What is asked to write the section, or more of it; None where nothing is left to read for it."""
+    def _task(self, run: Run, draft: Draft, report: Sequence[Draft], marker: int, most: int) -> Task | None:
+        """What is asked to write the section, or more of it; None where nothing is left to read for it.
+
+        ``marker``: the first of its passages. ``most``: tokens that its batch may write each.
+        """
         section = draft.section
         query = f"{section.query} {run.question}" if draft.chunks else section.query
         ranking = run.ranking if run.ranking.search is None else run.ranking.search(query)
         new = [hit.chunk for hit in ranking.hits if hit.chunk.id not in draft.chunks][:SEARCHED]
         ranked = within(count_chunks(new, run.corpus, run.backend), self.tokens) if new else []
-        words = self._share(section.words - draft.words, 1, run.backend.window)
         question = section.query if section.title in section.query else f"{section.title}: {section.query}"
         notes = self._notes(run, draft, report)
-        other = run.frame("write") + sum(count_sent([question, *notes], run.backend)) + most_tokens(words)
+        other = run.frame("write") + sum(count_sent([question, *notes], run.backend)) + most
         chunks = _fitting(run, ranked, other)
         if not chunks:
             return None
@@ -158,7 +160,11 @@ class Report:
         draft.chunks.update({chunk.id: chunk for chunk in chunks})
         draft.read += read
         run.retrieved(read, len(chunks), section=section.title)
-        return Task("write", question, tuple(read), notes, words=words)
+        return Task("write", question, tuple(read), notes, words=self._left(run, draft))
+
+    def _left(self, run: Run, draft: Draft) -> int:
+        """Words that the section lacks, as many as can be written at once."""
+        return self._share(draft.section.words - draft.words, 1, run.backend.window)
 
     def _notes(self, run: Run, draft: Draft, report: Sequence[Draft]) -> tuple[str, ...]:
         """The plan, and what is written so far: all of it for a backend without prompts, else as the mode is."""
