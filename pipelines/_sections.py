@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import groupby
 from typing import Final
 
 from lcrag.evidence.cite import cite
+from lcrag.pipelines._prune import Scored, score_sentences, text_at
 from lcrag.pipelines._run import Run
 from lcrag.pipelines._summaries import whole
-from lcrag.text.outlines import Section
+from lcrag.text.outlines import Section, prose_of
 from lcrag.text.passages import passages
 from lcrag.text.prompts import says_nothing
-from lcrag.text.sentences import ENDED
+from lcrag.text.sentences import ENDED, ROW
+from lcrag.text.words import stems
 from lcrag.types import Answer, Chunk, Citation, Completion, Event, Passage, Statement
 
 MISSING: Final = "*The documents that were searched hold nothing on this.*"
+
+
+_LEADING: Final = re.compile(r"^(?:[#>\s]+|\*{2,3}\s+)+")
+"""Marks of a heading or a quote, and the end of bold type that began before the sentence."""
+LEAST: Final = 5
+"""Stems of a sentence that is quoted at least: fewer make a fragment (as in ``lcrag.backends.central``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +41,15 @@ class Line:
 class Draft:
     """A section while it is written: what was read for it, and the sentences that are supported.
 
+    ``read``: the passages that it was written from. ``is_tried``: whether the backend wrote anything, right or wrong.
     ``unsupported``: how many sentences were left out; ``dropped``: how many markers led nowhere.
     """
 
     section: Section
     chunks: dict[int, Chunk] = field(default_factory=dict)
+    read: list[Passage] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
+    is_tried: bool = False
     unsupported: int = 0
     dropped: int = 0
 
@@ -50,11 +63,16 @@ class Draft:
         """The sentences without markers."""
         return " ".join(line.text for line in self.lines)
 
-    def add(self, run: Run, completion: Completion, read: Sequence[Passage], said: set[str]) -> None:
-        """Keep the sentences of a completion that its passages support, and that were not ``said`` in the report."""
+    def add(
+        self, run: Run, completion: Completion, read: Sequence[Passage], said: set[str], notes: Sequence[str] = ()
+    ) -> None:
+        """Keep the sentences of a completion that its passages support, that were not ``said`` in the report, and that
+        are not copied from the notes."""
+        noted = " ".join(" ".join(notes).split()).casefold()
         text = whole(completion)
         if says_nothing(text):
             return
+        self.is_tried = True
         cited = cite(text, read, run.corpus.document)
         self.dropped += cited.dropped
         places = {citation.marker: citation for citation in cited.citations}
@@ -62,14 +80,44 @@ class Draft:
         for statement in cited.statements:
             begins = begins or "\n\n" in cited.text[end : statement.start]
             end = statement.end
-            sentence = " ".join(cited.text[statement.start : end].split()).lstrip("#> ")
+            sentence = " ".join(cited.text[statement.start : end].split())
+            sentence = _LEADING.sub("", sentence)
             if not statement.supported:
                 self.unsupported += 1
-            elif sentence.casefold() not in said:
+            elif sentence.casefold() not in said and sentence.casefold() not in noted:
                 said.add(sentence.casefold())
                 stop = "" if ENDED.search(sentence) else "."
                 self.lines.append(Line(sentence + stop, tuple(places[one] for one in statement.citations), begins))
                 begins = False
+
+
+def quotes(run: Run, draft: Draft, words: int, said: set[str]) -> str:
+    """Sentences of what was read for a section that share words with its query, in order, with markers.
+
+    The best of those not ``said`` yet, until there are about so many words.
+    """
+    asked = set(stems(draft.section.query))
+    scored = score_sentences(draft.section.query, prose_of(draft.read), run.backend, run.ranking, None)
+    chosen: list[int] = []
+    for place in sorted(range(len(scored.sentences)), key=lambda place: (-scored.scores[place], place)):
+        text = _text(scored, place)
+        if words > 0 and text.casefold() not in said and _is_sentence(text) and asked & set(stems(text)):
+            chosen.append(place)
+            words -= len(text.split())
+    paragraphs = []
+    for number, places in groupby(sorted(chosen), key=lambda place: scored.sentences[place].passage):
+        marker = f"[{scored.whole[number].marker}]"
+        paragraphs.append("\n".join(f"{_text(scored, place)} {marker}" for place in places))
+    return "\n\n".join(paragraphs)
+
+
+def _text(scored: Scored, place: int) -> str:
+    one = scored.sentences[place]
+    return " ".join(text_at(scored.whole[one.passage], one.start, one.end).split())
+
+
+def _is_sentence(text: str) -> bool:
+    return ENDED.search(text) is not None and not ROW.match(text) and len(stems(text)) >= LEAST
 
 
 def joined(run: Run, drafts: Sequence[Draft], outlined: Sequence[Chunk]) -> Answer:

@@ -44,7 +44,7 @@ class Section:
 
 
 def outline_shape(sections: int) -> Shape:
-    """The JSON schema of an outline of at most so many sections."""
+    """The JSON schema of an outline of at most so many sections, and at least half of them."""
     section = {
         "type": "object",
         "properties": {"title": {"type": "string"}, "query": {"type": "string"}, "words": {"type": "integer"}},
@@ -53,7 +53,9 @@ def outline_shape(sections: int) -> Shape:
     }
     return {
         "type": "object",
-        "properties": {SECTIONS: {"type": "array", "items": section, "minItems": 1, "maxItems": sections}},
+        "properties": {
+            SECTIONS: {"type": "array", "items": section, "minItems": (sections + 1) // 2, "maxItems": sections}
+        },
         "required": [SECTIONS],
         "additionalProperties": False,
     }

@@ -35,6 +35,10 @@ DOCUMENTS = {
 PLAN = [("How it was built", "sea wall begun finished"), ("What it cost", "repair cost Brae Marine")]
 
 
+SHORT = Report(words=20, sections=2)
+"""Of which ``Writer`` writes enough."""
+
+
 def plan_of(*sections: tuple[str, str]) -> str:
     return json.dumps({"sections": [{"title": title, "query": query, "words": 300} for title, query in sections]})
 
@@ -90,7 +94,7 @@ def test_report_is_planned_then_written_in_one_batch(tmp_path: Path) -> None:
 
 
 def test_report_numbers_citations_and_places_statements(tmp_path: Path) -> None:
-    answer = ask(tmp_path, Report(), Writer())
+    answer = ask(tmp_path, SHORT, Writer())
     assert answer.text.startswith("## How it was built\n\n")
     said = [answer.text[statement.start : statement.end] for statement in answer.statements]
     assert sorted(said) == sorted([WALL, COST])
@@ -110,6 +114,12 @@ def test_report_leaves_out_and_counts_what_nothing_supports(tmp_path: Path) -> N
     assert any("left out" in message for message in messages_said)
 
 
+def test_report_leaves_out_what_a_model_copies_from_its_notes(tmp_path: Path) -> None:
+    question = "Write a report on the sea wall that was begun in 1959."
+    answer = ask(tmp_path, Report(), Writer(more=f"The report: {question}"), question=question)
+    assert "The report:" not in answer.text
+
+
 def test_report_says_nothing_twice(tmp_path: Path) -> None:
     backend = Writer(plan_of(PLAN[0], ("Its beginning and its end", "sea wall begun finished")))
     answer = ask(tmp_path, Report(), backend)
@@ -127,6 +137,17 @@ def test_section_without_support_is_searched_once_more_then_missing(tmp_path: Pa
     assert places[0].isdisjoint(places[1])
     assert f"## The raven\n\n{MISSING}" in answer.text
     assert MISSING not in [answer.text[one.start : one.end] for one in answer.statements]
+
+
+def test_section_of_which_a_model_writes_too_little_is_filled_with_quotes(tmp_path: Path) -> None:
+    answer = ask(tmp_path, Report(words=120, sections=2), Writer())
+    said = [answer.text[statement.start : statement.end] for statement in answer.statements]
+    assert MOTHS in said
+    assert not any("boats" in sentence for sentence in said)  # which share no word with what is searched for
+    assert len(said) == len(set(said))
+    assert all(statement.supported for statement in answer.statements)
+    whole = " ".join(" ".join(DOCUMENTS.values()).split())
+    assert all(sentence in whole for sentence in said)
 
 
 def test_report_of_nothing_is_no_answer(tmp_path: Path) -> None:
@@ -168,7 +189,7 @@ def test_plan_that_cannot_be_read_is_made_of_headings(tmp_path: Path, plan: str)
 
 def test_question_says_how_many_words(tmp_path: Path) -> None:
     backend = Writer()
-    ask(tmp_path, Report(), backend, question="Write a 2,000 word report on the sea wall.")
+    ask(tmp_path, Report(sections=2), backend, question="Write a 2,000 word report on the sea wall.")
     assert backend.tasks[0].words == 2000
     assert sum(task.words for task in backend.written()[:2]) == 2000
 
