@@ -11,9 +11,8 @@ from typing import Final
 from lcrag import ingest
 from lcrag.errors import NotAvailable, UnreadableFile
 from lcrag.index.blocks import pack
-from lcrag.index.split import contexts, split
+from lcrag.index.split import contexts, sections, split
 from lcrag.ingest.extracted import squeeze
-from lcrag.text.headings import headings
 from lcrag.text.tokens import count_many
 from lcrag.types import Document
 
@@ -95,7 +94,7 @@ def _message(error: BaseException) -> str:
 
 def index_text(document: Document) -> IndexedText:
     """Split a document and count its tokens."""
-    above = headings(document)
+    above = sections(document)
     spans = split(document, above)
     lines = contexts(document, spans, above)
     texts = [document.text[start:end] for start, end in spans]

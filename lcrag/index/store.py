@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FILE = "index.sqlite"
 APPLICATION = 0x6C637261
 """SQLite's application_id of an index ("lcra"). lcrag changes no other file, but for indexes made before FORMAT 6."""
-FORMAT = "8"
+FORMAT = "9"
 """Of the tables below, of chunks, of contexts, and of the words in the full-text index (``lcrag.text.words.fold``).
 
 An index with another number is rebuilt."""
@@ -153,7 +153,7 @@ def prepare(db: sqlite3.Connection, path: Path, form: str, engine: Engine) -> No
         if old == form:
             engine.begin(db, is_new=False)
             return
-        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,", "7,")) else set()
+        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,", "7,", "8,")) else set()
         for pattern in ("CREATE VIRTUAL %", "CREATE TABLE %"):
             rows = db.execute(
                 "SELECT name FROM sqlite_master WHERE sql LIKE ? AND name != 'sqlite_sequence'", (pattern,)
