@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -132,3 +133,19 @@ def test_routing_fits_a_profile_that_forecasts_the_mean(tmp_path: Path) -> None:
     profile = from_object(json.loads((tmp_path / "profile.json").read_text(encoding="utf-8")))
     assert profile.measured
     assert all(0 <= p <= 1 for curve in profile.use.values() for _, p in curve)
+
+
+def test_code_questions_have_whole_functions_without_docstrings_as_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "evaluation")
+    code_questions = importlib.import_module("code_questions")
+    chosen = [function for function in code_questions.functions(ROOT / "lcrag") if function.file.name == "split.py"]
+    questions = list(code_questions.copy(chosen, tmp_path / "lcrag", ".py"))
+    assert len(questions) > 3
+    for question in questions:
+        (span,) = question.evidence
+        function = span.doc.read_text(encoding="utf-8")[span.start : span.end]
+        assert function.startswith("def ")
+        assert function.count("\ndef ") == 0
+        assert question.question not in " ".join(function.split())
