@@ -18,7 +18,9 @@ FACT = "The lighthouse keeper Anna Holm kept a tame raven called Brandt."
 QUESTION = "What was the raven of the lighthouse keeper Anna Holm called?"
 
 
-NAMES = [name for name in RECIPES if name != "hiddentables"]  # which reads tables, not these texts
+OTHERS = ("hiddentables", "agentwrite", "l2mac")
+"""One reads tables, the others write to an outline of several sections, which this model makes none of."""
+NAMES = [name for name in RECIPES if name not in OTHERS]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
