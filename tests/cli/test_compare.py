@@ -128,7 +128,11 @@ def test_compare_limit(lcrag: Lcrag) -> None:
         (("--questions", "q.csv"), "say what to read", "lcrag compare docs/ --questions q.csv"),
         (("--dataset", "q.csv"), "names no documents", "lcrag compare docs/ --questions q.csv"),
         (("docs", "--dataset", "q.csv"), "brings its own documents", "lcrag compare --dataset q.csv"),
-        (("docs", "--questions", "q.csv", "--pipelines", "a"), "no pipeline 'a'", "one of outline, table, report, chunk_rag,"),
+        (
+            ("docs", "--questions", "q.csv", "--pipelines", "a"),
+            "no pipeline 'a'",
+            "one of outline, table, report, chunk_rag,",
+        ),
         (("docs", "--questions", "q.csv", "--html", "no/r.html"), "there is no folder no", "mkdir -p no"),
         (("docs", "--questions", "q.csv", "--resume", "q.csv"), "not the results", "name another file"),
         (("docs", "--questions", "no.csv"), "No such file", "a folder with questions.jsonl"),
