@@ -24,14 +24,22 @@ MOST_HITS: Final = 100
 def ask(session: Session, question: str, policy: Policy, escalate: bool | None = None) -> tuple[Answer, dict[str, Any]]:
     """The answer, and the same as ``lcrag.answer/1``. Raises what ``Session.ask`` raises."""
     answer = session.ask(question, policy, escalate=escalate)
-    return answer, answer_object(
+    return answer, value_of(session, question, answer)
+
+
+def value_of(
+    session: Session, question: str, answer: Answer, *, id: str | int | None = None, all_sources: bool = False
+) -> dict[str, Any]:
+    """The answer as ``lcrag.answer/1``."""
+    return answer_object(
         question,
         answer,
         answer.plan,
-        id=None,
+        id=id,
         backend=session.backend.name,
         model=session.backend.model,
         index=session.index_info,
+        all_sources=all_sources,
     )
 
 

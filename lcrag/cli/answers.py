@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from lcrag.cli import options as opt
 from lcrag.cli.call import Call
@@ -13,13 +13,10 @@ from lcrag.cli.output import Output, width
 from lcrag.cli.progress import Progress
 from lcrag.errors import LcragError, NoRoute
 from lcrag.report import markdown, plans, text
-from lcrag.report.objects import answer_object, event_data
+from lcrag.report.objects import event_data
 from lcrag.report.streamed import Streamed
 from lcrag.report.terminal import printable
 from lcrag.types import Answer, Emit, Event, Plan, Status
-
-if TYPE_CHECKING:
-    from lcrag.session import Session
 
 EXIT_CODES: Final[dict[Status, int]] = {
     "answered": 0,
@@ -146,19 +143,3 @@ def keep(value: dict[str, object], output: Output) -> None:
         AnswerLog().add(value)
     except LcragError as error:
         output.warn(f"not kept: {error}", error.hint)
-
-
-def value_of(
-    session: Session, question: str, answer: Answer, *, id: str | int | None, all_sources: bool
-) -> dict[str, Any]:
-    """The answer as ``lcrag.answer/1``."""
-    return answer_object(
-        question,
-        answer,
-        answer.plan,
-        id=id,
-        backend=session.backend.name,
-        model=session.backend.model,
-        index=session.index_info,
-        all_sources=all_sources,
-    )

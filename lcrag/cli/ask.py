@@ -12,7 +12,7 @@ import typer
 
 from lcrag.cli import inputs, talking
 from lcrag.cli import options as opt
-from lcrag.cli.answers import Printer, keep, value_of
+from lcrag.cli.answers import Printer, keep
 from lcrag.cli.call import Call, with_options
 from lcrag.cli.output import Output
 from lcrag.cli.progress import Progress
@@ -214,4 +214,6 @@ def _print_result(
 
 
 def _object(session: Session, asked: inputs.Asked, answer: Answer, *, all_sources: bool) -> dict[str, Any]:
+    from lcrag.queries import value_of
+
     return value_of(session, asked.question, answer, id=asked.id, all_sources=all_sources)

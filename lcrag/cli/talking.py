@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from lcrag.cli import options as opt
-from lcrag.cli.answers import Printer, keep, value_of
+from lcrag.cli.answers import Printer, keep
 from lcrag.cli.call import Call
 from lcrag.errors import InputError
 from lcrag.paths import temporary_folder
@@ -40,6 +40,8 @@ def memory(call: Call) -> Iterator[Memory]:
 def answer(talk: Talk, typed: str, call: Call, printer: Printer) -> tuple[int, Answer | None]:
     """Answer what was typed, print and remember it; returns the exit code of ``ask`` and the answer, None where nothing
     was asked."""
+    from lcrag.queries import value_of
+
     options, output, name = call[opt.Ask], call.output, call[opt.Talk].session
     printer.streamed = Streamed()
     asked = talk.understand(typed)

@@ -41,7 +41,7 @@ ARROWS: Final[dict[str, str]] = {
     "queries": f"{BELOW_PIPELINES} session report",
     "llama_index": f"{LANGUAGE} session queries",
     "web": f"{BELOW_PIPELINES} pipelines session batch report queries",
-    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report conversation web",
+    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report conversation queries web",
     "__main__": "cli",
     "": "types errors ingest session comparison pipelines backends",
 }
