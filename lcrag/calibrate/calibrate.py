@@ -19,9 +19,9 @@ from itertools import cycle, islice
 from typing import TYPE_CHECKING, Final, get_args
 
 from lcrag.calibrate.cost import fit_cost, measure_cost
-from lcrag.calibrate.curves import RETENTION_KIND, RETENTION_ROLES, profile_of
+from lcrag.calibrate.curves import RETENTION_KINDS, profile_of
 from lcrag.calibrate.outcomes import Cell, Outcomes, confidence_interval, fit_use
-from lcrag.calibrate.probes import ProbeSource
+from lcrag.calibrate.probes import Probe, ProbeSource
 from lcrag.planning.use import EFFECTIVE_SHARE
 from lcrag.text.prompts import messages, says_nothing
 from lcrag.types import Backend, Emit, Event, Kind, Profile, Role, Surroundings
@@ -53,9 +53,13 @@ PROMPT_RATIO: Final = 1.33
 from characters, and fences add 9 to 12%: together at most 1.28 (cl100k) and 1.32 (WordPiece), measured on probes of 512
 to 100,000 tokens."""
 SPARE: Final = 1.02
-"""Probes of a length differ by this much from each other: 1% in 40 of 5,800 tokens."""
+"""Probes of a length differ by this much from each other: 1% in 40 of 5,800 tokens. Where a tokenizer takes digits one
+by one it is up to 17% (SmolLM2's, 40 probes), so what does not fit is made again, shorter."""
 LONGEST_EMBEDDED: Final = 150_000
 """The extracting backend's window is 4 million tokens, and its use falls slowly."""
+
+CERTAIN: Final = 4
+"""Tokens that a prompt has at most for one asked for: one for each character."""
 
 RETENTION_LENGTHS: Final = (1000, 2000, 8000, 32000)
 """Tokens that a worker reads for a note or a summary, from short to long."""
@@ -107,13 +111,39 @@ def longest_probe(backend: Backend, source: ProbeSource) -> int:
     if backend.template_tokens is None:  # it has no prompts
         return min(tokens, usable(LONGEST_EMBEDDED))
     room = backend.window - ANSWER_TOKENS - backend.template_tokens
-    tasks = [
-        probe.task
+    probes = [
+        probe
         for place in get_args(Surroundings)
         for probe in source.probes(source.kinds, tokens, place, 0, 0.5, "answer")
     ]
-    prompts = ["\n".join(message["content"] for message in messages(task)) for task in tasks]
-    return min(tokens, int(tokens * room / (SPARE * max(backend.count_many(prompts)))))
+    return min(tokens, int(tokens * room / (SPARE * _longest_prompt(backend, probes))))
+
+
+def _longest_prompt(backend: Backend, probes: Sequence[Probe]) -> int:
+    """Tokens of the longest, without the chat template."""
+    prompts = ["\n".join(message["content"] for message in messages(probe.task)) for probe in probes]
+    return max(backend.count_many(prompts))
+
+
+def probes_that_fit(
+    backend: Backend,
+    source: ProbeSource,
+    kinds: Sequence[Kind],
+    tokens: int,
+    surroundings: Surroundings,
+    seed: int,
+    depth: float,
+    role: Role,
+) -> list[Probe]:
+    """The source's probes of about this many tokens; shorter ones where their prompts do not fit the window."""
+    probes = source.probes(kinds, tokens, surroundings, seed, depth, role)
+    if backend.template_tokens is None:
+        return probes
+    room = backend.window - ANSWER_TOKENS - backend.template_tokens
+    while tokens > room / CERTAIN and (longest := _longest_prompt(backend, probes)) > room:
+        tokens = int(tokens * room / (SPARE * longest))
+        probes = source.probes(kinds, tokens, surroundings, seed, depth, role)
+    return probes
 
 
 def lengths(longest: int, *, quick: bool = False) -> tuple[int, ...]:
@@ -156,10 +186,11 @@ def measure_use(
 def measure_retention(
     backend: Backend, source: ProbeSource, outcomes: Outcomes, emit: Emit, *, longest: int, most: int, seed: int = 0
 ) -> None:
-    """Measure how much of the evidence a worker's note or summary retains, and how much an answer from notes uses."""
-    for role in RETENTION_ROLES:
+    """Measure how much of the evidence a worker's note, quotes or summary retain, and how much an answer from notes
+    uses."""
+    for role, kind in RETENTION_KINDS:
         for tokens in _retention_lengths(role, longest):
-            cell = outcomes.cell(role, RETENTION_KIND, "consecutive", tokens)
+            cell = outcomes.cell(role, kind, "consecutive", tokens)
             while cell.asked < most:
                 _ask(backend, source, outcomes, [cell], seed)
                 emit(Event("calibrate", {"part": role, "tokens": tokens, "done": cell.asked}))
@@ -180,7 +211,9 @@ def _ask(backend: Backend, source: ProbeSource, outcomes: Outcomes, cells: Seque
     probes = [
         probe
         for number in range(asked, asked + (FIRST if asked == 0 else STEP))
-        for probe in source.probes(
+        for probe in probes_that_fit(
+            backend,
+            source,
             [cell.kind for cell in cells],
             first.tokens,
             first.surroundings,

@@ -18,9 +18,14 @@ from lcrag.types import Backend, Curve, Kind, Profile, Role, Surroundings
 
 PRIOR: Final = 32.0
 """Probes that the smooth curve counts as; against 8 to 32 of a cell's own, those count for a fifth to a half."""
-RETENTION_ROLES: Final[tuple[Role, ...]] = ("note", "summarise", "synthesise")
-RETENTION_KIND: Final[Kind] = "fact"
-"""One fact is lost or not, whereas a list may be kept in part."""
+RETENTION_KINDS: Final[tuple[tuple[Role, Kind], ...]] = (
+    ("note", "fact"),
+    ("quote", "fact"),
+    ("summarise", "fact"),
+    ("summarise", "whole"),
+    ("synthesise", "fact"),
+)
+"""What each role is asked. One fact is lost or not, whereas a list may be kept in part."""
 
 
 def use_curve(outcomes: Outcomes, role: Role, kind: Kind, surroundings: Surroundings, window: int) -> Curve:
@@ -55,9 +60,11 @@ def profile_of(outcomes: Outcomes, backend: Backend) -> Profile:
         use[place] = _mean([curves[place] for kind, curves in kinds.items() if kind != "absent" and place in curves])
     retention: dict[str, Curve] = {
         role: curve
-        for role in RETENTION_ROLES
-        if (curve := use_curve(outcomes, role, RETENTION_KIND, "consecutive", backend.window))
+        for role, kind in RETENTION_KINDS
+        if kind == "fact" and (curve := use_curve(outcomes, role, kind, "consecutive", backend.window))
     }
+    if whole := use_curve(outcomes, "summarise", "whole", "consecutive", backend.window):
+        kinds["whole"] = {"consecutive": whole}
     answered = [cell for cell in outcomes.cells.values() if cell.role == "answer"]
     present = [cell for cell in answered if cell.kind != "absent"]
     absent = [cell for cell in answered if cell.kind == "absent"]

@@ -63,6 +63,9 @@ PARAPHRASES: Final = (
     ("{person} conducts eighty musicians in the concert hall.", "Who leads an orchestra?"),
 )
 
+POINTS: Final = 8
+"""Statements that a summary should state."""
+
 Distract = Callable[[random.Random], str]
 """Makes a sentence of the same form as the evidence that does not answer the question."""
 
@@ -86,6 +89,8 @@ def invent(r: random.Random, kind: Kind) -> InventedFact:
             return _two_hops(r)
         case "list":
             return _list(r)
+        case "whole":
+            return _whole(r)
         case "count":
             return _count(r) if r.random() < 0.5 else _highest(r)
         case _:
@@ -206,5 +211,26 @@ def _highest(r: random.Random) -> InventedFact:
         tuple(visitors(day, town, number) for day, number in zip(days, numbers, strict=True)),
         f"What was the highest number of visitors that the {building} in {town} counted on one day?",
         (str(max(numbers)),),
+        distract,
+    )
+
+
+def _whole(r: random.Random) -> InventedFact:
+    """What a summary of a town should state: a number of each of several buildings there."""
+    town = r.choice(TOWNS)
+    buildings = r.sample(BUILDINGS, POINTS)
+    numbers = [str(number) for number in r.sample(range(10_000, 99_999), POINTS)]
+
+    def distract(r: random.Random) -> str:
+        where, number = _other_town(r, town), r.randint(10_000, 99_999)
+        return f"The {r.choice(NUMBERS)} of the {r.choice(BUILDINGS)} in {where} is {number}."
+
+    return InventedFact(
+        tuple(
+            f"The {r.choice(NUMBERS)} of the {building} in {town} is {number}."
+            for building, number in zip(buildings, numbers, strict=True)
+        ),
+        f"Sum up what is told of the buildings in {town}, with their numbers.",
+        tuple(numbers),
         distract,
     )

@@ -37,7 +37,7 @@ class Cell:
     kind: Kind
     surroundings: Surroundings
     tokens: int
-    right: int = 0
+    right: float = 0
     asked: int = 0
     said_nothing: int = 0
     scope: int = 0
@@ -70,7 +70,7 @@ class Outcomes:
         cell = Cell(role, kind, surroundings, tokens)
         return self.cells.setdefault(cell.key, cell)
 
-    def add(self, cell: Cell, *, right: bool, nothing: bool, scope: int, written: int) -> None:
+    def add(self, cell: Cell, *, right: float, nothing: bool, scope: int, written: int) -> None:
         """Count an outcome in its cell, and write it to the file."""
         record = {
             "role": cell.role,
@@ -96,7 +96,7 @@ class Outcomes:
         cell.written += record["written"]
 
 
-def confidence_interval(right: int, asked: int, error: float) -> tuple[float, float]:
+def confidence_interval(right: float, asked: int, error: float) -> tuple[float, float]:
     """The P(right) that a confidence sequence with this error leaves: valid at all numbers of probes at once.
 
     It leaves those whose likelihood is at least ``error`` times the mean likelihood under Jeffreys' prior (Ville 1939).

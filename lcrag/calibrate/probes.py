@@ -1,8 +1,9 @@
 """Probes: questions with known answers in a long text, to measure how well a backend uses what it reads.
 
-Six kinds, after what long contexts are known to break: one fact (needle in a haystack), the same without a word in
+Seven kinds, after what long contexts are known to break: one fact (needle in a haystack), the same without a word in
 common between question and evidence (NoLiMa, Modarressi et al. 2025), two hops, list all, counts and extremes (RULER,
-Hsieh et al. 2024; HoloBench, Maekawa et al. 2025), and what is not there. "consecutive" surroundings are running text;
+Hsieh et al. 2024; HoloBench, Maekawa et al. 2025), a whole (eight statements that a summary should state, of which the
+share counts), and what is not there. "consecutive" surroundings are running text;
 "retrieved" ones are what ranks highest for the question, that is, sentences of the same form about others. Every text
 is new, so that nothing is remembered from training and no prefix is cached by chance.
 """
@@ -17,6 +18,7 @@ from typing import Final, Protocol
 
 from lcrag.calibrate.invented_facts import InventedFact, filler, invent
 from lcrag.text.prompts import NOT_FOUND
+from lcrag.text.questions import SUMMARY_WORDS
 from lcrag.types import Backend, Kind, Passage, Role, Surroundings, Task
 
 PASSAGE_CHARACTERS: Final = 900
@@ -32,22 +34,23 @@ SAMPLE_SENTENCES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A task whose right reply is known. ``right`` judges a completion's text; ``scope``: tokens of its evidence."""
+    """A task whose right reply is known. ``right`` judges a completion's text: 1 or 0, of a "whole" the share that it
+    states. ``scope``: tokens of its evidence."""
 
     kind: Kind
     task: Task
-    right: Callable[[str], bool]
+    right: Callable[[str], float]
     scope: int = 0
 
 
 class ProbeSource(Protocol):
     """Where probes come from: generated English by default; a model that reads another language brings its own.
 
-    ``probes`` makes one of each kind. In consecutive text they may share their passages, which a server with a prefix
-    cache then reads once. ``depth`` in [0, 1): where in the text the evidence begins. For the role "note" or
-    "summarise" the right reply contains the evidence; for "synthesise" the evidence is in notes of about ``tokens``
-    tokens. ``filler``: a task to read ``tokens`` tokens of text that is new to the backend, and to write as much as it
-    may.
+    ``kinds``: those that ask for an answer. "whole" is not among them: only a summary is asked for it. ``probes`` makes
+    one of each kind. In consecutive text they may share their passages, which a server with a prefix cache then reads
+    once. ``depth`` in [0, 1): where in the text the evidence begins. For the role "note", "quote" or "summarise" the
+    right reply contains the evidence; for "synthesise" the evidence is in notes of about ``tokens`` tokens. ``filler``:
+    a task to read ``tokens`` tokens of text that is new to the backend, and to write as much as it may.
     """
 
     @property
@@ -109,7 +112,10 @@ class EnglishProbes:
         if role in ("note", "summarise") and kind == "count":
             expected = fact.evidence  # what is to be counted, not its number
         passages, notes = (read, ()) if role != "synthesise" else ((), _as_notes(read))
-        return Probe(kind, Task(role, fact.question, passages, notes), lambda text: _is_right(text, expected), scope)
+        words = SUMMARY_WORDS if kind == "whole" else 0
+        judge = _share_stated if kind == "whole" else _is_right
+        task = Task(role, fact.question, passages, notes, words=words)
+        return Probe(kind, task, lambda text: judge(text, expected), scope)
 
     def _consecutive(self, size: int, seed: int) -> list[str]:
         return _generated(size, seed) if self._text is None else self._text.consecutive(size, seed)
@@ -185,7 +191,13 @@ def _is_right(text: str, expected: Sequence[str]) -> bool:
     """Whether a reply has every expected word or sentence; if none is expected, whether it says NOT FOUND."""
     if not expected:
         return text.strip().strip(".").upper() == NOT_FOUND
-    return all(re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, re.IGNORECASE) for phrase in expected)
+    return _share_stated(text, expected) == 1
+
+
+def _share_stated(text: str, expected: Sequence[str]) -> float:
+    """The share of the expected words or sentences that a reply has."""
+    found = [re.search(rf"(?<!\w){re.escape(phrase)}(?!\w)", text, re.IGNORECASE) for phrase in expected]
+    return sum(map(bool, found)) / len(expected)
 
 
 def _as_notes(read: Sequence[Passage]) -> tuple[str, ...]:

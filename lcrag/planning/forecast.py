@@ -9,6 +9,9 @@ another piece (``Workload.pieces``), since one note that misses its part spoils 
 ``lcrag calibrate`` measures these terms apart from each other, because a model that answers well from short notes may
 take poor ones.
 
+A summary of a broad question is as good as the share of planted statements that summaries state, where that was
+measured ("whole"): once for the pieces, and once for each level of summaries of summaries.
+
 A question whose answer is not there at all is right when the model says so: where a profile has the curve for that,
 P(correct) is the mean of both cases, weighed by the estimate's P(answerable).
 """
@@ -165,6 +168,10 @@ def quality(work: Workload, estimate: Estimate, profile: Profile) -> float:
     if work.right is not None:
         return work.evidence * work.right
     kinds = estimate.kinds
+    whole = profile.kinds.get("whole", {}).get("consecutive")
+    if whole and work.reads == "summarise" and estimate.features.get("broad"):
+        levels = [work.read_tokens, *(tokens for _, tokens in work.handovers)]
+        return work.evidence * math.prod(at(whole, tokens) for tokens in levels)
     if work.reads == "answer":
         survives = used(profile, work.surroundings, work.read_tokens, kinds, estimate.scope_tokens)
     else:

@@ -27,6 +27,9 @@ def profile_report(profile: Profile) -> str:
     if profile.retention:
         short = "  ".join(f"{role} {curve[0][1]:.2f} at {curve[0][0]:,}" for role, curve in profile.retention.items())
         lines.append(f"retained when handed on: {short}")
+    if whole := profile.kinds.get("whole"):
+        tokens, share = whole["consecutive"][0]
+        lines.append(f"said of what a summary should say: {share:.2f} at {tokens:,}")
     if profile.false_found is not None and profile.false_refused is not None:
         lines.append(f"made up an answer that was not there: {profile.false_found:.0%}")
         lines.append(f"missed an answer that was read: {profile.false_refused:.0%}")
@@ -37,7 +40,8 @@ def profile_report(profile: Profile) -> str:
 
 def _curves(profile: Profile, surroundings: Surroundings) -> Mapping[str, Curve]:
     """Of use, by kind of question where that was measured."""
-    curves = {kind: curves[surroundings] for kind, curves in profile.kinds.items() if surroundings in curves}
+    kinds = {kind: curves for kind, curves in profile.kinds.items() if kind != "whole"}
+    curves = {kind: curves[surroundings] for kind, curves in kinds.items() if surroundings in curves}
     return curves or {"any kind": profile.use[surroundings]}
 
 

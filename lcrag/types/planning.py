@@ -31,7 +31,7 @@ Role = Literal[
 ]
 Prefer = Literal["quality", "balanced", "speed"]
 Surroundings = Literal["retrieved", "consecutive"]
-Kind = Literal["fact", "paraphrase", "hops", "list", "count", "absent"]
+Kind = Literal["fact", "paraphrase", "hops", "list", "count", "whole", "absent"]
 Curve = tuple[tuple[int, float], ...]
 Option = str | int | float | bool | None | tuple[str, ...]
 
@@ -119,7 +119,8 @@ class Profile:
 
     A curve is ascending ``(tokens read, P)`` points. ``use[surroundings]``: P(correct | the evidence is among what is
     read), whatever is asked; ``kinds[kind][surroundings]`` by kind of question where it was measured ("absent": P(says
-    so | nothing is there)). ``scopes[kind]``: tokens of evidence of the questions it was measured with.
+    so | nothing is there); "whole": the share of what is to be said that a summary says). ``scopes[kind]``: tokens of
+    evidence of the questions it was measured with.
     ``retention[role]``: P(the evidence is in a worker's note or summary of this many tokens; in the answer from notes).
     ``shift[surroundings]``: what is added to P(correct) for each feature of an estimate, learned from outcomes.
     ``false_found``: P(an answer is made up | the right one is not found); ``false_refused``: P("not found" | the

@@ -11,7 +11,15 @@ import pytest
 from support.simulated import COST, SimulatedBackend, SimulatedProbes, use_that_fades
 
 from lcrag.backends.scripted import ScriptedBackend
-from lcrag.calibrate.calibrate import ANSWER_TOKENS, calibrate, lengths, longest_probe, measure_use, usable
+from lcrag.calibrate.calibrate import (
+    ANSWER_TOKENS,
+    calibrate,
+    lengths,
+    longest_probe,
+    measure_use,
+    probes_that_fit,
+    usable,
+)
 from lcrag.calibrate.curves import use_curve
 from lcrag.calibrate.outcomes import Outcomes
 from lcrag.calibrate.probes import EnglishProbes
@@ -55,10 +63,10 @@ def test_calibrate_measures_a_whole_profile_and_resumes(tmp_path: Path) -> None:
     backend = SimulatedBackend(true, COST)
     events: list[Event] = []
     profile = calibrate(backend, SimulatedProbes(), events.append, outcomes=Outcomes.resumed(path), device="simulated")
-    assert {event.data["part"] for event in events} == {"cost", "use", "note", "summarise", "synthesise"}
+    assert {event.data["part"] for event in events} == {"cost", "use", "note", "quote", "summarise", "synthesise"}
     assert profile.measured
-    assert set(profile.kinds) == {"fact", "list", "absent"}
-    windows = {kind: effective_window(profile.kinds[kind]["consecutive"], EFFECTIVE_SHARE) for kind in profile.kinds}
+    assert set(profile.kinds) == {"fact", "list", "absent", "whole"}
+    windows = {kind: effective_window(curves["consecutive"], EFFECTIVE_SHARE) for kind, curves in profile.kinds.items()}
     assert windows["list"] < windows["fact"] <= windows["absent"]
     for place in ("consecutive", "retrieved"):
         curve = profile.use[place]
@@ -111,6 +119,31 @@ def test_longest_probe_fits_the_window_of_any_tokenizer(kind: type[TokenCounter]
             for probe in source.probes(source.kinds, longest, surroundings, seed, 0.3, "answer"):
                 prompt = "\n".join(message["content"] for message in messages(probe.task))
                 assert backend.count_many([prompt])[0] + backend.template_tokens + ANSWER_TOKENS <= window
+
+
+class Digits(TokenCounter):
+    """Each digit is a token, as SmolLM2's and Llama 3's tokenizers (in part) have it."""
+
+    def count_many(self, texts: Sequence[str]) -> list[int]:
+        return [
+            count + 3 * sum(character.isdigit() for character in text)
+            for count, text in zip(super().count_many(texts), texts, strict=True)
+        ]
+
+
+@pytest.mark.parametrize("window", [2048, 8192])
+def test_probes_fit_the_window_where_their_numbers_take_many_tokens(window: int) -> None:
+    backend = Digits(lambda task: "", window=window)
+    source = EnglishProbes(backend)
+    longest, shortened = longest_probe(backend, source), 0
+    for seed in range(12):
+        probes = probes_that_fit(backend, source, ["fact"], longest, "retrieved", seed, 0.3, "answer")
+        for probe in probes:
+            prompt = "\n".join(message["content"] for message in messages(probe.task))
+            assert backend.count_many([prompt])[0] + backend.template_tokens + ANSWER_TOKENS <= window
+            assert probe.right("\n".join(passage.text for passage in probe.task.passages))
+        shortened += probes[0].task != source.probes(["fact"], longest, "retrieved", seed, 0.3, "answer")[0].task
+    assert shortened > 0
 
 
 @pytest.mark.parametrize("surroundings", ["consecutive", "retrieved"])

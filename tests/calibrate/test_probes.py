@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from lcrag.backends.scripted import ScriptedBackend
+from lcrag.calibrate.invented_facts import POINTS
 from lcrag.calibrate.probes import EnglishProbes
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Kind, Surroundings
@@ -69,3 +71,15 @@ def test_probes_of_a_note_about_a_count_expect_what_is_counted() -> None:
 def test_filler_is_new_for_every_seed() -> None:
     source = EnglishProbes(ScriptedBackend(lambda task: ""))
     assert source.filler(500, 1) == source.filler(500, 1) != source.filler(500, 2)
+
+
+def test_probes_of_a_whole_count_the_share_that_a_summary_states() -> None:
+    source = EnglishProbes(ScriptedBackend(lambda task: ""))
+    for seed in range(3):
+        [probe] = source.probes(["whole"], 1000, "consecutive", seed, 0.2, "summarise")
+        assert probe.task.words > 0
+        stated = re.findall(r"\b\d{5}\b", " ".join(passage.text for passage in probe.task.passages))
+        assert len(stated) == POINTS
+        assert probe.right(" ".join(stated)) == 1
+        assert probe.right(f"There are {stated[0]} and {stated[3]}.") == 2 / POINTS
+        assert probe.right("Nothing much.") == 0

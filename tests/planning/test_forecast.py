@@ -190,3 +190,13 @@ def test_builtin_profile_is_cautious_and_not_measured(backend: str, window: int)
         assert [p for _, p in points] == sorted((p for _, p in points), reverse=True)
         assert all(0 < p < 1 for _, p in points)
     assert used(profile, "retrieved", window / 2) <= used(profile, "consecutive", window / 2) + 0.05
+
+
+def test_forecast_of_a_summary_of_a_broad_question_is_the_share_of_points_that_summaries_state() -> None:
+    profile = replace(PROFILE, kinds={"whole": {"consecutive": ((1000, 0.8), (3000, 0.4))}})
+    work = Workload(2000, 10, 3, 2, 9000, 0.9, 2000, "consecutive", "summarise", (("summarise", 1000),), pieces=2)
+    broad = replace(ESTIMATE, features={"broad": 1.0})
+    [one] = forecast([Fixed(work)], broad, SIZE, profile)
+    assert one.quality == pytest.approx(0.9 * 0.6 * 0.8)
+    [other] = forecast([Fixed(work)], ESTIMATE, SIZE, profile)
+    assert other.quality != one.quality
