@@ -107,7 +107,7 @@ class EmbeddedBackend(Backend):
         if task.role == "judge":
             return "yes" if is_here else "no", None
         is_talk = answers and is_broad(task.question) and _is_dialogue(scored.units)
-        if is_talk and not scored.features["another_speaks"]:
+        if is_talk:
             written = self._written(task, scored.units, scored.weights, max_tokens)
             if written:
                 return written, None

@@ -41,7 +41,8 @@ _BROAD: Final = re.compile(
 )
 _SUMMARY: Final = re.compile(
     r"\b(?:summari[sz]e|summary|overview|outline|main (?:points?|ideas?|themes?)|what (?:is|are) (?:it|this|these|they)"
-    r" about|what is (?:this|the) \w+ about)\b",
+    r" about|what (?:is|was) (?:this|the) \w+ about"
+    r"|what (?:is|are|was|were) (?:\S+ ){1,6}(?:mainly|mostly|all) about)\b",
     re.I,
 )
 _WHOLE: Final = re.compile(

@@ -31,6 +31,8 @@ from lcrag.text.questions import (
         ("Name every boat.", {asks_for_list}),
         ("Summarise the text.", {asks_for_summary, asks_for_list, is_broad}),
         ("Give an overview.", {asks_for_summary, is_broad}),
+        ("What is Ann's presentation mainly about?", {asks_for_name, asks_for_summary}),
+        ("What was the man worried about?", {asks_for_name}),
         ("What is this document about?", {asks_for_summary, asks_for_name}),
         ("What did Ann say of the ferry?", {asks_for_name, is_broad}),
         ("What are the opinions on the ferry?", {asks_for_list, asks_for_name, is_broad}),
