@@ -22,6 +22,7 @@ import numpy as np
 
 from lcrag.errors import NotInstalled
 from lcrag.paths import cache_folder
+from lcrag.retrieve.ahead import loaded
 from lcrag.retrieve.encoder import (
     TO_EXPORT,
     TO_RUN,
@@ -53,7 +54,8 @@ def load_embedder(name: str | None = None) -> Embedder:
     NotInstalled when a package or the named model is missing, NotAvailable when the export fails.
     """
     if name is None or name == BUILT_IN:
-        return MiniLM()
+        ahead: Embedder | None = loaded("embedder")
+        return ahead or MiniLM()
     return SentenceTransformerEmbedder(name)
 
 
