@@ -1,4 +1,4 @@
-"""Models that are loaded while a command starts: the same as those that a session opens itself, each handed out once."""
+"""Models that are loaded while a command starts are those that a session opens itself, each handed out once."""
 
 from __future__ import annotations
 
