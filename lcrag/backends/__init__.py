@@ -20,7 +20,9 @@ Models = Callable[[], tuple[Embedder | None, Reranker | None]]
 
 def _open_embedded(settings: Settings, models: Models) -> Backend:
     from lcrag.backends.embedded import EmbeddedBackend
+    from lcrag.text.tokens import preload
 
+    preload()  # while the models load
     embedder, reranker = models()
     return EmbeddedBackend(embedder, reranker, _open_writer(settings))
 

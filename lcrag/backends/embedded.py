@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate, groupby, pairwise
+from threading import Thread
 from typing import Final
 
 from lcrag.backends import answerable, compose, extract
@@ -24,6 +25,7 @@ from lcrag.text.followup import standing_alone
 from lcrag.text.outlines import most_sections, outline_of, prose_of, write_outline
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.questions import asks_for_list, asks_for_summary, is_broad, without_cue, words_asked
+from lcrag.text.refusals import refuses
 from lcrag.text.rows import cell_asked
 from lcrag.types import Backend, Completion, Embedder, OnToken, Reranker, Task, Usage
 
@@ -72,7 +74,7 @@ class EmbeddedBackend(Backend):
 
     def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
         """A completion for each task, made of sentences of its passages or notes, within ``max_tokens``."""
-        tokens.preload()  # while the models compute
+        Thread(target=refuses, args=(NOT_FOUND,), daemon=True).start()  # compiles its forms while the models compute
         return [self._completion(task, max_tokens) for task in tasks]
 
     def _completion(self, task: Task, max_tokens: int) -> Completion:

@@ -18,6 +18,7 @@ from lcrag.cli.output import Output
 from lcrag.cli.progress import Progress
 from lcrag.errors import InputError, LcragError, NoRoute
 from lcrag.report.text import MOST_NAMED
+from lcrag.retrieve.ahead import loading
 from lcrag.types import Answer, Settings, Usage
 
 if TYPE_CHECKING:
@@ -63,12 +64,17 @@ def ask(call: Call, words: Words = None, edit: Edit = False, forget: Forget = Fa
         return talking.forget(call, words or [])
     questions, paths = _questions(words or [], call, edit=edit)
 
+    settings = call.settings(paths, stdin_text=inputs.document_text(paths))
+    with loading(settings, reads=True):
+        if call[opt.Talk].session is not None:
+            return _ask_in_session(settings, questions[0].question, call)
+        return _ask(settings, questions, call)
+
+
+def _ask(settings: Settings, questions: list[inputs.Asked], call: Call) -> int:
     from lcrag.session import Session
 
-    settings = call.settings(paths, stdin_text=inputs.document_text(paths))
     single = call[opt.Batch].questions is None
-    if call[opt.Talk].session is not None:
-        return _ask_in_session(settings, questions[0].question, call)
     with Progress(call.output, stages=single) as progress:
         printer = Printer(call, progress, streams=single and streams(call[opt.Ask]))
         with Session.open(settings, printer) as session:

@@ -16,6 +16,7 @@ from lcrag.cli.progress import Progress
 from lcrag.errors import InputError
 from lcrag.report.objects import plan_object
 from lcrag.report.plans import history_report, plan_report
+from lcrag.retrieve.ahead import loading
 from lcrag.schemas import HISTORY
 
 History = Annotated[bool, typer.Option("--history", help="Show how accurate past forecasts were, and plan nothing.")]
@@ -37,14 +38,15 @@ def plan(call: Call, words: Words = None, show_all: ShowAll = False, history: Hi
         return _history(output, words or [])
     paths, question = inputs.paths_and_question(words or [], "plan")
 
-    from lcrag.session import Session
-
     # The log is only read, to know what a server has cached.
     settings = call.settings(paths, stdin_text=inputs.document_text(paths), log=True)
-    with Progress(output) as progress, Session.open(settings, progress) as session:
-        describe(session, output, progress)
-        planned = session.plan(question, call.policy)
-        progress.clear()
+    with loading(settings, reads=False):
+        from lcrag.session import Session
+
+        with Progress(output) as progress, Session.open(settings, progress) as session:
+            describe(session, output, progress)
+            planned = session.plan(question, call.policy)
+            progress.clear()
     if output.form == "json":
         output.line(plan_object(planned))
     else:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lcrag.paths import cache_folder
+from lcrag.retrieve.ahead import loaded
 from lcrag.retrieve.encoder import (
     TO_EXPORT,
     TO_RUN,
@@ -40,6 +41,16 @@ LONGEST_ANSWER: Final = 30
 _CLS, _SEP = 101, 102
 
 
+def model_file() -> Path:
+    """Where the exported reader is or will be. Raises NotInstalled without its weights."""
+    return cache_folder() / "models" / f"reader-int8-{fingerprint(weights_folder() / WEIGHTS, ADAPTER)}.onnx"
+
+
+def open_model(model: Path) -> Any:
+    """Its session. Raises as ``lcrag.retrieve.encoder.exported``."""
+    return open_exported(model, "reader", "--reader off", ADAPTER)
+
+
 class MiniLMReranker:
     """Created in a millisecond: the first ``read`` loads the model, the first one ever exports it (12 s).
 
@@ -49,8 +60,8 @@ class MiniLMReranker:
 
     def __init__(self, model: Path | None = None) -> None:
         require(TO_RUN)
-        key = fingerprint(weights_folder() / WEIGHTS, ADAPTER)
-        self._model = model or cache_folder() / "models" / f"reader-int8-{key}.onnx"
+        self._is_built_in = model is None
+        self._model = model or model_file()
         if not self._model.exists():
             require(TO_EXPORT)
         self._last: tuple[str, dict[str, Relevance]] = ("", {})
@@ -61,7 +72,8 @@ class MiniLMReranker:
 
     @cached_property
     def _session(self) -> Any:
-        return open_exported(self._model, "reader", "--reader off", ADAPTER)
+        ahead = loaded("reader") if self._is_built_in else None
+        return ahead or open_model(self._model)
 
     def read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
         """One Relevance per text, in their order."""

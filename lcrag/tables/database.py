@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
-import psutil
-
 from lcrag.errors import InputError
 from lcrag.tables.names import column_names, plain_name, quoted, unique
 from lcrag.tables.read import TOTALS, Table
@@ -245,6 +243,8 @@ class Database:
         if len(program) > LONGEST_PROGRAM:
             raise Refused(f"the program is longer than {LONGEST_PROGRAM:,} characters")
         started = time.thread_time()
+        import psutil
+
         process = psutil.Process()
         before = process.memory_info().rss
         reason = ""

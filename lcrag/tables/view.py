@@ -127,6 +127,8 @@ def plain_words(text: str) -> Words:
 
 def fold_letters(text: str) -> str:
     """Without case, accents and the difference between apostrophes; numbers and dates stay as they are written."""
+    if text.isascii():
+        return text.lower()
     return "".join(character if character.isascii() else fold(character).lower() for character in text).lower()
 
 

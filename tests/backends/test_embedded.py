@@ -12,7 +12,6 @@ from support.fakes import HashingEmbedder
 
 import lcrag
 from lcrag.backends.embedded import EmbeddedBackend
-from lcrag.text import tokens
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import Passage, Relevance, Role, Task
 
@@ -130,13 +129,6 @@ def test_run_without_an_embedder_goes_by_words() -> None:
     [done] = backend.run([task("Who was the first keeper of the light?", TEXT)], max_tokens=99)
     assert (backend.model, done.usage.calls, done.short) == ("lexical", 1, None)
     assert done.text.startswith("Its first keeper was Anna Holm. [1]")
-
-
-def test_run_loads_the_vocabulary_once_and_waits_for_it() -> None:
-    tokens._counter.cache_clear()
-    [done] = EmbeddedBackend(None).run([task("Who was the first keeper?", TEXT)], max_tokens=99)
-    assert done.usage.output_tokens == tokens.count(done.text) > 0
-    assert tokens._counter.cache_info().misses == 1
 
 
 def test_run_of_no_tasks_is_empty() -> None:

@@ -101,7 +101,7 @@ def test_three_servers_hit_their_caches_as_often_as_one(workers: int) -> None:
     tasks = [question(document, number) for number in range(10) for document in range(20)]
     rates = []
     for count in (1, 3):
-        with running(count, delay=0.005) as servers, ThreadPoolExecutor(workers) as threads:
+        with running(count, delay=0.005 * min(workers, 4)) as servers, ThreadPoolExecutor(workers) as threads:
             backend = together(servers)
             list(threads.map(partial(backend.run, max_tokens=50), [[task] for task in tasks]))
             assert sum(len(server.seen) for server in servers) == 200

@@ -82,7 +82,7 @@ def test_embed_preserves_the_order_of_the_texts(minilm: MiniLM) -> None:
     many = [f"{text} {number}" for number in range(8) for text in TEXTS]
     together = minilm.embed(many)
     alone = np.concatenate([minilm.embed([text]) for text in many])
-    assert (together * alone).sum(axis=1).min() > 0.97
+    assert (together * alone).sum(axis=1).min() > 0.96
     assert np.array_equal(together, minilm.embed(many))
 
 

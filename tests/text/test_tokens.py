@@ -32,16 +32,43 @@ def reference() -> Iterator[tiktoken.Encoding]:
 @pytest.fixture
 def unloaded() -> Iterator[None]:
     """As in a new process, before and after."""
-    for function in (tokens._counter, tokens.vocabulary_file):
-        function.cache_clear()
+    _forget()
     yield
-    for function in (tokens._counter, tokens.vocabulary_file):
+    _forget()
+
+
+def _forget() -> None:
+    for function in (tokens._encoding, tokens._lines, tokens.vocabulary_file):
         function.cache_clear()
+    tokens._times = 0
 
 
 @given(st.text(st.characters(codec="utf-8")) | st.text("aA1 \n\r\t'.,é中👩🏽", max_size=40))
 def test_count_is_tiktokens(reference: tiktoken.Encoding, text: str) -> None:
     assert tokens.count(text) == len(reference.encode_ordinary(text))
+
+
+@given(st.text(st.characters(codec="utf-8")) | st.text("aA1 \n\r\t'.,é中👩🏽", max_size=40))
+def test_count_is_tiktokens_with_a_part_of_the_vocabulary(reference: tiktoken.Encoding, text: str) -> None:
+    encoding = tokens._encoding_of([text])
+    assert encoding is not None
+    assert encoding.encode_ordinary(text) == reference.encode_ordinary(text)
+
+
+@pytest.mark.usefixtures("unloaded")
+@pytest.mark.parametrize("texts", [["harbour"] * 600, ["x" * 3000]], ids=["many", "long"])
+def test_count_many_takes_the_whole_vocabulary_for_much(texts: list[str]) -> None:
+    tokens.count_many(["harbour"])
+    assert tokens._encoding.cache_info().currsize == 0
+    tokens.count_many(texts)
+    assert tokens._encoding.cache_info().currsize == 1
+
+
+@pytest.mark.usefixtures("unloaded")
+def test_count_takes_the_whole_vocabulary_when_called_often() -> None:
+    counted = [tokens.count("harbour") for _ in range(tokens.OFTEN + 1)]
+    assert counted == [2] * (tokens.OFTEN + 1)
+    assert tokens._encoding.cache_info().currsize == 1
 
 
 def test_count_many_counts_special_tokens_as_text(reference: tiktoken.Encoding) -> None:
@@ -71,7 +98,7 @@ def test_count_loads_the_vocabulary_once_for_all_threads(monkeypatch: pytest.Mon
         return encoding(name, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(tiktoken, "Encoding", slow)
-    threads = [threading.Thread(target=tokens.count, args=("harbour",)) for _ in range(4)]
+    threads = [threading.Thread(target=tokens.count, args=("harbour " * tokens.FEW,)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
