@@ -13,7 +13,9 @@ from dataclasses import replace
 from typing import Final
 
 from lcrag.tables.conditions import Condition, Unclear, conditions
-from lcrag.tables.database import Database, Loaded
+from lcrag.tables.database import Database
+from lcrag.tables.lexicon import ROW_NOUNS
+from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
 from lcrag.tables.selects import Program, Selects
 from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, NOUN, NUMBER, ROWS, UNKNOWN, VALUE, Token
@@ -51,6 +53,15 @@ def adds_up(question: str, table: Loaded) -> bool:
     """Whether it counts, adds, compares or groups, and names a column or a value of the table."""
     kinds = {token.kind for token in read(question, view_of(table))}
     return bool(kinds & set("hsm+^>qkp}{[]")) and bool(kinds & {COLUMN, VALUE})
+
+
+def names_its_table(question: str, table: Loaded) -> bool:
+    """Whether the question names a column, a value or the rows of the table, as far as these are known."""
+    view = view_of(table)
+    own = view.nouns - {stem_of(word) for word in ROW_NOUNS}
+    tokens = read(question, view)
+    named = any(token.kind in (COLUMN, VALUE, "T") or token.fields for token in tokens)
+    return named or any(token.kind == ROWS and stem_of(token.text.lower()) in own for token in tokens)
 
 
 def _names_table(token: Token, view: View) -> bool:

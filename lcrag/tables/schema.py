@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from lcrag.tables.database import Loaded
+from lcrag.tables.loaded import Loaded
 from lcrag.tables.names import literal
 from lcrag.tables.selects import Program
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from lcrag.tables.conditions import Condition
-from lcrag.tables.database import Database, Loaded
+from lcrag.tables.database import Database
+from lcrag.tables.loaded import Loaded
 from lcrag.tables.names import literal
 from lcrag.tables.tokens import ROWS, Token
 from lcrag.tables.view import Field, View

@@ -11,8 +11,8 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Final
 
-from lcrag.tables.database import Column, Loaded
 from lcrag.tables.lexicon import CONCEPTS, GENERIC, PEOPLE, ROW_NOUNS, UNITS
+from lcrag.tables.loaded import Column, Loaded
 from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN
 from lcrag.text.words import fold, stems
 
@@ -209,8 +209,8 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     """Stems that mean its rows."""
     nouns = {stem_of(word) for word in ROW_NOUNS}
     words = re.findall(r"[^\W\d_]+", fold_letters(loaded.table.name))
-    stem = PurePath(loaded.document.source).stem
-    if words and (loaded.table.name == stem or loaded.document.cells):
+    stem = PurePath(loaded.table.source).stem
+    if words and (loaded.table.name == stem or loaded.table.is_sheet):
         nouns.add(stem_of(words[-1]))
         if {stem_of(word) for word in PEOPLE} & {stem_of(words[-1])}:
             nouns |= {"peopl", "person"}
@@ -223,7 +223,7 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
 
 def _about(loaded: Loaded) -> frozenset[str]:
     """Stems of the names of its file, sheet and heading."""
-    stem = PurePath(loaded.document.source).stem
+    stem = PurePath(loaded.table.source).stem
     return frozenset(stems(f"{stem.replace('_', ' ')} {loaded.table.name.replace('_', ' ')}"))
 
 

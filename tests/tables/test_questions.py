@@ -15,8 +15,8 @@ import pytest
 from lcrag import ingest
 from lcrag.tables.database import Database
 from lcrag.tables.program import write
-from lcrag.tables.read import tables_of
 from lcrag.tables.results import Said, say
+from lcrag.types import Document
 
 Rows = list[dict[str, str]]
 MUSEUM = Path(__file__).parents[2] / "examples" / "saltmarsh" / "museum-inventory.csv"
@@ -285,21 +285,27 @@ QUESTIONS = {
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
+def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
     """The museum's inventory and the files."""
     folder = tmp_path_factory.mktemp("tables")
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
+    files = [file for path in (folder, MUSEUM) for file in ingest.discover([path]).files]
+    return {document.id: document for document in map(ingest.read, files)}
+
+
+@pytest.fixture(scope="module")
+def database(documents: dict[str, Document]) -> Database:
     database = Database()
-    for path in (folder, MUSEUM):
-        for file in ingest.discover([path]).files:
-            database.load(tables_of(ingest.read(file)))
+    for document in documents.values():
+        database.load(document)
+    database.open(documents)
     return database
 
 
-def answer(question: str, database: Database) -> Said | None:
+def answer(question: str, database: Database, documents: dict[str, Document]) -> Said | None:
     program = write(question, database.tables, database)
-    return say(program, database) if program is not None else None
+    return say(program, database, documents.__getitem__) if program is not None else None
 
 
 def is_number(text: str, wanted: float) -> bool:
@@ -330,9 +336,9 @@ def is_right(said: Said | None, wanted: object) -> bool | None:
     return len(lines) == 1 and all(str(part) in lines[0] for part in parts)
 
 
-def test_questions_are_answered_right_or_not_at_all(database: Database) -> None:
+def test_questions_are_answered_right_or_not_at_all(database: Database, documents: dict[str, Document]) -> None:
     """At least .90 right and under .03 wrong, of all questions."""
-    found = {question: is_right(answer(question, database), wanted) for question, wanted in QUESTIONS.items()}
+    found = {asked: is_right(answer(asked, database, documents), wanted) for asked, wanted in QUESTIONS.items()}
     wrong = [question for question, right in found.items() if right is False]
     missed = [question for question, right in found.items() if right is None]
     assert len(QUESTIONS) >= 90
