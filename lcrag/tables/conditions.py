@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from lcrag.tables.dates import when
+from lcrag.tables.lexicon import LEFT
 from lcrag.tables.names import literal
 from lcrag.tables.tokens import COLUMN, DATE, FILTER, IGNORED, NUMBER, ROWS, VALUE, Token
 from lcrag.tables.view import Field, View
 
-FULL_DATE: Final = 10
 COMPARED: Final = {"}": ">", "{": "<", "[": ">=", "]": "<=", "a": ">=", "z": "<="}
-DATED: Final = "()SU"
-KEPT: Final = "k+^"
+HELPING: Final = ("have", "has", "had", "been", "was", "were", "not", "never", "are", "is")
+WON: Final = ("won", "win", "wins")
+DATED: Final = ("(", ")", "S", "U")
+KEPT: Final = ("k", "+", "^")
 """Before or after a number: it says how many rows are asked for."""
 
 
@@ -22,21 +25,32 @@ class Unclear(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Condition:
-    """``sql``: as a program says it; ``field``: the column that it is about."""
+    """``sql``: as a program says it; ``field``: the column that it is about; ``start``: where it begins in the question;
+    ``texts``: the values that the column must have, one of them."""
 
     sql: str
     field: Field
+    start: int = 0
+    texts: tuple[str, ...] = ()
 
 
 def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[Token]]:
     """The conditions, and the tokens with FILTER where each stood. Raises Unclear."""
     found = _Conditions(tokens, view)
-    for kind, read in ((VALUE, found.value), (DATE, found.date), (NUMBER, found.number), ("0", found.empty)):
+    for kind, read in (
+        (VALUE, found.value),
+        (DATE, found.date),
+        (NUMBER, found.number),
+        (COLUMN, found.flag),
+        ("m", found.average),
+        ("0", found.empty),
+    ):
         place = 0
         while place < len(found.tokens):
             if found.tokens[place].kind == kind:
                 place = read(place)
             place += 1
+    found.done()
     return found.conditions, found.tokens
 
 
@@ -82,7 +96,7 @@ class _Conditions:
             sql = f"{one.sql} {'<>' if is_not else '='} {listed}"
         else:
             sql = f"{one.sql} {'NOT IN' if is_not else 'IN'} ({listed})"
-        return self._replace(first, end, Condition(sql, one))
+        return self._replace(first, end, Condition(sql, one, texts=() if is_not else tuple(texts)))
 
     def date(self, place: int) -> int:
         token = self.tokens[place]
@@ -98,20 +112,22 @@ class _Conditions:
         if before in ("b", "f") and (other := self._between(place, before)) is not None:
             assert left is not None
             one, first, end = self._counted(left, other, "")
-            low, high = token.number, self.tokens[other].number
+            low, high = _amount(token, one), _amount(self.tokens[other], one)
             return self._replace(*self._not(first, end), Condition(f"{one.sql} BETWEEN {low} AND {high}", one))
+        if before in COMPARED and after == ROWS:
+            return place  # "more than 3 loans"
         if before in COMPARED or after in ("a", "z"):
             sign = COMPARED[before] if before in COMPARED else COMPARED[after]
             start = left if before in COMPARED and left is not None else place
             last = right if after in ("a", "z") and right is not None else place
             one, first, end = self._counted(start, last, self.tokens[start].concept or token.concept)
-            return self._replace(*self._not(first, end), Condition(f"{one.sql} {sign} {token.number}", one))
+            return self._replace(*self._not(first, end), Condition(f"{one.sql} {sign} {_amount(token, one)}", one))
         if before in KEPT or after in KEPT or after == ROWS:
             return place
         if right is not None and after == COLUMN and not self.tokens[right].fields[0].is_counted:
             return place
         one, first, end = self._counted(place, place, token.concept)
-        return self._replace(*self._not(first, end), Condition(f"{one.sql} = {token.number}", one))
+        return self._replace(*self._not(first, end), Condition(f"{one.sql} = {_amount(token, one)}", one))
 
     def _is_year(self, place: int) -> bool:
         """Whether a number is a year: of a date, after "in", or between two of them."""
@@ -140,6 +156,53 @@ class _Conditions:
         if one.column.unread:
             raise Unclear
         return self._replace(place, right + 1, Condition(f"{one.sql} IS NULL", one))
+
+    def average(self, place: int) -> int:
+        """Above or below the mean of all rows: "earn more than the average"."""
+        left = self._left(place)
+        if left is None or self.tokens[left].kind not in "}{":
+            return place
+        one, first, end = self._counted(left, place, self.tokens[left].concept)
+        sql = f"{one.sql} {COMPARED[self.tokens[left].kind]} (SELECT avg({one.sql}) FROM {self._view.source})"
+        return self._replace(*self._not(first, end), Condition(sql, one))
+
+    def flag(self, place: int) -> int:
+        """A column of yes and no: "were elected", "not elected", "without a tsunami"."""
+        token, left = self.tokens[place], self._left(place)
+        if len(token.fields) != 1:
+            return place
+        if token.text.lower() in WON and token.fields[0].is_counted and token.fields[0].is_called("rank"):
+            return self._replace(place, place + 1, Condition(f"{token.fields[0].sql} = 1", token.fields[0]))
+        yes = token.fields[0].says_yes
+        before = self.tokens[left].kind if left is not None else ""
+        is_counted = before == "h" and not any(one.kind in (ROWS, COLUMN) for one in self.tokens if one is not token)
+        if yes is None or before in ("p", "u") or (before == "h" and not is_counted):
+            return place
+        one, is_not = token.fields[0], before in ("!", "0")
+        if is_not and one.column.empty:
+            raise Unclear
+        sql = f"{one.sql} {'<>' if is_not else '='} {literal(yes)}"
+        return self._replace(left if is_not and left is not None else place, place + 1, Condition(sql, one))
+
+    def done(self) -> None:
+        """Whether something was done at all, where a column says when: "were returned", "have not left"."""
+        kinds = {token.kind for token in self.tokens} | {token.concept for token in self.tokens if token.kind == "w"}
+        if kinds & {"^", "+", ">", "q", "d", "m", "time"} or not kinds & {"h", "w", "y", "%"}:
+            return
+        for place in range(len(self.tokens) - 1, -1, -1):
+            if place >= len(self.tokens):
+                continue  # it went with the one behind it
+            token, left = self.tokens[place], self._left(place)
+            is_verb = token.text.lower().endswith("ed") or token.text.lower() in LEFT
+            helped = any(one.text.lower() in HELPING for one in self.tokens[max(0, place - 3) : place])
+            if token.kind != COLUMN or not is_verb or not helped or [one.kind for one in token.fields] != ["date"]:
+                continue
+            is_not = left is not None and self.tokens[left].kind == "!"
+            [one] = token.fields
+            if one.column.unread or not one.column.empty:
+                raise Unclear
+            condition = Condition(f"{one.sql} IS {'' if is_not else 'NOT '}NULL", one)
+            self._replace(left if is_not and left is not None else place, place + 1, condition)
 
     def _not(self, first: int, end: int) -> tuple[int, int]:
         if self._negated(first)[1]:
@@ -172,7 +235,10 @@ class _Conditions:
                 last = right
         if one is None:
             raise Unclear
-        return self._replace(*self._not(first, last + 1), Condition(_when(one, sign, low, high), one))
+        sql = when(one.sql, one.kind, sign, (low, high))
+        if sql is None:
+            raise Unclear
+        return self._replace(*self._not(first, last + 1), Condition(sql, one))
 
     def _date_column(self, place: int | None, otherwise: list[Field] | None) -> Field | None:
         """The date that is named here; else the only one there is, if ``otherwise`` has one."""
@@ -232,38 +298,16 @@ class _Conditions:
         return next((at for at in range(place + 1, len(self.tokens)) if not self._is_passed(at, also)), None)
 
     def _is_passed(self, at: int, also: str) -> bool:
-        return self.tokens[at].kind == IGNORED or (bool(also) and self.tokens[at].kind in also)
+        return self.tokens[at].kind in (IGNORED, "T") or (bool(also) and self.tokens[at].kind in also)
 
     def _replace(self, first: int, end: int, condition: Condition) -> int:
         """Put a FILTER in place of these tokens; returns where it stands."""
         begin, stop = self.tokens[first].start, self.tokens[end - 1].end
         self.tokens[first:end] = [Token(FILTER, "", begin, stop, fields=(condition.field,))]
-        self.conditions.append(condition)
+        self.conditions.append(replace(condition, start=begin))
         return first
 
 
-def _when(one: Field, sign: str, low: str, high: str) -> str:
-    """A date compared: before "(", after ")", since "S", until "U", within "="."""
-    if not low:
-        if one.kind != "date" or sign != "=":
-            raise Unclear
-        return f"substr({one.sql}, 5, 3) = {literal(high)}"
-    if one.kind == "year":
-        if len(low) > 4 or len(high) > 4:
-            raise Unclear
-        within = f"= {low}" if low == high else f"BETWEEN {low} AND {high}"
-        return (
-            f"{one.sql} " + {"(": f"< {low}", ")": f"> {high}", "S": f">= {low}", "U": f"<= {high}", "=": within}[sign]
-        )
-    last = _beginning(one.sql, len(high))
-    if sign in "(S":
-        return f"{one.sql} {'<' if sign == '(' else '>='} {literal(low)}"
-    if sign in ")U":
-        return f"{last} {'>' if sign == ')' else '<='} {literal(high)}"
-    if low == high:
-        return f"{last} = {literal(high)}"
-    return f"{one.sql} >= {literal(low)} AND {last} <= {literal(high)}"
-
-
-def _beginning(sql: str, length: int) -> str:
-    return sql if length >= FULL_DATE else f"substr({sql}, 1, {length})"
+def _amount(token: Token, one: Field) -> float:
+    """A number as the column counts: 150 million of a column in millions is 150."""
+    return token.number / one.scale if token.scale > 1 and one.scale > 1 else token.number

@@ -11,7 +11,7 @@ from lcrag.errors import InputError
 from lcrag.tables.loaded import Column, Loaded
 from lcrag.tables.names import column_names, plain_name, quoted, unique
 from lcrag.tables.read import TOTALS, Table
-from lcrag.tables.values import Value, reader_for
+from lcrag.tables.values import EMPTY, Value, decimal_of, reader_for
 
 MOST_CELLS: Final = 30_000_000
 """Cells of a table. Measured: 100 MB of CSV have 10 to 15 million."""
@@ -41,8 +41,9 @@ def described(table: Table, text: str, document: str) -> Loaded:
                 f"it has more than {MOST_CELLS:,} cells, the most that are read as a table: "
                 "split it, or leave out columns"
             )
+    decimal = decimal_of(cell for row in sample for cell in row)
     columns = [
-        Column(name, quoted(sql), reader_for(name, [row[place] if place < len(row) else "" for row in sample]))
+        Column(name, quoted(sql), reader_for(name, [row[place] if place < len(row) else "" for row in sample], decimal))
         for place, (name, sql) in enumerate(zip(table.columns, column_names(table.columns), strict=True))
     ]
     return Loaded(document, table, quoted(plain_name(table.name)), columns)
@@ -61,6 +62,8 @@ def fill(db: sqlite3.Connection, loaded: Loaded, text: str) -> None:
     for column, known in zip(loaded.columns, filling.texts, strict=True):
         if known is not None and len(known) <= MOST_VALUES:
             column.values, column.different = known, len(known)
+        elif column.kind != "text" and loaded.rows <= MOST_VALUES:
+            [column.different] = db.execute(f"SELECT count(DISTINCT {column.sql}) FROM {loaded.sql}").fetchone()
     for first in range(0, loaded.rows, BLOCK):
         starts, ends = (places[first : first + BLOCK].tobytes() for places in (filling.starts, filling.ends))
         db.execute(f"INSERT INTO {PLACES} VALUES (?, ?, ?, ?)", (loaded.sql, first // BLOCK, starts, ends))
@@ -105,7 +108,7 @@ class _Filling:
             values.append(value)
             if value is None:
                 column.empty += 1
-                if cell.strip() and column.kind != "text":
+                if column.kind != "text" and cell.strip().lower() not in EMPTY:
                     column.unread += 1
                     column.example = column.example or cell.strip()
             elif known is not None and isinstance(value, str) and len(known) <= MOST_VALUES:

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from lcrag.tables.comparing import Comparing
 from lcrag.tables.conditions import Condition, Unclear, conditions
 from lcrag.tables.database import Database
 from lcrag.tables.lexicon import ROW_NOUNS
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
-from lcrag.tables.selects import Program, Selects
+from lcrag.tables.selects import Program
 from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, NOUN, NUMBER, ROWS, UNKNOWN, VALUE, Token
 from lcrag.tables.view import CATEGORY_SHARE, Field, View, joined_views, stem_of, view_of
 
@@ -32,8 +33,9 @@ def write(question: str, tables: Sequence[Loaded], database: Database) -> Progra
 
 
 def _only(question: str, views: Iterable[View], database: Database) -> Program | None:
-    """The program over the one view that explains the question, the one that is named where there are several."""
-    found: list[tuple[int, Program]] = []
+    """The program over the one view that explains the question; where there are several, the one that is named, or
+    whose columns are called as the question has it."""
+    found: list[tuple[tuple[int, int], Program]] = []
     for view in views:
         tokens = read(question, view)
         if any(token.kind == UNKNOWN for token in tokens):
@@ -43,8 +45,9 @@ def _only(question: str, views: Iterable[View], database: Database) -> Program |
         except Unclear:
             continue
         if program is not None:
-            found.append((sum(_names_table(token, view) for token in tokens), program))
-    most = max((named for named, _ in found), default=0)
+            named = sum(_names_table(token, view) for token in tokens)
+            found.append(((named, sum(map(_is_literal, tokens))), program))
+    most = max((named for named, _ in found), default=(0, 0))
     best = [program for named, program in found if named == most]
     return best[0] if len(best) == 1 else None
 
@@ -69,26 +72,33 @@ def _names_table(token: Token, view: View) -> bool:
     return token.kind == "T" or (token.kind == ROWS and stem_of(token.text.lower()) in view.about)
 
 
-class _Writer(Selects):
+def _is_literal(token: Token) -> bool:
+    """Whether a column has the word in its name, and is not just meant by it."""
+    stem = stem_of(token.text.lower().split(" ")[0])
+    return token.kind == COLUMN and any(stem in one.names[0] for one in token.fields)
+
+
+class _Writer(Comparing):
     """Writes the program of one reading."""
 
     def __init__(self, view: View, database: Database, where: list[Condition], tokens: list[Token]) -> None:
         super().__init__(view, database, where)
+        self._said = tokens
         self._tokens = _essential(tokens)
         self._pattern = "".join(token.kind for token in self._tokens)
 
     def program(self) -> Program | None:
+        if self._pattern.startswith("y"):
+            return self._whether()
         asks = self._pattern.startswith("w")
         concept = self._tokens[0].concept if asks else ""
+        is_sum = asks and self._tokens[0].text.lower() == "how much" and bool(self._where)
         while self._pattern.startswith("w"):
             self._tokens, self._pattern = self._tokens[1:], self._pattern[1:]
         if concept == "who":
             named = any(token.kind == ROWS or any(one.kind == "text" for one in token.fields) for token in self._tokens)
-            if not named:
-                if "peopl" not in self._view.nouns:
-                    return None
-                self._tokens.insert(0, Token(ROWS, "", 0, 0))
-                self._pattern = ROWS + self._pattern
+            if not named and not self._insert_people():
+                return None
             columns = [one for token in self._tokens if token.kind == COLUMN for one in token.fields]
             if re.fullmatch("[RC&]+", self._pattern) and any(one.kind != "text" for one in columns):
                 return None  # no number says who
@@ -98,9 +108,28 @@ class _Writer(Selects):
                 return None
             self._tokens.insert(0, Token(COLUMN, "", 0, 0, fields=(meant,)))
             self._pattern = COLUMN + self._pattern
+        if "%" in self._pattern or "d" in self._pattern:
+            return self._share() or self._difference()
         if "p" in self._pattern and not self._pattern.startswith(("k", "+", "^")):
             return self._grouped()
-        return self._counted() or self._added() or self._first() or (self._listed() if asks else None)
+        if is_sum and self._pattern == COLUMN and self._tokens[0].text.endswith("s"):  # "how much did Ann pay in fines"
+            [one] = self._tokens[0].fields
+            return self._total(one, "") if one.kind == "number" else None
+        found = self._by_size() or self._counted() or self._added() or self._first()
+        return found or (self._listed() if asks else None)
+
+    def _insert_people(self) -> bool:
+        """Put what "who" asks for in front: the rows, or the one column of people; False where there is neither."""
+        people = [one for one in self._view.fields if one.is_of_people]
+        if "peopl" in self._view.nouns:
+            token = Token(ROWS, "", 0, 0)
+        elif len(people) == 1:
+            token = Token(COLUMN, "", 0, 0, fields=(people[0],))
+        else:
+            return False
+        self._tokens.insert(0, token)
+        self._pattern = token.kind + self._pattern
+        return True
 
     def _matched(self, pattern: str) -> list[Token] | None:
         return self._tokens if re.fullmatch(pattern, self._pattern) else None
@@ -139,16 +168,26 @@ class _Writer(Selects):
         return self._aggregate(f"sum({one.sql})", group, (one,))
 
     def _added(self, group: str = "") -> Program | None:
-        tokens = self._matched(r"R?[sm]CR?|\+CR?|R?Cs|R?Cm")
+        tokens = self._matched(r"R?[sm]CR?|\+CR?|R?Cs|R?Cm|\^C")
         if tokens is None:
             return None
+        if self._pattern == "^C":
+            return self._extreme_cell(tokens[0], tokens[1].fields[0], group)
         what = next(token for token in tokens if token.kind in "sm+")
         if "CR" in self._pattern and tokens[-1].start - tokens[-2].end <= 1:
             return None  # "the highest value object" is a row
         one = next(token for token in tokens if token.kind == COLUMN).fields[0]
-        name = {"s": "sum", "m": "avg"}.get(what.kind) or ("max" if what.sign > 0 else "min")
+        name = self._adding(what)
         if not (one.kind == "number" or (what.kind == "+" and one.is_dated)):
             return None
+        return self._aggregate(f"{name}({one.sql})", group, (one,))
+
+    def _extreme_cell(self, what: Token, one: Field, group: str) -> Program | None:
+        """The cheapest fare, the fastest time."""
+        is_time = what.concept == "speed" and one.is_called("taken")
+        if one.kind != "number" or not (is_time or one.is_called(what.concept)):
+            return None
+        name = "max" if (what.sign > 0) != is_time else "min"
         return self._aggregate(f"{name}({one.sql})", group, (one,))
 
     def _grouped(self) -> Program | None:
@@ -165,21 +204,33 @@ class _Writer(Selects):
         if rest and rest[-1].kind == COLUMN and rest[-1].fields == self._tokens[at].fields:
             rest = rest[:-1]
         self._tokens, self._pattern = rest, "".join(token.kind for token in rest)
+        if self._pattern == "mhR" and rest[0].text.lower() != "median":
+            filled = [f"{group} IS NOT NULL"]
+            sql = f"SELECT 1.0 * count(*) / count(DISTINCT {group}) FROM {self._view.source}"
+            where = self._clause([*self._where, *filled])
+            return Program(sql + where, "value", self._used(filled), self._view.loaded)
         return self._counted(group) or self._added(group)
 
     def _first(self) -> Program | None:
         """The rows or groups that come first by a column, a sum, a mean or a number of rows; so many of them."""
         numbers = [token for token in self._tokens if token.kind == NUMBER]
-        tokens = [token for token in self._tokens if token.kind != NUMBER]
+        tokens = [token for token in self._tokens if token.kind not in (NUMBER, "o")]
+        ordinal = next((int(token.number) for token in self._tokens if token.kind == "o"), 1)
         pattern = "".join(token.kind for token in tokens)
         is_top = pattern.startswith("k")
         if len(numbers) > 1 or (numbers and not 1 <= numbers[0].number <= 1000):
             return None
+        if numbers and ordinal > 1:
+            return None
+        self._skipped = ordinal - 1
         most = int(numbers[0].number) if numbers else TOP if is_top else 1
         found = next((token for token in tokens if token.sign), None)
         if found is None:
             return None
         columns = [token.fields[0] for token in tokens if token.kind == COLUMN and token.fields]
+        is_timed = found.concept == "time" and bool(columns) and columns[-1].is_dated
+        if is_timed and re.fullmatch(r"RC\^|\^RC", pattern):  # "launched first"
+            return self._extreme(Token(ROWS, "", 0, 0), columns[-1], found.sign, most)
         what = next((token for token in tokens if token.kind in "RCY"), None)
         if re.fullmatch(r"\^[RC]|[RC]\^|k?[RC]\^", pattern):
             by = self._view.meant_by(found.concept)
@@ -199,9 +250,11 @@ class _Writer(Selects):
         if re.fullmatch(r"\+R", pattern) and found.concept:
             by = self._view.meant_by(found.concept)
             return self._extreme(tokens[1], by, found.sign, most) if by is not None else None
+        if re.fullmatch("C>C", pattern) and columns[-1].kind == "number" and columns[0] is not self._view.label:
+            return self._top_groups(tokens[0], f"sum({columns[-1].sql})", (columns[-1],), found.sign, most)
         if re.fullmatch(r"[RC]\+C|k[RC]pC|[RC]>C|[RC]C>", pattern) and what is not None:
             return self._extreme(what, columns[-1], found.sign, most)
-        if re.fullmatch(r"\+C|kC", pattern) and numbers and columns[0].kind == "number":
+        if re.fullmatch(r"\+C|kC", pattern) and (numbers or ordinal > 1) and columns[0].kind == "number":
             return self._top_rows(columns[0], found.sign, most)
         if what is None:
             return None
@@ -211,7 +264,7 @@ class _Writer(Selects):
             return self._top_groups(what, "count(*)", (), found.sign, most)
         added = re.fullmatch(r"[CY]R?\+([sm])C|[CY]R?>([s])C|k[CY]p([sm])C", pattern)
         if added and columns[-1].kind == "number":
-            name = "avg" if "m" in added.groups() else "sum"
+            name = next((self._adding(token) for token in tokens if token.kind == "m"), "sum")
             return self._top_groups(what, f"{name}({columns[-1].sql})", (columns[-1],), found.sign, most)
         return None
 
@@ -232,6 +285,13 @@ class _Writer(Selects):
         if is_rows and not fields:
             return self._rows([label]) if label is not None else None
         plain = [one for one in fields if one is not None]
+        if (
+            len(plain) == 1
+            and plain[0].kind == "number"
+            and plain[0].names[0][0] == "total"
+            and "R" in self._pattern[1:]
+        ):
+            return self._total(plain[0], "")  # "the total price of all bookings"
         if len(plain) == 1 and not is_rows:
             return self._cells(plain[0])
         return self._rows([label, *plain] if label is not None and not self._names_one_row() else plain)
@@ -240,6 +300,14 @@ class _Writer(Selects):
         """One cell, or the different texts of a column."""
         if self._where and self._names_one_row():
             return self._rows([one])
+        if one.kind == "number" and one.names[0][0] == "total":
+            return self._total(one, "")
+        if one.kind == "number" and self._where:
+            found = self._database.run(f"SELECT DISTINCT {one.sql} FROM {self._view.source}{self._clause()} LIMIT 2")
+            if len(found.rows) == 1:  # the same in all of its rows
+                sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{self._clause()}"
+                unit = one.column.reader.unit
+                return Program(sql, "groups", self._used(), self._view.loaded, read=(one,), unit=unit)
         if one.kind == "text" and (self._where or one.share < CATEGORY_SHARE or "u" in self._pattern):
             where = self._clause([*self._where, f"{one.sql} IS NOT NULL"])
             sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{where} ORDER BY {one.sql}"
@@ -258,12 +326,17 @@ def _essential(tokens: Sequence[Token]) -> list[Token]:
         after = kept[place + 1].kind if place + 1 < len(kept) else ""
         if token.kind == FILTER or (token.kind == "&" and (FILTER in (before, after) or not before or not after)):
             continue
-        if token.concept == NOUN and after == FILTER and before in ("f", ROWS, COLUMN, IGNORED):
+        behind = [one.kind for one in kept[place + 1 :] if one.kind != "f"][:1]
+        if token.concept == NOUN and behind == [FILTER] and before in ("f", ROWS, COLUMN, IGNORED):
             continue  # "orders from customers in Berlin"
         if token.kind in "ft" and (after in (FILTER, ROWS, "") or kept[place + 1].concept == NOUN):
             continue
         if token.kind == COLUMN and len(token.fields) > 1:  # "works" without a value that says where
             token = replace(token, kind=UNKNOWN)
+        is_holder = token.kind == COLUMN and token.fields[0].kind == "text" and not token.sign
+        asked = "".join(one.kind for one in found)
+        if is_holder and FILTER in (before, *behind) and re.search(r"[hsm%+^].*[RC]|[sm+]C|w?[RC]", asked):
+            continue  # "the average score of Asian restaurants"
         if token.kind == COLUMN and _is_repeated(token, kept[place + 1 :]):
             continue
         is_number = place + 1 < len(kept) and any(one.kind == "number" for one in kept[place + 1].fields)

@@ -42,6 +42,7 @@ class Selects:
         self._view, self._database = view, database
         self._conditions = where
         self._where = [condition.sql for condition in where]
+        self._skipped = 0
 
     def _names_one_row(self) -> bool:
         result = self._database.run(f"SELECT count(*) FROM {self._view.source}{self._clause()}")
@@ -80,7 +81,7 @@ class Selects:
         order = f"ORDER BY {by.sql} {'DESC' if sign > 0 else 'ASC'}"
         where = self._clause([*self._where, f"{by.sql} IS NOT NULL"])
         ranked = f"FROM {self._view.source}{where} {order}"
-        number = self._shared(f"SELECT {by.sql} {ranked} LIMIT {most + SEVERAL}", 0, most)
+        number = self._shared(f"SELECT {by.sql} {ranked}", 0, most)
         if number is None:
             return None
         fields = (label, by) if by is not label else (label,)
@@ -99,7 +100,7 @@ class Selects:
             f"SELECT {group}, {expression} FROM {self._view.source}{self._clause([*self._where, *filled])} "
             f"GROUP BY {group} ORDER BY {expression} {'DESC' if sign > 0 else 'ASC'}"
         )
-        number = self._shared(f"{ranked} LIMIT {most + SEVERAL}", 1, most)
+        number = self._shared(ranked, 1, most)
         if number is None:
             return None
         unit = numbers[0].column.reader.unit if numbers else ""
@@ -109,13 +110,32 @@ class Selects:
         shown = self._shown(group)
         return Program(sql, "groups", self._used(filled), self._view.loaded, shown, self._read(numbers), unit)
 
-    def _shared(self, sql: str, column: int, most: int) -> int | None:
-        """How many rows to take so that none is left out that is equal to the last; None for none, or far more."""
-        values = [row[column] for row in self._database.run(sql).rows]
+    @staticmethod
+    def _adding(what: Token) -> str:
+        """The function that a word for a sum, a mean or an extreme asks for."""
+        if what.kind == "m":
+            return "median" if what.text.lower() == "median" else "avg"
+        return "sum" if what.kind == "s" else "max" if what.sign > 0 else "min"
+
+    @staticmethod
+    def _either(column: Field, texts: Sequence[str]) -> str:
+        """The column has one of these texts."""
+        listed = [literal(text) for text in texts]
+        return f"{column.sql} = {listed[0]}" if len(listed) == 1 else f"{column.sql} IN ({', '.join(listed)})"
+
+    def _shared(self, sql: str, column: int, most: int) -> str | None:
+        """Which rows to take so that none is left out that is equal to the last; None for none, or far more. The second
+        or third is one that no other is equal to."""
+        end = self._skipped + most + SEVERAL
+        values = [row[column] for row in self._database.run(f"{sql} LIMIT {end}").rows]
+        if self._skipped:
+            around = values[self._skipped - 1 : self._skipped + 2]
+            is_one = len(around) > 1 and around.count(around[1]) == 1
+            return f"1 OFFSET {self._skipped}" if is_one else None
         number = min(most, len(values))
         while 0 < number < len(values) and values[number] == values[number - 1]:
             number += 1
-        return number if 0 < number < most + SEVERAL else None
+        return str(number) if 0 < number < most + SEVERAL else None
 
     def _rows(self, fields: Sequence[Field | None]) -> Program | None:
         shown = [one for one in fields if one is not None]

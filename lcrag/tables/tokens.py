@@ -25,7 +25,7 @@ NOUN: Final = "noun"
 @dataclass(frozen=True, eq=False)
 class Token:
     """``kind``: a letter. ``fields``: what a column word names, or what holds the value ``text`` of each of ``cells``.
-    ``number`` of NUMBER; ``dates``: first and last day as ISO text of DATE, the month alone as ("", "-03-").
+    ``number`` of NUMBER, ``scale`` of its "million"; ``dates`` of DATE (``lcrag.tables.dates``).
     ``concept`` and ``sign`` of words that compare.
     """
 
@@ -36,6 +36,7 @@ class Token:
     fields: tuple[Field, ...] = ()
     cells: tuple[tuple[Field, str], ...] = ()
     number: float = 0
+    scale: float = 1.0
     dates: tuple[str, str] = ("", "")
     concept: str = ""
     sign: int = 0
@@ -49,6 +50,9 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], str], ...]] = tuple(
             *((phrase, "m") for phrase in lexicon.AVERAGING),
             *((phrase, "u") for phrase in lexicon.DIFFERENT),
             *((phrase, "p") for phrase in lexicon.GROUPING),
+            *((phrase, "%") for phrase in lexicon.SHARING),
+            *((phrase, "d") for phrase in lexicon.DIFFERING),
+            (("than",), "n"),
             (("how", "much"), "w"),
             (("how",), "w"),
             (("is", "there"), IGNORED),
@@ -80,6 +84,7 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], str], ...]] = tuple(
             (("through",), "t"),
             (("not",), "!"),
             (("isn't",), "!"),
+            (("never",), "!"),
             (("other", "than"), "!"),
             (("except",), "!"),
             (("excluding",), "!"),

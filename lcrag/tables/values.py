@@ -7,7 +7,7 @@ than none.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -131,14 +131,21 @@ def _number_of(month: str) -> str:
     return str(next(place for place, name in enumerate(MONTHS, 1) if name.startswith(month[:3].lower())))
 
 
-def reader_for(name: str, cells: Sequence[str]) -> Reader:
-    """How a column of this name is read, by (some of) its cells."""
+def decimal_of(cells: Iterable[str]) -> str:
+    """The decimal sign that numbers among the cells of a table show for sure: "," or "."; "" for neither or both."""
+    numbers = [cell for cell in cells if _NUMBER.fullmatch(cell.strip())]
+    comma, point = (any(sign.search(cell) for cell in numbers) for sign in (_DECIMAL_COMMA, _DECIMAL_POINT))
+    return "," if comma and not point else "." if point and not comma else ""
+
+
+def reader_for(name: str, cells: Sequence[str], decimal: str = "") -> Reader:
+    """How a column of this name is read, by (some of) its cells. ``decimal``: the sign of the other columns."""
     filled = [cell for cell in (cell.strip() for cell in cells) if cell.lower() not in EMPTY]
     words = set(re.findall(r"[^\W\d_]+", name.lower()))
     if not filled or words & NO_NUMBERS:
         return Reader("text")
     comma, point = (sum(bool(sign.search(cell)) for cell in filled) for sign in (_DECIMAL_COMMA, _DECIMAL_POINT))
-    decimal = "," if comma and not point else "."
+    decimal = "," if comma and not point else "." if point else decimal or "."
     numbers = [number for cell in filled if (number := read_number(cell, decimal)) is not None]
     if _nearly_all(len(numbers), len(filled)) and not (comma and point) and not _names_things(filled, decimal):
         units = {unit for _, unit in numbers if unit}

@@ -11,7 +11,19 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Final
 
-from lcrag.tables.lexicon import CONCEPTS, GENERIC, PEOPLE, ROW_NOUNS, UNITS
+from lcrag.tables.lexicon import (
+    CONCEPTS,
+    EMPLOYED,
+    GENDERS,
+    GENERIC,
+    NO,
+    PEOPLE,
+    PLURALS,
+    ROW_NOUNS,
+    SCALED,
+    UNITS,
+    YES,
+)
 from lcrag.tables.loaded import Column, Loaded
 from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN
 from lcrag.text.words import fold, stems
@@ -22,6 +34,7 @@ CATEGORY_SHARE: Final = 0.7
 """Share below which the different texts of a column are counted, not its rows. Assumed, not measured."""
 
 Words = tuple[str, ...]
+_FULL_NAME: Final = re.compile(r"[^\W\d_][\w.'’-]*(?: [^\W\d_][\w.'’-]*)+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +59,33 @@ class Field:
     @property
     def is_dated(self) -> bool:
         return self.kind in ("date", "year")
+
+    @property
+    def says_yes(self) -> str | None:
+        """The text that means yes, where the column holds nothing but yes and no."""
+        texts = {text.lower(): text for text in self.column.values or ()}
+        if len(texts) > 2 or not texts.keys() <= YES | NO:
+            return None
+        return next((text for plain, text in texts.items() if plain in YES), None)
+
+    @property
+    def scale(self) -> float:
+        """What its numbers are in: 1,000,000 of "cost (million)"."""
+        words = re.findall(r"[a-z]+", self.column.name.lower())
+        return next((SCALED[word] for word in words if word in SCALED), 1.0)
+
+    @property
+    def is_of_people(self) -> bool:
+        """Whether it holds the names of people, by its own name: a member, a swimmer."""
+        first = self.names[0][0]
+        texts = list(self.column.values or ())
+        full = sum(_FULL_NAME.fullmatch(text) is not None for text in texts)
+        is_role = first in {stem_of(word) for word in PEOPLE} or re.match(r"[a-z]+(?:er|or)\b", self._first_word)
+        return self.kind == "text" and bool(is_role) and full * 2 > len(texts)
+
+    @property
+    def _first_word(self) -> str:
+        return re.split(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z]", self.column.name)[0].lower()
 
     @property
     def share(self) -> float:
@@ -84,6 +124,14 @@ class View:
             for value in one.column.values or ():
                 if (key := plain_words(value)) and len(key) <= 16:
                     found.setdefault(key, []).append((one, value))
+        for one in (one for one in self.fields if one.kind == "text" and one.is_called("gender")):
+            for word, codes in GENDERS.items():
+                meant = [value for value in one.column.values or () if value.lower() in codes.split()]
+                if (word,) not in found and len(meant) == 1:
+                    found[word,] = [(one, meant[0])]
+        for plural, singular in PLURALS.items():
+            if (plural,) not in found and (singular,) in found:
+                found[plural,] = found[singular,]
         return found
 
     @cached_property
@@ -91,7 +139,7 @@ class View:
         """Texts of one word by their stem, so that "ferries" finds "ferry"; not of the label, whose texts are names."""
         found: dict[str, list[tuple[Field, str]]] = {}
         for key, cells in self.values.items():
-            if len(key) == 1 and key[0].isalpha():
+            if len(key) == 1 and key[0].isalpha() and not key[0].endswith(("ed", "ing")):
                 found.setdefault(stem_of(key[0]), []).extend(cell for cell in cells if cell[0] is not self.label)
         return found
 
@@ -107,7 +155,11 @@ class View:
 
     @cached_property
     def dated(self) -> list[Field]:
-        return [one for one in self.fields if one.kind == "date" or (one.kind == "year" and _says_when(one))]
+        """The columns that say when; where there are several, the one called after the rows ("loan_date" of loans)."""
+        found = [one for one in self.fields if one.kind == "date" or (one.kind == "year" and _says_when(one))]
+        own = [one for one in found if one.loaded is self.loaded]
+        named = [one for one in own if self.nouns & set(one.names[0]) or one.names[0] in (("date",), ("time",))]
+        return named if len(found) > 1 and len(named) == 1 else found
 
     def meant_by(self, concept: str) -> Field | None:
         """The one column that a concept is about; None where there is none, or more than one."""
@@ -131,7 +183,10 @@ def fold_letters(text: str) -> str:
 
 
 def _says_when(one: Field) -> bool:
-    return bool({stem_of(word) for word in SAYS_WHEN} & set(one.names[0]))
+    words = re.findall(r"[^\W\d_]+", one.column.name.lower())
+    return (
+        words[-1:] != [] and words[-1].endswith("ed") or bool({stem_of(word) for word in SAYS_WHEN} & set(one.names[0]))
+    )
 
 
 def names_of(column: str) -> tuple[Words, ...]:
@@ -149,6 +204,15 @@ def names_of(column: str) -> tuple[Words, ...]:
 def _stemmed(text: str) -> Words:
     """Stems, also of small words: a column may be called "On station"."""
     return tuple(stem_of(word) for word in re.findall(r"[^\W_]+", fold_letters(text)))
+
+
+def rank_of(name: Words, one: Field) -> int:
+    """How well a name is the column's: 0 its own, 1 short for it ("guest" of guest_name), 2 a part ("guest" of
+    guest_country)."""
+    if name == one.names[0]:
+        return 0
+    generic = {stem_of(word) for word in GENERIC}
+    return 2 if len(name) == 1 and any(len(other) > 1 and not generic & set(other) for other in one.names) else 1
 
 
 def stem_of(word: str) -> str:
@@ -212,12 +276,15 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     stem = PurePath(loaded.table.source).stem
     if words and (loaded.table.name == stem or loaded.table.is_sheet):
         nouns.add(stem_of(words[-1]))
-        if {stem_of(word) for word in PEOPLE} & {stem_of(words[-1])}:
-            nouns |= {"peopl", "person"}
     label = _label(fields)
     if label is not None and label.names[-1] not in (("name",), ("id",), ("title",)):
         name = next((name for name in label.names if len(name) == 1 and name[0] not in GENERIC), None)
         nouns |= set(name or ())
+    is_named = label is not None and {"full", "surnam", "forenam"} & set(label.names[0])
+    if is_named and any(one.is_called("pay") or one.is_called("hired") for one in fields):
+        nouns |= {stem_of(word) for word in EMPLOYED}
+    if is_named or nouns & {stem_of(word) for word in PEOPLE}:
+        nouns |= {"peopl", "person"}
     return frozenset(nouns)
 
 
@@ -236,4 +303,4 @@ def _label(fields: Sequence[Field]) -> Field | None:
 
 
 def _is_code(one: Field) -> bool:
-    return bool(NO_NUMBERS & set(re.findall(r"[^\W\d_]+", one.column.name.lower())))
+    return bool((NO_NUMBERS | {"no", "nr", "number"}) & set(re.findall(r"[^\W\d_]+", one.column.name.lower())))

@@ -8,6 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -197,7 +198,7 @@ EMPLOYEE_QUESTIONS: dict[str, object] = {
     "Name the 2 youngest employees": best(E, "age", "name", 2, -1),
     "How many employees were hired after 1 January 2020?": sum(row["hired"] > "2020-01-01" for row in E),
     "How many employees were hired between 2016 and 2019?": sum("2016" <= row["hired"][:4] <= "2019" for row in E),
-    "What is the median salary?": ABSENT,
+    "What is the median salary?": median(number(row["salary"]) for row in E),
     "How many employees left in 2019?": ABSENT,
     "What is the minimum age in Support?": min(int(row["age"]) for row in E if row["department"] == "Support"),
 }
@@ -248,7 +249,7 @@ ORDER_QUESTIONS: dict[str, object] = {
     "What is the total amount in 2024?": total([row for row in O if month_of(row["order_date"])[0] == 2024], "amount"),
     "How many orders have an amount of at least €600?": sum(number(row["amount"]) >= 600 for row in O),
     "What is the average amount of sail orders?": mean([row for row in O if row["product"] == "sail"], "amount"),
-    "How many different products were ordered?": ABSENT,
+    "How many different products were ordered?": 4,
     "How many different products are there?": 4,
     "What are the amounts of the orders of Casa Verde?": [100.00, 950.25],
     "How many orders were there since April 2023?": sum(
