@@ -92,6 +92,10 @@ class Comparing(Selects):
             if extremes[0].sign == extremes[1].sign:
                 return None
             return self._aggregate(f"max({one.sql}) - min({one.sql})", "", (one,))
+        if pattern == "d":  # "how much longer"
+            one = self._view.meant_by(kept[0].concept)
+            asked = ["how", "much", "more" if kept[0].sign > 0 else "less"]
+            return self._between(asked, "", one) if one is not None and one.kind == "number" else None
         match = re.fullmatch("d([sm]?)(C|hR|R)", pattern)
         if match is None:
             return None

@@ -199,8 +199,11 @@ class _Conditions:
                 continue
             is_not = left is not None and self.tokens[left].kind == "!"
             [one] = token.fields
-            if one.column.unread or not one.column.empty:
+            if one.column.unread or (is_not and not one.column.empty):
                 raise Unclear
+            if not one.column.empty:  # it was done in every row
+                self.tokens[place] = replace(token, kind=IGNORED)
+                continue
             condition = Condition(f"{one.sql} IS {'' if is_not else 'NOT '}NULL", one)
             self._replace(left if is_not and left is not None else place, place + 1, condition)
 
@@ -259,6 +262,9 @@ class _Conditions:
         if is_behind and (one := self._number_at(right + 1)) is not None:
             return one, first, right + 2
         money = "money" if concept in tuple("£$€¥₹") else concept
+        is_person = "peopl" in self._view.nouns and left is not None and self.tokens[left].kind == ROWS
+        if not money and is_person:  # "patients over 80"
+            money = "age"
         found = self._view.meant_by(money) if money and money.isalpha() else None
         if found is None or not found.is_counted:
             raise Unclear

@@ -20,7 +20,7 @@ IGNORED: Final = frozenset(
 EMPTY_VERBS: Final = frozenset(
     "happen happened occur occurred hit struck get gets got receive received cause caused went go goes cast stand stood"
     " take took taken part score scored make made end ended lead led carry carried collect collected set spend spent"
-    " pay pays paid run runs find found need needed use used see seen do done".split()
+    " pay pays paid run runs find found need needed use used see seen do done bring brought".split()
 )
 """Verbs that say no more than that there is a row, or a number in it."""
 ACTS: Final[Mapping[str, str]] = {
@@ -41,7 +41,8 @@ ACTS: Final[Mapping[str, str]] = {
         ("play plays played", "match matches game games"),
         ("inspect inspected", "inspection inspections"),
         ("report reported", "report reports incident incidents complaint complaints"),
-        ("treat treated", "treatment treatments"),
+        ("treat treated", "treatment treatments patient patients admission admissions"),
+        ("admit admitted", "admission admissions"),
         ("deliver delivered", "delivery deliveries shipment shipments"),
         ("ship shipped", "shipment shipments"),
         ("repair repaired", "repair repairs"),
@@ -50,6 +51,12 @@ ACTS: Final[Mapping[str, str]] = {
     for verb in verbs.split()
 }
 """What is done in a row of a table of this name: "borrowed" of loans."""
+AMOUNTS: Final = frozenset("amount count number total value sum sold cost costs".split())
+"""Words behind what is counted in the name of a column: "fine amount", "units sold"."""
+ADDED_UP: Final = frozenset(
+    "revenue sales turnover takings units quantity amount cost costs hours fines votes points output production".split()
+)
+"""Columns that are added up where a question names a group and no sum: "the revenue per month"."""
 ANY: Final = frozenset("there any anyone anybody someone".split())
 YES: Final = frozenset("yes y true".split())
 NO: Final = frozenset("no n false".split())
@@ -244,7 +251,7 @@ VERBS: Final[Mapping[str, str]] = {
         ("lives live living based", "city town country residence location"),
         ("works work working employed", "department team division employer city office location country site contract"),
         ("lasts last lasted", "duration length"),
-        ("hired joined started", "hired hire joined start started"),
+        ("hired joined started", "hired hire joined start started since"),
         ("opened", "opened opening"),
         ("launched", "launched launch"),
         ("released", "released release"),

@@ -15,7 +15,7 @@ from typing import Final
 from lcrag.tables.comparing import Comparing
 from lcrag.tables.conditions import Condition, Unclear, conditions
 from lcrag.tables.database import Database
-from lcrag.tables.lexicon import ROW_NOUNS
+from lcrag.tables.lexicon import ADDED_UP, ROW_NOUNS
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
 from lcrag.tables.selects import Program
@@ -209,6 +209,9 @@ class _Writer(Comparing):
             sql = f"SELECT 1.0 * count(*) / count(DISTINCT {group}) FROM {self._view.source}"
             where = self._clause([*self._where, *filled])
             return Program(sql + where, "value", self._used(filled), self._view.loaded)
+        is_sum = self._pattern == COLUMN and {*rest[0].text.lower().split()} & ADDED_UP
+        if is_sum and rest[0].fields[0].kind == "number":  # "the revenue per month"
+            return self._total(rest[0].fields[0], group)
         return self._counted(group) or self._added(group)
 
     def _first(self) -> Program | None:
@@ -237,7 +240,7 @@ class _Writer(Comparing):
             sign = found.sign
             if by is None and found.text.lower() in ("oldest", "youngest", "newest"):
                 by, sign = self._by_age(found.text.lower())
-            if by is None or what is None or not (what.kind == ROWS or what.fields[0] is self._view.label):
+            if by is None or what is None:
                 return None
             return self._extreme(what, by, sign, most)
         if re.fullmatch(r"C\^R|\^RC", pattern) and not numbers:
@@ -333,6 +336,9 @@ def _essential(tokens: Sequence[Token]) -> list[Token]:
             continue
         if token.kind == COLUMN and len(token.fields) > 1:  # "works" without a value that says where
             token = replace(token, kind=UNKNOWN)
+        if token.kind == COLUMN and [one.kind for one in kept[place + 1 : place + 3]] == [">", COLUMN]:
+            if not _is_literal(token) or token.fields == kept[place + 2].fields:
+                continue  # "worked the most hours", "sold the most units"
         is_holder = token.kind == COLUMN and token.fields[0].kind == "text" and not token.sign
         asked = "".join(one.kind for one in found)
         if is_holder and FILTER in (before, *behind) and re.search(r"[hsm%+^].*[RC]|[sm+]C|w?[RC]", asked):

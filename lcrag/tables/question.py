@@ -82,6 +82,8 @@ class _Reading:
         for one in self._view.fields:
             for name in one.names:
                 rank = rank_of(name, one)
+                if rank is None:
+                    continue
                 while len(ranks) <= rank:
                     ranks.append({})
                 ranks[rank].setdefault(name, []).append(one)
@@ -107,6 +109,8 @@ class _Reading:
         after_column = bool(before) and before[-1].kind in (COLUMN, ROWS)
         if after_column and column is None and self._plain[place] in AFTER_COLUMNS:
             return self._token(IGNORED, place, 1), 1  # "the accession number of"
+        if (differing := self._differing(place)) is not None:
+            return differing, 3
         for phrase, kind in PHRASES:
             if tuple(self._plain[place : place + len(phrase)]) == phrase and not self._is_column_word(column, phrase):
                 return self._token(kind, place, len(phrase)), len(phrase)
@@ -256,6 +260,14 @@ class _Reading:
             return self._token("+", place, 1, concept=concept, sign=1 if word in lexicon.HIGHEST else -1), 1
         return (self._token("^", place, 1, concept=concept, sign=sign), 1) if concept else None
 
+    def _differing(self, place: int) -> Token | None:
+        """ "How much longer": a difference in what the word compares."""
+        first, second, third = (*self._plain[place : place + 3], "", "", "")[:3]
+        if (first, second) != ("how", "much") or third not in lexicon.COMPARATIVES:
+            return None
+        concept, sign = lexicon.COMPARATIVES[third]
+        return self._token("d", place, 3, concept=concept, sign=sign)
+
     def _number(self, place: int) -> tuple[Token, int] | None:
         _, start, _ = self._words[place]
         for first in range(max(0, start - 2), start + 1):
@@ -325,6 +337,8 @@ class _Reading:
         fields = [one for one in self._view.fields if wanted & set(one.names[0])]
         if not fields and len(stem) >= 5:
             fields = [one for one in self._view.fields if any(name.startswith(stem) for name in one.names[0])]
+        if not fields and len(stem) >= 4:  # "flow into" of outflow
+            fields = [one for one in self._view.fields if any(name.endswith(stem) for name in one.names[0])]
         if not fields and word in lexicon.TIME_VERBS:
             fields = [one for one in self._view.dated if one.names[0] in (("year",), ("date",))]
         return fields

@@ -63,9 +63,14 @@ class Selects:
         if not (by.is_counted or by.is_dated):
             return None
         one = self._field(what)
-        if what.kind == ROWS or one is self._view.label or (one is not None and one.kind == "text" and one.share == 1):
+        is_own = one is not None and one.kind == "text" and one.share == 1 and one.loaded is self._view.loaded
+        if what.kind == ROWS or one is self._view.label or is_own:
             return self._top_rows(by, sign, most, shown or one)
-        if one is None or by.kind != "number" or most > 1:
+        if one is None or by.kind != "number":
+            return None
+        if one.kind == "text" and self._is_of(one, by):
+            return self._top_groups(what, f"max({by.sql})", (by,), sign, most)
+        if most > 1:
             return None
         row = self._top_rows(by, sign, 1, one)
         added = self._top_groups(what, f"sum({by.sql})", (by,), sign, 1)
@@ -73,6 +78,13 @@ class Selects:
             return None
         first, second = (self._database.run(program.sql).rows for program in (row, added))
         return row if len(first) == len(second) == 1 and first[0][0] == second[0][0] else None
+
+    def _is_of(self, one: Field, by: Field) -> bool:
+        """Whether a number belongs to each text of a column: the price of a product."""
+        source = f"{self._view.source}{self._clause([*self._where, f'{by.sql} IS NOT NULL', f'{one.sql} IS NOT NULL'])}"
+        pairs = f"SELECT count(*) FROM (SELECT DISTINCT {one.sql}, {by.sql} FROM {source})"
+        texts = f"SELECT count(DISTINCT {one.sql}) FROM {source}"
+        return self._database.run(pairs).rows == self._database.run(texts).rows
 
     def _top_rows(self, by: Field, sign: int, most: int, one: Field | None = None) -> Program | None:
         label = one or self._view.label

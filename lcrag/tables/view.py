@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import Final
 
 from lcrag.tables.lexicon import (
+    AMOUNTS,
     CONCEPTS,
     EMPLOYED,
     GENDERS,
@@ -158,7 +159,8 @@ class View:
         """The columns that say when; where there are several, the one called after the rows ("loan_date" of loans)."""
         found = [one for one in self.fields if one.kind == "date" or (one.kind == "year" and _says_when(one))]
         own = [one for one in found if one.loaded is self.loaded]
-        named = [one for one in own if self.nouns & set(one.names[0]) or one.names[0] in (("date",), ("time",))]
+        beginnings = {noun[:4] for noun in self.nouns}  # "admitted on" of admissions
+        named = [one for one in own if one.names[0] in (("date",), ("time",)) or one.names[0][0][:4] in beginnings]
         return named if len(found) > 1 and len(named) == 1 else found
 
     def meant_by(self, concept: str) -> Field | None:
@@ -206,13 +208,20 @@ def _stemmed(text: str) -> Words:
     return tuple(stem_of(word) for word in re.findall(r"[^\W_]+", fold_letters(text)))
 
 
-def rank_of(name: Words, one: Field) -> int:
+def rank_of(name: Words, one: Field) -> int | None:
     """How well a name is the column's: 0 its own, 1 short for it ("guest" of guest_name), 2 a part ("guest" of
-    guest_country)."""
+    guest_country). None for a part that says what numbers are of, not what they are ("patient" of patient_age)."""
     if name == one.names[0]:
         return 0
     generic = {stem_of(word) for word in GENERIC}
-    return 2 if len(name) == 1 and any(len(other) > 1 and not generic & set(other) for other in one.names) else 1
+    longer = [other for other in one.names if len(other) > 1 and not generic & set(other)]
+    if len(name) > 1 or not longer:
+        return 1
+    short = longer[-1]
+    behind = short[short.index(name[0]) + 1 :] if name[0] in short else ()
+    amounts = {stem_of(word) for word in AMOUNTS}
+    is_head = all(word in amounts or word.isdigit() or f"{word}ed" in one.column.name.lower() for word in behind)
+    return 2 if is_head or one.kind == "text" or one.is_dated else None
 
 
 def stem_of(word: str) -> str:
@@ -264,6 +273,9 @@ def _joined(many: Loaded, one: Loaded, left: Column, right: Column) -> View:
         fields.append(Field(column, one, f"{one.sql}.{column.sql}", names))
     source = f"{many.sql} JOIN {one.sql} ON {many.sql}.{left.sql} = {one.sql}.{right.sql}"
     key = next(field for field in fields if field.column is left)
+    label = _label([field for field in fields if field.loaded is one])
+    if label is not None and _is_key(label.column, one):
+        key = label  # its name says more than its number
     own_fields = [field for field in fields if field.loaded is many]
     about = _about(many) | _about(one)
     return View(source, many, tuple(fields), _nouns(many, own_fields) - {noun}, about, _label(own_fields), {noun: key})
@@ -283,6 +295,8 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     is_named = label is not None and {"full", "surnam", "forenam"} & set(label.names[0])
     if is_named and any(one.is_called("pay") or one.is_called("hired") for one in fields):
         nouns |= {stem_of(word) for word in EMPLOYED}
+    roles = {stem_of(word) for word in PEOPLE} & {one.names[0][0] for one in fields if len(one.names[0]) > 1}
+    nouns |= {role for role in roles if not any((role,) in one.names for one in fields if one.kind == "text")}
     if is_named or nouns & {stem_of(word) for word in PEOPLE}:
         nouns |= {"peopl", "person"}
     return frozenset(nouns)
