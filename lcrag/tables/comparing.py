@@ -6,11 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from lcrag.tables.conditions import COMPARED, Condition
+from lcrag.tables.conditions import COMPARED
+from lcrag.tables.field import Field
+from lcrag.tables.filters import Condition
 from lcrag.tables.lexicon import ACTS, ANY, EMPTY_VERBS, LINKS
 from lcrag.tables.selects import Program, Selects
 from lcrag.tables.tokens import COLUMN, NUMBER, ROWS, Token
-from lcrag.tables.view import Field
 
 IS: Final = ("is", "are", "was", "were")
 LESSER: Final = ("less", "fewer", "lower")

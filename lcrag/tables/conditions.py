@@ -2,36 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
 
 from lcrag.tables.dates import when
-from lcrag.tables.lexicon import LEFT
+from lcrag.tables.field import Field
+from lcrag.tables.filters import Condition, Filters, Unclear
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import COLUMN, DATE, FILTER, IGNORED, NUMBER, ROWS, VALUE, Token
-from lcrag.tables.view import Field, View
+from lcrag.tables.tokens import COLUMN, DATE, NUMBER, ROWS, VALUE, Token
+from lcrag.tables.view import View
 
 COMPARED: Final = {"}": ">", "{": "<", "[": ">=", "]": "<=", "a": ">=", "z": "<="}
-HELPING: Final = ("have", "has", "had", "been", "was", "were", "not", "never", "are", "is")
-WON: Final = ("won", "win", "wins")
 DATED: Final = ("(", ")", "S", "U")
 KEPT: Final = ("k", "+", "^")
 """Before or after a number: it says how many rows are asked for."""
-
-
-class Unclear(Exception):
-    """A word could belong to more than one column, or to none."""
-
-
-@dataclass(frozen=True, eq=False)
-class Condition:
-    """``sql``: as a program says it; ``field``: the column that it is about; ``start``: where it begins in the question;
-    ``texts``: the values that the column must have, one of them."""
-
-    sql: str
-    field: Field
-    start: int = 0
-    texts: tuple[str, ...] = ()
 
 
 def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[Token]]:
@@ -54,12 +37,7 @@ def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[T
     return found.conditions, found.tokens
 
 
-class _Conditions:
-    def __init__(self, tokens: list[Token], view: View) -> None:
-        self.tokens = list(tokens)
-        self.conditions: list[Condition] = []
-        self._view = view
-
+class _Conditions(Filters):
     def value(self, place: int) -> int:
         """Values of one column, "good or fair", with the name of the column before or behind them."""
         last, fields = place, {one for one, _ in self.tokens[place].cells}
@@ -147,16 +125,6 @@ class _Conditions:
             return self.tokens[far or 0].fields[0].is_dated if is_named else bool(self._view.dated)
         return before.kind == COLUMN and before.fields[0].is_dated
 
-    def empty(self, place: int) -> int:
-        """Rows whose cell is empty: "without a note"."""
-        right = self._right(place)
-        if right is None or self.tokens[right].kind != COLUMN:
-            raise Unclear
-        [one] = self.tokens[right].fields
-        if one.column.unread:
-            raise Unclear
-        return self._replace(place, right + 1, Condition(f"{one.sql} IS NULL", one))
-
     def average(self, place: int) -> int:
         """Above or below the mean of all rows: "earn more than the average"."""
         left = self._left(place)
@@ -165,52 +133,6 @@ class _Conditions:
         one, first, end = self._counted(left, place, self.tokens[left].concept)
         sql = f"{one.sql} {COMPARED[self.tokens[left].kind]} (SELECT avg({one.sql}) FROM {self._view.source})"
         return self._replace(*self._not(first, end), Condition(sql, one))
-
-    def flag(self, place: int) -> int:
-        """A column of yes and no: "were elected", "not elected", "without a tsunami"."""
-        token, left = self.tokens[place], self._left(place)
-        if len(token.fields) != 1:
-            return place
-        if token.text.lower() in WON and token.fields[0].is_counted and token.fields[0].is_called("rank"):
-            return self._replace(place, place + 1, Condition(f"{token.fields[0].sql} = 1", token.fields[0]))
-        yes = token.fields[0].says_yes
-        before = self.tokens[left].kind if left is not None else ""
-        is_counted = before == "h" and not any(one.kind in (ROWS, COLUMN) for one in self.tokens if one is not token)
-        if yes is None or before in ("p", "u") or (before == "h" and not is_counted):
-            return place
-        one, is_not = token.fields[0], before in ("!", "0")
-        if is_not and one.column.empty:
-            raise Unclear
-        sql = f"{one.sql} {'<>' if is_not else '='} {literal(yes)}"
-        return self._replace(left if is_not and left is not None else place, place + 1, Condition(sql, one))
-
-    def done(self) -> None:
-        """Whether something was done at all, where a column says when: "were returned", "have not left"."""
-        kinds = {token.kind for token in self.tokens} | {token.concept for token in self.tokens if token.kind == "w"}
-        if kinds & {"^", "+", ">", "q", "d", "m", "time"} or not kinds & {"h", "w", "y", "%"}:
-            return
-        for place in range(len(self.tokens) - 1, -1, -1):
-            if place >= len(self.tokens):
-                continue  # it went with the one behind it
-            token, left = self.tokens[place], self._left(place)
-            is_verb = token.text.lower().endswith("ed") or token.text.lower() in LEFT
-            helped = any(one.text.lower() in HELPING for one in self.tokens[max(0, place - 3) : place])
-            if token.kind != COLUMN or not is_verb or not helped or [one.kind for one in token.fields] != ["date"]:
-                continue
-            is_not = left is not None and self.tokens[left].kind == "!"
-            [one] = token.fields
-            if one.column.unread or (is_not and not one.column.empty):
-                raise Unclear
-            if not one.column.empty:  # it was done in every row
-                self.tokens[place] = replace(token, kind=IGNORED)
-                continue
-            condition = Condition(f"{one.sql} IS {'' if is_not else 'NOT '}NULL", one)
-            self._replace(left if is_not and left is not None else place, place + 1, condition)
-
-    def _not(self, first: int, end: int) -> tuple[int, int]:
-        if self._negated(first)[1]:
-            raise Unclear
-        return first, end
 
     def _dated(self, place: int, dates: tuple[str, str]) -> int:
         low, high = dates
@@ -291,27 +213,6 @@ class _Conditions:
         token = self.tokens[place]
         named = token.fields or ((self._view.label,) if token.kind == ROWS and self._view.label is not None else ())
         return next((one for one in named if one in fields), None)
-
-    def _negated(self, first: int) -> tuple[int, bool]:
-        left = self._left(first)
-        is_not = left is not None and self.tokens[left].kind == "!"
-        return (left if is_not and left is not None else first), is_not
-
-    def _left(self, place: int, also: str = "") -> int | None:
-        return next((at for at in range(place - 1, -1, -1) if not self._is_passed(at, also)), None)
-
-    def _right(self, place: int, also: str = "") -> int | None:
-        return next((at for at in range(place + 1, len(self.tokens)) if not self._is_passed(at, also)), None)
-
-    def _is_passed(self, at: int, also: str) -> bool:
-        return self.tokens[at].kind in (IGNORED, "T") or (bool(also) and self.tokens[at].kind in also)
-
-    def _replace(self, first: int, end: int, condition: Condition) -> int:
-        """Put a FILTER in place of these tokens; returns where it stands."""
-        begin, stop = self.tokens[first].start, self.tokens[end - 1].end
-        self.tokens[first:end] = [Token(FILTER, "", begin, stop, fields=(condition.field,))]
-        self.conditions.append(replace(condition, start=begin))
-        return first
 
 
 def _amount(token: Token, one: Field) -> float:

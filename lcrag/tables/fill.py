@@ -106,6 +106,7 @@ class _Filling:
                 if len(before) < REMEMBERED:
                     before[cell] = value
             values.append(value)
+            column.zeros += value == 0
             if value is None:
                 column.empty += 1
                 if column.kind != "text" and cell.strip().lower() not in EMPTY:

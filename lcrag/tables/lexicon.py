@@ -19,7 +19,7 @@ IGNORED: Final = frozenset(
 
 EMPTY_VERBS: Final = frozenset(
     "happen happened occur occurred hit struck get gets got receive received cause caused went go goes cast stand stood"
-    " take took taken part score scored make made end ended lead led carry carried collect collected set spend spent"
+    " take took taken part send sent make made end ended lead led carry carried collect collected set spend spent"
     " pay pays paid run runs find found need needed use used see seen do done bring brought".split()
 )
 """Verbs that say no more than that there is a row, or a number in it."""
@@ -244,7 +244,8 @@ VERBS: Final[Mapping[str, str]] = {
         ("teaches taught", "teacher"),
         ("manages managed leads led heads", "manager head leader"),
         ("born", "born birth birthday"),
-        ("costs cost worth valued priced", "price cost value amount fee fare"),
+        ("costs cost worth valued priced", "price cost value amount fee fare rent"),
+        ("scored scores score", "score mark points grade goals"),
         ("weighs weigh weighing", "weight mass"),
         ("earns earn earned earning paid pays", "salary wage pay income"),
         ("kept stored located housed displayed", "location room place store site"),
@@ -297,3 +298,9 @@ SCALED: Final[Mapping[str, float]] = {
     for word in words.split()
 }
 """Words of column names whose numbers are of so many."""
+MEASURED_IN: Final[Mapping[str, str]] = {
+    "weight": "kg g t tonnes lb",
+    "length": "km m cm mm miles",
+    "money": "usd eur gbp",
+}
+"""Units in the names of columns that tell what is measured."""

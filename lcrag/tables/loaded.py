@@ -16,7 +16,7 @@ class Column:
 
     ``values``: its different texts with their number of rows; None for numbers, dates, and where there are too many.
     ``unread``: cells that are not of its kind, ``example`` one of them; they are NULL. ``different``: how many
-    different values it has, None where nobody counted.
+    different values it has, None where nobody counted. ``empty``, ``zeros``: cells without a value, and with 0.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Column:
     example: str = ""
     different: int | None = None
     empty: int = 0
+    zeros: int = 0
 
     @property
     def kind(self) -> Kind:

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from lcrag.tables import lexicon
+from lcrag.tables.comparisons import Comparison, comparison, difference
 from lcrag.tables.dates import dates_in
+from lcrag.tables.field import Field, plain_words, rank_of, stem_of
 from lcrag.tables.tokens import (
     COLUMN,
     DATE,
@@ -25,7 +27,7 @@ from lcrag.tables.tokens import (
     Token,
 )
 from lcrag.tables.values import read_number
-from lcrag.tables.view import Field, View, plain_words, rank_of, stem_of
+from lcrag.tables.view import View
 from lcrag.text.words import MONTHS
 
 _MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
@@ -109,14 +111,13 @@ class _Reading:
         after_column = bool(before) and before[-1].kind in (COLUMN, ROWS)
         if after_column and column is None and self._plain[place] in AFTER_COLUMNS:
             return self._token(IGNORED, place, 1), 1  # "the accession number of"
-        if (differing := self._differing(place)) is not None:
-            return differing, 3
+        if (compared := self._compared(place, difference(self._plain[place:]))) is not None:
+            return compared
         for phrase, kind in PHRASES:
             if tuple(self._plain[place : place + len(phrase)]) == phrase and not self._is_column_word(column, phrase):
                 return self._token(kind, place, len(phrase)), len(phrase)
-        comparison = self._comparison(place)
-        if comparison is not None:
-            return comparison
+        if (compared := self._compared(place, comparison(self._plain[place:]))) is not None:
+            return compared
         if column is not None:
             return column, of_column
         number = self._number(place)
@@ -226,47 +227,11 @@ class _Reading:
             at += 1
         return at - place
 
-    def _comparison(self, place: int) -> tuple[Token, int] | None:
-        """Superlatives and comparatives, of one word and of two."""
-        word, after = (*self._plain[place : place + 2], "", "")[:2]
-        if word in ("most", "least") and after in lexicon.ADJECTIVES:
-            concept, sign = lexicon.ADJECTIVES[after]
-            return self._token("^", place, 2, concept=concept, sign=sign if word == "most" else -sign), 2
-        if word in lexicon.ORDINALS and self._comparison(place + 1) is not None:
-            return self._token("o", place, 1, number=lexicon.ORDINALS[word]), 1
-        if word in (*lexicon.HIGHEST, *lexicon.LOWEST, "best", "worst") and after == "paid":
-            is_high = word in lexicon.HIGHEST or word == "best"
-            return self._token("^", place, 2, concept="pay", sign=1 if is_high else -1), 2
-        if word in ("most", "least") and after in lexicon.FREQUENT:
-            return self._token("q", place, 2, sign=1 if word == "most" else -1), 2
-        if word in ("more", "less") and after in lexicon.ADJECTIVES and self._plain[place + 2 : place + 3] == ["than"]:
-            concept, sign = lexicon.ADJECTIVES[after]
-            return self._token("}" if (word == "more") == (sign > 0) else "{", place, 3, concept=concept), 3
-        if word in lexicon.COMPARATIVES and after == "than":
-            concept, sign = lexicon.COMPARATIVES[word]
-            return self._token("}" if sign > 0 else "{", place, 2, concept=concept), 2
-        if word in lexicon.MORE | lexicon.LESS and (
-            after == "than" or word in ("over", "above", "exceeding", "exceeds", "exceed", "under", "below")
-        ):
-            return self._token("}" if word in lexicon.MORE else "{", place, 1 + (after == "than")), 1 + (
-                after == "than"
-            )
-        if word in ("most", "fewest", "least"):
-            return self._token(">", place, 1, sign=1 if word == "most" else -1), 1
-        if word in ("top", "bottom"):
-            return self._token("k", place, 1, sign=1 if word == "top" else -1), 1
-        concept, sign = lexicon.SUPERLATIVES.get(word, ("", 0))
-        if word in lexicon.HIGHEST | lexicon.LOWEST:
-            return self._token("+", place, 1, concept=concept, sign=1 if word in lexicon.HIGHEST else -1), 1
-        return (self._token("^", place, 1, concept=concept, sign=sign), 1) if concept else None
-
-    def _differing(self, place: int) -> Token | None:
-        """ "How much longer": a difference in what the word compares."""
-        first, second, third = (*self._plain[place : place + 3], "", "", "")[:3]
-        if (first, second) != ("how", "much") or third not in lexicon.COMPARATIVES:
+    def _compared(self, place: int, found: Comparison | None) -> tuple[Token, int] | None:
+        if found is None:
             return None
-        concept, sign = lexicon.COMPARATIVES[third]
-        return self._token("d", place, 3, concept=concept, sign=sign)
+        said = {"concept": found.concept, "sign": found.sign, "number": found.number}
+        return self._token(found.kind, place, found.words, **said), found.words
 
     def _number(self, place: int) -> tuple[Token, int] | None:
         _, start, _ = self._words[place]
@@ -335,6 +300,7 @@ class _Reading:
         """What a verb may be about: "donated" the donor, "directed" the director, "released" the year."""
         wanted = {stem_of(name) for name in _VERBS.get(stem, "").split()}
         fields = [one for one in self._view.fields if wanted & set(one.names[0])]
+        fields = [one for one in fields if len(one.names[0]) == 1] or fields  # "mark" before "max mark"
         if not fields and len(stem) >= 5:
             fields = [one for one in self._view.fields if any(name.startswith(stem) for name in one.names[0])]
         if not fields and len(stem) >= 4:  # "flow into" of outflow

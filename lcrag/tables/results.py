@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from lcrag.tables.database import Database, Refused, Result
+from lcrag.tables.field import Field
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.selects import Program
 from lcrag.tables.values import Value
-from lcrag.tables.view import Field
 from lcrag.types import Document
 
 CITED: Final = 5

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lcrag.tables.conditions import Condition
 from lcrag.tables.database import Database
+from lcrag.tables.field import Field
+from lcrag.tables.filters import Condition
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.names import literal
 from lcrag.tables.tokens import ROWS, Token
-from lcrag.tables.view import Field, View
+from lcrag.tables.view import View
 
 Form = Literal["value", "rows", "groups"]
 SEVERAL: Final = 20

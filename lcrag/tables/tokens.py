@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lcrag.tables import lexicon
-from lcrag.tables.view import Field
+from lcrag.tables.field import Field
 
 COLUMN: Final = "C"
 VALUE: Final = "V"
@@ -91,6 +91,8 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], str], ...]] = tuple(
             (("apart", "from"), "!"),
             (("without",), "0"),
             (("no",), "0"),
+            *(((word,), "0") for word in ("missing", "blank", "empty")),
+            *((("a", period), IGNORED) for period in ("month", "year", "day", "night", "week")),
             (("and",), "&"),
             (("or",), "|"),
             (("equal", "to"), IGNORED),
