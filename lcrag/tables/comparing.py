@@ -9,7 +9,7 @@ from typing import Final
 from lcrag.tables.conditions import COMPARED
 from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition
-from lcrag.tables.lexicon import ACTS, ANY, EMPTY_VERBS, LINKS
+from lcrag.tables.lexicon import ACTS, ANY, EMPTY_VERBS, LINKS, WEAK_VERBS
 from lcrag.tables.selects import Program, Selects
 from lcrag.tables.tokens import COLUMN, NUMBER, ROWS, Token
 
@@ -164,4 +164,4 @@ class Comparing(Selects):
 
 
 def _is_link(word: str) -> bool:
-    return word in LINKS or word in EMPTY_VERBS or word in ACTS
+    return word in LINKS or word in EMPTY_VERBS or word in WEAK_VERBS or word in ACTS

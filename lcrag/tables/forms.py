@@ -12,7 +12,7 @@ from lcrag.tables.field import Field, plain_words
 from lcrag.tables.filters import Condition
 from lcrag.tables.lexicon import ADDED_UP, MEASURED_IN
 from lcrag.tables.selects import Program
-from lcrag.tables.tokens import COLUMN, NUMBER, ROWS, Token
+from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, NUMBER, ROWS, WEAK, Token
 from lcrag.tables.view import CATEGORY_SHARE, View
 
 TOP: Final = 10
@@ -29,6 +29,8 @@ class Writer(Comparing):
         self._pattern = "".join(token.kind for token in self._tokens)
 
     def program(self) -> Program | None:
+        if not self._explains_verbs():
+            return None
         if self._pattern.startswith("y"):
             return self._whether()
         asks = self._pattern.startswith("w")
@@ -58,6 +60,17 @@ class Writer(Comparing):
             return self._total(one, "") if one.kind == "number" else None
         found = self._by_size() or self._counted() or self._added() or self._first()
         return found or (self._listed() if asks else None)
+
+    def _explains_verbs(self) -> bool:
+        """Whether what weak verbs say is said by a column of numbers, or by a condition behind each."""
+        if any(one.kind == "number" for token in self._tokens for one in token.fields):
+            return True
+        weak = [place for place, token in enumerate(self._said) if token.concept == WEAK]
+        behind = [
+            [one.kind for one in self._said[place + 1 :] if one.kind not in (IGNORED, "t", "f")][:1] for place in weak
+        ]
+        is_paid = any(self._said[place].text.lower().startswith("pa") for place in weak)
+        return not is_paid and all(kinds == [FILTER] for kinds in behind)
 
     @staticmethod
     def _says(concept: str, token: Token) -> bool:

@@ -18,11 +18,16 @@ IGNORED: Final = frozenset(
 """Words that say nothing of their own once what they belong to is understood."""
 
 EMPTY_VERBS: Final = frozenset(
-    "happen happened occur occurred hit struck get gets got receive received cause caused went go goes cast stand stood"
-    " take took taken part send sent make made end ended lead led carry carried collect collected set spend spent"
-    " pay pays paid run runs find found need needed use used see seen do done bring brought".split()
+    "happen happened occur occurred hit struck get gets got go goes went stand stood take took taken part make made end"
+    " ended carry carried set do done".split()
 )
 """Verbs that say no more than that there is a row, or a number in it."""
+WEAK_VERBS: Final = frozenset(
+    "receive received cause caused cast send sent lead led collect collected spend spent run runs find found need needed"
+    " use used see seen bring brought pay pays paid".split()
+)
+"""Verbs that say no more than a number, or a condition behind them, already says; of rows alone they say more: "how many
+loans were paid"."""
 ACTS: Final[Mapping[str, str]] = {
     verb: nouns
     for verbs, nouns in (

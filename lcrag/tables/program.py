@@ -25,12 +25,13 @@ from lcrag.tables.view import View, joined_views, view_of
 
 def write(question: str, tables: Sequence[Loaded], database: Database) -> Program | None:
     """The program over these tables that answers the question; None where no form fits, or more than one reading."""
-    alone = [view_of(loaded) for loaded in tables]
-    return _only(question, alone, database) or _only(question, list(joined_views(tables)), database)
+    alone = _best(question, map(view_of, tables), database)
+    found = alone or _best(question, joined_views(tables), database)
+    return found[0] if len(found) == 1 else None
 
 
-def _only(question: str, views: Iterable[View], database: Database) -> Program | None:
-    """The program over the one view that explains the question; where there are several, the one that is named, or
+def _best(question: str, views: Iterable[View], database: Database) -> list[Program]:
+    """The programs over the views that explain the question; where there are several, of the one that is named, or
     whose columns are called as the question has it."""
     found: list[tuple[tuple[int, int], Program]] = []
     for view in views:
@@ -45,8 +46,7 @@ def _only(question: str, views: Iterable[View], database: Database) -> Program |
             named = sum(_names_table(token, view) for token in tokens)
             found.append(((named, sum(map(is_literal, tokens))), program))
     most = max((named for named, _ in found), default=(0, 0))
-    best = [program for named, program in found if named == most]
-    return best[0] if len(best) == 1 else None
+    return [program for named, program in found if named == most]
 
 
 def adds_up(question: str, table: Loaded) -> bool:

@@ -24,6 +24,7 @@ from lcrag.tables.tokens import (
     ROWS,
     UNKNOWN,
     VALUE,
+    WEAK,
     Token,
 )
 from lcrag.tables.values import read_number
@@ -273,12 +274,14 @@ class _Reading:
         verb = [] if self._is_act(word) else self._verb(word, stem)
         if verb:
             return self._token(COLUMN, place, 1, fields=tuple(verb))
-        if word in lexicon.ASKING or (place == 0 and word in ("where", "when")):
+        if word in lexicon.ASKING[:4] or (place == 0 and word in ("where", "when")) or self._begins(word, place):
             return self._token("w", place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
         concept = lexicon.ADJECTIVES[word][0] if word in lexicon.ADJECTIVES else _CONCEPTS.get(word, "")
         one = self._view.meant_by(concept) if concept else None
         if one is not None:
             return self._token(COLUMN, place, 1, fields=(one,))
+        if word in lexicon.WEAK_VERBS and not self._is_act(word):
+            return self._token(IGNORED, place, 1, concept=WEAK)
         if word in lexicon.IGNORED or word in lexicon.EMPTY_VERBS or self._is_act(word):
             return self._token(IGNORED, place, 1)
         return self._token("T" if stem in self._view.about else UNKNOWN, place, 1)
@@ -291,6 +294,10 @@ class _Reading:
     def _is_number(self, place: int) -> bool:
         return self._plain[place].isdigit() or self._plain[place] in lexicon.NUMBER_WORDS
 
+    def _begins(self, word: str, place: int) -> bool:
+        """Whether it is the verb of a request: "please name"."""
+        return word in lexicon.ASKING and all(one in lexicon.IGNORED for one in self._plain[:place])
+
     def _is_act(self, word: str) -> bool:
         """Whether the verb says what every row is: "borrowed" of loans."""
         nouns = {stem_of(noun) for noun in lexicon.ACTS.get(word, "").split()}
@@ -298,7 +305,8 @@ class _Reading:
 
     def _verb(self, word: str, stem: str) -> list[Field]:
         """What a verb may be about: "donated" the donor, "directed" the director, "released" the year."""
-        wanted = {stem_of(name) for name in _VERBS.get(stem, "").split()}
+        means = lexicon.VERBS.get(word) or (_VERBS.get(stem, "") if word.endswith(DONE) else "")  # "price" is no verb
+        wanted = {stem_of(name) for name in means.split()}
         fields = [one for one in self._view.fields if wanted & set(one.names[0])]
         fields = [one for one in fields if len(one.names[0]) == 1] or fields  # "mark" before "max mark"
         if not fields and len(stem) >= 5:

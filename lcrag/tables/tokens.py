@@ -18,6 +18,8 @@ IGNORED: Final = "i"
 UNKNOWN: Final = "?"
 DONE: Final = ("ed", "ing")
 """Endings of verbs: "ordered" is not "orders"."""
+WEAK: Final = "weak"
+"""The concept of a verb that needs a number or a condition behind it."""
 NOUN: Final = "noun"
 """The concept of a column that is named by what its rows are: "customers" of orders."""
 
