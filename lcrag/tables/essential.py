@@ -26,8 +26,12 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
             continue
         if token.kind == COLUMN and len(token.fields) > 1:  # "works" without a value that says where
             token = replace(token, kind=UNKNOWN)
-        is_before = token.kind == COLUMN and [one.kind for one in kept[place + 1 : place + 3]] == [">", COLUMN]
-        if is_before and (not is_literal(token) or token.fields == kept[place + 2].fields):
+        next_two = [one.kind for one in kept[place + 1 : place + 3]]
+        is_verb = token.kind == COLUMN and token.fields[0].is_dated and token.text.lower().endswith("ed")
+        if is_verb and next_two == [">", ROWS]:
+            continue  # "issued the most fines"
+        is_other = token.kind == COLUMN and next_two == [">", COLUMN]
+        if is_other and (not is_literal(token) or token.fields == kept[place + 2].fields):
             continue  # "worked the most hours", "sold the most units"
         is_holder = token.kind == COLUMN and token.fields[0].kind == "text" and not token.sign
         asked = "".join(one.kind for one in found)

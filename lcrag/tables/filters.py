@@ -4,10 +4,11 @@ takes the place of its words.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Final
 
-from lcrag.tables.field import Field
+from lcrag.tables.field import Field, stem_of
 from lcrag.tables.lexicon import LEFT
 from lcrag.tables.names import literal
 from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, ROWS, Token
@@ -16,7 +17,7 @@ from lcrag.tables.view import View
 MISSING: Final = ("missing", "blank", "empty")
 RECORDED: Final = ("recorded", "given", "known", "listed", "entered", "figure", "figures", "data")
 WON: Final = ("won", "win", "wins")
-HELPING: Final = ("have", "has", "had", "been", "was", "were", "not", "never", "are", "is")
+HELPING: Final = ("have", "has", "had", "been", "was", "were", "not", "never", "are", "is", "did", "does", "do")
 
 
 class Unclear(Exception):
@@ -68,19 +69,20 @@ class Filters:
     def done(self) -> None:
         """Whether something was done at all, where a column says when: "were returned", "have not left"."""
         kinds = {token.kind for token in self.tokens} | {token.concept for token in self.tokens if token.kind == "w"}
-        if kinds & {"^", "+", ">", "q", "d", "time"} or not kinds & {"h", "w", "y", "%", "s", "m"}:
+        if kinds & {"^", "+", "time"} or not kinds & {"h", "w", "y", "%", "s", "m", "d"}:
             return
         for place in range(len(self.tokens) - 1, -1, -1):
             if place >= len(self.tokens):
                 continue  # it went with the one behind it
             token, left = self.tokens[place], self._left(place)
-            is_verb = token.text.lower().endswith("ed") or token.text.lower() in LEFT
-            helped = any(one.text.lower() in HELPING for one in self.tokens[max(0, place - 3) : place])
+            if token.kind != COLUMN or [one.kind for one in token.fields] != ["date"]:
+                continue
+            [one] = token.fields
+            helped = any(other.text.lower() in HELPING for other in self.tokens[max(0, place - 6) : place])
             helped = helped or (place > 0 and self.tokens[place - 1].kind in (ROWS, COLUMN))
-            if token.kind != COLUMN or not is_verb or not helped or [one.kind for one in token.fields] != ["date"]:
+            if not helped or not _is_done(token.text.lower(), one):
                 continue
             is_not = left is not None and self.tokens[left].kind == "!"
-            [one] = token.fields
             if one.column.unread or (is_not and not one.column.empty):
                 raise Unclear
             if not one.column.empty:  # it was done in every row
@@ -129,3 +131,9 @@ class Filters:
         self.tokens[first:end] = [Token(FILTER, "", begin, stop, fields=(condition.field,))]
         self.conditions.append(replace(condition, start=begin))
         return first
+
+
+def _is_done(word: str, one: Field) -> bool:
+    """Whether a word is the verb that the name of a date has: "issue" and "issued" of "Issued on"."""
+    verbs = [name for name in re.findall(r"[a-z]+", one.column.name.lower()) if name.endswith("ed")]
+    return word.endswith("ed") or word in LEFT or stem_of(word) in map(stem_of, verbs)

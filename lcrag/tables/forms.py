@@ -8,15 +8,19 @@ from typing import Final
 from lcrag.tables.comparing import Comparing
 from lcrag.tables.database import Database
 from lcrag.tables.essential import essential
-from lcrag.tables.field import Field, plain_words
+from lcrag.tables.field import Field, plain_words, stem_of
 from lcrag.tables.filters import Condition
-from lcrag.tables.lexicon import ADDED_UP, MEASURED_IN
+from lcrag.tables.lexicon import ADDED_UP, MEASURED_IN, PAID
 from lcrag.tables.selects import Program
 from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, NUMBER, ROWS, WEAK, Token
 from lcrag.tables.view import CATEGORY_SHARE, View
 
 TOP: Final = 10
 """Rows of a "top" without a number. Assumed, not measured."""
+
+
+PAYMENTS: Final = {stem_of(word) for word in PAID}
+"""Nouns of rows that are amounts of money."""
 
 
 class Writer(Comparing):
@@ -55,6 +59,9 @@ class Writer(Comparing):
             return self._share() or self._difference()
         if "p" in self._pattern and not self._pattern.startswith(("k", "+", "^")):
             return self._grouped()
+        if is_sum and self._pattern in ("", "s"):  # "how much did Ann donate"
+            money = self._view.meant_by("money")
+            return self._total(money, "") if money is not None and money.kind == "number" else None
         if is_sum and self._pattern == COLUMN and self._tokens[0].text.endswith("s"):  # "how much did Ann pay in fines"
             [one] = self._tokens[0].fields
             return self._total(one, "") if one.kind == "number" else None
@@ -66,11 +73,15 @@ class Writer(Comparing):
         if any(one.kind == "number" for token in self._tokens for one in token.fields):
             return True
         weak = [place for place, token in enumerate(self._said) if token.concept == WEAK]
-        behind = [
-            [one.kind for one in self._said[place + 1 :] if one.kind not in (IGNORED, "t", "f")][:1] for place in weak
-        ]
         is_paid = any(self._said[place].text.lower().startswith("pa") for place in weak)
-        return not is_paid and all(kinds == [FILTER] for kinds in behind)
+        return not is_paid and all(self._has_condition(place) for place in weak)
+
+    def _has_condition(self, place: int) -> bool:
+        """Whether a condition is next to this token, with nothing but small words between."""
+        small = (IGNORED, "t", "f")
+        behind = next((one.kind for one in self._said[place + 1 :] if one.kind not in small), "")
+        before = next((one.kind for one in self._said[:place][::-1] if one.kind not in small), "")
+        return FILTER in (behind, before)
 
     @staticmethod
     def _says(concept: str, token: Token) -> bool:
@@ -127,11 +138,15 @@ class Writer(Comparing):
         return self._aggregate(f"sum({one.sql})", group, (one,))
 
     def _added(self, group: str = "") -> Program | None:
-        tokens = self._matched(r"R?[sm]CR?|\+CR?|R?Cs|R?Cm|\^C")
+        tokens = self._matched(r"R?[sm]CR?|\+CR?|R?Cs|R?Cm|\^C|C\^|[sm]R")
         if tokens is None:
             return None
-        if self._pattern == "^C":
-            return self._extreme_cell(tokens[0], tokens[1].fields[0], group)
+        if self._pattern in ("^C", "C^"):
+            what = next(token for token in tokens if token.kind == "^")
+            return self._extreme_cell(what, next(token for token in tokens if token.kind == COLUMN).fields[0], group)
+        if tokens[-1].kind == ROWS and len(tokens) == 2:  # "the average donation"
+            money = self._view.meant_by("money") if self._view.nouns & PAYMENTS else None
+            return self._aggregate(f"{self._adding(tokens[0])}({money.sql})", group, (money,)) if money else None
         what = next(token for token in tokens if token.kind in "sm+")
         if "CR" in self._pattern and tokens[-1].start - tokens[-2].end <= 1:
             return None  # "the highest value object" is a row

@@ -23,11 +23,13 @@ EMPTY_VERBS: Final = frozenset(
 )
 """Verbs that say no more than that there is a row, or a number in it."""
 WEAK_VERBS: Final = frozenset(
-    "receive received cause caused cast send sent lead led collect collected spend spent run runs find found need needed"
-    " use used see seen bring brought pay pays paid".split()
+    "receive received cause caused cast send sent lead led collect collected spend spent run runs find found need"
+    " needed"
+    " use used see seen bring brought raise raised pay pays paid".split()
 )
-"""Verbs that say no more than a number, or a condition behind them, already says; of rows alone they say more: "how many
-loans were paid"."""
+"""Verbs that say no more than a number or a condition next to them; of rows alone they say more: "how many loans were
+paid"."""
+MONEY_WORDS: Final = frozenset("euro euros dollar dollars pound pounds usd eur gbp".split())
 ACTS: Final[Mapping[str, str]] = {
     verb: nouns
     for verbs, nouns in (
@@ -62,10 +64,12 @@ ADDED_UP: Final = frozenset(
     "revenue sales turnover takings units quantity amount cost costs hours fines votes points output production".split()
 )
 """Columns that are added up where a question names a group and no sum: "the revenue per month"."""
+PAID: Final = frozenset("donation gift payment fine fee bill invoice expense salary bonus grant price rent".split())
+"""Rows that are amounts of money: "the average donation"."""
 ANY: Final = frozenset("there any anyone anybody someone".split())
 YES: Final = frozenset("yes y true".split())
 NO: Final = frozenset("no n false".split())
-LEFT: Final = frozenset("left sold died gone lost sent won met".split())
+LEFT: Final = frozenset("left sold died gone lost sent won met paid held bought taken born made built given".split())
 """Verbs in the past that do not end in -ed, as names of dates: "left on"."""
 GENDERS: Final[Mapping[str, str]] = {
     word: code
@@ -210,6 +214,7 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "rain": "rain rainfall precipitation",
         "rating": "rating score grade mark points",
         "gender": "gender sex",
+        "began": "built made founded planted born established opened launched commissioned created since",
         "hired": "hired hire hiring",
         "rank": "rank position place",
         "taken": "time duration seconds minutes hours",
@@ -291,7 +296,7 @@ NUMBER_WORDS: Final[Mapping[str, int]] = {
         " seventeen eighteen nineteen twenty".split()
     )
 } | {"once": 1, "twice": 2}
-SCALES: Final[Mapping[str, float]] = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "m": 1e6, "bn": 1e9, "k": 1e3}
+SCALES: Final[Mapping[str, float]] = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
 """Words behind a number that multiply it."""
 SCALED: Final[Mapping[str, float]] = {
     word: scale

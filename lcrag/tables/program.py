@@ -20,14 +20,20 @@ from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
 from lcrag.tables.selects import Program
 from lcrag.tables.tokens import COLUMN, ROWS, UNKNOWN, VALUE, Token
-from lcrag.tables.view import View, joined_views, view_of
+from lcrag.tables.view import View, is_code, joined_views, view_of
 
 
 def write(question: str, tables: Sequence[Loaded], database: Database) -> Program | None:
     """The program over these tables that answers the question; None where no form fits, or more than one reading."""
     alone = _best(question, map(view_of, tables), database)
-    found = alone or _best(question, joined_views(tables), database)
-    return found[0] if len(found) == 1 else None
+    if len(alone) > 1 or (alone and not _shows_code(alone[0])):
+        return alone[0] if len(alone) == 1 else None
+    found = _best(question, joined_views(tables), database)  # which may know the name of a code
+    return found[0] if len(found) == 1 else alone[0] if alone else None
+
+
+def _shows_code(program: Program) -> bool:
+    return bool(program.shown) and program.shown[0] is not None and is_code(program.shown[0])
 
 
 def _best(question: str, views: Iterable[View], database: Database) -> list[Program]:

@@ -252,6 +252,8 @@ class _Reading:
                     and self._column(place + words)[0] is None
                 ):
                     words += 1
+                if after in lexicon.MONEY_WORDS or self._plain[place + words - 1] in lexicon.MONEY_WORDS:
+                    number = number[0], "money"
                 unit, value = number[1], number[0] * int(scale)
                 return self._token(NUMBER, place, words, number=value, concept=unit, scale=scale), words
         if self._plain[place] in lexicon.NUMBER_WORDS:
@@ -277,6 +279,7 @@ class _Reading:
         if word in lexicon.ASKING[:4] or (place == 0 and word in ("where", "when")) or self._begins(word, place):
             return self._token("w", place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
         concept = lexicon.ADJECTIVES[word][0] if word in lexicon.ADJECTIVES else _CONCEPTS.get(word, "")
+        concept = "money" if word == "money" else concept
         one = self._view.meant_by(concept) if concept else None
         if one is not None:
             return self._token(COLUMN, place, 1, fields=(one,))
@@ -289,6 +292,7 @@ class _Reading:
     def _is_noun(self, word: str) -> bool:
         """Whether the word means rows; "ordered" is not "orders", but "booking" is "bookings"."""
         is_verb = word.endswith(DONE) and word not in self._view.loaded.table.name.lower()
+        is_verb = is_verb or (word in lexicon.ACTS and word not in lexicon.ACTS[word].split())
         return stem_of(word) in self._view.nouns and not is_verb
 
     def _is_number(self, place: int) -> bool:

@@ -180,7 +180,9 @@ class Selects:
 
     def _by_age(self, word: str) -> tuple[Field | None, int]:
         """The oldest has the highest age, or the earliest date."""
-        age, when = self._view.meant_by("age"), self._view.meant_by("time")
+        age = self._view.meant_by("age")
+        began = [one for one in self._view.fields if one.is_dated and one.is_called("began")]
+        when = began[0] if len(began) == 1 else self._view.meant_by("time")
         sign = -1 if word in ("youngest", "newest") else 1
         if age is not None and when is not None:
             return None, sign

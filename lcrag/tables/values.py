@@ -25,7 +25,8 @@ NO_NUMBERS: Final = frozenset("id code accession isbn issn zip postcode phone te
 """Words in the names of columns whose digits name something and are not counted."""
 
 SAYS_WHEN: Final = frozenset(
-    "year date born built made founded opened launched published released since hired joined established".split()
+    "year date born built made founded planted opened launched published released since hired joined"
+    " established".split()
 )
 """Words in the names of columns that hold a year or a date."""
 

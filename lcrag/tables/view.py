@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import Final
@@ -150,8 +150,10 @@ def _joined(many: Loaded, one: Loaded, left: Column, right: Column) -> View:
     source = f"{many.sql} JOIN {one.sql} ON {many.sql}.{left.sql} = {one.sql}.{right.sql}"
     key = next(field for field in fields if field.column is left)
     label = _label([field for field in fields if field.loaded is one])
-    if label is not None and _is_key(label.column, one):
-        key = label  # its name says more than its number
+    if label is not None and _is_key(label.column, one):  # its name says more than its number
+        names = tuple(name for name in key.names if name != (noun,))
+        fields = [replace(field, names=names) if field is key and names else field for field in fields]
+        key = label
     own_fields = [field for field in fields if field.loaded is many]
     about = _about(many) | _about(one)
     return View(source, many, tuple(fields), _nouns(many, own_fields) - {noun}, about, _label(own_fields), {noun: key})
@@ -187,10 +189,10 @@ def _about(loaded: Loaded) -> frozenset[str]:
 def _label(fields: Sequence[Field]) -> Field | None:
     """The first column that names the rows; one of numbers or codes only where there is no other."""
     texts = [one for one in fields if one.kind == "text" and one.share >= LABEL_SHARE and one.column.empty == 0]
-    named = [one for one in texts if not _is_code(one) and one.column.different is not None]
-    keys = [one for one in fields if _is_code(one) and one.share >= LABEL_SHARE]
+    named = [one for one in texts if not is_code(one) and one.column.different is not None]
+    keys = [one for one in fields if is_code(one) and one.share >= LABEL_SHARE]
     return next(iter([*named[:1], *keys[:1]]), None)
 
 
-def _is_code(one: Field) -> bool:
+def is_code(one: Field) -> bool:
     return bool((NO_NUMBERS | {"no", "nr", "number"}) & set(re.findall(r"[^\W\d_]+", one.column.name.lower())))
