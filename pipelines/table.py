@@ -20,6 +20,7 @@ from lcrag.tables.opened import tables_for
 from lcrag.tables.program import adds_up, write
 from lcrag.tables.results import Said, say
 from lcrag.tables.schema import program_of, schema
+from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.questions import CUES
 from lcrag.text.shapes import parse_object
 from lcrag.types import (
@@ -107,7 +108,7 @@ class Table:
             task = Task("program", run.question, (), tuple(notes), shape=SHAPE)
             [completion] = run.ask([task], PROGRAM_TOKENS)
             sql = str(parse_object(completion.text).get("sql") or "").strip().rstrip(";").strip()
-            if not sql:
+            if not sql or sql.upper().startswith(NOT_FOUND):
                 return None
             try:
                 said = say(program_of(sql, tables), database, run.corpus.document)

@@ -66,7 +66,6 @@ class Refused(InputError):
 class Result:
     """``more``: whether there are rows beyond MOST_ROWS."""
 
-    names: tuple[str, ...]
     rows: tuple[tuple[Value, ...], ...]
     more: bool = False
 
@@ -94,6 +93,7 @@ class Database:
         self.tables: list[Loaded] = []
         self.skipped: list[str] = []
         self._denied = ""
+        self._known: dict[str, Result] = {}
         try:
             self._db = self._open(path)
         except sqlite3.OperationalError as error:
@@ -204,8 +204,17 @@ class Database:
             raise
         self._db.execute("COMMIT")
 
+    def remember(self, program: str, rows: Sequence[tuple[Value, ...]]) -> None:
+        """Keep the result of a SELECT that follows from another one's."""
+        self._known[program] = Result(tuple(rows))
+
     def run(self, program: str) -> Result:
         """The result of one SELECT. Raises Refused for anything else, for a mistake, or beyond a limit."""
+        if program not in self._known:
+            self._known[program] = self._run(program)
+        return self._known[program]
+
+    def _run(self, program: str) -> Result:
         if len(program) > LONGEST_PROGRAM:
             raise Refused(f"the program is longer than {LONGEST_PROGRAM:,} characters")
         started = time.thread_time()
@@ -235,8 +244,7 @@ class Database:
             self._db.set_progress_handler(None, 0)
             self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, length)
             self._db.set_authorizer(None)
-        names = tuple(column[0] for column in cursor.description or ())
-        return Result(names, tuple(rows[:MOST_ROWS]), len(rows) > MOST_ROWS)
+        return Result(tuple(rows[:MOST_ROWS]), len(rows) > MOST_ROWS)
 
     def _authorise(self, action: int, first: str | None, second: str | None, *_: object) -> int:
         """SELECT and READ of our tables, and functions of the list; everything else is denied."""

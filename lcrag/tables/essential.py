@@ -30,11 +30,13 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
         is_verb = token.kind == COLUMN and token.fields[0].is_dated and token.text.lower().endswith("ed")
         if is_verb and next_two == [">", ROWS]:
             continue  # "issued the most fines"
-        is_other = token.kind == COLUMN and next_two == [">", COLUMN]
-        if is_other and (not is_literal(token) or token.fields == kept[place + 2].fields):
+        is_second = token.kind == COLUMN and any(one.kind in (ROWS, COLUMN) for one in found)
+        is_before = is_second and next_two == [">", COLUMN]
+        if is_before and (not is_literal(token) or token.fields == kept[place + 2].fields):
             continue  # "worked the most hours", "sold the most units"
         is_holder = token.kind == COLUMN and token.fields[0].kind == "text" and not token.sign
         asked = "".join(one.kind for one in found)
+        is_holder = is_holder and not asked.endswith("p")
         if is_holder and FILTER in (before, *behind) and re.search(r"[hsm%+^].*[RC]|[sm+]C|w?[RC]", asked):
             continue  # "the average score of Asian restaurants"
         if token.kind == COLUMN and _is_repeated(token, kept[place + 1 :]):

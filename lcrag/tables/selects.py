@@ -140,14 +140,18 @@ class Selects:
         """Which rows to take so that none is left out that is equal to the last; None for none, or far more. The second
         or third is one that no other is equal to."""
         end = self._skipped + most + SEVERAL
-        values = [row[column] for row in self._database.run(f"{sql} LIMIT {end}").rows]
+        rows = self._database.run(f"{sql} LIMIT {end}").rows
+        values = [row[column] for row in rows]
         if self._skipped:
             around = values[self._skipped - 1 : self._skipped + 2]
             is_one = len(around) > 1 and around.count(around[1]) == 1
-            return f"1 OFFSET {self._skipped}" if is_one else None
+            limit, rows = f"1 OFFSET {self._skipped}", rows[self._skipped :][:1]
+            self._database.remember(f"{sql} LIMIT {limit}", rows)
+            return limit if is_one else None
         number = min(most, len(values))
         while 0 < number < len(values) and values[number] == values[number - 1]:
             number += 1
+        self._database.remember(f"{sql} LIMIT {number}", rows[:number])
         return str(number) if 0 < number < most + SEVERAL else None
 
     def _rows(self, fields: Sequence[Field | None]) -> Program | None:

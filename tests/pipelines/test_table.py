@@ -92,8 +92,8 @@ def test_table_runs_the_program_of_a_model(tmp_path: Path) -> None:
     assert [citation.line for citation in answer.citations] == [2, 3]
     [task] = backend.tasks
     assert (task.role, task.passages) == ("program", ())
-    assert "table boats: 4 rows" in task.notes[0]
-    assert "station, text: 'North', 'South'" in task.notes[0]
+    assert "CREATE TABLE boats ( -- 4 rows\n" in task.notes[0]
+    assert "  station TEXT, -- 'North', 'South'\n" in task.notes[0]
 
 
 def test_table_hides_values_from_a_model(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_table_hides_values_from_a_model(tmp_path: Path) -> None:
     answer, _ = ask(tmp_path, MODEL_QUESTION, backend, Table(values=False))
     assert answer.status == "not_retrieved"
     [task] = backend.tasks
-    assert "station, text" in task.notes[0]
+    assert "  station TEXT,\n" in task.notes[0]
     assert "South" not in task.notes[0]
 
 
