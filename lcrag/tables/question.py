@@ -32,7 +32,7 @@ from lcrag.tables.view import View
 from lcrag.text.words import MONTHS
 
 _MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
+_NUMBER: Final = re.compile(r"(?<![^\W_])[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
 _QUOTED: Final = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
 _WORD: Final = re.compile(r"[^\W_]+")
 
@@ -237,7 +237,7 @@ class _Reading:
     def _number(self, place: int) -> tuple[Token, int] | None:
         _, start, _ = self._words[place]
         for first in range(max(0, start - 2), start + 1):
-            if first in self._numbers:
+            if self._numbers.get(first, 0) > start:
                 end = self._numbers[first]
                 words = sum(start <= at < end for _, at, _ in self._words)
                 number = read_number(self._text[first:end].replace(" ", ""))
