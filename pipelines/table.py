@@ -14,11 +14,13 @@ from typing import ClassVar, Final, Literal, Self
 from lcrag.evidence.cite import citation_of
 from lcrag.pipelines._run import Run
 from lcrag.planning.scale import count_sent
-from lcrag.tables.database import Database, Loaded, Refused
+from lcrag.tables.database import Database, Refused
+from lcrag.tables.loaded import Loaded
 from lcrag.tables.opened import tables_for
 from lcrag.tables.program import adds_up, write
 from lcrag.tables.results import Said, say
 from lcrag.tables.schema import program_of, schema
+from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.questions import CUES
 from lcrag.text.shapes import parse_object
 from lcrag.types import (
@@ -85,14 +87,14 @@ class Table:
 
     def answer(self, run: Run) -> Answer:
         """Raises BackendFailed after retries. Without a table that answers: not found, in whatever was not read."""
-        with tables_for(run.ranking.hits, run.corpus, also_large=True) as (tables, database, left_out):
+        with tables_for(run.question, run.ranking.hits, run.corpus, is_named=True) as (tables, database, left_out):
             for message in left_out:
                 run.emit(Event("usage", {"message": f"not read as a table: {message}"}))
             if not tables:
                 run.emit(Event("usage", {"message": "there is no table in these documents"}))
                 return run.nothing(())
             program = write(run.question, tables, database)
-            said = say(program, database) if program is not None else None
+            said = say(program, database, run.corpus.document) if program is not None else None
             if said is None and self.by == "model" and run.backend.template_tokens is not None:
                 said = self._asked(run, tables, database)
             return run.nothing(()) if said is None else _answered(run, said)
@@ -106,10 +108,10 @@ class Table:
             task = Task("program", run.question, (), tuple(notes), shape=SHAPE)
             [completion] = run.ask([task], PROGRAM_TOKENS)
             sql = str(parse_object(completion.text).get("sql") or "").strip().rstrip(";").strip()
-            if not sql:
+            if not sql or sql.upper().startswith(NOT_FOUND):
                 return None
             try:
-                said = say(program_of(sql, tables), database)
+                said = say(program_of(sql, tables), database, run.corpus.document)
             except Refused as error:
                 problem = str(error)
             else:
@@ -125,10 +127,9 @@ def table_for(
     question: str, ranking: Ranking, corpus: CorpusView, backend: Backend, emit: Emit = ignore
 ) -> Table | None:
     """The route that the router may take: by rules where they explain the whole question; by a served model where the
-    best hit is in a table and the question adds up or compares one of its columns. Large tables are not loaded for it:
-    an event says so, where the question seems to add up.
+    best hit is in a table and the question adds up or compares one of its columns.
     """
-    with tables_for(ranking.hits, corpus, also_large=False) as (tables, database, left_out):
+    with tables_for(question, ranking.hits, corpus, is_named=False) as (tables, database, left_out):
         for message in left_out if CUES["cue_count"].search(question) else ():
             emit(Event("usage", {"message": f"not read as a table: {message}"}))
         try:
@@ -137,7 +138,7 @@ def table_for(
         except Refused:  # a table too large for the time that a program may take
             return None
         best = ranking.hits[0].chunk.document_id if ranking.hits else ""
-        own = [table for table in tables if table.document.id == best]
+        own = [table for table in tables if table.document == best]
     is_served = backend.template_tokens is not None
     return Table() if is_served and any(adds_up(question, table) for table in own) else None
 

@@ -240,6 +240,12 @@ class Corpus:
             cells=tuple(json.loads(cells)),
         )
 
+    def beginning(self, document_id: str) -> str:
+        """The first characters of a document: those of its first chunks. "" if no document has this id."""
+        rows = self._rows("SELECT block FROM documents JOIN texts ON chunk = first WHERE hash = ?", document_id)
+        with self._reading():
+            return "".join(text for (block,) in rows for _, text in blocks.unpack(block))
+
     def documents(self) -> Iterator[tuple[str, str, int]]:
         """``(id, source, tokens)`` of every document, by source. Copies of a text are one document."""
         yield from self._rows("SELECT hash, source, tokens FROM documents ORDER BY source")

@@ -14,7 +14,7 @@ from lcrag.index import store
 from lcrag.types import CorpusSize
 
 _NAME: Final = re.compile(
-    rf"{re.escape(store.FILE)}(?:-wal|-shm|-journal|\.damaged|\.[0-9a-f]{{8}}\.vectors(?:\.[0-9a-z_]+)?)?"
+    rf"{re.escape(store.FILE)}(?:-wal|-shm|-journal|\.damaged|\.[0-9a-f]{{8}}\.vectors(?:\.[0-9a-z_]+)?|\.tables(?:-wal|-shm|-journal)?)?"
 )
 
 

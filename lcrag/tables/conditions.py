@@ -2,50 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from lcrag.tables.dates import when
+from lcrag.tables.field import Field
+from lcrag.tables.filters import Condition, Filters, Unclear
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import COLUMN, DATE, FILTER, IGNORED, NUMBER, ROWS, VALUE, Token
-from lcrag.tables.view import Field, View
+from lcrag.tables.tokens import COLUMN, DATE, NUMBER, ROWS, VALUE, Token
+from lcrag.tables.view import View
 
-FULL_DATE: Final = 10
 COMPARED: Final = {"}": ">", "{": "<", "[": ">=", "]": "<=", "a": ">=", "z": "<="}
-DATED: Final = "()SU"
-KEPT: Final = "k+^"
+DATED: Final = ("(", ")", "S", "U")
+KEPT: Final = ("k", "+", "^")
 """Before or after a number: it says how many rows are asked for."""
-
-
-class Unclear(Exception):
-    """A word could belong to more than one column, or to none."""
-
-
-@dataclass(frozen=True, eq=False)
-class Condition:
-    """``sql``: as a program says it; ``field``: the column that it is about."""
-
-    sql: str
-    field: Field
 
 
 def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[Token]]:
     """The conditions, and the tokens with FILTER where each stood. Raises Unclear."""
     found = _Conditions(tokens, view)
-    for kind, read in ((VALUE, found.value), (DATE, found.date), (NUMBER, found.number), ("0", found.empty)):
+    for kind, read in (
+        (VALUE, found.value),
+        (DATE, found.date),
+        (NUMBER, found.number),
+        (COLUMN, found.flag),
+        ("m", found.average),
+        ("0", found.empty),
+    ):
         place = 0
         while place < len(found.tokens):
             if found.tokens[place].kind == kind:
                 place = read(place)
             place += 1
+    found.done()
     return found.conditions, found.tokens
 
 
-class _Conditions:
-    def __init__(self, tokens: list[Token], view: View) -> None:
-        self.tokens = list(tokens)
-        self.conditions: list[Condition] = []
-        self._view = view
-
+class _Conditions(Filters):
     def value(self, place: int) -> int:
         """Values of one column, "good or fair", with the name of the column before or behind them."""
         last, fields = place, {one for one, _ in self.tokens[place].cells}
@@ -82,7 +74,7 @@ class _Conditions:
             sql = f"{one.sql} {'<>' if is_not else '='} {listed}"
         else:
             sql = f"{one.sql} {'NOT IN' if is_not else 'IN'} ({listed})"
-        return self._replace(first, end, Condition(sql, one))
+        return self._replace(first, end, Condition(sql, one, texts=() if is_not else tuple(texts)))
 
     def date(self, place: int) -> int:
         token = self.tokens[place]
@@ -98,20 +90,22 @@ class _Conditions:
         if before in ("b", "f") and (other := self._between(place, before)) is not None:
             assert left is not None
             one, first, end = self._counted(left, other, "")
-            low, high = token.number, self.tokens[other].number
+            low, high = _amount(token, one), _amount(self.tokens[other], one)
             return self._replace(*self._not(first, end), Condition(f"{one.sql} BETWEEN {low} AND {high}", one))
+        if before in COMPARED and after == ROWS:
+            return place  # "more than 3 loans"
         if before in COMPARED or after in ("a", "z"):
             sign = COMPARED[before] if before in COMPARED else COMPARED[after]
             start = left if before in COMPARED and left is not None else place
             last = right if after in ("a", "z") and right is not None else place
             one, first, end = self._counted(start, last, self.tokens[start].concept or token.concept)
-            return self._replace(*self._not(first, end), Condition(f"{one.sql} {sign} {token.number}", one))
+            return self._replace(*self._not(first, end), Condition(f"{one.sql} {sign} {_amount(token, one)}", one))
         if before in KEPT or after in KEPT or after == ROWS:
             return place
         if right is not None and after == COLUMN and not self.tokens[right].fields[0].is_counted:
             return place
         one, first, end = self._counted(place, place, token.concept)
-        return self._replace(*self._not(first, end), Condition(f"{one.sql} = {token.number}", one))
+        return self._replace(*self._not(first, end), Condition(f"{one.sql} = {_amount(token, one)}", one))
 
     def _is_year(self, place: int) -> bool:
         """Whether a number is a year: of a date, after "in", or between two of them."""
@@ -131,20 +125,14 @@ class _Conditions:
             return self.tokens[far or 0].fields[0].is_dated if is_named else bool(self._view.dated)
         return before.kind == COLUMN and before.fields[0].is_dated
 
-    def empty(self, place: int) -> int:
-        """Rows whose cell is empty: "without a note"."""
-        right = self._right(place)
-        if right is None or self.tokens[right].kind != COLUMN:
-            raise Unclear
-        [one] = self.tokens[right].fields
-        if one.column.unread:
-            raise Unclear
-        return self._replace(place, right + 1, Condition(f"{one.sql} IS NULL", one))
-
-    def _not(self, first: int, end: int) -> tuple[int, int]:
-        if self._negated(first)[1]:
-            raise Unclear
-        return first, end
+    def average(self, place: int) -> int:
+        """Above or below the mean of all rows: "earn more than the average"."""
+        left = self._left(place)
+        if left is None or self.tokens[left].kind not in "}{":
+            return place
+        one, first, end = self._counted(left, place, self.tokens[left].concept)
+        sql = f"{one.sql} {COMPARED[self.tokens[left].kind]} (SELECT avg({one.sql}) FROM {self._view.source})"
+        return self._replace(*self._not(first, end), Condition(sql, one))
 
     def _dated(self, place: int, dates: tuple[str, str]) -> int:
         low, high = dates
@@ -172,7 +160,10 @@ class _Conditions:
                 last = right
         if one is None:
             raise Unclear
-        return self._replace(*self._not(first, last + 1), Condition(_when(one, sign, low, high), one))
+        sql = when(one.sql, one.kind, sign, (low, high))
+        if sql is None:
+            raise Unclear
+        return self._replace(*self._not(first, last + 1), Condition(sql, one))
 
     def _date_column(self, place: int | None, otherwise: list[Field] | None) -> Field | None:
         """The date that is named here; else the only one there is, if ``otherwise`` has one."""
@@ -193,6 +184,9 @@ class _Conditions:
         if is_behind and (one := self._number_at(right + 1)) is not None:
             return one, first, right + 2
         money = "money" if concept in tuple("£$€¥₹") else concept
+        is_person = "peopl" in self._view.nouns and left is not None and self.tokens[left].kind == ROWS
+        if not money and is_person:  # "patients over 80"
+            money = "age"
         found = self._view.meant_by(money) if money and money.isalpha() else None
         if found is None or not found.is_counted:
             raise Unclear
@@ -220,50 +214,7 @@ class _Conditions:
         named = token.fields or ((self._view.label,) if token.kind == ROWS and self._view.label is not None else ())
         return next((one for one in named if one in fields), None)
 
-    def _negated(self, first: int) -> tuple[int, bool]:
-        left = self._left(first)
-        is_not = left is not None and self.tokens[left].kind == "!"
-        return (left if is_not and left is not None else first), is_not
 
-    def _left(self, place: int, also: str = "") -> int | None:
-        return next((at for at in range(place - 1, -1, -1) if not self._is_passed(at, also)), None)
-
-    def _right(self, place: int, also: str = "") -> int | None:
-        return next((at for at in range(place + 1, len(self.tokens)) if not self._is_passed(at, also)), None)
-
-    def _is_passed(self, at: int, also: str) -> bool:
-        return self.tokens[at].kind == IGNORED or (bool(also) and self.tokens[at].kind in also)
-
-    def _replace(self, first: int, end: int, condition: Condition) -> int:
-        """Put a FILTER in place of these tokens; returns where it stands."""
-        begin, stop = self.tokens[first].start, self.tokens[end - 1].end
-        self.tokens[first:end] = [Token(FILTER, "", begin, stop, fields=(condition.field,))]
-        self.conditions.append(condition)
-        return first
-
-
-def _when(one: Field, sign: str, low: str, high: str) -> str:
-    """A date compared: before "(", after ")", since "S", until "U", within "="."""
-    if not low:
-        if one.kind != "date" or sign != "=":
-            raise Unclear
-        return f"substr({one.sql}, 5, 3) = {literal(high)}"
-    if one.kind == "year":
-        if len(low) > 4 or len(high) > 4:
-            raise Unclear
-        within = f"= {low}" if low == high else f"BETWEEN {low} AND {high}"
-        return (
-            f"{one.sql} " + {"(": f"< {low}", ")": f"> {high}", "S": f">= {low}", "U": f"<= {high}", "=": within}[sign]
-        )
-    last = _beginning(one.sql, len(high))
-    if sign in "(S":
-        return f"{one.sql} {'<' if sign == '(' else '>='} {literal(low)}"
-    if sign in ")U":
-        return f"{last} {'>' if sign == ')' else '<='} {literal(high)}"
-    if low == high:
-        return f"{last} = {literal(high)}"
-    return f"{one.sql} >= {literal(low)} AND {last} <= {literal(high)}"
-
-
-def _beginning(sql: str, length: int) -> str:
-    return sql if length >= FULL_DATE else f"substr({sql}, 1, {length})"
+def _amount(token: Token, one: Field) -> float:
+    """A number as the column counts: 150 million of a column in millions is 150."""
+    return token.number / one.scale if token.scale > 1 and one.scale > 1 else token.number

@@ -10,12 +10,77 @@ from typing import Final
 IGNORED: Final = frozenset(
     "a an the of in at on for with that which who whose is are was were be been being have has had do does did there"
     " their its it his her to from by as also all any and exactly place placed"
-    " this these those they them i me we us you please can could"
+    " this these those they them i me we us you please can could anyone anybody someone"
     " tell into out listed recorded shown entered given found existing exist exists total's hold holds held contain"
     " contains include includes including come comes came s table file sheet spreadsheet data dataset database list"
     " catalogue catalog register document documents according where what when".split()
 )
 """Words that say nothing of their own once what they belong to is understood."""
+
+EMPTY_VERBS: Final = frozenset(
+    "happen happened occur occurred hit struck get gets got go goes went stand stood take took taken part make made end"
+    " ended carry carried set do done".split()
+)
+"""Verbs that say no more than that there is a row, or a number in it."""
+WEAK_VERBS: Final = frozenset(
+    "receive received cause caused cast send sent lead led collect collected spend spent run runs find found need"
+    " needed"
+    " use used see seen bring brought raise raised pay pays paid".split()
+)
+"""Verbs that say no more than a number or a condition next to them; of rows alone they say more: "how many loans were
+paid"."""
+MONEY_WORDS: Final = frozenset("euro euros dollar dollars pound pounds usd eur gbp".split())
+ACTS: Final[Mapping[str, str]] = {
+    verb: nouns
+    for verbs, nouns in (
+        ("borrow borrows borrowed lend lends lent loaned", "loan loans lending lendings"),
+        ("order orders ordered placed", "order orders"),
+        ("sell sells sold", "sale sales"),
+        ("buy buys bought purchase purchased", "purchase purchases order orders sale sales"),
+        ("pay pays paid", "payment payments invoice invoices fee fees"),
+        ("visit visits visited", "visit visits visitor visitors"),
+        ("book books booked", "booking bookings reservation reservations"),
+        ("rent rents rented hired", "rental rentals"),
+        ("give gives gave given donate donates donated", "donation donations gift gifts"),
+        ("register registered enrol enrolled", "registration registrations enrolment enrolments"),
+        ("fly flies flew flown", "flight flights"),
+        ("vote votes voted", "vote votes"),
+        ("play plays played", "match matches game games"),
+        ("inspect inspected", "inspection inspections"),
+        ("report reported", "report reports incident incidents complaint complaints"),
+        ("treat treated", "treatment treatments patient patients admission admissions"),
+        ("admit admitted", "admission admissions"),
+        ("deliver delivered", "delivery deliveries shipment shipments"),
+        ("ship shipped", "shipment shipments"),
+        ("repair repaired", "repair repairs"),
+        ("catch catches caught", "catch catches"),
+    )
+    for verb in verbs.split()
+}
+"""What is done in a row of a table of this name: "borrowed" of loans."""
+AMOUNTS: Final = frozenset("amount count number total value sum sold cost costs".split())
+"""Words behind what is counted in the name of a column: "fine amount", "units sold"."""
+ADDED_UP: Final = frozenset(
+    "revenue sales turnover takings units quantity amount cost costs hours fines votes points output production".split()
+)
+"""Columns that are added up where a question names a group and no sum: "the revenue per month"."""
+PAID: Final = frozenset("donation gift payment fine fee bill invoice expense salary bonus grant price rent".split())
+"""Rows that are amounts of money: "the average donation"."""
+ANY: Final = frozenset("there any anyone anybody someone".split())
+YES: Final = frozenset("yes y true".split())
+NO: Final = frozenset("no n false".split())
+LEFT: Final = frozenset("left sold died gone lost sent won met paid held bought taken born made built given".split())
+"""Verbs in the past that do not end in -ed, as names of dates: "left on"."""
+GENDERS: Final[Mapping[str, str]] = {
+    word: code
+    for code, words in (
+        ("f w female woman", "women woman female females girl girls"),
+        ("m male man", "men man male males boy boys"),
+    )
+    for word in words.split()
+}
+PLURALS: Final[Mapping[str, str]] = {"children": "child", "women": "woman", "men": "man", "people": "person"}
+ORDINALS: Final = {"second": 2, "third": 3, "fourth": 4, "fifth": 5, "2nd": 2, "3rd": 3, "4th": 4, "5th": 5}
 
 ROW_NOUNS: Final = frozenset("everything row rows entry entries record records item items line lines one ones".split())
 
@@ -23,7 +88,17 @@ ASKING: Final = ("what", "which", "who", "whom", "list", "show", "name", "give",
 
 COUNTING: Final = (("how", "many"), ("number", "of"), ("count",), ("the", "count", "of"))
 SUMMING: Final = (("total",), ("sum",), ("in", "total"), ("altogether",), ("in", "all"), ("combined",), ("overall",))
-AVERAGING: Final = (("average",), ("mean",), ("on", "average"), ("avg",))
+AVERAGING: Final = (("average",), ("mean",), ("on", "average"), ("avg",), ("median",))
+SHARING: Final = tuple((word, "of") for word in ("percentage", "percent", "share", "proportion"))
+DIFFERING: Final = (
+    ("difference", "between"),
+    ("difference", "in"),
+    *(("how", much, word) for much in ("much", "many") for word in "more less fewer higher lower".split()),
+)
+ASKS_WHETHER: Final = frozenset("is are was were did does do has have had".split())
+"""First words of questions that yes or no answers."""
+LINKS: Final = frozenset("is are was were did does do has have had be been come came went go goes get got".split())
+"""Words before which a question names all, behind which a part of it: "what share of loans WERE late"."""
 DIFFERENT: Final = (("different",), ("distinct",), ("unique",))
 GROUPING: Final = (
     ("per",),
@@ -57,7 +132,11 @@ LESS: Final = frozenset("less fewer under below lower smaller".split())
 SUPERLATIVES: Final[Mapping[str, tuple[str, int]]] = {
     word: (concept, sign)
     for concept, high, low in (
-        ("time", "latest newest", "oldest earliest"),
+        ("time", "latest newest last", "oldest earliest first"),
+        ("strength", "strongest", "weakest"),
+        ("temperature", "hottest warmest", "coldest coolest"),
+        ("rain", "wettest", "driest"),
+        ("rating", "best", "worst"),
         ("age", "oldest", "youngest"),
         ("money", "dearest priciest costliest", "cheapest"),
         ("weight", "heaviest", "lightest"),
@@ -118,7 +197,7 @@ COMPARATIVES: Final[Mapping[str, tuple[str, int]]] = {
 CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
     concept: frozenset(words.split())
     for concept, words in {
-        "money": "price cost value amount fee worth valuation fare rent",
+        "money": "price cost value amount fee worth valuation fare rent nightly",
         "age": "age",
         "weight": "weight mass weigh",
         "height": "height elevation altitude tall",
@@ -130,6 +209,15 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "distance": "distance",
         "people": "population inhabitants residents",
         "experience": "experience",
+        "strength": "magnitude strength force intensity",
+        "temperature": "temperature temp",
+        "rain": "rain rainfall precipitation",
+        "rating": "rating score grade mark points",
+        "gender": "gender sex",
+        "began": "built made founded planted born established opened launched commissioned created since",
+        "hired": "hired hire hiring",
+        "rank": "rank position place",
+        "taken": "time duration seconds minutes hours",
         "place": "location place room city town venue where site country address store shelf",
         "pay": "salary wage pay income earnings",
     }.items()
@@ -158,21 +246,23 @@ VERBS: Final[Mapping[str, str]] = {
         ("owns own owned", "owner"),
         ("sold sells", "seller salesperson vendor"),
         ("bought buys purchased", "buyer customer purchaser"),
-        ("won wins", "winner"),
+        ("won win wins", "winner won elected rank position"),
+        ("runs run operates operated", "operator"),
         ("founded", "founder"),
         ("painted", "painter artist"),
         ("composed", "composer"),
         ("teaches taught", "teacher"),
         ("manages managed leads led heads", "manager head leader"),
         ("born", "born birth birthday"),
-        ("costs cost worth valued priced", "price cost value amount fee fare"),
+        ("costs cost worth valued priced", "price cost value amount fee fare rent"),
+        ("scored scores score", "score mark points grade goals"),
         ("weighs weigh weighing", "weight mass"),
         ("earns earn earned earning paid pays", "salary wage pay income"),
         ("kept stored located housed displayed", "location room place store site"),
         ("lives live living based", "city town country residence location"),
-        ("works work working employed", "department team division employer city office location country"),
+        ("works work working employed", "department team division employer city office location country site contract"),
         ("lasts last lasted", "duration length"),
-        ("hired joined started", "hired hire joined start started"),
+        ("hired joined started", "hired hire joined start started since"),
         ("opened", "opened opening"),
         ("launched", "launched launch"),
         ("released", "released release"),
@@ -184,7 +274,8 @@ VERBS: Final[Mapping[str, str]] = {
 
 UNITS: Final = frozenset(
     "gbp usd eur chf jpy pounds dollars euros kg g t tonnes lb km m cm mm mi miles ft feet l ml ha sqm sqkm km2 m2 min"
-    " minutes mins hours hrs hr h days seconds sec percent pct kmh mph c f k mn bn".split()
+    " minutes mins hours hrs hr h days seconds sec percent pct kmh mph c f k mn bn"
+    " kw mw gw kwh mwh gwh twh kb mb gb tb m3 meur musd".split()
 )
 """Words of column names that say what is counted in; also after a number."""
 GENERIC: Final = frozenset("date year name no nr number of the in on at id code day title".split())
@@ -192,9 +283,11 @@ GENERIC: Final = frozenset("date year name no nr number of the in on at id code 
 
 PEOPLE: Final = frozenset(
     "employee staff person people member customer student passenger patient user player personnel participant author"
-    " teacher worker applicant volunteer client".split()
+    " teacher worker applicant volunteer client candidate competitor contestant athlete actor driver officer".split()
 )
 """Tables whose rows are people."""
+EMPLOYED: Final = frozenset("employee staff worker".split())
+"""People of tables with a pay, or the day that they were hired."""
 
 NUMBER_WORDS: Final[Mapping[str, int]] = {
     word: number
@@ -202,4 +295,22 @@ NUMBER_WORDS: Final[Mapping[str, int]] = {
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
         " seventeen eighteen nineteen twenty".split()
     )
+} | {"once": 1, "twice": 2}
+SCALES: Final[Mapping[str, float]] = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
+"""Words behind a number that multiply it."""
+SCALED: Final[Mapping[str, float]] = {
+    word: scale
+    for scale, words in (
+        (1e3, "thousand thousands keur kusd"),
+        (1e6, "million millions mio mn meur musd mgbp"),
+        (1e9, "billion billions bn"),
+    )
+    for word in words.split()
 }
+"""Words of column names whose numbers are of so many."""
+MEASURED_IN: Final[Mapping[str, str]] = {
+    "weight": "kg g t tonnes lb",
+    "length": "km m cm mm miles",
+    "money": "usd eur gbp",
+}
+"""Units in the names of columns that tell what is measured."""

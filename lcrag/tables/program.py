@@ -7,44 +7,52 @@ none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from typing import Final
 
-from lcrag.tables.conditions import Condition, Unclear, conditions
-from lcrag.tables.database import Database, Loaded
+from lcrag.tables.conditions import conditions
+from lcrag.tables.database import Database
+from lcrag.tables.essential import is_literal
+from lcrag.tables.field import stem_of
+from lcrag.tables.filters import Unclear
+from lcrag.tables.forms import Writer
+from lcrag.tables.lexicon import ROW_NOUNS
+from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
-from lcrag.tables.selects import Program, Selects
-from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, NOUN, NUMBER, ROWS, UNKNOWN, VALUE, Token
-from lcrag.tables.view import CATEGORY_SHARE, Field, View, joined_views, stem_of, view_of
-
-TOP: Final = 10
-"""Rows of a "top" without a number. Assumed, not measured."""
+from lcrag.tables.selects import Program
+from lcrag.tables.tokens import COLUMN, ROWS, UNKNOWN, VALUE, Token
+from lcrag.tables.view import View, is_code, joined_views, view_of
 
 
 def write(question: str, tables: Sequence[Loaded], database: Database) -> Program | None:
     """The program over these tables that answers the question; None where no form fits, or more than one reading."""
-    alone = [view_of(loaded) for loaded in tables]
-    return _only(question, alone, database) or _only(question, list(joined_views(tables)), database)
+    alone = _best(question, map(view_of, tables), database)
+    if len(alone) > 1 or (alone and not _shows_code(alone[0])):
+        return alone[0] if len(alone) == 1 else None
+    found = _best(question, joined_views(tables), database)  # which may know the name of a code
+    return found[0] if len(found) == 1 else alone[0] if alone else None
 
 
-def _only(question: str, views: Iterable[View], database: Database) -> Program | None:
-    """The program over the one view that explains the question, the one that is named where there are several."""
-    found: list[tuple[int, Program]] = []
+def _shows_code(program: Program) -> bool:
+    return bool(program.shown) and program.shown[0] is not None and is_code(program.shown[0])
+
+
+def _best(question: str, views: Iterable[View], database: Database) -> list[Program]:
+    """The programs over the views that explain the question; where there are several, of the one that is named, or
+    whose columns are called as the question has it."""
+    found: list[tuple[tuple[int, int], Program]] = []
     for view in views:
         tokens = read(question, view)
         if any(token.kind == UNKNOWN for token in tokens):
             continue
         try:
-            program = _Writer(view, database, *conditions(tokens, view)).program()
+            program = Writer(view, database, *conditions(tokens, view)).program()
         except Unclear:
             continue
         if program is not None:
-            found.append((sum(_names_table(token, view) for token in tokens), program))
-    most = max((named for named, _ in found), default=0)
-    best = [program for named, program in found if named == most]
-    return best[0] if len(best) == 1 else None
+            named = sum(_names_table(token, view) for token in tokens)
+            found.append(((named, sum(map(is_literal, tokens))), program))
+    most = max((named for named, _ in found), default=(0, 0))
+    return [program for named, program in found if named == most]
 
 
 def adds_up(question: str, table: Loaded) -> bool:
@@ -53,223 +61,15 @@ def adds_up(question: str, table: Loaded) -> bool:
     return bool(kinds & set("hsm+^>qkp}{[]")) and bool(kinds & {COLUMN, VALUE})
 
 
+def names_its_table(question: str, table: Loaded) -> bool:
+    """Whether the question names a column, a value or the rows of the table, as far as these are known."""
+    view = view_of(table)
+    own = view.nouns - {stem_of(word) for word in ROW_NOUNS}
+    tokens = read(question, view)
+    named = any(token.kind in (COLUMN, VALUE, "T") or token.fields for token in tokens)
+    return named or any(token.kind == ROWS and stem_of(token.text.lower()) in own for token in tokens)
+
+
 def _names_table(token: Token, view: View) -> bool:
     """Whether a word is of the table's own name."""
     return token.kind == "T" or (token.kind == ROWS and stem_of(token.text.lower()) in view.about)
-
-
-class _Writer(Selects):
-    """Writes the program of one reading."""
-
-    def __init__(self, view: View, database: Database, where: list[Condition], tokens: list[Token]) -> None:
-        super().__init__(view, database, where)
-        self._tokens = _essential(tokens)
-        self._pattern = "".join(token.kind for token in self._tokens)
-
-    def program(self) -> Program | None:
-        asks = self._pattern.startswith("w")
-        concept = self._tokens[0].concept if asks else ""
-        while self._pattern.startswith("w"):
-            self._tokens, self._pattern = self._tokens[1:], self._pattern[1:]
-        if concept == "who":
-            named = any(token.kind == ROWS or any(one.kind == "text" for one in token.fields) for token in self._tokens)
-            if not named:
-                if "peopl" not in self._view.nouns:
-                    return None
-                self._tokens.insert(0, Token(ROWS, "", 0, 0))
-                self._pattern = ROWS + self._pattern
-            columns = [one for token in self._tokens if token.kind == COLUMN for one in token.fields]
-            if re.fullmatch("[RC&]+", self._pattern) and any(one.kind != "text" for one in columns):
-                return None  # no number says who
-        elif concept and COLUMN not in self._pattern:
-            meant = self._view.meant_by(concept)
-            if meant is None:
-                return None
-            self._tokens.insert(0, Token(COLUMN, "", 0, 0, fields=(meant,)))
-            self._pattern = COLUMN + self._pattern
-        if "p" in self._pattern and not self._pattern.startswith(("k", "+", "^")):
-            return self._grouped()
-        return self._counted() or self._added() or self._first() or (self._listed() if asks else None)
-
-    def _matched(self, pattern: str) -> list[Token] | None:
-        return self._tokens if re.fullmatch(pattern, self._pattern) else None
-
-    def _counted(self, group: str = "") -> Program | None:
-        tokens = self._matched("s?hu?(?:R|CR?)s?")
-        if tokens is None:  # "how many ferries are there", where a column says which ships are ferries
-            is_kind = self._pattern == "h" and self._conditions and self._conditions[0].field is not self._view.label
-            return self._aggregate("count(*)", group, ()) if is_kind else None
-        what = next(token for token in tokens if token.kind in (ROWS, COLUMN))  # of both, the first is counted
-        expression = self._count(what, is_different="u" in self._pattern)
-        if expression is None:
-            one = self._field(what)
-            return self._total(one, group) if one is not None and one.kind == "number" else None
-        return self._aggregate(expression, group, ())
-
-    def _count(self, what: Token, is_different: bool) -> str | None:
-        """How many rows, or different texts of a column."""
-        one = self._field(what)
-        if what.kind == ROWS:
-            return (
-                f"count(DISTINCT {one.sql})"
-                if is_different and one is not None
-                else None
-                if is_different
-                else "count(*)"
-            )
-        if one is None or one.kind not in ("text", "year"):
-            return None
-        if is_different or (one.kind == "text" and (one.share < CATEGORY_SHARE or one in self._view.other.values())):
-            return f"count(DISTINCT {one.sql})"
-        return f"count({one.sql})" if one is self._view.label else None
-
-    def _total(self, one: Field, group: str) -> Program | None:
-        """The number that a row gives, or the sum of several: "how many launches did the Prudence have"."""
-        return self._aggregate(f"sum({one.sql})", group, (one,))
-
-    def _added(self, group: str = "") -> Program | None:
-        tokens = self._matched(r"R?[sm]CR?|\+CR?|R?Cs|R?Cm")
-        if tokens is None:
-            return None
-        what = next(token for token in tokens if token.kind in "sm+")
-        if "CR" in self._pattern and tokens[-1].start - tokens[-2].end <= 1:
-            return None  # "the highest value object" is a row
-        one = next(token for token in tokens if token.kind == COLUMN).fields[0]
-        name = {"s": "sum", "m": "avg"}.get(what.kind) or ("max" if what.sign > 0 else "min")
-        if not (one.kind == "number" or (what.kind == "+" and one.is_dated)):
-            return None
-        return self._aggregate(f"{name}({one.sql})", group, (one,))
-
-    def _grouped(self) -> Program | None:
-        """A count, sum or mean for each text of a column, or for each year or month."""
-        match = re.fullmatch("p[CY](.+)|([^k].*)p[CY]", self._pattern)
-        if match is None:
-            return None
-        at = 1 if match[1] else len(self._tokens) - 1
-        group = self._group(self._tokens[at])
-        if group is None:
-            return None
-        rest = self._tokens[2:] if match[1] else self._tokens[:-2]
-        rest = [token for place, token in enumerate(rest) if token.kind != "w" and not (place and token.kind == "p")]
-        if rest and rest[-1].kind == COLUMN and rest[-1].fields == self._tokens[at].fields:
-            rest = rest[:-1]
-        self._tokens, self._pattern = rest, "".join(token.kind for token in rest)
-        return self._counted(group) or self._added(group)
-
-    def _first(self) -> Program | None:
-        """The rows or groups that come first by a column, a sum, a mean or a number of rows; so many of them."""
-        numbers = [token for token in self._tokens if token.kind == NUMBER]
-        tokens = [token for token in self._tokens if token.kind != NUMBER]
-        pattern = "".join(token.kind for token in tokens)
-        is_top = pattern.startswith("k")
-        if len(numbers) > 1 or (numbers and not 1 <= numbers[0].number <= 1000):
-            return None
-        most = int(numbers[0].number) if numbers else TOP if is_top else 1
-        found = next((token for token in tokens if token.sign), None)
-        if found is None:
-            return None
-        columns = [token.fields[0] for token in tokens if token.kind == COLUMN and token.fields]
-        what = next((token for token in tokens if token.kind in "RCY"), None)
-        if re.fullmatch(r"\^[RC]|[RC]\^|k?[RC]\^", pattern):
-            by = self._view.meant_by(found.concept)
-            sign = found.sign
-            if by is None and found.text.lower() in ("oldest", "youngest", "newest"):
-                by, sign = self._by_age(found.text.lower())
-            if by is None or what is None or not (what.kind == ROWS or what.fields[0] is self._view.label):
-                return None
-            return self._extreme(what, by, sign, most)
-        if re.fullmatch(r"C\^R|\^RC", pattern) and not numbers:
-            by = self._view.meant_by(found.concept)
-            return self._top_rows(by, found.sign, 1, columns[0]) if by is not None else None
-        if re.fullmatch(r"CR\+C", pattern) and not numbers:
-            return self._extreme(Token(ROWS, "", 0, 0), columns[1], found.sign, 1, columns[0])
-        if re.fullmatch(r"[+^]RpC", pattern):
-            return self._extreme(tokens[1], columns[0], found.sign, most)
-        if re.fullmatch(r"\+R", pattern) and found.concept:
-            by = self._view.meant_by(found.concept)
-            return self._extreme(tokens[1], by, found.sign, most) if by is not None else None
-        if re.fullmatch(r"[RC]\+C|k[RC]pC|[RC]>C|[RC]C>", pattern) and what is not None:
-            return self._extreme(what, columns[-1], found.sign, most)
-        if re.fullmatch(r"\+C|kC", pattern) and numbers and columns[0].kind == "number":
-            return self._top_rows(columns[0], found.sign, most)
-        if what is None:
-            return None
-        if re.fullmatch(r"[CY]R?>R|qC|Cq|CqR|k[CY]phR|\+hRC", pattern):
-            return self._top_groups(what, "count(*)", (), found.sign, most)
-        if re.fullmatch(r"[CY]R?\+hR", pattern):
-            return self._top_groups(what, "count(*)", (), found.sign, most)
-        added = re.fullmatch(r"[CY]R?\+([sm])C|[CY]R?>([s])C|k[CY]p([sm])C", pattern)
-        if added and columns[-1].kind == "number":
-            name = "avg" if "m" in added.groups() else "sum"
-            return self._top_groups(what, f"{name}({columns[-1].sql})", (columns[-1],), found.sign, most)
-        return None
-
-    def _listed(self) -> Program | None:
-        """Cells of the rows that fit; of a column alone its different texts."""
-        match = re.fullmatch("u?([RC](?:&?C)*)R?", self._pattern)
-        if match is None:
-            return None
-        fields = [self._field(token) for token in self._tokens if token.kind == COLUMN]
-        is_rows = ROWS in self._pattern
-        if self._pattern.replace("R", "").replace("&", "").replace("u", "") not in ("", "C", "CC", "CCC", "CCCC"):
-            return None
-        if len(fields) > 1 and "&" not in self._pattern:
-            return None
-        if "RC" in self._pattern:
-            return None  # "objects that have a note", perhaps
-        label = self._view.label
-        if is_rows and not fields:
-            return self._rows([label]) if label is not None else None
-        plain = [one for one in fields if one is not None]
-        if len(plain) == 1 and not is_rows:
-            return self._cells(plain[0])
-        return self._rows([label, *plain] if label is not None and not self._names_one_row() else plain)
-
-    def _cells(self, one: Field) -> Program | None:
-        """One cell, or the different texts of a column."""
-        if self._where and self._names_one_row():
-            return self._rows([one])
-        if one.kind == "text" and (self._where or one.share < CATEGORY_SHARE or "u" in self._pattern):
-            where = self._clause([*self._where, f"{one.sql} IS NOT NULL"])
-            sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{where} ORDER BY {one.sql}"
-            return Program(sql, "groups", self._used(), self._view.loaded)
-        label = self._view.label
-        is_few = bool(self._where) and label is not None and one is not label and one.kind != "number"
-        return self._rows([label, one]) if is_few else None
-
-
-def _essential(tokens: Sequence[Token]) -> list[Token]:
-    """Without small words, the table's own name and conditions; a column or noun that is said twice in a row once."""
-    kept = [token for token in tokens if token.kind not in (IGNORED, "T")]
-    found: list[Token] = []
-    for place, token in enumerate(kept):
-        before = kept[place - 1].kind if place else ""
-        after = kept[place + 1].kind if place + 1 < len(kept) else ""
-        if token.kind == FILTER or (token.kind == "&" and (FILTER in (before, after) or not before or not after)):
-            continue
-        if token.concept == NOUN and after == FILTER and before in ("f", ROWS, COLUMN, IGNORED):
-            continue  # "orders from customers in Berlin"
-        if token.kind in "ft" and (after in (FILTER, ROWS, "") or kept[place + 1].concept == NOUN):
-            continue
-        if token.kind == COLUMN and len(token.fields) > 1:  # "works" without a value that says where
-            token = replace(token, kind=UNKNOWN)
-        if token.kind == COLUMN and _is_repeated(token, kept[place + 1 :]):
-            continue
-        is_number = place + 1 < len(kept) and any(one.kind == "number" for one in kept[place + 1].fields)
-        if token.kind == "h" and before in ("m", "+", "s") and is_number:  # "the highest number of launches"
-            continue
-        last = found[-1] if found else None
-        is_again = last is not None and token.kind == last.kind and token.kind in (COLUMN, ROWS, "h", "s", "w")
-        if is_again and last is not None and (token.kind != COLUMN or token.fields[:1] == last.fields[:1]):
-            continue
-        found.append(token)
-    return found
-
-
-def _is_repeated(token: Token, after: Sequence[Token]) -> bool:
-    """Whether the column is said again where it is compared: "pays the highest average salary"."""
-    compared = [one.kind for one in after[:3]]
-    return any(
-        compared[place : place + 1] == [COLUMN] and after[place].fields == token.fields and "+" in compared[:place]
-        for place in (1, 2)
-    )

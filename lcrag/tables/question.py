@@ -10,6 +10,9 @@ from dataclasses import replace
 from typing import Final
 
 from lcrag.tables import lexicon
+from lcrag.tables.comparisons import Comparison, comparison, difference
+from lcrag.tables.dates import dates_in
+from lcrag.tables.field import Field, plain_words, rank_of, stem_of
 from lcrag.tables.tokens import (
     COLUMN,
     DATE,
@@ -21,26 +24,20 @@ from lcrag.tables.tokens import (
     ROWS,
     UNKNOWN,
     VALUE,
+    WEAK,
     Token,
 )
-from lcrag.tables.values import read_date, read_number
-from lcrag.tables.view import Field, View, plain_words, stem_of
+from lcrag.tables.values import read_number
+from lcrag.tables.view import View
 from lcrag.text.words import MONTHS
 
-_MONTHS: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS)
-_DATE: Final = re.compile(
-    rf"\b(?:\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{_MONTHS})\.?,?\s+\d{{4}}"
-    rf"|(?:{_MONTHS})\.?\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\d{{4}}|(?:{_MONTHS})\.?,?\s+\d{{4}}"
-    r"|\d{4}-\d{2}|\d{1,2}\.\d{1,2}\.\d{4})\b",
-    re.IGNORECASE,
-)
-_DECADE: Final = re.compile(r"\b(\d{3}0)['’]?s\b")
 _MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
+_NUMBER: Final = re.compile(r"(?<![^\W_])[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
 _QUOTED: Final = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
+AFTER_COLUMNS: Final = ("number", "no", "code", "id", "figure", "figures", "information", "data")
 _CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
 _VERBS: Final = {stem_of(verb): columns for verb, columns in lexicon.VERBS.items()}
 
@@ -52,11 +49,12 @@ def read(question: str, view: View) -> list[Token]:
 
 class _Reading:
     def __init__(self, question: str, view: View) -> None:
+        question = re.sub(r"n['’]t\b", " not", question.replace(" % ", " percent "))
         self._text = question
         self._view = view
         self._words = [(match[0], match.start(), match.end()) for match in _WORD.finditer(question)]
         self._plain = [(plain_words(word) or ("",))[0] for word, _, _ in self._words]
-        self._dates = _spans(_DATE, question) | _spans(_DECADE, question)
+        self._dates = dates_in(question)
         self._months = _spans(_MONTH, question)
         self._numbers = _spans(_NUMBER, question)
         self._quoted = {match.start() + 1: match.end() - 1 for match in _QUOTED.finditer(question)}
@@ -74,16 +72,21 @@ class _Reading:
     @staticmethod
     def _by(place: int, tokens: list[Token]) -> Token:
         """ "by" before a value says who did it; before a column it groups."""
-        after = [token for token in tokens[place + 1 :] if token.kind != IGNORED][:2]
-        is_who = bool(after) and (after[0].kind == VALUE or (after[0].concept == NOUN and after[-1].kind == VALUE))
+        after = [token for token in tokens[place + 1 :] if token.kind not in (IGNORED, "f", "T")][:2]
+        is_noun = bool(after) and (after[0].concept == NOUN or after[0].kind == ROWS)
+        if len(after) > 1 and after[0].kind == COLUMN:  # "by guests from Germany"
+            is_noun = not set(after[0].fields) & {one for one, _ in after[1].cells}
+        is_who = bool(after) and (after[0].kind == VALUE or (is_noun and after[-1].kind == VALUE))
         return replace(tokens[place], kind=IGNORED) if is_who else tokens[place]
 
     def _named_columns(self) -> list[dict[tuple[str, ...], list[Field]]]:
         """Columns by what they are called: full names first, shorter ones after."""
         ranks: list[dict[tuple[str, ...], list[Field]]] = []
         for one in self._view.fields:
-            for rank, name in enumerate(one.names):
-                rank = min(rank, 1)
+            for name in one.names:
+                rank = rank_of(name, one)
+                if rank is None:
+                    continue
                 while len(ranks) <= rank:
                     ranks.append({})
                 ranks[rank].setdefault(name, []).append(one)
@@ -95,6 +98,8 @@ class _Reading:
             return self._in_quotes(place)
         if place == 0 and self._plain[0] in lexicon.ASKING:
             return self._token("w", 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
+        if place == 0 and self._plain[0] in lexicon.ASKS_WHETHER:
+            return self._token("y", 0, 1), 1
         value, of_value = self._value(place, before)
         column, of_column = self._column(place)
         if value is not None and of_value >= max(of_column, 1) and (of_value > of_column or column is None):
@@ -105,14 +110,15 @@ class _Reading:
         if column is not None and of_column > 1:
             return column, of_column
         after_column = bool(before) and before[-1].kind in (COLUMN, ROWS)
-        if after_column and self._plain[place] in ("number", "no", "code", "id"):
+        if after_column and column is None and self._plain[place] in AFTER_COLUMNS:
             return self._token(IGNORED, place, 1), 1  # "the accession number of"
+        if (compared := self._compared(place, difference(self._plain[place:]))) is not None:
+            return compared
         for phrase, kind in PHRASES:
             if tuple(self._plain[place : place + len(phrase)]) == phrase and not self._is_column_word(column, phrase):
                 return self._token(kind, place, len(phrase)), len(phrase)
-        comparison = self._comparison(place)
-        if comparison is not None:
-            return comparison
+        if (compared := self._compared(place, comparison(self._plain[place:]))) is not None:
+            return compared
         if column is not None:
             return column, of_column
         number = self._number(place)
@@ -141,7 +147,7 @@ class _Reading:
             key = tuple(self._plain[place : place + words])
             cells = self._view.values.get(key) or self._view.beginnings.get(key)
             if cells is None and words == 1 and len(key[0]) > 3 and key[0].endswith("s"):
-                cells = self._view.stems.get(stem_of(key[0]))
+                cells = self._view.stems.get(stem_of(key[0])) or self._view.stems.get(key[0][:-1])
             if not cells or not self._may_be_value(place, words, cells, before):
                 continue
             return self._token(VALUE, place, words, cells=tuple(cells)), words
@@ -155,7 +161,7 @@ class _Reading:
         named = [token for token in before[-2:] if token.kind != IGNORED][-1:]
         is_named = bool(named) and (
             any(one in [cell[0] for cell in cells] for one in named[0].fields)
-            or (named[0].kind == ROWS and self._view.label is not None)
+            or (named[0].kind == ROWS and self._view.label in [cell[0] for cell in cells])
         )
         if words > 1 or word.isdigit():
             return is_named or (words > 1 and not word[0].isspace() and self._is_one_number(place, words))
@@ -175,14 +181,9 @@ class _Reading:
     def _date(self, place: int) -> tuple[Token, int] | None:
         start = self._words[place][1]
         if start in self._dates:
-            text = self._text[start : self._dates[start]]
-            words = sum(start <= at < self._dates[start] for _, at, _ in self._words)
-            decade = _DECADE.fullmatch(text)
-            if decade:
-                first = int(decade[1])
-                return self._token(DATE, place, words, dates=(str(first), str(first + 9))), words
-            iso = read_date(text)
-            return (self._token(DATE, place, words, dates=(iso, iso)), words) if iso else None
+            end, dates = self._dates[start]
+            words = sum(start <= at < end for _, at, _ in self._words)
+            return self._token(DATE, place, words, dates=dates), words
         if start in self._months and self._view.dated:
             month = [name.lower() for name in MONTHS].index(self._plain[place]) + 1
             is_verb = self._plain[place] in ("may", "march") and not self._words[place][0][0].isupper()
@@ -201,7 +202,7 @@ class _Reading:
                     best = self._token(UNKNOWN, place, words, fields=tuple(fields)), words
             if best[0] is not None and best[0].kind == COLUMN:
                 word = self._plain[place]
-                is_noun = stem_of(word) in self._view.nouns and not word.endswith(DONE)
+                is_noun = self._is_noun(word)
                 if names is not self._names[0] and is_noun and best[1] == 1:
                     return self._token(ROWS, place, 1), 1
                 if best[0].fields[0] is self._view.other.get(stem_of(self._plain[place])):
@@ -219,7 +220,7 @@ class _Reading:
             while (
                 number
                 and at < len(self._plain)
-                and self._plain[at] in ("is", "are", "was", "were", "been", "of", "the")
+                and self._plain[at] in ("is", "are", "was", "were", "been", "of", "the", "for")
             ):
                 at += 1
             if at >= len(self._plain) or stem_of(self._plain[at]) != stem:
@@ -227,52 +228,34 @@ class _Reading:
             at += 1
         return at - place
 
-    def _comparison(self, place: int) -> tuple[Token, int] | None:
-        """Superlatives and comparatives, of one word and of two."""
-        word = self._plain[place]
-        after = self._plain[place + 1] if place + 1 < len(self._plain) else ""
-        if word in ("most", "least") and after in lexicon.ADJECTIVES:
-            concept, sign = lexicon.ADJECTIVES[after]
-            return self._token("^", place, 2, concept=concept, sign=sign if word == "most" else -sign), 2
-        if word in ("most", "least") and after in lexicon.FREQUENT:
-            return self._token("q", place, 2, sign=1 if word == "most" else -1), 2
-        if word in ("more", "less") and after in lexicon.ADJECTIVES and self._plain[place + 2 : place + 3] == ["than"]:
-            concept, sign = lexicon.ADJECTIVES[after]
-            return self._token("}" if (word == "more") == (sign > 0) else "{", place, 3, concept=concept), 3
-        if word in lexicon.COMPARATIVES and after == "than":
-            concept, sign = lexicon.COMPARATIVES[word]
-            return self._token("}" if sign > 0 else "{", place, 2, concept=concept), 2
-        if word in lexicon.MORE | lexicon.LESS and (
-            after == "than" or word in ("over", "above", "exceeding", "exceeds", "exceed", "under", "below")
-        ):
-            return self._token("}" if word in lexicon.MORE else "{", place, 1 + (after == "than")), 1 + (
-                after == "than"
-            )
-        if word in ("most", "fewest", "least"):
-            return self._token(">", place, 1, sign=1 if word == "most" else -1), 1
-        if word in ("top", "bottom"):
-            return self._token("k", place, 1, sign=1 if word == "top" else -1), 1
-        concept, sign = lexicon.SUPERLATIVES.get(word, ("", 0))
-        if word in lexicon.HIGHEST | lexicon.LOWEST:
-            return self._token("+", place, 1, concept=concept, sign=1 if word in lexicon.HIGHEST else -1), 1
-        return (self._token("^", place, 1, concept=concept, sign=sign), 1) if concept else None
+    def _compared(self, place: int, found: Comparison | None) -> tuple[Token, int] | None:
+        if found is None:
+            return None
+        said = {"concept": found.concept, "sign": found.sign, "number": found.number}
+        return self._token(found.kind, place, found.words, **said), found.words
 
     def _number(self, place: int) -> tuple[Token, int] | None:
         _, start, _ = self._words[place]
         for first in range(max(0, start - 2), start + 1):
-            if first in self._numbers:
+            if self._numbers.get(first, 0) > start:
                 end = self._numbers[first]
                 words = sum(start <= at < end for _, at, _ in self._words)
                 number = read_number(self._text[first:end].replace(" ", ""))
                 if number is None:
                     return None
+                after = (self._plain[place + words : place + words + 1] or [""])[0]
+                scale = lexicon.SCALES.get(after, 1.0) if self._column(place + words)[0] is None else 1.0
+                words += scale > 1
                 if (
                     self._plain[place + words : place + words + 1]
                     and self._plain[place + words] in lexicon.UNITS
                     and self._column(place + words)[0] is None
                 ):
                     words += 1
-                return self._token(NUMBER, place, words, number=number[0], concept=number[1]), words
+                if after in lexicon.MONEY_WORDS or self._plain[place + words - 1] in lexicon.MONEY_WORDS:
+                    number = number[0], "money"
+                unit, value = number[1], number[0] * int(scale)
+                return self._token(NUMBER, place, words, number=value, concept=unit, scale=scale), words
         if self._plain[place] in lexicon.NUMBER_WORDS:
             return self._token(NUMBER, place, 1, number=lexicon.NUMBER_WORDS[self._plain[place]]), 1
         return None
@@ -283,30 +266,57 @@ class _Reading:
         stem = stem_of(word)
         if stem in self._view.other:
             return self._token(COLUMN, place, 1, fields=(self._view.other[stem],), concept=NOUN)
-        if stem in self._view.nouns and not word.endswith(DONE):
+        if self._is_noun(word):
             is_name = self._plain[place + 1 : place + 2] and self._plain[place + 1] in lexicon.TABLE_WORDS
             return self._token("T" if is_name else ROWS, place, 1)
         if word in ("year", "years", "month", "months") and any(one.kind == "date" for one in self._view.dated):
             return self._token("Y", place, 1)
-        verb = self._verb(word, stem)
+        if word == "times" and place and self._plain[place - 1].isalnum() and self._is_number(place - 1):
+            return self._token(ROWS, place, 1)
+        verb = [] if self._is_act(word) else self._verb(word, stem)
         if verb:
             return self._token(COLUMN, place, 1, fields=tuple(verb))
-        if word in lexicon.ASKING or (place == 0 and word in ("where", "when")):
+        if word in lexicon.ASKING[:4] or (place == 0 and word in ("where", "when")) or self._begins(word, place):
             return self._token("w", place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
         concept = lexicon.ADJECTIVES[word][0] if word in lexicon.ADJECTIVES else _CONCEPTS.get(word, "")
+        concept = "money" if word == "money" else concept
         one = self._view.meant_by(concept) if concept else None
         if one is not None:
             return self._token(COLUMN, place, 1, fields=(one,))
-        if word in lexicon.IGNORED:
+        if word in lexicon.WEAK_VERBS and not self._is_act(word):
+            return self._token(IGNORED, place, 1, concept=WEAK)
+        if word in lexicon.IGNORED or word in lexicon.EMPTY_VERBS or self._is_act(word):
             return self._token(IGNORED, place, 1)
         return self._token("T" if stem in self._view.about else UNKNOWN, place, 1)
 
+    def _is_noun(self, word: str) -> bool:
+        """Whether the word means rows; "ordered" is not "orders", but "booking" is "bookings"."""
+        is_verb = word.endswith(DONE) and word not in self._view.loaded.table.name.lower()
+        is_verb = is_verb or (word in lexicon.ACTS and word not in lexicon.ACTS[word].split())
+        return stem_of(word) in self._view.nouns and not is_verb
+
+    def _is_number(self, place: int) -> bool:
+        return self._plain[place].isdigit() or self._plain[place] in lexicon.NUMBER_WORDS
+
+    def _begins(self, word: str, place: int) -> bool:
+        """Whether it is the verb of a request: "please name"."""
+        return word in lexicon.ASKING and all(one in lexicon.IGNORED for one in self._plain[:place])
+
+    def _is_act(self, word: str) -> bool:
+        """Whether the verb says what every row is: "borrowed" of loans."""
+        nouns = {stem_of(noun) for noun in lexicon.ACTS.get(word, "").split()}
+        return bool(nouns & (self._view.nouns | self._view.about))
+
     def _verb(self, word: str, stem: str) -> list[Field]:
         """What a verb may be about: "donated" the donor, "directed" the director, "released" the year."""
-        wanted = {stem_of(name) for name in _VERBS.get(stem, "").split()}
+        means = lexicon.VERBS.get(word) or (_VERBS.get(stem, "") if word.endswith(DONE) else "")  # "price" is no verb
+        wanted = {stem_of(name) for name in means.split()}
         fields = [one for one in self._view.fields if wanted & set(one.names[0])]
+        fields = [one for one in fields if len(one.names[0]) == 1] or fields  # "mark" before "max mark"
         if not fields and len(stem) >= 5:
             fields = [one for one in self._view.fields if any(name.startswith(stem) for name in one.names[0])]
+        if not fields and len(stem) >= 4:  # "flow into" of outflow
+            fields = [one for one in self._view.fields if any(name.endswith(stem) for name in one.names[0])]
         if not fields and word in lexicon.TIME_VERBS:
             fields = [one for one in self._view.dated if one.names[0] in (("year",), ("date",))]
         return fields

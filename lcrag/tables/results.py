@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lcrag.tables.database import Database, Loaded, Refused, Result
+from lcrag.tables.database import Database, Refused, Result
+from lcrag.tables.field import Field
+from lcrag.tables.loaded import Loaded
 from lcrag.tables.selects import Program
 from lcrag.tables.values import Value
-from lcrag.tables.view import Field
 from lcrag.types import Document
 
 CITED: Final = 5
@@ -33,27 +34,32 @@ class Said:
     program: str
 
 
-def say(program: Program, database: Database) -> Said | None:
-    """None where the program finds nothing. Raises Refused where it may not run."""
+def say(program: Program, database: Database, open_document: Callable[[str], Document]) -> Said | None:
+    """None where the program finds nothing. ``open_document``: by its id. Raises Refused where it may not run."""
     result = database.run(program.sql)
     if not any(value is not None for row in result.rows for value in row):
         return None
     rows, number = _used(program, database)
     if program.form == "rows" and len(rows) < len(result.rows):
         rows = []
+    rows = rows[: MOST_LINES if program.form == "rows" else CITED]
+    document = open_document(program.loaded.document)
+    spans = database.places(program.loaded, rows)
     cells = [
-        _shown_row(row, program, rows[place] if place < len(rows) else None) for place, row in enumerate(result.rows)
+        _shown_row(row, program, document.text, spans[place] if place < len(spans) else None)
+        for place, row in enumerate(result.rows[:MOST_LINES])
     ]
-    header = (_place_of_header(program.loaded),)
-    places = [_place(program.loaded, row) for row in rows]
+    header = (_header(program.loaded, database, document.text),)
+    places = [_stripped(document.text, *span) for span in spans]
     lines: list[tuple[str, tuple[Place, ...]]] = []
-    for place, row in enumerate(cells[:MOST_LINES]):
+    for place, row in enumerate(cells):
         if program.form == "rows":
             lines.append((_line(row), (places[place],) if places else header))
         else:
             lines.append((_line(row), (tuple(places[:CITED]) or header) if place == 0 else ()))
-    notes = [*_notes(program), *_counted(program, result, number, len(cells))]
-    return Said(program.loaded.document, tuple(lines), _short(cells), tuple(notes), program.sql)
+    notes = [*_notes(program), *_counted(program, result, number)]
+    short = _short(cells) if len(result.rows) == len(cells) else None
+    return Said(document, tuple(lines), short, tuple(notes), program.sql)
 
 
 def _used(program: Program, database: Database) -> tuple[list[int], int]:
@@ -70,24 +76,24 @@ def _used(program: Program, database: Database) -> tuple[list[int], int]:
     return [int(row[0]) for row in found.rows if isinstance(row[0], int)], number
 
 
-def _shown_row(row: Sequence[Value], program: Program, rowid: int | None) -> list[str]:
+def _shown_row(row: Sequence[Value], program: Program, text: str, place: Place | None) -> list[str]:
     """The cells as the document writes them, where they are its cells; else as numbers are written."""
     fields: Sequence[Field | None] = program.shown or (None,) * len(row)
     shown = []
-    for place, value in enumerate(row):
-        field = fields[place] if place < len(fields) else None
+    for column, value in enumerate(row):
+        field = fields[column] if column < len(fields) else None
         written = str(value) if field is not None and field.kind == "year" and value is not None else None
-        if field is not None and rowid is not None and program.form == "rows" and field.loaded is program.loaded:
-            written = _cell(field, rowid)
-        is_last = place == len(row) - 1
+        if field is not None and place is not None and program.form == "rows" and field.loaded is program.loaded:
+            written = _cell(field, text, place)
+        is_last = column == len(row) - 1
         unit = program.unit if is_last else field.column.reader.unit if field is not None else ""
         shown.append(written if written else number_text(value, unit))
     return shown
 
 
-def _cell(field: Field, rowid: int) -> str:
+def _cell(field: Field, text: str, row: Place) -> str:
     loaded = field.loaded
-    cells = loaded.table.cells_at(loaded.starts[rowid - 1], loaded.ends[rowid - 1])
+    cells = loaded.table.cells_at(text, *row)
     place = loaded.columns.index(field.column)
     return cells[place].strip() if place < len(cells) else ""
 
@@ -122,10 +128,10 @@ def _short(cells: Sequence[Sequence[str]]) -> str | None:
     return None
 
 
-def _counted(program: Program, result: Result, number: int, lines: int) -> list[str]:
+def _counted(program: Program, result: Result, number: int) -> list[str]:
     notes = []
-    if lines > MOST_LINES:
-        notes.append(f"and {lines - MOST_LINES:,}{' or more' if result.more else ''} more lines")
+    if len(result.rows) > MOST_LINES:
+        notes.append(f"and {len(result.rows) - MOST_LINES:,}{' or more' if result.more else ''} more lines")
     if program.form != "rows" and number:
         cited = f", the first {CITED} are cited" if number > CITED else ""
         notes.append(f"from {number:,} row{'' if number == 1 else 's'} of {program.loaded.table.name}{cited}")
@@ -148,16 +154,9 @@ def _notes(program: Program) -> list[str]:
     return notes
 
 
-def _place(loaded: Loaded, rowid: int) -> Place:
-    return _stripped(loaded.document.text, loaded.starts[rowid - 1], loaded.ends[rowid - 1])
-
-
-def _place_of_header(loaded: Loaded) -> Place:
+def _header(loaded: Loaded, database: Database, text: str) -> Place:
     """The line that names the columns; of JSON objects the first."""
-    text = loaded.document.text
-    if loaded.table.header is not None:
-        return _stripped(text, *loaded.table.header)
-    return _stripped(text, loaded.starts[0], loaded.ends[0])
+    return _stripped(text, *(loaded.table.header or database.places(loaded, [1])[0]))
 
 
 def _stripped(text: str, start: int, end: int) -> Place:

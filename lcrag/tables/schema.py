@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from lcrag.tables.database import Loaded
+from lcrag.tables.fill import TYPES
+from lcrag.tables.loaded import Loaded
 from lcrag.tables.names import literal
 from lcrag.tables.selects import Program
 
@@ -14,7 +15,7 @@ LISTED: Final = 20
 """A column with no more different texts than this has them listed."""
 MOST_TABLES: Final = 12
 LONGEST_VALUE: Final = 60
-KINDS: Final = {"number": "number", "year": "year as a number", "date": "date as text, YYYY-MM-DD", "text": "text"}
+KINDS: Final = {"number": "", "year": "year", "date": "YYYY-MM-DD", "text": ""}
 _TEXTS: Final = re.compile(r"'(?:[^']|'')*'")
 _PLAIN: Final = re.compile(r"\s*SELECT\s+(?P<columns>.+?)\s+FROM\s+(?P<rest>.+?)\s*", re.IGNORECASE | re.DOTALL)
 _NOT_PLAIN: Final = re.compile(r"\b(?:GROUP|HAVING|DISTINCT|UNION|INTERSECT|EXCEPT|WITH|OVER)\b", re.IGNORECASE)
@@ -23,16 +24,18 @@ _ENDS: Final = re.compile(r"\b(?:GROUP\s+BY|HAVING|ORDER\s+BY|LIMIT)\b.*", re.IG
 
 
 def schema(tables: Sequence[Loaded], *, values: bool) -> str:
-    """Names and kinds of columns, and where there are few texts these; no value at all without ``values``."""
+    """Names and kinds of columns as SQL creates them, the form that models know best, and where there are few texts
+    these; no value at all without ``values``."""
     lines = []
     for table in tables[:MOST_TABLES]:
-        lines.append(f"table {table.sql}: {table.rows:,} rows")
+        lines.append(f"CREATE TABLE {table.sql} ( -- {table.rows:,} rows")
         for column in table.columns:
-            unit = f", in {column.reader.unit}" if column.reader.unit else ""
-            shown = ""
+            said = [KINDS[column.kind]] if KINDS[column.kind] else []
+            said += [f"in {column.reader.unit}"] if column.reader.unit else []
             if values and column.values and len(column.values) <= LISTED:
-                shown = ": " + ", ".join(literal(value[:LONGEST_VALUE]) for value in column.values)
-            lines.append(f"  {column.sql}, {KINDS[column.kind]}{unit}{shown}")
+                said.append(", ".join(literal(" ".join(value.split())[:LONGEST_VALUE]) for value in column.values))
+            lines.append(f"  {column.sql} {TYPES.get(column.kind, 'TEXT')},{' -- ' if said else ''}{'; '.join(said)}")
+        lines.append(");")
     return "\n".join(lines)
 
 

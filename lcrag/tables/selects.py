@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from lcrag.tables.conditions import Condition
-from lcrag.tables.database import Database, Loaded
+from lcrag.tables.database import Database
+from lcrag.tables.field import Field
+from lcrag.tables.filters import Condition
+from lcrag.tables.loaded import Loaded
 from lcrag.tables.names import literal
 from lcrag.tables.tokens import ROWS, Token
-from lcrag.tables.view import Field, View
+from lcrag.tables.view import View
 
 Form = Literal["value", "rows", "groups"]
 SEVERAL: Final = 20
@@ -41,6 +43,7 @@ class Selects:
         self._view, self._database = view, database
         self._conditions = where
         self._where = [condition.sql for condition in where]
+        self._skipped = 0
 
     def _names_one_row(self) -> bool:
         result = self._database.run(f"SELECT count(*) FROM {self._view.source}{self._clause()}")
@@ -61,9 +64,14 @@ class Selects:
         if not (by.is_counted or by.is_dated):
             return None
         one = self._field(what)
-        if what.kind == ROWS or one is self._view.label or (one is not None and one.kind == "text" and one.share == 1):
+        is_own = one is not None and one.kind == "text" and one.share == 1 and one.loaded is self._view.loaded
+        if what.kind == ROWS or one is self._view.label or is_own:
             return self._top_rows(by, sign, most, shown or one)
-        if one is None or by.kind != "number" or most > 1:
+        if one is None or by.kind != "number":
+            return None
+        if one.kind == "text" and self._is_of(one, by):
+            return self._top_groups(what, f"max({by.sql})", (by,), sign, most)
+        if most > 1:
             return None
         row = self._top_rows(by, sign, 1, one)
         added = self._top_groups(what, f"sum({by.sql})", (by,), sign, 1)
@@ -72,6 +80,13 @@ class Selects:
         first, second = (self._database.run(program.sql).rows for program in (row, added))
         return row if len(first) == len(second) == 1 and first[0][0] == second[0][0] else None
 
+    def _is_of(self, one: Field, by: Field) -> bool:
+        """Whether a number belongs to each text of a column: the price of a product."""
+        source = f"{self._view.source}{self._clause([*self._where, f'{by.sql} IS NOT NULL', f'{one.sql} IS NOT NULL'])}"
+        pairs = f"SELECT count(*) FROM (SELECT DISTINCT {one.sql}, {by.sql} FROM {source})"
+        texts = f"SELECT count(DISTINCT {one.sql}) FROM {source}"
+        return self._database.run(pairs).rows == self._database.run(texts).rows
+
     def _top_rows(self, by: Field, sign: int, most: int, one: Field | None = None) -> Program | None:
         label = one or self._view.label
         if label is None:
@@ -79,7 +94,7 @@ class Selects:
         order = f"ORDER BY {by.sql} {'DESC' if sign > 0 else 'ASC'}"
         where = self._clause([*self._where, f"{by.sql} IS NOT NULL"])
         ranked = f"FROM {self._view.source}{where} {order}"
-        number = self._shared(f"SELECT {by.sql} {ranked} LIMIT {most + SEVERAL}", 0, most)
+        number = self._shared(f"SELECT {by.sql} {ranked}", 0, most)
         if number is None:
             return None
         fields = (label, by) if by is not label else (label,)
@@ -98,7 +113,7 @@ class Selects:
             f"SELECT {group}, {expression} FROM {self._view.source}{self._clause([*self._where, *filled])} "
             f"GROUP BY {group} ORDER BY {expression} {'DESC' if sign > 0 else 'ASC'}"
         )
-        number = self._shared(f"{ranked} LIMIT {most + SEVERAL}", 1, most)
+        number = self._shared(ranked, 1, most)
         if number is None:
             return None
         unit = numbers[0].column.reader.unit if numbers else ""
@@ -108,13 +123,36 @@ class Selects:
         shown = self._shown(group)
         return Program(sql, "groups", self._used(filled), self._view.loaded, shown, self._read(numbers), unit)
 
-    def _shared(self, sql: str, column: int, most: int) -> int | None:
-        """How many rows to take so that none is left out that is equal to the last; None for none, or far more."""
-        values = [row[column] for row in self._database.run(sql).rows]
+    @staticmethod
+    def _adding(what: Token) -> str:
+        """The function that a word for a sum, a mean or an extreme asks for."""
+        if what.kind == "m":
+            return "median" if what.text.lower() == "median" else "avg"
+        return "sum" if what.kind == "s" else "max" if what.sign > 0 else "min"
+
+    @staticmethod
+    def _either(column: Field, texts: Sequence[str]) -> str:
+        """The column has one of these texts."""
+        listed = [literal(text) for text in texts]
+        return f"{column.sql} = {listed[0]}" if len(listed) == 1 else f"{column.sql} IN ({', '.join(listed)})"
+
+    def _shared(self, sql: str, column: int, most: int) -> str | None:
+        """Which rows to take so that none is left out that is equal to the last; None for none, or far more. The second
+        or third is one that no other is equal to."""
+        end = self._skipped + most + SEVERAL
+        rows = self._database.run(f"{sql} LIMIT {end}").rows
+        values = [row[column] for row in rows]
+        if self._skipped:
+            around = values[self._skipped - 1 : self._skipped + 2]
+            is_one = len(around) > 1 and around.count(around[1]) == 1
+            limit, rows = f"1 OFFSET {self._skipped}", rows[self._skipped :][:1]
+            self._database.remember(f"{sql} LIMIT {limit}", rows)
+            return limit if is_one else None
         number = min(most, len(values))
         while 0 < number < len(values) and values[number] == values[number - 1]:
             number += 1
-        return number if 0 < number < most + SEVERAL else None
+        self._database.remember(f"{sql} LIMIT {number}", rows[:number])
+        return str(number) if 0 < number < most + SEVERAL else None
 
     def _rows(self, fields: Sequence[Field | None]) -> Program | None:
         shown = [one for one in fields if one is not None]
@@ -146,7 +184,9 @@ class Selects:
 
     def _by_age(self, word: str) -> tuple[Field | None, int]:
         """The oldest has the highest age, or the earliest date."""
-        age, when = self._view.meant_by("age"), self._view.meant_by("time")
+        age = self._view.meant_by("age")
+        began = [one for one in self._view.fields if one.is_dated and one.is_called("began")]
+        when = began[0] if len(began) == 1 else self._view.meant_by("time")
         sign = -1 if word in ("youngest", "newest") else 1
         if age is not None and when is not None:
             return None, sign

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lcrag.tables import lexicon
-from lcrag.tables.view import Field
+from lcrag.tables.field import Field
 
 COLUMN: Final = "C"
 VALUE: Final = "V"
@@ -18,6 +18,8 @@ IGNORED: Final = "i"
 UNKNOWN: Final = "?"
 DONE: Final = ("ed", "ing")
 """Endings of verbs: "ordered" is not "orders"."""
+WEAK: Final = "weak"
+"""The concept of a verb that needs a number or a condition behind it."""
 NOUN: Final = "noun"
 """The concept of a column that is named by what its rows are: "customers" of orders."""
 
@@ -25,7 +27,7 @@ NOUN: Final = "noun"
 @dataclass(frozen=True, eq=False)
 class Token:
     """``kind``: a letter. ``fields``: what a column word names, or what holds the value ``text`` of each of ``cells``.
-    ``number`` of NUMBER; ``dates``: first and last day as ISO text of DATE, the month alone as ("", "-03-").
+    ``number`` of NUMBER, ``scale`` of its "million"; ``dates`` of DATE (``lcrag.tables.dates``).
     ``concept`` and ``sign`` of words that compare.
     """
 
@@ -36,6 +38,7 @@ class Token:
     fields: tuple[Field, ...] = ()
     cells: tuple[tuple[Field, str], ...] = ()
     number: float = 0
+    scale: float = 1.0
     dates: tuple[str, str] = ("", "")
     concept: str = ""
     sign: int = 0
@@ -49,6 +52,9 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], str], ...]] = tuple(
             *((phrase, "m") for phrase in lexicon.AVERAGING),
             *((phrase, "u") for phrase in lexicon.DIFFERENT),
             *((phrase, "p") for phrase in lexicon.GROUPING),
+            *((phrase, "%") for phrase in lexicon.SHARING),
+            *((phrase, "d") for phrase in lexicon.DIFFERING),
+            (("than",), "n"),
             (("how", "much"), "w"),
             (("how",), "w"),
             (("is", "there"), IGNORED),
@@ -80,12 +86,15 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], str], ...]] = tuple(
             (("through",), "t"),
             (("not",), "!"),
             (("isn't",), "!"),
+            (("never",), "!"),
             (("other", "than"), "!"),
             (("except",), "!"),
             (("excluding",), "!"),
             (("apart", "from"), "!"),
             (("without",), "0"),
             (("no",), "0"),
+            *(((word,), "0") for word in ("missing", "blank", "empty")),
+            *((("a", period), IGNORED) for period in ("month", "year", "day", "night", "week")),
             (("and",), "&"),
             (("or",), "|"),
             (("equal", "to"), IGNORED),

@@ -7,7 +7,7 @@ than none.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -25,7 +25,8 @@ NO_NUMBERS: Final = frozenset("id code accession isbn issn zip postcode phone te
 """Words in the names of columns whose digits name something and are not counted."""
 
 SAYS_WHEN: Final = frozenset(
-    "year date born built made founded opened launched published released since hired joined established".split()
+    "year date born built made founded planted opened launched published released since hired joined"
+    " established".split()
 )
 """Words in the names of columns that hold a year or a date."""
 
@@ -131,14 +132,23 @@ def _number_of(month: str) -> str:
     return str(next(place for place, name in enumerate(MONTHS, 1) if name.startswith(month[:3].lower())))
 
 
-def reader_for(name: str, cells: Sequence[str]) -> Reader:
-    """How a column of this name is read, by (some of) its cells."""
+def decimal_of(cells: Iterable[str]) -> str:
+    """The decimal sign that numbers among the cells of a table show for sure: "," or "."; "" for neither or both."""
+    numbers = [cell for cell in cells if any(read_number(cell, sign) is not None for sign in ".,")]
+    comma, point = (any(sign.search(cell) for cell in numbers) for sign in (_DECIMAL_COMMA, _DECIMAL_POINT))
+    return "," if comma and not point else "." if point and not comma else ""
+
+
+def reader_for(name: str, cells: Sequence[str], decimal: str = "") -> Reader:
+    """How a column of this name is read, by (some of) its cells. ``decimal``: the sign of the other columns."""
     filled = [cell for cell in (cell.strip() for cell in cells) if cell.lower() not in EMPTY]
     words = set(re.findall(r"[^\W\d_]+", name.lower()))
-    if not filled or words & NO_NUMBERS:
+    if not filled or words & NO_NUMBERS or "season" in words:  # 2023/24
         return Reader("text")
     comma, point = (sum(bool(sign.search(cell)) for cell in filled) for sign in (_DECIMAL_COMMA, _DECIMAL_POINT))
-    decimal = "," if comma and not point else "."
+    if not (comma or point) and not decimal and _has_groups(filled):
+        decimal = ","
+    decimal = "," if comma and not point else "." if point else decimal or "."
     numbers = [number for cell in filled if (number := read_number(cell, decimal)) is not None]
     if _nearly_all(len(numbers), len(filled)) and not (comma and point) and not _names_things(filled, decimal):
         units = {unit for _, unit in numbers if unit}
@@ -155,6 +165,15 @@ def reader_for(name: str, cells: Sequence[str]) -> Reader:
     if _nearly_all(dates, len(filled)):
         return Reader("date", day_first=day_first or not slashed)
     return Reader("text")
+
+
+def _has_groups(filled: Sequence[str]) -> bool:
+    """Whether the points are of thousands: 1.648 next to 968, but no 0.250 and no 1648."""
+    digits = [re.sub(r"[^\d.]", "", cell) for cell in filled]
+    dotted = [number for number in digits if "." in number]
+    plain = [number for number in digits if "." not in number]
+    in_threes = all(re.fullmatch(r"[1-9]\d{0,2}(?:\.\d{3})+", number) for number in dotted)
+    return bool(dotted) and bool(plain) and in_threes and all(len(number) <= 3 for number in plain)
 
 
 def _nearly_all(readable: int, filled: int) -> bool:

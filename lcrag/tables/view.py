@@ -6,57 +6,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import PurePath
 from typing import Final
 
-from lcrag.tables.database import Column, Loaded
-from lcrag.tables.lexicon import CONCEPTS, GENERIC, PEOPLE, ROW_NOUNS, UNITS
+from lcrag.tables.field import Field, Words, fold_letters, names_of, plain_words, stem_of, stemmed
+from lcrag.tables.lexicon import EMPLOYED, GENDERS, GENERIC, PEOPLE, PLURALS, ROW_NOUNS
+from lcrag.tables.loaded import Column, Loaded
 from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN
-from lcrag.text.words import fold, stems
+from lcrag.text.words import stems
 
 LABEL_SHARE: Final = 0.8
 """Share of rows with a text of their own from which a column names the rows. Assumed, not measured."""
 CATEGORY_SHARE: Final = 0.7
 """Share below which the different texts of a column are counted, not its rows. Assumed, not measured."""
-
-Words = tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Field:
-    """A column of a view. ``sql``: with its table's name where there are two. ``names``: what people call it, as
-    stems: in full, then shorter."""
-
-    column: Column
-    loaded: Loaded
-    sql: str
-    names: tuple[Words, ...]
-
-    @property
-    def kind(self) -> str:
-        return self.column.kind
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether its values are numbers."""
-        return self.kind in ("number", "year")
-
-    @property
-    def is_dated(self) -> bool:
-        return self.kind in ("date", "year")
-
-    @property
-    def share(self) -> float:
-        """Different texts of a row; 1 where they are too many to count."""
-        different = self.column.different
-        return 1.0 if different is None else different / max(1, self.loaded.rows - self.column.empty)
-
-    def is_called(self, concept: str) -> bool:
-        """Whether a word of its name is one of the concept's."""
-        wanted = {stem for word in CONCEPTS[concept] for stem in stems(word) or [word]}
-        return bool(wanted & set(self.names[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +48,14 @@ class View:
             for value in one.column.values or ():
                 if (key := plain_words(value)) and len(key) <= 16:
                     found.setdefault(key, []).append((one, value))
+        for one in (one for one in self.fields if one.kind == "text" and one.is_called("gender")):
+            for word, codes in GENDERS.items():
+                meant = [value for value in one.column.values or () if value.lower() in codes.split()]
+                if (word,) not in found and len(meant) == 1:
+                    found[word,] = [(one, meant[0])]
+        for plural, singular in PLURALS.items():
+            if (plural,) not in found and (singular,) in found:
+                found[plural,] = found[singular,]
         return found
 
     @cached_property
@@ -91,7 +63,7 @@ class View:
         """Texts of one word by their stem, so that "ferries" finds "ferry"; not of the label, whose texts are names."""
         found: dict[str, list[tuple[Field, str]]] = {}
         for key, cells in self.values.items():
-            if len(key) == 1 and key[0].isalpha():
+            if len(key) == 1 and key[0].isalpha() and not key[0].endswith(("ed", "ing")):
                 found.setdefault(stem_of(key[0]), []).extend(cell for cell in cells if cell[0] is not self.label)
         return found
 
@@ -107,7 +79,12 @@ class View:
 
     @cached_property
     def dated(self) -> list[Field]:
-        return [one for one in self.fields if one.kind == "date" or (one.kind == "year" and _says_when(one))]
+        """The columns that say when; where there are several, the one called after the rows ("loan_date" of loans)."""
+        found = [one for one in self.fields if one.kind == "date" or (one.kind == "year" and _says_when(one))]
+        own = [one for one in found if one.loaded is self.loaded]
+        beginnings = {noun[:4] for noun in self.nouns}  # "admitted on" of admissions
+        named = [one for one in own if one.names[0] in (("date",), ("time",)) or one.names[0][0][:4] in beginnings]
+        return named if len(found) > 1 and len(named) == 1 else found
 
     def meant_by(self, concept: str) -> Field | None:
         """The one column that a concept is about; None where there is none, or more than one."""
@@ -120,41 +97,11 @@ class View:
         return found[0] if len(found) == 1 else None
 
 
-def plain_words(text: str) -> Words:
-    """The words of a text without case, accents and signs."""
-    return tuple(re.findall(r"[^\W_]+", fold_letters(text)))
-
-
-def fold_letters(text: str) -> str:
-    """Without case, accents and the difference between apostrophes; numbers and dates stay as they are written."""
-    if text.isascii():
-        return text.lower()
-    return "".join(character if character.isascii() else fold(character).lower() for character in text).lower()
-
-
 def _says_when(one: Field) -> bool:
-    return bool({stem_of(word) for word in SAYS_WHEN} & set(one.names[0]))
-
-
-def names_of(column: str) -> tuple[Words, ...]:
-    """What a column may be called, as stems: in full, without brackets and units, without what says little, and each
-    word that says much."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", column)
-    bare = re.findall(r"[^\W_]+", fold_letters(re.sub(r"[(\[].*?[)\]]", " ", spaced)))
-    plain = [word for word in bare if word not in UNITS]
-    short = [word for word in plain if word not in GENERIC]
-    named = [_stemmed(spaced), *(tuple(map(stem_of, words)) for words in (bare, plain, short))]
-    named += [(stem_of(word),) for word in short if len(short) > 1]
-    return tuple(dict.fromkeys(name for name in named if name))
-
-
-def _stemmed(text: str) -> Words:
-    """Stems, also of small words: a column may be called "On station"."""
-    return tuple(stem_of(word) for word in re.findall(r"[^\W_]+", fold_letters(text)))
-
-
-def stem_of(word: str) -> str:
-    return (stems(word) or [word])[0]
+    words = re.findall(r"[^\W\d_]+", one.column.name.lower())
+    return (words[-1:] != [] and words[-1].endswith("ed")) or bool(
+        {stem_of(word) for word in SAYS_WHEN} & set(one.names[0])
+    )
 
 
 def view_of(loaded: Loaded) -> View:
@@ -175,11 +122,11 @@ def joined_views(tables: Sequence[Loaded]) -> Iterator[View]:
 
 def _shared(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
     """Columns of the same name, or ``customer_id`` and the ``id`` of customers, by which one row is found."""
-    noun = _stemmed(one.table.name)[-1:]
+    noun = stemmed(one.table.name)[-1:]
     for right in one.columns:
-        right_name = _stemmed(right.name)
+        right_name = stemmed(right.name)
         for left in many.columns:
-            left_name = _stemmed(left.name)
+            left_name = stemmed(left.name)
             same = left_name == right_name or (right_name in (("id",), ("code",)) and left_name == noun + right_name)
             if same and left.kind == right.kind and _is_key(right, one) and not _is_key(left, many):
                 yield left, right
@@ -190,8 +137,8 @@ def _is_key(column: Column, loaded: Loaded) -> bool:
 
 
 def _joined(many: Loaded, one: Loaded, left: Column, right: Column) -> View:
-    noun = _stemmed(one.table.name)[-1]
-    own = {_stemmed(column.name) for column in many.columns}
+    noun = stemmed(one.table.name)[-1]
+    own = {stemmed(column.name) for column in many.columns}
     fields = [Field(column, many, f"{many.sql}.{column.sql}", names_of(column.name)) for column in many.columns]
     for column in one.columns:
         if column is right:
@@ -202,6 +149,11 @@ def _joined(many: Loaded, one: Loaded, left: Column, right: Column) -> View:
         fields.append(Field(column, one, f"{one.sql}.{column.sql}", names))
     source = f"{many.sql} JOIN {one.sql} ON {many.sql}.{left.sql} = {one.sql}.{right.sql}"
     key = next(field for field in fields if field.column is left)
+    label = _label([field for field in fields if field.loaded is one])
+    if label is not None and _is_key(label.column, one):  # its name says more than its number
+        names = tuple(name for name in key.names if name != (noun,))
+        fields = [replace(field, names=names) if field is key and names else field for field in fields]
+        key = label
     own_fields = [field for field in fields if field.loaded is many]
     about = _about(many) | _about(one)
     return View(source, many, tuple(fields), _nouns(many, own_fields) - {noun}, about, _label(own_fields), {noun: key})
@@ -211,31 +163,36 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     """Stems that mean its rows."""
     nouns = {stem_of(word) for word in ROW_NOUNS}
     words = re.findall(r"[^\W\d_]+", fold_letters(loaded.table.name))
-    stem = PurePath(loaded.document.source).stem
-    if words and (loaded.table.name == stem or loaded.document.cells):
+    stem = PurePath(loaded.table.source).stem
+    if words and (loaded.table.name == stem or loaded.table.is_sheet):
         nouns.add(stem_of(words[-1]))
-        if {stem_of(word) for word in PEOPLE} & {stem_of(words[-1])}:
-            nouns |= {"peopl", "person"}
     label = _label(fields)
     if label is not None and label.names[-1] not in (("name",), ("id",), ("title",)):
         name = next((name for name in label.names if len(name) == 1 and name[0] not in GENERIC), None)
         nouns |= set(name or ())
+    is_named = label is not None and {"full", "surnam", "forenam"} & set(label.names[0])
+    if is_named and any(one.is_called("pay") or one.is_called("hired") for one in fields):
+        nouns |= {stem_of(word) for word in EMPLOYED}
+    roles = {stem_of(word) for word in PEOPLE} & {one.names[0][0] for one in fields if len(one.names[0]) > 1}
+    nouns |= {role for role in roles if not any((role,) in one.names for one in fields if one.kind == "text")}
+    if is_named or nouns & {stem_of(word) for word in PEOPLE}:
+        nouns |= {"peopl", "person"}
     return frozenset(nouns)
 
 
 def _about(loaded: Loaded) -> frozenset[str]:
     """Stems of the names of its file, sheet and heading."""
-    stem = PurePath(loaded.document.source).stem
+    stem = PurePath(loaded.table.source).stem
     return frozenset(stems(f"{stem.replace('_', ' ')} {loaded.table.name.replace('_', ' ')}"))
 
 
 def _label(fields: Sequence[Field]) -> Field | None:
     """The first column that names the rows; one of numbers or codes only where there is no other."""
     texts = [one for one in fields if one.kind == "text" and one.share >= LABEL_SHARE and one.column.empty == 0]
-    named = [one for one in texts if not _is_code(one) and one.column.different is not None]
-    keys = [one for one in fields if _is_code(one) and one.share >= LABEL_SHARE]
+    named = [one for one in texts if not is_code(one) and one.column.different is not None]
+    keys = [one for one in fields if is_code(one) and one.share >= LABEL_SHARE]
     return next(iter([*named[:1], *keys[:1]]), None)
 
 
-def _is_code(one: Field) -> bool:
-    return bool(NO_NUMBERS & set(re.findall(r"[^\W\d_]+", one.column.name.lower())))
+def is_code(one: Field) -> bool:
+    return bool((NO_NUMBERS | {"no", "nr", "number"}) & set(re.findall(r"[^\W\d_]+", one.column.name.lower())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from lcrag.types.answers import Completion, Task
@@ -142,8 +143,10 @@ class Backend(Protocol):
 
 
 class CorpusView(Protocol):
-    """What pipelines may ask of a corpus (``lcrag.index.corpus.Corpus`` is one)."""
+    """What pipelines may ask of a corpus (``lcrag.index.corpus.Corpus`` is one). ``folder``: where the index is."""
 
+    @property
+    def folder(self) -> Path: ...
     @property
     def size(self) -> CorpusSize: ...
     @property
@@ -151,6 +154,7 @@ class CorpusView(Protocol):
     def chunks(self) -> Iterator[Chunk]: ...
     def documents(self) -> Iterator[tuple[str, str, int]]: ...
     def document(self, document_id: str) -> Document: ...
+    def beginning(self, document_id: str) -> str: ...
     def replies(self, keys: Sequence[str]) -> dict[str, str]: ...
     def keep_replies(self, said: Sequence[tuple[str, str, str]]) -> None: ...
 

@@ -325,6 +325,8 @@ def test_document_restores_pages_lines_and_title(corpus: Corpus) -> None:
     assert corpus.document("x1") == document
     with pytest.raises(KeyError):
         corpus.document("x2")
+    assert (document.text.startswith(corpus.beginning("x1")), corpus.beginning("x2")) == (True, "")
+    assert corpus.beginning("x1")
 
 
 def embed(corpus: Corpus, name: str = "m") -> None:

@@ -8,7 +8,9 @@ import pytest
 from support.office import paragraph, sheet_row, table, word, workbook
 
 from lcrag import ingest
+from lcrag.index.status import clear
 from lcrag.tables import database as limits
+from lcrag.tables import fill, opened
 from lcrag.tables.database import Database, Refused
 from lcrag.tables.read import tables_of
 from lcrag.tables.values import read_date, read_number, reader_for
@@ -19,9 +21,17 @@ PARTS = 'part,made,price\nAB-1,2020-01-05,"£1,860"\nAB-2,2021-03-07,£20\nAB-3,
 def loaded(folder: Path, name: str, text: str) -> Database:
     (folder / name).write_text(text, encoding="utf-8")
     database = Database()
-    for file in ingest.discover([folder]).files:
-        database.load(tables_of(ingest.read(file)))
+    documents = [ingest.read(file) for file in ingest.discover([folder]).files]
+    for document in documents:
+        database.load(document)
+    database.open([document.id for document in documents])
     return database
+
+
+def test_clear_removes_the_rows_that_are_kept(tmp_path: Path) -> None:
+    Database(tmp_path / opened.FILE).close()
+    assert clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_run_reads_numbers_and_dates(tmp_path: Path) -> None:
@@ -82,10 +92,10 @@ def test_run_gives_a_thousand_rows_at_most(tmp_path: Path) -> None:
 
 
 def test_load_leaves_out_a_table_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MOST_CELLS", 5)
+    monkeypatch.setattr(fill, "MOST_CELLS", 5)
     database = loaded(tmp_path, "parts.csv", PARTS)
     assert database.tables == []
-    assert "9 cells are more than the 5" in database.skipped[0]
+    assert "more than 5 cells" in database.skipped[0]
 
 
 def test_load_leaves_out_rows_with_too_many_cells_and_totals(tmp_path: Path) -> None:
@@ -165,9 +175,9 @@ def tables(folder: Path, name: str, content: str | bytes) -> list[tuple[str, tup
     [file] = ingest.discover([path]).files
     document = ingest.read(file)
     for found in tables_of(document):
-        for start, end, _ in found.rows():
-            assert found.cells_at(start, end)
-    return [(table.name, table.columns, [row[2] for row in table.rows()]) for table in tables_of(document)]
+        for start, end, _ in found.rows(document.text):
+            assert found.cells_at(document.text, start, end)
+    return [(table.name, table.columns, [row[2] for row in table.rows(document.text)]) for table in tables_of(document)]
 
 
 def test_tables_of_html_knows_header_and_heading(tmp_path: Path) -> None:

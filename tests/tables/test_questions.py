@@ -8,6 +8,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ import pytest
 from lcrag import ingest
 from lcrag.tables.database import Database
 from lcrag.tables.program import write
-from lcrag.tables.read import tables_of
 from lcrag.tables.results import Said, say
+from lcrag.types import Document
 
 Rows = list[dict[str, str]]
 MUSEUM = Path(__file__).parents[2] / "examples" / "saltmarsh" / "museum-inventory.csv"
@@ -197,7 +198,7 @@ EMPLOYEE_QUESTIONS: dict[str, object] = {
     "Name the 2 youngest employees": best(E, "age", "name", 2, -1),
     "How many employees were hired after 1 January 2020?": sum(row["hired"] > "2020-01-01" for row in E),
     "How many employees were hired between 2016 and 2019?": sum("2016" <= row["hired"][:4] <= "2019" for row in E),
-    "What is the median salary?": ABSENT,
+    "What is the median salary?": median(number(row["salary"]) for row in E),
     "How many employees left in 2019?": ABSENT,
     "What is the minimum age in Support?": min(int(row["age"]) for row in E if row["department"] == "Support"),
 }
@@ -248,7 +249,7 @@ ORDER_QUESTIONS: dict[str, object] = {
     "What is the total amount in 2024?": total([row for row in O if month_of(row["order_date"])[0] == 2024], "amount"),
     "How many orders have an amount of at least €600?": sum(number(row["amount"]) >= 600 for row in O),
     "What is the average amount of sail orders?": mean([row for row in O if row["product"] == "sail"], "amount"),
-    "How many different products were ordered?": ABSENT,
+    "How many different products were ordered?": 4,
     "How many different products are there?": 4,
     "What are the amounts of the orders of Casa Verde?": [100.00, 950.25],
     "How many orders were there since April 2023?": sum(
@@ -285,21 +286,27 @@ QUESTIONS = {
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Database:
+def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
     """The museum's inventory and the files."""
     folder = tmp_path_factory.mktemp("tables")
     for name, text in FILES.items():
         (folder / name).write_text(text, encoding="utf-8")
+    files = [file for path in (folder, MUSEUM) for file in ingest.discover([path]).files]
+    return {document.id: document for document in map(ingest.read, files)}
+
+
+@pytest.fixture(scope="module")
+def database(documents: dict[str, Document]) -> Database:
     database = Database()
-    for path in (folder, MUSEUM):
-        for file in ingest.discover([path]).files:
-            database.load(tables_of(ingest.read(file)))
+    for document in documents.values():
+        database.load(document)
+    database.open(documents)
     return database
 
 
-def answer(question: str, database: Database) -> Said | None:
+def answer(question: str, database: Database, documents: dict[str, Document]) -> Said | None:
     program = write(question, database.tables, database)
-    return say(program, database) if program is not None else None
+    return say(program, database, documents.__getitem__) if program is not None else None
 
 
 def is_number(text: str, wanted: float) -> bool:
@@ -330,9 +337,9 @@ def is_right(said: Said | None, wanted: object) -> bool | None:
     return len(lines) == 1 and all(str(part) in lines[0] for part in parts)
 
 
-def test_questions_are_answered_right_or_not_at_all(database: Database) -> None:
+def test_questions_are_answered_right_or_not_at_all(database: Database, documents: dict[str, Document]) -> None:
     """At least .90 right and under .03 wrong, of all questions."""
-    found = {question: is_right(answer(question, database), wanted) for question, wanted in QUESTIONS.items()}
+    found = {asked: is_right(answer(asked, database, documents), wanted) for asked, wanted in QUESTIONS.items()}
     wrong = [question for question, right in found.items() if right is False]
     missed = [question for question, right in found.items() if right is None]
     assert len(QUESTIONS) >= 90

@@ -1,0 +1,125 @@
+"""A column under the names that people give it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from lcrag.tables.lexicon import AMOUNTS, CONCEPTS, GENERIC, NO, PEOPLE, SCALED, UNITS, YES
+from lcrag.tables.loaded import Column, Loaded
+from lcrag.text.words import fold, stems
+
+Words = tuple[str, ...]
+_FULL_NAME: Final = re.compile(r"[^\W\d_][\w.'’-]*(?: [^\W\d_][\w.'’-]*)+")
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A column of a view. ``sql``: with its table's name where there are two. ``names``: what people call it, as
+    stems: in full, then shorter."""
+
+    column: Column
+    loaded: Loaded
+    sql: str
+    names: tuple[Words, ...]
+
+    @property
+    def kind(self) -> str:
+        return self.column.kind
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether its values are numbers."""
+        return self.kind in ("number", "year")
+
+    @property
+    def is_dated(self) -> bool:
+        return self.kind in ("date", "year")
+
+    @property
+    def says_yes(self) -> str | None:
+        """The text that means yes, where the column holds nothing but yes and no."""
+        texts = {text.lower(): text for text in self.column.values or ()}
+        if len(texts) > 2 or not texts.keys() <= YES | NO:
+            return None
+        return next((text for plain, text in texts.items() if plain in YES), None)
+
+    @property
+    def scale(self) -> float:
+        """What its numbers are in: 1,000,000 of "cost (million)"."""
+        words = re.findall(r"[a-z]+", self.column.name.lower())
+        return next((SCALED[word] for word in words if word in SCALED), 1.0)
+
+    @property
+    def is_of_people(self) -> bool:
+        """Whether it holds the names of people, by its own name: a member, a swimmer."""
+        first = self.names[0][0]
+        texts = list(self.column.values or ())
+        full = sum(_FULL_NAME.fullmatch(text) is not None for text in texts)
+        is_role = first in {stem_of(word) for word in PEOPLE} or re.match(r"[a-z]+(?:er|or)\b", self._first_word)
+        return self.kind == "text" and bool(is_role) and full * 2 > len(texts)
+
+    @property
+    def _first_word(self) -> str:
+        return re.split(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z]", self.column.name)[0].lower()
+
+    @property
+    def share(self) -> float:
+        """Different texts of a row; 1 where they are too many to count."""
+        different = self.column.different
+        return 1.0 if different is None else different / max(1, self.loaded.rows - self.column.empty)
+
+    def is_called(self, concept: str) -> bool:
+        """Whether a word of its name is one of the concept's."""
+        wanted = {stem for word in CONCEPTS[concept] for stem in stems(word) or [word]}
+        return bool(wanted & set(self.names[0]))
+
+
+def plain_words(text: str) -> Words:
+    """The words of a text without case, accents and signs."""
+    return tuple(re.findall(r"[^\W_]+", fold_letters(text)))
+
+
+def fold_letters(text: str) -> str:
+    """Without case, accents and the difference between apostrophes; numbers and dates stay as they are written."""
+    if text.isascii():
+        return text.lower()
+    return "".join(character if character.isascii() else fold(character).lower() for character in text).lower()
+
+
+def names_of(column: str) -> tuple[Words, ...]:
+    """What a column may be called, as stems: in full, without brackets and units, without what says little, and each
+    word that says much."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", column)
+    bare = re.findall(r"[^\W_]+", fold_letters(re.sub(r"[(\[].*?[)\]]", " ", spaced)))
+    plain = [word for word in bare if word not in UNITS]
+    short = [word for word in plain if word not in GENERIC]
+    named = [stemmed(spaced), *(tuple(map(stem_of, words)) for words in (bare, plain, short))]
+    named += [(stem_of(word),) for word in short if len(short) > 1]
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def stemmed(text: str) -> Words:
+    """Stems, also of small words: a column may be called "On station"."""
+    return tuple(stem_of(word) for word in re.findall(r"[^\W_]+", fold_letters(text)))
+
+
+def rank_of(name: Words, one: Field) -> int | None:
+    """How well a name is the column's: 0 its own, 1 short for it ("guest" of guest_name), 2 a part ("guest" of
+    guest_country). None for a part that says what numbers are of, not what they are ("patient" of patient_age)."""
+    if name == one.names[0]:
+        return 0
+    generic = {stem_of(word) for word in GENERIC}
+    longer = [other for other in one.names if len(other) > 1 and not generic & set(other)]
+    if len(name) > 1 or not longer:
+        return 1
+    short = longer[-1]
+    behind = short[short.index(name[0]) + 1 :] if name[0] in short else ()
+    amounts = {stem_of(word) for word in AMOUNTS}
+    is_head = all(word in amounts or word.isdigit() or f"{word}ed" in one.column.name.lower() for word in behind)
+    return 2 if is_head or one.kind == "text" or one.is_dated else None
+
+
+def stem_of(word: str) -> str:
+    return (stems(word) or [word])[0]

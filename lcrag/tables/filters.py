@@ -1,0 +1,139 @@
+"""Conditions that name no value: columns of yes and no, what was done at all, cells that are empty; and how a condition
+takes the place of its words.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import Final
+
+from lcrag.tables.field import Field, stem_of
+from lcrag.tables.lexicon import LEFT
+from lcrag.tables.names import literal
+from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, ROWS, Token
+from lcrag.tables.view import View
+
+MISSING: Final = ("missing", "blank", "empty")
+RECORDED: Final = ("recorded", "given", "known", "listed", "entered", "figure", "figures", "data")
+WON: Final = ("won", "win", "wins")
+HELPING: Final = ("have", "has", "had", "been", "was", "were", "not", "never", "are", "is", "did", "does", "do")
+
+
+class Unclear(Exception):
+    """A word could belong to more than one column, or to none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """``sql``: as a program says it; ``field``: the column that it is about; ``start``: where it is in the question;
+    ``texts``: the values that the column must have, one of them."""
+
+    sql: str
+    field: Field
+    start: int = 0
+    texts: tuple[str, ...] = ()
+
+
+class Filters:
+    """``tokens``: of the question, FILTER in the place of each condition that was found."""
+
+    def __init__(self, tokens: list[Token], view: View) -> None:
+        self.tokens = list(tokens)
+        self.conditions: list[Condition] = []
+        self._view = view
+
+    def flag(self, place: int) -> int:
+        """A column of yes and no: "were elected", "not elected", "without a tsunami"."""
+        token, left = self.tokens[place], self._left(place)
+        if len(token.fields) != 1:
+            return place
+        if token.text.lower() in WON and token.fields[0].is_counted and token.fields[0].is_called("rank"):
+            return self._replace(place, place + 1, Condition(f"{token.fields[0].sql} = 1", token.fields[0]))
+        yes = token.fields[0].says_yes
+        before = self.tokens[left].kind if left is not None else ""
+        after = [one.kind for one in self.tokens[place + 1 :] if one.kind != IGNORED][:1]
+        is_target = before == "h" and after not in ([ROWS], [COLUMN])  # "furnished flats", but not "how many furnished"
+        if (
+            yes is None
+            or before in ("p", "u")
+            or (is_target and {ROWS, COLUMN} & {one.kind for one in self.tokens if one is not token})
+        ):
+            return place
+        one, is_not = token.fields[0], before in ("!", "0")
+        if is_not and one.column.empty:
+            raise Unclear
+        sql = f"{one.sql} {'<>' if is_not else '='} {literal(yes)}"
+        return self._replace(left if is_not and left is not None else place, place + 1, Condition(sql, one))
+
+    def done(self) -> None:
+        """Whether something was done at all, where a column says when: "were returned", "have not left"."""
+        kinds = {token.kind for token in self.tokens} | {token.concept for token in self.tokens if token.kind == "w"}
+        if kinds & {"^", "+", "time"} or not kinds & {"h", "w", "y", "%", "s", "m", "d"}:
+            return
+        for place in range(len(self.tokens) - 1, -1, -1):
+            if place >= len(self.tokens):
+                continue  # it went with the one behind it
+            token, left = self.tokens[place], self._left(place)
+            if token.kind != COLUMN or [one.kind for one in token.fields] != ["date"]:
+                continue
+            [one] = token.fields
+            helped = any(other.text.lower() in HELPING for other in self.tokens[max(0, place - 6) : place])
+            helped = helped or (place > 0 and self.tokens[place - 1].kind in (ROWS, COLUMN))
+            if not helped or not _is_done(token.text.lower(), one):
+                continue
+            is_not = left is not None and self.tokens[left].kind == "!"
+            if one.column.unread or (is_not and not one.column.empty):
+                raise Unclear
+            if not one.column.empty:  # it was done in every row
+                self.tokens[place] = replace(token, kind=IGNORED)
+                continue
+            condition = Condition(f"{one.sql} IS {'' if is_not else 'NOT '}NULL", one)
+            self._replace(left if is_not and left is not None else place, place + 1, condition)
+
+    def empty(self, place: int) -> int:
+        """Rows whose cell is empty: "without a note"."""
+        left, right = self._left(place), self._right(place)
+        is_behind = self.tokens[place].text.lower() in MISSING  # "marks are missing"
+        named = left if is_behind else right
+        if named is None or self.tokens[named].kind != COLUMN:
+            raise Unclear
+        [one] = self.tokens[named].fields
+        is_known = any(token.text.lower() in RECORDED for token in self.tokens[named + 1 :])
+        is_zero = one.kind == "number" and not (is_behind or is_known) and one.column.zeros > 0
+        if one.column.unread or (is_zero and one.column.empty):
+            raise Unclear
+        sql = f"{one.sql} = 0" if is_zero else f"{one.sql} IS NULL"
+        return self._replace(min(place, named), max(place, named) + 1, Condition(sql, one))
+
+    def _not(self, first: int, end: int) -> tuple[int, int]:
+        if self._negated(first)[1]:
+            raise Unclear
+        return first, end
+
+    def _negated(self, first: int) -> tuple[int, bool]:
+        left = self._left(first)
+        is_not = left is not None and self.tokens[left].kind == "!"
+        return (left if is_not and left is not None else first), is_not
+
+    def _left(self, place: int, also: str = "") -> int | None:
+        return next((at for at in range(place - 1, -1, -1) if not self._is_passed(at, also)), None)
+
+    def _right(self, place: int, also: str = "") -> int | None:
+        return next((at for at in range(place + 1, len(self.tokens)) if not self._is_passed(at, also)), None)
+
+    def _is_passed(self, at: int, also: str) -> bool:
+        return self.tokens[at].kind in (IGNORED, "T") or (bool(also) and self.tokens[at].kind in also)
+
+    def _replace(self, first: int, end: int, condition: Condition) -> int:
+        """Put a FILTER in place of these tokens; returns where it stands."""
+        begin, stop = self.tokens[first].start, self.tokens[end - 1].end
+        self.tokens[first:end] = [Token(FILTER, "", begin, stop, fields=(condition.field,))]
+        self.conditions.append(replace(condition, start=begin))
+        return first
+
+
+def _is_done(word: str, one: Field) -> bool:
+    """Whether a word is the verb that the name of a date has: "issue" and "issued" of "Issued on"."""
+    verbs = [name for name in re.findall(r"[a-z]+", one.column.name.lower()) if name.endswith("ed")]
+    return word.endswith("ed") or word in LEFT or stem_of(word) in map(stem_of, verbs)
