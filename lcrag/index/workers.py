@@ -74,9 +74,9 @@ def parse_files(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tupl
     cores = min(os.cpu_count() or 1, MOST_WORKERS) if is_large else 1
     with ExitStack() as cleanup:
         threads = cleanup.enter_context(ThreadPoolExecutor(cores))
-        idle: SimpleQueue[_Worker] = SimpleQueue()
+        idle: SimpleQueue[Worker] = SimpleQueue()
         for _ in range(cores):
-            worker = _Worker(known)
+            worker = Worker(known)
             cleanup.callback(worker.end)
             idle.put(worker)
         cleanup.callback(threads.shutdown, wait=False, cancel_futures=True)
@@ -89,7 +89,7 @@ def parse_files(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tupl
                 idle.put(worker)
 
         waiting: deque[tuple[list[SourceFile], Future[list[ParsedFile]]]] = deque()
-        for batch in _batches(files):
+        for batch in batches(files):
             waiting.append((batch, threads.submit(parse_batch, batch)))
             if len(waiting) > 2 * cores:
                 yield from _results(*waiting.popleft())
@@ -106,7 +106,8 @@ def _results(batch: list[SourceFile], parsed: Future[list[ParsedFile]]) -> Itera
     return zip(batch, parsed.result(), strict=True)
 
 
-def _batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
+def batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
+    """The files in order, as many at a time as a worker gets."""
     batch: list[SourceFile] = []
     size = 0
     for file in files:
@@ -152,7 +153,7 @@ def _limit(file: SourceFile) -> None:
         resource.setrlimit(kind, (value if most == resource.RLIM_INFINITY else min(value, most), most))
 
 
-class _Worker:
+class Worker:
     """A process that parses files; restarted when it crashes."""
 
     def __init__(self, known: set[bytes]) -> None:
@@ -191,6 +192,7 @@ class _Worker:
         self._process.stdin.flush()
 
     def parse(self, batch: list[SourceFile]) -> list[ParsedFile]:
+        """What reading each of the files gave. One that ends the process is a failure; the others are read."""
         assert self._process.stdout is not None
         parsed: list[ParsedFile] = []
         is_second = False

@@ -32,6 +32,7 @@ ARROWS: Final[dict[str, str]] = {
     "backends": f"{LANGUAGE} paths text evidence writer",
     "tables": f"{LANGUAGE} text",
     "pipelines": f"{LANGUAGE} text planning evidence tables",
+    "cluster": BELOW_PIPELINES,
     "session": f"{BELOW_PIPELINES} backends pipelines batch",
     "serve": f"{BELOW_PIPELINES} writer backends session",
     "calibrate": f"{BELOW_PIPELINES} backends session",
@@ -41,7 +42,7 @@ ARROWS: Final[dict[str, str]] = {
     "queries": f"{BELOW_PIPELINES} session report",
     "llama_index": f"{LANGUAGE} session queries",
     "web": f"{BELOW_PIPELINES} pipelines session batch report queries",
-    "cli": f"{BELOW_PIPELINES} session serve calibrate comparison report conversation queries web",
+    "cli": f"{BELOW_PIPELINES} cluster session serve calibrate comparison report conversation queries web",
     "__main__": "cli",
     "": "types errors ingest session comparison pipelines backends",
 }
