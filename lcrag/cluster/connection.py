@@ -159,11 +159,10 @@ class Cluster:
         try:
             result = self._ray.get(task)
         except RayTaskError as error:
-            last = str(error).strip().splitlines()[-1]
-            raise NotAvailable(f"a task failed on the Ray cluster: {last}", hint="ray logs") from error
+            cause = f"{type(error.cause).__name__}: {_first_line(error.cause)}"
+            raise NotAvailable(f"a task failed on the Ray cluster: {cause}", hint="ray logs") from error
         except RayError as error:
-            first = str(error).strip().splitlines()[0]
-            raise NotRunning(f"the Ray cluster has lost a task: {first}", hint="ray status") from error
+            raise NotRunning(f"the Ray cluster has lost a task: {_first_line(error)}", hint="ray status") from error
         if isinstance(result, _Failed):
             result.error.args = (f"{result.error} (on {result.machine})",)
             raise result.error
