@@ -181,6 +181,21 @@ class Session:
         other.embedder, other.reranker, other.profile = self.embedder, self.reranker, self.profile
         return other
 
+    def known(self) -> dict[str, Any]:
+        """What it knows of its documents and its backend, for ``of_copy``."""
+        names = ("refreshed", "unreadable_files", "left_out", "_skipped", "profile")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def of_copy(cls, settings: Settings, corpus: Corpus, known: Mapping[str, Any]) -> Session:
+        """A session on a copy of another's index, where the files need not be: it is never refreshed.
+
+        ``known``: what the other one knew. ``corpus`` stays its owner's to close.
+        """
+        session = cls(settings, corpus, ignore)
+        vars(session).update(known)
+        return session
+
     def close(self) -> None:
         """Close the index. What came by a pipe is removed."""
         self._cleanup.close()

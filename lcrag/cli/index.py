@@ -38,7 +38,7 @@ def index_command(call: Call, paths: Paths = None, status: Status = False, clear
     if not paths and not (call[opt.Index].index is not None and (status or clear)):
         raise InputError("say what to index", hint="lcrag index docs/")
 
-    from lcrag.cluster.files import files_there
+    from lcrag.cluster import files_there
     from lcrag.index import index_clear, index_status
     from lcrag.session import Session
 

@@ -14,7 +14,7 @@ import platform
 import signal
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 
 import lcrag
 from lcrag.errors import InputError, LcragError, NotAvailable, NotInstalled, NotRunning
+
+_log = logging.getLogger("lcrag")
 
 J = TypeVar("J")
 R = TypeVar("R")
@@ -87,13 +89,15 @@ class Cluster:
             self._ray.cancel(task)
             raise
 
-    def map(self, function: Callable[..., R], jobs: Iterable[J], *values: Any) -> Iterator[R]:
-        """``function(job, *values)`` for each job, in order. Takes no more jobs than ``AHEAD`` of what is yielded."""
+    def map(
+        self, function: Callable[..., R], jobs: Iterable[J], *values: Any, at_once: int | None = None
+    ) -> Iterator[R]:
+        """``function(job, *values)`` for each job, in order; ``at_once`` of them, or ``AHEAD`` for each processor."""
         waiting: deque[Any] = deque()
         try:
             for job in jobs:
                 waiting.append(self._task.remote(function, job, *values))
-                if len(waiting) >= AHEAD * self.processors:
+                if len(waiting) >= (at_once or AHEAD * self.processors):
                     yield self._result(waiting[0])
                     waiting.popleft()
             while waiting:
@@ -211,9 +215,22 @@ def connected(address: str) -> Iterator[Cluster]:
         raise NotAvailable(f"the Ray cluster at {address} cannot be used: {_first_line(error)}") from error
     try:
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own there
+        _keep_standard_output()
         yield Cluster(ray)
     finally:
         ray.shutdown()
+
+
+def _keep_standard_output() -> None:
+    """Log what Ray says of its machines. It would print that on standard output, where answers go, and has no switch
+    for it (2.60).
+    """
+    from ray._private import worker
+
+    def log(data: Mapping[str, Any], ignore_prefix: bool) -> None:
+        _log.info("Ray: %s", " ".join(data["lines"]))
+
+    worker.print_to_stdstream = log
 
 
 def _first_line(error: BaseException) -> str:

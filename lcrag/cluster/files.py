@@ -7,14 +7,14 @@ so a file that crashes its parser, or takes too much, fails in the same way and 
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from lcrag.cluster.connection import Cluster, connected
+from lcrag.cluster.connection import Cluster
 from lcrag.errors import NotAvailable
 from lcrag.index.workers import Worker, batches
 
@@ -43,8 +43,8 @@ class FilesThere:
             return
         found = [replace(file, path=os.path.abspath(file.path)) for file in files]
         self.cluster.check(found[0].path)
-        parsed = self.cluster.map(_parse, batches(found), self.cluster.share(known))
-        yield from zip(files, chain.from_iterable(parsed), strict=True)
+        packed = self.cluster.map(_parse, batches(found), self.cluster.share(known))
+        yield from zip(files, map(pickle.loads, chain.from_iterable(packed)), strict=True)
 
     def embedding(self, embedder: Embedder, named: str | None) -> EmbedBatches:
         """Embeds there with the same model as ``embedder``, the one that is ``named``.
@@ -65,18 +65,8 @@ class FilesThere:
         return embed
 
 
-@contextmanager
-def files_there(address: str | None) -> Iterator[FilesThere | None]:
-    """The cluster at ``address``, None without one. Raises what ``connected`` raises."""
-    if address is None:
-        yield None
-        return
-    with connected(address) as cluster:
-        yield FilesThere(cluster)
-
-
-def _parse(batch: list[SourceFile], known: list[Any]) -> list[ParsedFile]:
-    return _worker(known[0]).parse(batch)
+def _parse(batch: list[SourceFile], known: list[Any]) -> list[bytes]:
+    return _worker(known[0]).parse_packed(batch)
 
 
 @lru_cache(maxsize=1)

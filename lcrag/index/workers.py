@@ -56,6 +56,9 @@ CPU_SECONDS_PER_MB: Final = 10
 """Of the processor, so that a busy machine does not lose a file, and more for a large file, such as a PDF of 1,000
 pages."""
 
+SIZE_BYTES: Final = 8
+"""Of the length that a worker sends before each result."""
+
 _PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from lcrag.index.workers import serve; serve()"
 )
@@ -191,23 +194,35 @@ class Worker:
         pickle.dump(value, self._process.stdin, pickle.HIGHEST_PROTOCOL)
         self._process.stdin.flush()
 
+    def _receive(self, size: int) -> bytes:
+        """So many bytes of what it sends. Raises EOFError when it has ended before."""
+        assert self._process.stdout is not None
+        data = self._process.stdout.read(size)
+        if len(data) < size:
+            raise EOFError
+        return data
+
     def parse(self, batch: list[SourceFile]) -> list[ParsedFile]:
         """What reading each of the files gave. One that ends the process is a failure; the others are read."""
-        assert self._process.stdout is not None
-        parsed: list[ParsedFile] = []
+        return list(map(pickle.loads, self.parse_packed(batch)))
+
+    def parse_packed(self, batch: list[SourceFile]) -> list[bytes]:
+        """The same, each result pickled as the process sent it: what goes on to another process is not unpacked."""
+        parsed: list[bytes] = []
         is_second = False
         while len(parsed) < len(batch):
             try:
                 self._send(batch[len(parsed) :])
                 while len(parsed) < len(batch):
-                    parsed.append(pickle.load(self._process.stdout))
+                    size = int.from_bytes(self._receive(SIZE_BYTES))
+                    parsed.append(self._receive(size))
                     is_second = False
-            except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # it has ended, or its pipes are closed
+            except (EOFError, OSError, ValueError):  # it has ended, or its pipes are closed
                 code = self._restart()
                 if not self._ended and -code in FROM_OUTSIDE and not is_second:
                     is_second = True  # the system may have been short of memory: once more
                 else:
-                    parsed.append(_failure(batch[len(parsed)], code))
+                    parsed.append(pickle.dumps(_failure(batch[len(parsed)], code)))
         return parsed
 
     def _stop(self) -> int:
@@ -234,5 +249,7 @@ def serve() -> None:
             return
         for file in batch:
             _limit(file)
-            pickle.dump(parse(file, known), results, pickle.HIGHEST_PROTOCOL)
+            packed = pickle.dumps(parse(file, known), pickle.HIGHEST_PROTOCOL)
+            results.write(len(packed).to_bytes(SIZE_BYTES))
+            results.write(packed)
             results.flush()

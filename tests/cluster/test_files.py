@@ -30,7 +30,7 @@ pytestmark = NEEDED
 CHILD = """
 import sys
 from pathlib import Path
-from lcrag.cluster.files import files_there
+from lcrag.cluster import files_there
 from lcrag.index import refresh, workers
 from lcrag.index.corpus import Corpus
 from lcrag.ingest import discover
