@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from comparison.test_compare import dataset
 from support.invocation import process
-from support.ray_cluster import NEEDED, Machines, machines
+from support.ray_cluster import NEEDED, Machines, machines, until
 
 pytestmark = NEEDED
 
@@ -81,3 +85,28 @@ def test_ask_with_a_server_that_nobody_named(two: Machines, own_cache: Path) -> 
     result = ask(own_cache, "--ray", two.address, "--shadow", "0.5")
     assert result.returncode == 2
     assert "--shadow does not go with --ray" in result.stderr
+
+
+def test_compare_on_two_machines_stores_the_same_rows(two: Machines, own_cache: Path, tmp_path: Path) -> None:
+    """On two sets of documents; a worker is killed on the way. What the route log learns is the same too."""
+    data = dataset(tmp_path / "data", 12)
+    stored, logged = [], []
+    for name, more in (("alone", []), ("there", ["--ray", two.address])):
+        out = tmp_path / f"{name}.ndjson"
+        command = [*LCRAG, "compare", "--dataset", str(data), "--pipelines", "chunk_rag,full_context"]
+        state = {"LCRAG_STATE_DIR": str(tmp_path / name)}
+        command += ["--backend", "embedded", "--dense", "on", "--workers", "2", "--resume", str(out), *more]
+        with process(command, env=os.environ | state, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            if more:
+                until(lambda out=out: out.exists() and out.read_bytes().count(b"\n") > 5)
+                next(worker for worker, name in two.workers() if name == "ray::_run").kill()
+            _, errors = child.communicate()
+        assert child.returncode == 0, errors
+        rows = [without_seconds(line) for line in out.read_text().splitlines()[1:]]
+        stored.append({(row["id"], row["route"]): {**row, "at_once": None} for row in rows})
+        assert len(rows) == len(stored[-1]) == 36, "nothing is asked twice"
+        with closing(sqlite3.connect(tmp_path / name / "routes.db")) as db:
+            known = "SELECT pipeline, route, quality, status, tokens, correct FROM routes"
+            logged.append(sorted(db.execute(known)))
+    assert stored[0] == stored[1]
+    assert logged[0] == logged[1]

@@ -38,7 +38,7 @@ ARROWS: Final[dict[str, str]] = {
     "calibrate": f"{BELOW_PIPELINES} backends session",
     "report": BELOW_PIPELINES,
     "conversation": f"{BELOW_PIPELINES} session report",
-    "comparison": f"{BELOW_PIPELINES} pipelines session batch report",
+    "comparison": f"{BELOW_PIPELINES} pipelines session batch report cluster",
     "queries": f"{BELOW_PIPELINES} session report",
     "llama_index": f"{LANGUAGE} session queries",
     "web": f"{BELOW_PIPELINES} pipelines session batch report queries",
