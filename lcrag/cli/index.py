@@ -30,8 +30,8 @@ def index_command(call: Call, paths: Paths = None, status: Status = False, clear
 
     ask and plan do the same by themselves. With --dense on, every chunk is embedded now.
 
-    With --ray the machines of a Ray cluster read, split and embed; they need the same lcrag, and the documents under
-    the same path. What is done is kept every few seconds: after a kill, the same command goes on from there.
+    With --ray the machines of a Ray cluster read, split and embed (lcrag help ray). What is done is kept every few
+    seconds: after a kill, the same command goes on from there.
     """
     if status and clear:
         raise InputError("--status and --clear do not go together", hint="lcrag index docs/ --status")

@@ -201,7 +201,8 @@ class Ray(Group):
     ray: Annotated[
         str | None,
         Option(
-            "Work on a Ray cluster: auto (the one on this machine), local, HOST:PORT or ray://HOST:PORT.", "ADDRESS"
+            "Work on a Ray cluster: auto (the one on this machine), local, HOST:PORT or ray://HOST:PORT; see help ray.",
+            "ADDRESS",
         ),
     ] = None
 

@@ -41,6 +41,7 @@ AHEAD: Final = 2
 
 _IMPATIENT: Final = {"RAY_NUM_REDIS_GET_RETRIES": "1", "RAY_py_gcs_connect_timeout_s": "5"}
 """Without these Ray (2.60) tries for more than two minutes to reach an address where something else answers."""
+TASK_HINT: Final = "ray logs; is RAY_AUTH_TOKEN, or the file with the token, the same on all machines?"
 FORMS: Final = "--ray auto, local, HOST:PORT or ray://HOST:PORT"
 
 
@@ -164,7 +165,7 @@ class Cluster:
             result = self._ray.get(task)
         except RayTaskError as error:
             cause = f"{type(error.cause).__name__}: {_first_line(error.cause)}"
-            raise NotAvailable(f"a task failed on the Ray cluster: {cause}", hint="ray logs") from error
+            raise NotAvailable(f"a task failed on the Ray cluster: {cause}", hint=TASK_HINT) from error
         except RayError as error:
             raise NotRunning(f"the Ray cluster has lost a task: {_first_line(error)}", hint="ray status") from error
         if isinstance(result, _Failed):
@@ -211,7 +212,10 @@ def connected(address: str) -> Iterator[Cluster]:
         raise NotRunning(
             f"no Ray cluster at {address}: {_first_line(error)}", hint=f"ray start --head; {FORMS}"
         ) from error
-    except RuntimeError as error:  # another version of Ray or Python there, or a token that is not right
+    except (
+        RuntimeError,
+        ray.exceptions.RayError,
+    ) as error:  # another version of Ray or Python there, or a token that is not right
         raise NotAvailable(f"the Ray cluster at {address} cannot be used: {_first_line(error)}") from error
     try:
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own there

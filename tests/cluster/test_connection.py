@@ -159,3 +159,14 @@ def test_index_auto_takes_the_address_of_the_environment(
 def test_index_on_a_cluster_of_its_own(run: Lcrag, docs: str) -> None:
     result = run("index", docs, "--ray", "local", "--index", f"{docs}/../index")
     assert (result.code, result.out.strip()[:12]) == (0, "3 documents,")
+
+
+@pytest.mark.usefixtures("ray")
+def test_index_through_a_client(two: Machines, docs: str) -> None:
+    """In a process of its own, as another machine would."""
+    pytest.importorskip("grpc", reason='needs pip install "ray[client]"')
+    command = [sys.executable, "-m", "lcrag", "index", docs, "--index", f"{docs}/../index", "--ray", two.for_clients]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("3 documents,")
+    assert result.stderr == ""
