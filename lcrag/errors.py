@@ -23,7 +23,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class LcragError(Exception):
@@ -35,9 +35,17 @@ class LcragError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As any exception, but without a call of the class, which may want more than the message."""
+        return _empty, (type(self), *self.args), vars(self)
+
     @property
     def kind(self) -> str:
         return type(self).__name__
+
+
+def _empty(kind: type[LcragError], *args: object) -> LcragError:
+    return kind.__new__(kind, *args)
 
 
 class InputError(LcragError):

@@ -12,14 +12,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self, Unpack
+from typing import Any, Final, Protocol, Self, Unpack
 
 from lcrag import batch, ingest, pipelines
 from lcrag.backends import open_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
 from lcrag.index import engine_of, folder_of, is_in_milvus
 from lcrag.index.corpus import Corpus, Refreshed
-from lcrag.ingest import Scan
+from lcrag.index.prepare import ParsedFile
+from lcrag.ingest import Scan, SourceFile
 from lcrag.paths import temporary_folder
 from lcrag.pipelines import RECIPES, Pipeline, Run, every_pipeline, options_of, split_names
 from lcrag.planning.estimate import estimate
@@ -32,7 +33,7 @@ from lcrag.planning.router import as_it_went, choose, further, route
 from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
 from lcrag.planning.use import invents
 from lcrag.retrieve import open_embedder, open_reranker
-from lcrag.retrieve.rank import fill_vectors, retrieve
+from lcrag.retrieve.rank import EmbedBatches, fill_vectors, retrieve
 from lcrag.retrieve.share import with_share
 from lcrag.text.followup import is_about_the_user
 from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
@@ -72,6 +73,15 @@ class Prepared:
     plan: Plan
 
 
+class Elsewhere(Protocol):
+    """Other machines that read files and embed texts for this one: ``lcrag.cluster.files.FilesThere``."""
+
+    def parse_files(
+        self, files: Sequence[SourceFile], known: set[bytes]
+    ) -> Iterator[tuple[SourceFile, ParsedFile]]: ...
+    def embedding(self, embedder: Embedder, named: str | None) -> EmbedBatches: ...
+
+
 class Session:
     """An index, kept up to date with its files, and a backend. A context manager; it belongs to one thread.
 
@@ -84,12 +94,20 @@ class Session:
     unreadable_files: tuple[tuple[str, str], ...]
     left_out: tuple[tuple[str, str], ...]
 
-    def __init__(self, settings: Settings, corpus: Corpus, emit: Emit, documents: Sequence[Document] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        corpus: Corpus,
+        emit: Emit,
+        documents: Sequence[Document] = (),
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         """Prefer ``open``."""
         self.settings = settings
         self.corpus = corpus
         self.emit = emit
         self._documents = tuple(documents)
+        self._elsewhere = elsewhere
         self._skipped = 0
         self._cleanup = ExitStack()
 
@@ -101,9 +119,10 @@ class Session:
         *,
         backend: Backend | None = None,
         documents: Sequence[Document] = (),
+        elsewhere: Elsewhere | None = None,
     ) -> Session:
         """Find the files and bring the index up to date. ``backend``: one to use instead of what the settings name.
-        ``documents``: what to read besides the files.
+        ``documents``: what to read besides the files. ``elsewhere``: who reads the files and embeds all chunks.
 
         Raises InputError and its kin for paths that are not there or hold nothing readable, NotAvailable for a
         backend or an embedding model that is not here.
@@ -120,7 +139,7 @@ class Session:
             else:
                 folder = folder_of(settings.paths, settings.index)
             corpus = cleanup.enter_context(Corpus.open(folder, engine_of(folder, settings.index)))
-            session = cls(settings, corpus, emit, documents)
+            session = cls(settings, corpus, emit, documents, elsewhere)
             session.refresh(scan)
             session._cleanup = cleanup.pop_all()
         if backend is not None:
@@ -135,7 +154,8 @@ class Session:
     def refresh(self, scan: Scan | None = None) -> None:
         """Bring the index up to date with the files of ``scan``, or as they are now. Raises what ``open`` raises."""
         scan = self.scan() if scan is None else scan
-        refreshed = self.corpus.refresh(scan, self.emit, self._documents)
+        parse = None if self._elsewhere is None else self._elsewhere.parse_files
+        refreshed = self.corpus.refresh(scan, self.emit, self._documents, parse)
         if self.corpus.size.documents == 0:
             message = ingest.nothing_readable(self.settings.paths, scan.skipped, refreshed.failed)
             raise NoReadableDocument(message, hint=ingest.READABLE)
@@ -155,9 +175,26 @@ class Session:
         documents = () if settings else self._documents
         own = self.settings.index if is_in_milvus(self.settings.index) else self.corpus.folder
         settings = settings or replace(self.settings, index=own, stdin_text=None)
-        other = Session.open(settings, emit or ignore, backend=self.backend, documents=documents)
+        other = Session.open(
+            settings, emit or ignore, backend=self.backend, documents=documents, elsewhere=self._elsewhere
+        )
         other.embedder, other.reranker, other.profile = self.embedder, self.reranker, self.profile
         return other
+
+    def known(self) -> dict[str, Any]:
+        """What it knows of its documents and its backend, for ``of_copy``."""
+        names = ("refreshed", "unreadable_files", "left_out", "_skipped", "profile")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def of_copy(cls, settings: Settings, corpus: Corpus, known: Mapping[str, Any]) -> Session:
+        """A session on a copy of another's index, where the files need not be: it is never refreshed.
+
+        ``known``: what the other one knew. ``corpus`` stays its owner's to close.
+        """
+        session = cls(settings, corpus, ignore)
+        vars(session).update(known)
+        return session
 
     def close(self) -> None:
         """Close the index. What came by a pipe is removed."""
@@ -240,7 +277,10 @@ class Session:
 
     def fill(self) -> int:
         """Embed every chunk that has no vector yet. Returns how many were embedded."""
-        return fill_vectors(self.corpus, self.embedder, self.emit) if self.embedder is not None else 0
+        if self.embedder is None:
+            return 0
+        there = None if self._elsewhere is None else self._elsewhere.embedding(self.embedder, self.settings.embedder)
+        return fill_vectors(self.corpus, self.embedder, self.emit, there)
 
     def rank(self, question: str) -> Ranking:
         """The chunks of the documents by how well they match the question."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from http.server import HTTPServer, SimpleHTTPRequestHandler
@@ -11,11 +13,13 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from support.corpora import write
 from support.faulty_server import faulty_server
 
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
 from lcrag.index import folder_of, index_clear, index_status
+from lcrag.index.corpus import Corpus
 from lcrag.pipelines import ChunkRag, Run
 from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
@@ -147,6 +151,22 @@ def test_index_folder_follows_the_paths(tmp_path: Path) -> None:
     assert index_status(both.paths).documents == 2
     assert index_clear(both.paths)
     assert not index_clear(both.paths)
+
+
+def test_session_on_a_copy_answers_as_the_first_without_its_files(tmp_path: Path) -> None:
+    write(tmp_path / "docs" / "a.md", "# Light\n\nThe keeper of the light was Anna Holm.\n")
+    write(tmp_path / "docs" / "broken.pdf", b"%PDF-1.4 and no more")
+    with Session.open(settings(tmp_path / "docs", backend="embedded")) as session:
+        session.corpus.copy_to(tmp_path / "copy")
+        known = pickle.loads(pickle.dumps(session.known()))
+        first = session.ask("Who was the keeper of the light?")
+    shutil.rmtree(tmp_path / "docs")
+    with Corpus.open(tmp_path / "copy") as corpus:
+        copy = Session.of_copy(session.settings, corpus, known)
+        second = copy.ask("Who was the keeper of the light?")
+        assert copy.index_info == {"documents": 1, "chunks": 1, "tokens": corpus.size.tokens, "skipped": 1}
+        assert copy.left_out == session.left_out
+    assert (second.text, second.citations, second.left_out) == (first.text, first.citations, first.left_out)
 
 
 def test_session_coverage_is_that_of_what_was_read(tmp_path: Path) -> None:

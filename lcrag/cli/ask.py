@@ -6,6 +6,7 @@ import glob
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -22,6 +23,7 @@ from lcrag.retrieve.ahead import loading
 from lcrag.types import Answer, Settings, Usage
 
 if TYPE_CHECKING:
+    from lcrag.cluster.files import FilesThere
     from lcrag.session import Session
 
 Words = Annotated[
@@ -42,6 +44,7 @@ Forget = Annotated[bool, typer.Option("--forget", help="Remove all that --sessio
 
 @with_options(
     opt.Batch,
+    opt.Ray,
     opt.Routing,
     opt.Formats,
     opt.Ask,
@@ -72,17 +75,18 @@ def ask(call: Call, words: Words = None, edit: Edit = False, forget: Forget = Fa
 
 
 def _ask(settings: Settings, questions: list[inputs.Asked], call: Call) -> int:
+    from lcrag.cluster import files_there
     from lcrag.session import Session
 
     single = call[opt.Batch].questions is None
     with Progress(call.output, stages=single) as progress:
         printer = Printer(call, progress, streams=single and streams(call[opt.Ask]))
-        with Session.open(settings, printer) as session:
+        with files_there(call[opt.Ray].ray) as there, Session.open(settings, printer, elsewhere=there) as session:
             describe(session, call.output, progress)
             if single:
                 return _ask_one(session, questions[0], call, printer)
             call.output.form = "json" if call.output.form == "plain" else call.output.form
-            return _ask_many(session, questions, call, printer)
+            return _ask_many(session, questions, call, printer, there)
 
 
 def _ask_in_session(settings: Settings, typed: str, call: Call) -> int:
@@ -179,9 +183,15 @@ def _ask_one(session: Session, asked: inputs.Asked, call: Call, printer: Printer
     return code
 
 
-def _ask_many(session: Session, questions: list[inputs.Asked], call: Call, printer: Printer) -> int:
+def _ask_many(
+    session: Session, questions: list[inputs.Asked], call: Call, printer: Printer, there: FilesThere | None
+) -> int:
     from lcrag.session import ask_many
 
+    if there is not None:
+        from lcrag.cluster import sessions
+
+        ask_many = partial(sessions.ask_many, there.cluster)
     options = call[opt.Ask]
     code = 0
     printer.progress.show("questions", 0, len(questions))

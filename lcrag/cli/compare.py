@@ -37,7 +37,16 @@ Words = Annotated[
 
 
 @with_options(
-    opt.Batch, opt.Compare, opt.Json, opt.Budget, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Index
+    opt.Batch,
+    opt.Ray,
+    opt.Compare,
+    opt.Json,
+    opt.Budget,
+    opt.Sampling,
+    opt.Retrieval,
+    opt.Backend,
+    opt.Server,
+    opt.Index,
 )
 def compare(call: Call, words: Words = None) -> int:
     """Ask every route the same questions, and compare the answers, their cost and, with gold answers, the accuracy.
@@ -57,6 +66,7 @@ def compare(call: Call, words: Words = None) -> int:
         if file is not None and not file.absolute().parent.is_dir():
             raise InputError(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
 
+    from lcrag.cluster import files_there
     from lcrag.comparison.results import Results
     from lcrag.comparison.run import ComparisonRun, Setup, drawn
     from lcrag.session import split_names
@@ -65,7 +75,10 @@ def compare(call: Call, words: Words = None) -> int:
     settings = call.settings(paths, stdin_text=inputs.document_text(paths))
     setup = Setup(settings, call.policy, split_names(options.pipelines or ""), batch.workers)
     with Progress(output) as progress:
-        with ComparisonRun(asked, setup, lambda event: _show(event, progress)) as comparison:
+        with (
+            files_there(call[opt.Ray].ray) as there,
+            ComparisonRun(asked, setup, lambda event: _show(event, progress), there=there) as comparison,
+        ):
             describe(comparison.first, output, progress)
             file = batch.resume or _file(asked, paths)
             with Results(file, comparison.header) as results:

@@ -22,19 +22,23 @@ Status = Annotated[bool, typer.Option("--status", help="Show what is in the inde
 Clear = Annotated[bool, typer.Option("--clear", help="Remove the index. The documents stay.")]
 
 
-@with_options(opt.Vectors, opt.Backend, opt.Server, opt.Index)
+@with_options(opt.Vectors, opt.Ray, opt.Backend, opt.Server, opt.Index)
 def index_command(call: Call, paths: Paths = None, status: Status = False, clear: Clear = False) -> int:
     """Build the index of your documents, or bring it up to date.
 
     Example: lcrag index docs/
 
     ask and plan do the same by themselves. With --dense on, every chunk is embedded now.
+
+    With --ray the machines of a Ray cluster read, split and embed (lcrag help ray). What is done is kept every few
+    seconds: after a kill, the same command goes on from there.
     """
     if status and clear:
         raise InputError("--status and --clear do not go together", hint="lcrag index docs/ --status")
     if not paths and not (call[opt.Index].index is not None and (status or clear)):
         raise InputError("say what to index", hint="lcrag index docs/")
 
+    from lcrag.cluster import files_there
     from lcrag.index import index_clear, index_status
     from lcrag.session import Session
 
@@ -46,7 +50,11 @@ def index_command(call: Call, paths: Paths = None, status: Status = False, clear
     elif clear:
         output.note("the index is removed" if index_clear(settings.paths, settings.index) else "there was no index")
     else:
-        with Progress(output) as progress, Session.open(settings, progress) as session:
+        with (
+            Progress(output) as progress,
+            files_there(call[opt.Ray].ray) as elsewhere,
+            Session.open(settings, progress, elsewhere=elsewhere) as session,
+        ):
             progress.clear()
             warn_of_files(output, "cannot read", session.unreadable_files)
             warn_of_files(output, "only a part is read of", session.refreshed.partly_read)

@@ -197,6 +197,16 @@ class Batch(Group):
     ] = None
 
 
+class Ray(Group):
+    ray: Annotated[
+        str | None,
+        Option(
+            "Work on a Ray cluster: auto (the one on this machine), local, HOST:PORT or ray://HOST:PORT; see help ray.",
+            "ADDRESS",
+        ),
+    ] = None
+
+
 class Ask(Group):
     stream: Annotated[bool | None, Option("Print the answer as it is written, the default on a terminal.")] = None
     sources: Annotated[bool, Option("List the sources under the answer.")] = True
@@ -306,6 +316,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Sampling,
     Formats,
     Batch,
+    Ray,
     Ask,
     Talk,
     Compare,

@@ -118,10 +118,30 @@ folder comes before one in an outer folder. A file that is named on the command
 line is read even if it is hidden or ignored."""
 
 
+def on_ray() -> str:
+    return """\
+`--ray ADDRESS` of `index`, `ask --questions` and `compare` gives the work to
+the machines of a Ray cluster: `auto` (the one that runs on this machine),
+`local` (one for this call), `HOST:PORT`, `ray://HOST:PORT`.
+
+All machines need the same lcrag (`pip install "lcrag[ray]"`), the same models
+and, to read files, the documents under the same path. What differs is said
+before anything is read. `LCRAG_API_KEY` must be set where `ray start` ran; a
+server is named with `--base-url`, by an address that all machines reach.
+
+Only this machine writes the index. `index` keeps what was read every few
+seconds, and goes on from there after a kill; `ask` does with `--resume`. Tasks
+of a machine that dies run on another one. The results are those without Ray.
+For questions every chunk is embedded first, as with `--dense on`, and each
+process that answers has a copy of the index in its temporary folder; an index
+in Milvus is for `index --ray` only. `ask` keeps no route log there."""
+
+
 TOPICS: Final = {
     "exit-codes": Topic("Exit codes", exit_codes),
     "configuration": Topic("Configuration", configuration),
     "files": Topic("Which files are read", ignore_rules),
     "routes": Topic("Routes", routes),
     "sessions": Topic("Sessions", sessions),
+    "ray": Topic("On Ray", on_ray),
 }

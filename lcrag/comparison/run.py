@@ -13,47 +13,37 @@ How right the answer of the router's plan was goes to the route log, from which 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lcrag import batch, pipelines
+from lcrag.cluster.sessions import Sent, here, send
+from lcrag.comparison.asking import Asker, Job, Row, Taken
 from lcrag.comparison.dataset import Question
 from lcrag.comparison.results import ROUTER, Results
-from lcrag.comparison.rows import (
-    ANSWER_FIELDS,
-    holds,
-    places_of,
-    plan_fields,
-    refused_row,
-    stored_answer,
-    stored_options,
-    surrounding_text,
-)
-from lcrag.comparison.scoring import asked as question_text
-from lcrag.comparison.scoring import evidence_score, metric_of, score
+from lcrag.comparison.scoring import metric_of, score
 from lcrag.comparison.shared import DocumentIds, Rankings
-from lcrag.errors import BackendFailed, InputError, NoRoute, NotAvailable
+from lcrag.errors import BackendFailed, InputError, NotAvailable
 from lcrag.index import is_in_milvus
 from lcrag.paths import key_of
 from lcrag.planning.history import RouteLog, log_path
-from lcrag.session import Prepared, Session
+from lcrag.session import Session
 from lcrag.types import (
-    Answer,
     Backend,
     Emit,
     Event,
-    Passage,
-    Plan,
     Policy,
     Settings,
-    Task,
 )
 
-VERDICT_TOKENS: Final = 64
-"""The most tokens of the backend's own judgement of an answer: 'yes' or 'no', or JSON with it."""
+if TYPE_CHECKING:
+    from lcrag.cluster.connection import Cluster
+    from lcrag.cluster.files import FilesThere
+
 MOST_FAILURES: Final = 5
 """Failures of the backend in a row after which it is taken for gone."""
 
@@ -86,15 +76,6 @@ def drawn(questions: Sequence[Question], limit: int | None, seed: int) -> list[Q
     return [question for place, question in enumerate(questions) if place in kept]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One question to one route; ``place``: the question's in the list."""
-
-    place: int
-    route: str
-    paths: tuple[str, ...]
-
-
 class ComparisonRun:
     """A run over ``questions`` that resumes where ``results`` end. A context manager.
 
@@ -104,7 +85,13 @@ class ComparisonRun:
     """
 
     def __init__(
-        self, questions: Sequence[Question], setup: Setup, emit: Emit, *, backend: Backend | None = None
+        self,
+        questions: Sequence[Question],
+        setup: Setup,
+        emit: Emit,
+        *,
+        backend: Backend | None = None,
+        there: FilesThere | None = None,
     ) -> None:
         self.routes = setup.pipelines or tuple(pipelines.PIPELINES)
         for name in self.routes:
@@ -116,10 +103,17 @@ class ComparisonRun:
         self.judges = all(metric_of(question) is None for question in questions)
         self.paths = [_paths(question, setup.settings) for question in questions]
         self.first = self._cleanup.enter_context(
-            Session.open(_settings(setup.settings, self.paths[0]), emit, backend=backend)
+            Session.open(_settings(setup.settings, self.paths[0]), emit, backend=backend, elsewhere=there)
         )
-        self.workers = batch.workers_for(self.first.backend, setup.workers)
+        self._cluster = None if there is None else there.cluster
+        if self._cluster is not None and self.first.backend.concurrency == 1:
+            self.workers = setup.workers or self._cluster.processors
+        else:
+            self.workers = batch.workers_for(self.first.backend, setup.workers)
+        self._asker = Asker(setup.policy, self.judges, self.workers)
         self._rankings = Rankings()
+        self._sent: dict[tuple[str, ...], Sent] = {}
+        self._sending = threading.Lock()
         self._places = DocumentIds()
 
     def __enter__(self) -> ComparisonRun:
@@ -178,125 +172,60 @@ class ComparisonRun:
             for block in batch.blocks(places):
                 for route in routes:
                     group = [
-                        Job(place, route, paths) for place in block if not results.has(self.questions[place].id, route)
+                        Job(place, route, paths, self.questions[place])
+                        for place in block
+                        if not results.has(self.questions[place].id, route)
                     ]
                     if group:
                         yield group
 
     @contextmanager
     def _worker(self, results: Results) -> Iterator[Callable[[Job], dict[str, Any]]]:
-        """A session of its own for each worker, on one set of documents at a time."""
+        """A session of its own for each worker, on one set of documents at a time; or one on another machine."""
         opened: tuple[tuple[str, ...], Session] | None = None
         with ExitStack() as cleanup:
 
             def work(job: Job) -> dict[str, Any]:
                 nonlocal opened
+                question = job.question
+                gold = tuple((self._places.of(span.doc), span.start, span.end) for span in question.evidence or ())
+                job = replace(job, gold=gold)
+                stored = {name: row for name in self.routes if (row := results.rows.get((question.id, name)))}
+                if self._cluster is not None:
+                    sent = self._send(self._cluster, job.paths)
+                    return self._kept(job, *self._cluster.run(row_there, sent, self._asker, job, stored))
                 if opened is None or opened[0] != job.paths:
                     cleanup.close()
                     session = self.first.fork(_settings(self.setup.settings, job.paths), self._emit)
                     opened = job.paths, cleanup.enter_context(session)
-                return self._row(job, opened[1], results)
+                return self._kept(job, *self._asker.row(job, opened[1], self._rankings, stored))
 
             yield work
 
-    def _row(self, job: Job, session: Session, results: Results) -> dict[str, Any]:
-        question = self.questions[job.place]
-        policy = self.setup.policy
-        if job.route != ROUTER:
-            policy = replace(policy, pipeline=job.route)
-        asked: list[Passage] = []
-        row: dict[str, Any] = {"id": question.id, "route": job.route, "question": question.question, "error": None}
-        row["at_once"] = self.workers
-        row["corpus"] = {"documents": session.corpus.size.documents, "tokens": session.corpus.size.tokens}
-        try:
-            text = question_text(question)
-            ranking = self._rankings.get(job.paths, job.place, lambda: session.rank(text))
-            prepared = session.prepare(text, policy, ranking)
-            row |= plan_fields(prepared.plan)
-            if job.route == ROUTER:
-                row |= self._routed(question, session, prepared, asked, results)
-            else:
-                answer = session.answer(prepared, policy, asked=asked)
-                row |= self._answered(question, session, answer, asked)
-        except NoRoute as error:
-            row |= refused_row(str(error))
-        except BackendFailed as error:
-            row["error"] = {"kind": error.kind, "message": str(error), "hint": error.hint}
+    def _send(self, cluster: Cluster, paths: tuple[str, ...]) -> Sent:
+        """The session on a set of documents, sent once. One thread at a time, since all share the first's models."""
+        with self._sending:
+            if paths not in self._sent:
+                with self.first.fork(_settings(self.setup.settings, paths), self._emit) as session:
+                    self._sent[paths] = send(cluster, session)
+            return self._sent[paths]
+
+    def _kept(self, job: Job, row: Row, taken: Sequence[Taken]) -> Row:
+        """Log how right the router's own route was, where that is known. A log that cannot be written stops nothing."""
+        for plan, answer in taken:
+            value = score(job.question, answer.text, answer.short, answer.status)
+            if value is None or not self.setup.settings.log:
+                continue
+            try:
+                RouteLog(log_path(), corpus="").add_known(plan, answer, value.value)
+            except NotAvailable as error:
+                self._emit(Event("usage", {"message": f"not logged: {error}"}))
         return row
 
-    def _routed(
-        self, question: Question, session: Session, prepared: Prepared, asked: list[Passage], results: Results
-    ) -> dict[str, Any]:
-        """The router's answer: that of the constant route with the same plan, and what follows it."""
-        plan = prepared.plan
-        same = results.rows.get((question.id, plan.pipeline))
-        if same is None or same["error"] or same.get("options") != stored_options(plan):
-            answer = session.answer(prepared, self.setup.policy, asked=asked)
-            if len(answer.steps) == 1:
-                self._keep(question, plan, answer)
-            return self._answered(question, session, answer, asked)
-        self._keep(question, plan, stored_answer(same))
-        answer = session.continue_from(stored_answer(same), prepared, self.setup.policy, asked=asked)
-        if not asked:  # it was answered, or nothing that reads more was left to try
-            return {key: same[key] for key in ANSWER_FIELDS} | {"same_as": plan.pipeline}
-        row = self._answered(question, session, answer, asked)
-        row["steps"] = same["steps"] + row["steps"]
-        if row["evidence"]:
-            row["evidence"]["read"] = max(row["evidence"]["read"], same["evidence"]["read"])
-        return row
 
-    def _keep(self, question: Question, plan: Plan, answer: Answer) -> None:
-        """Log how right the plan's own route was, where that is known. A log that cannot be written stops nothing."""
-        value = score(question, answer.text, answer.short, answer.status)
-        if value is None or not self.setup.settings.log:
-            return
-        try:
-            RouteLog(log_path(), corpus="").add_known(plan, answer, value.value)
-        except NotAvailable as error:
-            self._emit(Event("usage", {"message": f"not logged: {error}"}))
-
-    def _answered(
-        self, question: Question, session: Session, answer: Answer, asked: Sequence[Passage]
-    ) -> dict[str, Any]:
-        cited = [(citation.document_id, citation.start, citation.end) for citation in answer.citations]
-        evidence = None
-        if question.evidence:
-            gold = [(self._places.of(span.doc), span.start, span.end) for span in question.evidence]
-            evidence = asdict(evidence_score(gold, places_of(asked), cited))
-        return {
-            "status": answer.status,
-            "answer": answer.text,
-            "short": answer.short,
-            "citations": [
-                {
-                    **asdict(citation),
-                    "around": surrounding_text(session, citation.document_id, citation.start, citation.end),
-                }
-                for citation in answer.citations
-            ],
-            "usage": asdict(answer.usage),
-            "read": answer.tokens_read,
-            "steps": [step.pipeline for step in answer.steps],
-            "evidence": evidence,
-            "verdict": self._judged(question, session, answer, asked) if self.judges else None,
-            "same_as": None,
-        }
-
-    @staticmethod
-    def _judged(question: Question, session: Session, answer: Answer, asked: Sequence[Passage]) -> str | None:
-        """What the backend says of the passages that the answer cites: whether they suffice to answer the question.
-
-        None where there is no answer to judge; "no" where it cites nothing.
-        """
-        if answer.status not in ("answered", "contradictory"):
-            return None
-        cited = [passage for passage in asked if any(holds(passage, place) for place in answer.citations)]
-        if not cited:
-            return "no"
-        unique = {(passage.document_id, passage.start, passage.text): passage for passage in cited}
-        listed = tuple(replace(passage, marker=place) for place, passage in enumerate(unique.values(), 1))
-        [verdict] = session.backend.run([Task("judge", question_text(question), listed)], max_tokens=VERDICT_TOKENS)
-        return verdict.text
+def row_there(sent: Sent, asker: Asker, job: Job, stored: dict[str, Row]) -> tuple[Row, list[Taken]]:
+    """On a machine of a cluster: what ``Asker.row`` makes of a job."""
+    return asker.row(job, here.open(sent), Rankings(), stored)
 
 
 def _paths(question: Question, settings: Settings) -> tuple[str, ...]:

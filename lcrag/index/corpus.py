@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lcrag.errors import Busy, Damaged, IndexUnavailable
 from lcrag.index import blocks, replies, store
 from lcrag.index.engine import Engine, SqliteEngine
-from lcrag.index.refresh import Refreshed, refresh, up_to_date
+from lcrag.index.refresh import ParseFiles, Refreshed, refresh, up_to_date
 from lcrag.index.split import TARGET_TOKENS
 from lcrag.index.status import IndexStatus, clear, read_status
 from lcrag.paths import private_folder, replacing
@@ -91,20 +91,24 @@ class Corpus:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def refresh(self, scan: Scan, emit: Emit, extra: Sequence[Document] = ()) -> Refreshed:
+    def refresh(
+        self, scan: Scan, emit: Emit, extra: Sequence[Document] = (), parse: ParseFiles | None = None
+    ) -> Refreshed:
         """Bring the index up to date with the scanned files and ``extra``, documents without a file (standard input).
 
-        All or nothing: a kill at any moment leaves the index as it was. Waits for another process that is indexing;
-        does not wait, and writes nothing, if nothing has changed. ``emit`` gets ``index`` events:
-        ``{done, total, source}``, ``{failed, reason}`` and ``{message}``.
+        All or nothing: a kill at any moment leaves the index as it was. With ``parse``, which reads the files on other
+        machines, what was read is kept every few seconds instead, and the next call goes on from there.
+
+        Waits for another process that is indexing; does not wait, and writes nothing, if nothing has changed.
+        ``emit`` gets ``index`` events: ``{done, total, source}``, ``{failed, reason}`` and ``{message}``.
         """
         try:
-            return self._refresh(scan, emit, extra)
+            return self._refresh(scan, emit, extra, parse)
         except Damaged:
             if self._read_only:
                 raise
             self._replace()
-            return self._refresh(scan, emit, extra)
+            return self._refresh(scan, emit, extra, parse)
 
     def copy_to(self, folder: Path) -> None:
         """Copy this snapshot into another folder, whole or not at all, unless an index is there."""
@@ -338,7 +342,7 @@ class Corpus:
         names = ("documents", "chunks", "tokens", "longest_document")
         self._size = CorpusSize(*(int(size.get(name, 0)) for name in names))
 
-    def _refresh(self, scan: Scan, emit: Emit, extra: Sequence[Document]) -> Refreshed:
+    def _refresh(self, scan: Scan, emit: Emit, extra: Sequence[Document], parse: ParseFiles | None) -> Refreshed:
         for notice in self._notices:
             emit(Event("index", {"message": notice}))
         self._notices.clear()
@@ -354,11 +358,17 @@ class Corpus:
                 if result is None:
                     waiting = Event("index", {"message": "waiting for another process that is indexing"})
                     with store.writing(self._live, self._path, waiting=lambda: emit(waiting)):
-                        result = refresh(self._live, self._engine, scan, extra, emit)
+                        keep = None if parse is None else self._keep
+                        result = refresh(self._live, self._engine, scan, extra, emit, parse, keep)
                     store.retry_while_locked(lambda: self._engine.settle(self._live), self._path)
             finally:
                 self._begin()
         return result
+
+    def _keep(self) -> None:
+        """Commit, and begin another transaction; what another process writes in between is as good."""
+        self._live.execute("COMMIT")
+        store.retry_while_locked(lambda: self._live.execute("BEGIN IMMEDIATE"), self._path)
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
         with self._reading():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 TICK_NS: Final = 20_000_000
 """Within a tick of the system's clock (4 or 10 ms) two writes give a file the same times."""
+KEEP_SECONDS: Final = 10.0
+"""How much work a kill may lose while other machines read the files (assumed)."""
+
+ParseFiles = Callable[["Sequence[SourceFile]", set[bytes]], Iterator[tuple["SourceFile", "ParsedFile"]]]
+"""Reads files in order; those of which a digest is known are not parsed. ``lcrag.index.workers.parse_files`` is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,19 @@ def up_to_date(db: sqlite3.Connection, scan: Scan, extra: Sequence[Document]) ->
     return _compare(known, known)
 
 
-def refresh(db: sqlite3.Connection, engine: Engine, scan: Scan, extra: Sequence[Document], emit: Emit) -> Refreshed:
+def refresh(
+    db: sqlite3.Connection,
+    engine: Engine,
+    scan: Scan,
+    extra: Sequence[Document],
+    emit: Emit,
+    parse: ParseFiles | None = None,
+    keep: Callable[[], None] | None = None,
+) -> Refreshed:
     """Make the index that of ``scan`` and of ``extra``, documents already read; returns the difference.
+
+    ``parse``: reads the files instead of processes here. ``keep``: commits what has been written, and begins another
+    transaction; it is called every ``KEEP_SECONDS``. Files that are gone go last.
 
     Emits ``index`` events: ``done``, ``total`` and ``source`` for each file that was looked into, ``failed`` and
     ``reason`` for each that cannot be read.
@@ -79,6 +95,7 @@ def refresh(db: sqlite3.Connection, engine: Engine, scan: Scan, extra: Sequence[
     from lcrag.index.workers import parse_files
     from lcrag.ingest import SourceFile
 
+    kept = time.monotonic()
     before = _read_known(db)
     sources = {file.source for file in scan.files} | {document.source for document in extra}
     stale = [file for file in scan.files if not _is_same(before.get(file.source), file)]
@@ -92,10 +109,15 @@ def refresh(db: sqlite3.Connection, engine: Engine, scan: Scan, extra: Sequence[
     if stale:
         since_written = time.time_ns() - max(file.ctime_ns for file in stale)
         time.sleep(min(max(TICK_NS - since_written, 0), TICK_NS) / 1e9)  # a later write has a later time
-    for file, parsed in parse_files(stale, digests):
+    for file, parsed in (parse or parse_files)(stale, digests):
         _update_file(db, postings, file, before.get(file.source), parsed, emit)
         done += 1
         emit(Event("index", {"done": done, "total": total, "source": file.source}))
+        if keep is not None and time.monotonic() - kept >= KEEP_SECONDS:
+            postings.write()
+            reconcile(db, engine)
+            keep()
+            kept = time.monotonic()
     postings.write()
     db.executemany("DELETE FROM files WHERE source = ?", [(source,) for source in before.keys() - sources])
     reconcile(db, engine)

@@ -56,6 +56,9 @@ CPU_SECONDS_PER_MB: Final = 10
 """Of the processor, so that a busy machine does not lose a file, and more for a large file, such as a PDF of 1,000
 pages."""
 
+SIZE_BYTES: Final = 8
+"""Of the length that a worker sends before each result."""
+
 _PROGRAM: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from lcrag.index.workers import serve; serve()"
 )
@@ -74,9 +77,9 @@ def parse_files(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tupl
     cores = min(os.cpu_count() or 1, MOST_WORKERS) if is_large else 1
     with ExitStack() as cleanup:
         threads = cleanup.enter_context(ThreadPoolExecutor(cores))
-        idle: SimpleQueue[_Worker] = SimpleQueue()
+        idle: SimpleQueue[Worker] = SimpleQueue()
         for _ in range(cores):
-            worker = _Worker(known)
+            worker = Worker(known)
             cleanup.callback(worker.end)
             idle.put(worker)
         cleanup.callback(threads.shutdown, wait=False, cancel_futures=True)
@@ -89,7 +92,7 @@ def parse_files(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tupl
                 idle.put(worker)
 
         waiting: deque[tuple[list[SourceFile], Future[list[ParsedFile]]]] = deque()
-        for batch in _batches(files):
+        for batch in batches(files):
             waiting.append((batch, threads.submit(parse_batch, batch)))
             if len(waiting) > 2 * cores:
                 yield from _results(*waiting.popleft())
@@ -106,7 +109,8 @@ def _results(batch: list[SourceFile], parsed: Future[list[ParsedFile]]) -> Itera
     return zip(batch, parsed.result(), strict=True)
 
 
-def _batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
+def batches(files: Sequence[SourceFile]) -> Iterator[list[SourceFile]]:
+    """The files in order, as many at a time as a worker gets."""
     batch: list[SourceFile] = []
     size = 0
     for file in files:
@@ -152,7 +156,7 @@ def _limit(file: SourceFile) -> None:
         resource.setrlimit(kind, (value if most == resource.RLIM_INFINITY else min(value, most), most))
 
 
-class _Worker:
+class Worker:
     """A process that parses files; restarted when it crashes."""
 
     def __init__(self, known: set[bytes]) -> None:
@@ -190,22 +194,35 @@ class _Worker:
         pickle.dump(value, self._process.stdin, pickle.HIGHEST_PROTOCOL)
         self._process.stdin.flush()
 
-    def parse(self, batch: list[SourceFile]) -> list[ParsedFile]:
+    def _receive(self, size: int) -> bytes:
+        """So many bytes of what it sends. Raises EOFError when it has ended before."""
         assert self._process.stdout is not None
-        parsed: list[ParsedFile] = []
+        data = self._process.stdout.read(size)
+        if len(data) < size:
+            raise EOFError
+        return data
+
+    def parse(self, batch: list[SourceFile]) -> list[ParsedFile]:
+        """What reading each of the files gave. One that ends the process is a failure; the others are read."""
+        return list(map(pickle.loads, self.parse_packed(batch)))
+
+    def parse_packed(self, batch: list[SourceFile]) -> list[bytes]:
+        """The same, each result pickled as the process sent it: what goes on to another process is not unpacked."""
+        parsed: list[bytes] = []
         is_second = False
         while len(parsed) < len(batch):
             try:
                 self._send(batch[len(parsed) :])
                 while len(parsed) < len(batch):
-                    parsed.append(pickle.load(self._process.stdout))
+                    size = int.from_bytes(self._receive(SIZE_BYTES))
+                    parsed.append(self._receive(size))
                     is_second = False
-            except (EOFError, OSError, ValueError, pickle.UnpicklingError):  # it has ended, or its pipes are closed
+            except (EOFError, OSError, ValueError):  # it has ended, or its pipes are closed
                 code = self._restart()
                 if not self._ended and -code in FROM_OUTSIDE and not is_second:
                     is_second = True  # the system may have been short of memory: once more
                 else:
-                    parsed.append(_failure(batch[len(parsed)], code))
+                    parsed.append(pickle.dumps(_failure(batch[len(parsed)], code)))
         return parsed
 
     def _stop(self) -> int:
@@ -232,5 +249,7 @@ def serve() -> None:
             return
         for file in batch:
             _limit(file)
-            pickle.dump(parse(file, known), results, pickle.HIGHEST_PROTOCOL)
+            packed = pickle.dumps(parse(file, known), pickle.HIGHEST_PROTOCOL)
+            results.write(len(packed).to_bytes(SIZE_BYTES))
+            results.write(packed)
             results.flush()

@@ -32,7 +32,7 @@ Vectors are made lazily, because two cores embed only a hundred or so chunks a s
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from lcrag.text.questions import is_broad
@@ -60,6 +60,9 @@ EMBED_CANDIDATES: Final = 128
 
 POOL: Final = 1000
 """Hits by words that are considered, at least; more for a great depth, at 32 tokens a chunk."""
+
+EmbedBatches = Callable[["Iterable[list[str]]"], "Iterable[npt.NDArray[np.float32]]"]
+"""Embeds batches of texts, in order: a row for each text."""
 
 _BATCH = 256
 _SORTED_FIRST = 2048
@@ -192,19 +195,23 @@ def _first(
             first = False
 
 
-def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit) -> int:
+def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit, embed: EmbedBatches | None = None) -> int:
     """Make the vectors of all chunks that have none yet; returns their number.
+
+    ``embed``: makes them instead of ``embedder``, where other machines have it too.
 
     Stored batch by batch, so that the next call resumes an interrupted one. ``emit`` gets ``index`` events
     ``{embedded, total}``.
     """
     missing = corpus.missing_vectors(corpus.chunk_ids(), embedder.name)
-    for start in range(0, len(missing), _BATCH):
-        batch = missing[start : start + _BATCH]
-        vectors = embedder.embed(_texts(corpus, batch))
+    batches = [missing[start : start + _BATCH] for start in range(0, len(missing), _BATCH)]
+    texts = (_texts(corpus, batch) for batch in batches)
+    done = 0
+    for batch, vectors in zip(batches, embed(texts) if embed else map(embedder.embed, texts), strict=True):
         while not corpus.store_vectors(batch, embedder.name, vectors):
             emit(Event("index", {"message": "waiting for another process that is indexing"}))
-        emit(Event("index", {"embedded": start + len(batch), "total": len(missing)}))
+        done += len(batch)
+        emit(Event("index", {"embedded": done, "total": len(missing)}))
     return len(missing)
 
 

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ import pytest
 from support.corpora import PROSE, content, refreshed, touch, write, write_docs
 
 import lcrag
-from lcrag.errors import Busy, Damaged, IndexUnavailable
+from lcrag.errors import Busy, Damaged, IndexUnavailable, NotRunning
 from lcrag.index import store
 from lcrag.index.corpus import Corpus, clear
-from lcrag.ingest import discover
-from lcrag.types import Event
+from lcrag.index.prepare import ParsedFile
+from lcrag.index.workers import parse_files
+from lcrag.ingest import SourceFile, discover
+from lcrag.types import Event, ignore
 
 
 @pytest.fixture
@@ -219,6 +222,34 @@ def test_refresh_killed_leaves_the_old_index(tmp_path: Path, docs: Path) -> None
         assert refreshed(corpus, docs).changed == 3
         refreshed(fresh, docs)
         assert content(corpus) == content(fresh)
+
+
+def test_refresh_with_readers_elsewhere_keeps_what_they_have_read(
+    tmp_path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When they are gone, the next call goes on from there; other readers see a whole index in between."""
+    monkeypatch.setattr("lcrag.index.refresh.KEEP_SECONDS", 0.0)
+    seen = []
+
+    def parse(files: Sequence[SourceFile], known: set[bytes]) -> Iterator[tuple[SourceFile, ParsedFile]]:
+        for number, result in enumerate(parse_files(files, known)):
+            with Corpus.open(tmp_path / "index") as other:
+                seen.append((other.size.documents, len(list(other.documents())), other.size.chunks))
+                assert len(other.chunk_ids()) == other.size.chunks
+            if number == 2:
+                raise NotRunning("they are gone")
+            yield result
+
+    with Corpus.open(tmp_path / "index") as corpus, Corpus.open(tmp_path / "fresh") as fresh:
+        with pytest.raises(NotRunning):
+            corpus.refresh(discover([docs]), ignore, (), parse)
+        assert [documents for documents, *_ in seen] == [listed for _, listed, _ in seen] == [0, 1, 2]
+        assert corpus.size.documents == 2
+        result = corpus.refresh(discover([docs]), ignore, (), parse)
+        assert (result.added, result.unchanged) == (1, 2)
+        refreshed(fresh, docs)
+        assert content(corpus) == content(fresh)
+        assert corpus.chunk_ids() == fresh.chunk_ids()
 
 
 def test_refresh_in_two_processes_while_a_third_reads(

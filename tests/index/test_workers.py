@@ -134,21 +134,21 @@ def test_parse_files_keeps_what_a_parser_prints_to_itself(
 
 
 def test_parse_files_starts_no_worker_for_a_small_page(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_Worker", None)
+    monkeypatch.setattr(workers, "Worker", None)
     write(docs / "small.html", "<p>A page.</p>")
     assert len(list(parse_files(discover([docs]).files, set()))) == len(discover([docs]).files)
 
 
 @pytest.mark.usefixtures("three_workers")
 def test_parse_files_closed_early_ends_all_workers(docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[workers._Worker] = []
-    start = workers._Worker._start
+    started: list[workers.Worker] = []
+    start = workers.Worker._start
 
-    def start_and_record(self: workers._Worker) -> None:
+    def start_and_record(self: workers.Worker) -> None:
         start(self)
         started.append(self)
 
-    monkeypatch.setattr(workers._Worker, "_start", start_and_record)
+    monkeypatch.setattr(workers.Worker, "_start", start_and_record)
     results = parse_files(discover([docs]).files, set())
     next(results)
     results.close()  # type: ignore[attr-defined]
