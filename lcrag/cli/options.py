@@ -222,6 +222,12 @@ class Ask(Group):
     ] = 0.0
 
 
+class Page(Group):
+    html: Annotated[
+        Path | None, Option("Write the answer, with the cited passages, as a page for a browser.", "FILE")
+    ] = None
+
+
 class Talk(Group):
     session: Annotated[
         str | None,
@@ -307,6 +313,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Formats,
     Batch,
     Ask,
+    Page,
     Talk,
     Compare,
     Calibrate,

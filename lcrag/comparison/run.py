@@ -30,7 +30,6 @@ from lcrag.comparison.rows import (
     refused_row,
     stored_answer,
     stored_options,
-    surrounding_text,
 )
 from lcrag.comparison.scoring import asked as question_text
 from lcrag.comparison.scoring import evidence_score, metric_of, score
@@ -39,6 +38,7 @@ from lcrag.errors import BackendFailed, InputError, NoRoute, NotAvailable
 from lcrag.index import is_in_milvus
 from lcrag.paths import key_of
 from lcrag.planning.history import RouteLog, log_path
+from lcrag.report.show import surrounding_text
 from lcrag.session import Prepared, Session
 from lcrag.types import (
     Answer,
@@ -270,7 +270,9 @@ class ComparisonRun:
             "citations": [
                 {
                     **asdict(citation),
-                    "around": surrounding_text(session, citation.document_id, citation.start, citation.end),
+                    "around": surrounding_text(
+                        session.corpus.document(citation.document_id).text, citation.start, citation.end
+                    ),
                 }
                 for citation in answer.citations
             ],
