@@ -127,9 +127,7 @@ def _questions(words: list[str], call: Call, *, edit: bool) -> tuple[list[inputs
     """What to ask, and the paths to read."""
     batch, output = call[opt.Batch], call.output
     if call[opt.Page].html is not None and (batch.questions is not None or call[opt.Talk].session is not None):
-        raise InputError(
-            "--html is for one question, without --session", hint="lcrag ask docs/ --questions FILE --format md"
-        )
+        raise InputError("--html is for one question, without --session", hint="lcrag ask docs/ QUESTION --html FILE")
     if call[opt.Talk].session is not None and batch.questions is not None:
         raise InputError("--session is for one question at a time", hint="lcrag chat docs/ --session NAME < FILE")
     if edit:

@@ -223,9 +223,7 @@ class Ask(Group):
 
 
 class Page(Group):
-    html: Annotated[
-        Path | None, Option("Write the answer, with the cited passages, as a page for a browser.", "FILE")
-    ] = None
+    html: Annotated[Path | None, Option("Write the answer as a page for a browser into FILE.", "FILE")] = None
 
 
 class Talk(Group):

@@ -15,7 +15,18 @@ from lcrag.types import (
     Usage,
 )
 
-ANSWER_FIELDS: Final = ("status", "answer", "short", "citations", "usage", "read", "steps", "evidence", "verdict")
+ANSWER_FIELDS: Final = (
+    "status",
+    "answer",
+    "short",
+    "citations",
+    "usage",
+    "read",
+    "steps",
+    "evidence",
+    "points",
+    "verdict",
+)
 
 
 def places_of(asked: Sequence[Passage]) -> list[Place]:
@@ -40,7 +51,7 @@ def stored_answer(row: Mapping[str, Any]) -> Answer:
 def refused_row(reason: str) -> dict[str, Any]:
     """The row of a route that could not be taken: no model was called."""
     empty: dict[str, Any] = {"answer": "", "short": None, "citations": [], "read": 0, "steps": [], "evidence": None}
-    nothing = {"forecast": None, "estimate": None, "options": None, "pipeline": None, "verdict": None, "same_as": None}
+    nothing = dict.fromkeys(("forecast", "estimate", "options", "pipeline", "points", "verdict", "same_as"))
     return empty | nothing | {"status": REFUSED, "reason": reason, "usage": asdict(Usage())}
 
 

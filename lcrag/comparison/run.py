@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from lcrag import batch, pipelines
 from lcrag.comparison.dataset import Question
+from lcrag.comparison.points import points_read
 from lcrag.comparison.results import ROUTER, Results
 from lcrag.comparison.rows import (
     ANSWER_FIELDS,
@@ -238,11 +239,13 @@ class ComparisonRun:
         self._keep(question, plan, stored_answer(same))
         answer = session.continue_from(stored_answer(same), prepared, self.setup.policy, asked=asked)
         if not asked:  # it was answered, or nothing that reads more was left to try
-            return {key: same[key] for key in ANSWER_FIELDS} | {"same_as": plan.pipeline}
+            return {key: same.get(key) for key in ANSWER_FIELDS} | {"same_as": plan.pipeline}
         row = self._answered(question, session, answer, asked)
         row["steps"] = same["steps"] + row["steps"]
         if row["evidence"]:
             row["evidence"]["read"] = max(row["evidence"]["read"], same["evidence"]["read"])
+        if row["points"]:
+            row["points"] = list(map(max, row["points"], same.get("points") or row["points"]))
         return row
 
     def _keep(self, question: Question, plan: Plan, answer: Answer) -> None:
@@ -280,6 +283,7 @@ class ComparisonRun:
             "read": answer.tokens_read,
             "steps": [step.pipeline for step in answer.steps],
             "evidence": evidence,
+            "points": points_read(question.points, asked) if question.points else None,
             "verdict": self._judged(question, session, answer, asked) if self.judges else None,
             "same_as": None,
         }

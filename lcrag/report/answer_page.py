@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup, escape
@@ -58,7 +58,7 @@ def _written(text: str, cited: Mapping[str, Citation]) -> tuple[Markup, list[str
     reader = _reader(cited)
     tokens = reader.parse(text)
     titles = []
-    for opening, heading in zip(tokens, tokens[1:], strict=False):
+    for opening, heading in pairwise(tokens):
         if opening.type == "heading_open":
             titles.append(heading.content)
             opening.attrSet("id", f"section-{len(titles)}")
