@@ -116,6 +116,13 @@ class Vectors(Group):
     ] = None
 
 
+class Layers(Group):
+    layers: Annotated[
+        Literal["section"] | None,
+        Option("Sum up each section, once: by the server's model if there is one. For chunk_rag:layer=section."),
+    ] = None
+
+
 class Retrieval(Vectors):
     reader: Annotated[
         Literal["auto", "off"],
@@ -305,6 +312,7 @@ BEFORE_NAME: Final[tuple[type[Group], ...]] = (Common, Backend, Server, Index)
 """Groups whose options may also come before the command's name."""
 GROUPS: Final[tuple[type[Group], ...]] = (
     *BEFORE_NAME,
+    Layers,
     Retrieval,
     Routing,
     Sampling,
