@@ -32,7 +32,7 @@ from lcrag.planning.router import as_it_went, choose, further, route
 from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
 from lcrag.planning.use import invents
 from lcrag.retrieve import open_embedder, open_reranker
-from lcrag.retrieve.rank import fill_vectors, retrieve
+from lcrag.retrieve.rank import SECTION_WEIGHT, fill_vectors, retrieve
 from lcrag.retrieve.sections import fill_summaries
 from lcrag.retrieve.share import with_share
 from lcrag.text.followup import is_about_the_user
@@ -257,7 +257,8 @@ class Session:
         """
         if self.settings.dense == "on":
             self.fill()
-        ranking = retrieve(self.corpus, question, embedder=self.embedder, by_section=by_section)
+        weight = SECTION_WEIGHT if by_section else 0.0
+        ranking = retrieve(self.corpus, question, embedder=self.embedder, section_weight=weight)
         if self.settings.transcript is None:
             return ranking
         said = str(self.settings.transcript)

@@ -63,9 +63,8 @@ POOL: Final = 1000
 """Hits by words that are considered, at least; more for a great depth, at 32 tokens a chunk."""
 
 SECTION_WEIGHT: Final = 0.25
-"""Of the best section's summary against the best chunk. Of .25, .5 and 1, the share whose evidence is within 4,000
-tokens: qmsum .700, .725, .700 (without .650, n 40), policyqa_pool .633, .617, .617 (.617, n 60), financebench .583,
-.417, .333 (.583, n 12), squad_pool .983 each (.983, n 60), with extractive summaries."""
+"""Of the best section's summary against the best chunk. 0.5 and 1 lose more where the evidence is a sentence among
+others: the shares for six sources are in ``examples/evaluation/README.md``."""
 
 _BATCH = 256
 _SORTED_FIRST = 2048
@@ -80,13 +79,14 @@ def retrieve(
     *,
     embedder: Embedder | None,
     depth_tokens: int = 32000,
-    by_section: bool = False,
+    section_weight: float = 0.0,
 ) -> Ranking:
     """Rank the chunks for ``question``, best first, until they hold ``depth_tokens`` tokens; at least one if any.
 
     With ``embedder`` None by words alone. Otherwise also by all stored vectors, after making the missing ones: all if
     they are few, else those of the best candidates by words, which are stored for the next question. Ties go to the
-    chunk that comes first in reading order. ``by_section``: a chunk counts for what its section's summary says too.
+    chunk that comes first in reading order. ``section_weight``: what the
+    summary of a chunk's section says counts too, so much as against the best chunk.
     """
     import numpy as np
 
@@ -107,8 +107,8 @@ def retrieve(
 
     own = words / max(words.max(initial=0.0), 1e-9) + COSINE_WEIGHT * np.nan_to_num(cosines)
     fused = add_neighbours(own, counts, neighbours(question))
-    if by_section and len(ids):
-        fused += SECTION_WEIGHT * fused.max() * section_scores(corpus, question, embedder, ids)
+    if section_weight and len(ids):
+        fused += section_weight * fused.max() * section_scores(corpus, question, embedder, ids)
     known = (words > 0) | embedded | (fused > 0)
 
     lexical_ranks = {place: rank for rank, place in enumerate(best.tolist())}

@@ -160,7 +160,7 @@ def test_hit_on_a_summary_counts_for_the_chunks_of_its_section(tmp_path: Path) -
         of_mill = np.array(["Cog" in chunk.text for chunk in chunks])
         assert scores[of_mill].min() == 1.0
         assert scores[~of_mill].max() < 0.5
-        ranking = retrieve(corpus, question, embedder=HashingEmbedder(), by_section=True)
+        ranking = retrieve(corpus, question, embedder=HashingEmbedder(), section_weight=1.0)
         assert "Cog" in ranking.hits[0].chunk.text
         assert not section_scores(corpus, question, None, ids[:0]).size
 
@@ -170,7 +170,7 @@ def test_small_corpora_are_summed_up_and_ranked(tmp_path: Path, documents: dict[
     with corpus_of(tmp_path, documents) as corpus:
         assert fill(corpus, EmbeddedBackend(HashingEmbedder())) == len(documents)
         plain = retrieve(corpus, "When is the fair?", embedder=HashingEmbedder())
-        again = retrieve(corpus, "When is the fair?", embedder=HashingEmbedder(), by_section=True)
+        again = retrieve(corpus, "When is the fair?", embedder=HashingEmbedder(), section_weight=1.0)
         assert {hit.chunk.id for hit in again.hits} == {hit.chunk.id for hit in plain.hits}
 
 
