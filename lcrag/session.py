@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, Unpack
 
@@ -33,7 +33,8 @@ from lcrag.planning.router import as_it_went, choose, further, route
 from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
 from lcrag.planning.use import invents
 from lcrag.retrieve import open_embedder, open_reranker
-from lcrag.retrieve.rank import EmbedBatches, fill_vectors, retrieve
+from lcrag.retrieve.rank import SECTION_WEIGHT, EmbedBatches, fill_vectors, retrieve
+from lcrag.retrieve.sections import fill_summaries
 from lcrag.retrieve.share import with_share
 from lcrag.text.followup import is_about_the_user
 from lcrag.text.prompts import ANSWER_TOKENS, most_answer_tokens
@@ -282,15 +283,29 @@ class Session:
         there = None if self._elsewhere is None else self._elsewhere.embedding(self.embedder, self.settings.embedder)
         return fill_vectors(self.corpus, self.embedder, self.emit, there)
 
-    def rank(self, question: str) -> Ranking:
-        """The chunks of the documents by how well they match the question."""
+    def sum_up(self) -> int:
+        """Sum up every section that has no summary by the backend's model yet, for ``chunk_rag:layer=section``.
+
+        Returns how many were. Raises BackendFailed, and what an index raises that cannot be written.
+        """
+        return fill_summaries(self.corpus, self.backend, self.embedder, self.emit)
+
+    def rank(self, question: str, *, by_section: bool = False) -> Ranking:
+        """The chunks of the documents by how well they match the question.
+
+        ``by_section``: what the summary of a chunk's section says counts too.
+        """
         if self.settings.dense == "on":
             self.fill()
-        ranking = retrieve(self.corpus, question, embedder=self.embedder)
+        weight = SECTION_WEIGHT if by_section else 0.0
+        ranking = retrieve(self.corpus, question, embedder=self.embedder, section_weight=weight)
         if self.settings.transcript is None:
             return ranking
         said = str(self.settings.transcript)
         return with_share(ranking, said, self.corpus.chunks_of(said) if is_about_the_user(question) else None)
+
+    def _by_section(self, question: str) -> Callable[[], Ranking] | None:
+        return partial(self.rank, question, by_section=True) if self.corpus.has_summaries else None
 
     def plan(self, question: str, policy: Policy | None = None, **options: Unpack[PolicyOptions]) -> Plan:
         """Everything up to the choice of a route; no model is called. ``options``: fields of the policy by name.
@@ -479,7 +494,7 @@ class Session:
         run = Run(
             prepared.question,
             self.corpus,
-            replace(prepared.ranking, search=self.rank),  # of this thread's index, whoever ranked the question
+            replace(prepared.ranking, search=self.rank, by_section=self._by_section(prepared.question)),
             self.backend,
             self.reranker,
             emit,

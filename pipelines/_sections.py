@@ -12,10 +12,10 @@ from lcrag.evidence.cite import cite
 from lcrag.pipelines._prune import Scored, score_sentences, text_at
 from lcrag.pipelines._run import Run
 from lcrag.pipelines._summaries import whole
-from lcrag.text.outlines import Section, prose_of
+from lcrag.text.outlines import Section, is_date, prose_of
 from lcrag.text.passages import passages
 from lcrag.text.prompts import says_nothing
-from lcrag.text.sentences import ENDED, ROW
+from lcrag.text.sentences import ENDED, ROW, strip_stray_emphasis
 from lcrag.text.words import stems
 from lcrag.types import Answer, Chunk, Citation, Completion, Event, Passage, Statement
 
@@ -82,6 +82,8 @@ class Draft:
             end = statement.end
             sentence = " ".join(cited.text[statement.start : end].split())
             sentence = _LEADING.sub("", sentence)
+            if is_date(sentence):
+                continue
             if not statement.supported:
                 self.unsupported += 1
             elif sentence.casefold() not in said and sentence.casefold() not in noted:
@@ -113,7 +115,7 @@ def quotes(run: Run, draft: Draft, words: int, said: set[str]) -> str:
 
 def _text(scored: Scored, place: int) -> str:
     one = scored.sentences[place]
-    return " ".join(text_at(scored.whole[one.passage], one.start, one.end).split())
+    return strip_stray_emphasis(" ".join(text_at(scored.whole[one.passage], one.start, one.end).split()))
 
 
 def _is_sentence(text: str) -> bool:

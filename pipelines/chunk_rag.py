@@ -4,14 +4,18 @@ Wins when the evidence is easy to find and little; fails without a sign when par
 How much is taken follows from the estimated coverage, not from a constant. Chunks go back into document order (Yu et
 al. 2024, "In Defense of RAG in the Era of Long-Context Language Models"). Where there is a reranker, it reads more than
 is taken and moves up what it ranks high.
+
+``layer``: "section" ranks a chunk by what the summary of its section says too (``lcrag.retrieve.sections``); what is
+read and cited is the chunk's own text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final, Literal, Self
 
+from lcrag.errors import NotAvailable
 from lcrag.pipelines._run import Run
 from lcrag.pipelines._stage import Stage
 from lcrag.planning.scale import INSTRUCTION_TOKENS
@@ -24,9 +28,13 @@ BUDGETS: Final = (500, 1000, 2000, 4000, 8000, 16000)
 
 @dataclass(frozen=True, slots=True)
 class ChunkRag(Stage):
-    """``tokens``: how much document text is taken, in rank order; the rest is ``Stage``'s."""
+    """``tokens``: how much document text is taken, in rank order; the rest is ``Stage``'s.
+
+    ``layer``: what is found by its summary besides.
+    """
 
     tokens: int = 4000
+    layer: Literal["none", "section"] = field(default="none", kw_only=True)
     name: ClassVar[str] = "chunk_rag"
 
     @classmethod
@@ -51,7 +59,14 @@ class ChunkRag(Stage):
         return self.staged(work, read, estimate, size)
 
     def answer(self, run: Run) -> Answer:
-        """Raises DoesNotFit when what is taken is longer than the backend's window."""
+        """Raises DoesNotFit when what is taken is longer than the backend's window, NotAvailable without summaries of
+        sections where they are asked for."""
+        if self.layer == "section":
+            if run.ranking.by_section is None:
+                raise NotAvailable(
+                    "the index has no summaries of sections", hint="lcrag index PATH... --layers section"
+                )
+            run = replace(run, ranking=run.ranking.by_section())
         chunks = run.best_chunks(self.tokens)
         read = passages(chunks)
         run.retrieved(read, len(chunks))

@@ -124,6 +124,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "Self-Route (Li et al. 2024, arXiv 2407.16833)",
         "the best chunks, then everything where the model says that they do not hold the answer",
     ),
+    "summary_rag": Recipe(
+        "chunk_rag:layer=section",
+        "Long Context vs. RAG for LLMs: An Evaluation and Revisits (Li et al. 2025, arXiv 2501.01880)",
+        "finds sections by their summaries too, and reads the text under them; after lcrag index --layers section",
+    ),
     "xl3m": Recipe(
         "scan:by=certainty",
         "XL3M (Wang et al. 2024, arXiv 2405.17755)",

@@ -13,6 +13,7 @@ takes its outline from headings and its sentences from the documents, each once.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -117,7 +118,10 @@ class Report:
         self._write(run, drafts, drafts, said)
         short = [draft for draft in drafts if draft.words < ENOUGH * draft.section.words]
         self._write(run, short, drafts, said)
-        _fill(run, [draft for draft in short if draft.words < LITTLE * draft.section.words], said)
+        if run.backend.template_tokens is None:
+            _lengthen(run, drafts, words, said)
+        else:
+            _fill(run, [draft for draft in short if draft.words < LITTLE * draft.section.words], said)
         return joined(run, drafts, chunks)
 
     def _write(self, run: Run, drafts: Sequence[Draft], report: Sequence[Draft], said: set[str]) -> None:
@@ -192,7 +196,7 @@ class Report:
 
 def _fill(run: Run, drafts: Sequence[Draft], said: set[str]) -> None:
     """Add quotes to sections of which a model wrote little that is supported, and did not say that nothing is there."""
-    filled = [draft for draft in drafts if draft.is_tried and run.backend.template_tokens is not None]
+    filled = [draft for draft in drafts if draft.is_tried]
     for draft in filled:
         text = quotes(run, draft, draft.section.words - draft.words, said)
         draft.add(run, Completion(text, Usage()), draft.read, said)
@@ -200,6 +204,18 @@ def _fill(run: Run, drafts: Sequence[Draft], said: set[str]) -> None:
         run.emit(
             Event("usage", {"message": f"sections of which too little was written, filled with quotes: {len(filled)}"})
         )
+
+
+def _lengthen(run: Run, drafts: Sequence[Draft], words: int, said: set[str]) -> None:
+    """Add quotes to a report of quotes until it has so many words, about as many to each section that has more."""
+    growing = [draft for draft in drafts if draft.is_tried]
+    while growing and words > sum(draft.words for draft in drafts):
+        before = [draft.words for draft in growing]
+        for left, draft in zip(range(len(growing), 0, -1), growing, strict=True):
+            lacking = words - sum(one.words for one in drafts)
+            text = quotes(run, draft, math.ceil(lacking / left), said)
+            draft.add(run, Completion(text, Usage()), draft.read, said)
+        growing = [draft for draft, count in zip(growing, before, strict=True) if draft.words > count]
 
 
 def _fitting(run: Run, ranked: Sequence[Chunk], other: int) -> list[Chunk]:

@@ -27,6 +27,7 @@ from lcrag.text.prompts import NOT_FOUND
 from lcrag.text.questions import asks_for_list, asks_for_summary, is_broad, without_cue, words_asked
 from lcrag.text.refusals import refuses
 from lcrag.text.rows import cell_asked
+from lcrag.text.sentences import strip_stray_emphasis
 from lcrag.types import Backend, Completion, Embedder, OnToken, Reranker, Task, Usage
 
 WINDOW: Final = 4_000_000
@@ -210,7 +211,7 @@ class EmbeddedBackend(Backend):
 
     def _join(self, chosen: Sequence[Unit], max_tokens: int) -> str:
         """The sentences with their markers, as many as ``max_tokens`` allow; the first in any case."""
-        lines = [f"{extract.strip_stray_emphasis(unit.text)} {unit.markers}".strip() for unit in chosen]
+        lines = [f"{strip_stray_emphasis(unit.text)} {unit.markers}".strip() for unit in chosen]
         if not lines:
             return NOT_FOUND
         if len("\n".join(lines).encode()) > max_tokens:  # a token is at least one byte

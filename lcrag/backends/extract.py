@@ -55,8 +55,6 @@ PROBES: Final = 12
 .69 with 8 (``pipelines/iterate.py``)."""
 MARKERS: Final = re.compile(r"\s*((?:\[\d+\]\s*)+)$")
 _LINE: Final = re.compile(r"[^\n]+")
-_OPENING: Final = re.compile(r"\A(?:\*{2,3}\s+|\*{1,3}(?=\S))")
-_CLOSING: Final = re.compile(r"(?:\s+\*{2,3}|(?<=\S)\*{1,3})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +109,6 @@ def units_of(task: Task) -> list[Unit]:
         if words:
             collected.append(Unit(text, marked, words | above, len(collected)))
     return collected
-
-
-def strip_stray_emphasis(text: str) -> str:
-    """The text without asterisks at its ends that have no partner in it, as where a sentence begins in bold type.
-
-    What is left is a part of ``text``, so that a quote can still be located. The bullet of a list ("* ") stays.
-    """
-    for edge in (_OPENING, _CLOSING):
-        match = edge.search(text)
-        if match and (match[0] != match[0].strip() or text.removeprefix("* ").count(match[0]) % 2):
-            text = text[: match.start()] + text[match.end() :]
-    return text
 
 
 def score(task: Task, embedder: Embedder | None, reranker: Reranker | None) -> Scored:

@@ -48,6 +48,7 @@ Forget = Annotated[bool, typer.Option("--forget", help="Remove all that --sessio
     opt.Routing,
     opt.Formats,
     opt.Ask,
+    opt.Page,
     opt.Talk,
     opt.Sampling,
     opt.Retrieval,
@@ -66,6 +67,7 @@ def ask(call: Call, words: Words = None, edit: Edit = False, forget: Forget = Fa
     if forget:
         return talking.forget(call, words or [])
     questions, paths = _questions(words or [], call, edit=edit)
+    inputs.check_folders(call[opt.Page].html)
 
     settings = call.settings(paths, stdin_text=inputs.document_text(paths))
     with loading(settings, reads=True):
@@ -134,6 +136,8 @@ def streams(options: opt.Ask) -> bool:
 def _questions(words: list[str], call: Call, *, edit: bool) -> tuple[list[inputs.Asked], tuple[str, ...]]:
     """What to ask, and the paths to read."""
     batch, output = call[opt.Batch], call.output
+    if call[opt.Page].html is not None and (batch.questions is not None or call[opt.Talk].session is not None):
+        raise InputError("--html is for one question, without --session", hint="lcrag ask docs/ QUESTION --html FILE")
     if call[opt.Talk].session is not None and batch.questions is not None:
         raise InputError("--session is for one question at a time", hint="lcrag chat docs/ --session NAME < FILE")
     if edit:
@@ -180,6 +184,11 @@ def _ask_one(session: Session, asked: inputs.Asked, call: Call, printer: Printer
     )
     if options.log:
         keep(_object(session, asked, answer, all_sources=True), call.output)
+    if (file := call[opt.Page].html) is not None:
+        from lcrag.report.answer_page import answer_page
+
+        file.write_text(answer_page(asked.question, answer, session.corpus.document), encoding="utf-8")
+        call.output.note(f"written: {file}")
     return code
 
 

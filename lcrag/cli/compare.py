@@ -62,9 +62,7 @@ def compare(call: Call, words: Words = None) -> int:
     output, batch, options = call.output, call[opt.Batch], call[opt.Compare]
     seed = call[opt.Sampling].seed
     paths, asked = _asked(words or [], batch.questions, options.dataset)
-    for file in (options.html, options.csv):
-        if file is not None and not file.absolute().parent.is_dir():
-            raise InputError(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
+    inputs.check_folders(options.html, options.csv)
 
     from lcrag.cluster import files_there
     from lcrag.comparison.results import Results

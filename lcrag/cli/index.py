@@ -22,13 +22,14 @@ Status = Annotated[bool, typer.Option("--status", help="Show what is in the inde
 Clear = Annotated[bool, typer.Option("--clear", help="Remove the index. The documents stay.")]
 
 
-@with_options(opt.Vectors, opt.Ray, opt.Backend, opt.Server, opt.Index)
+@with_options(opt.Layers, opt.Vectors, opt.Ray, opt.Backend, opt.Server, opt.Index)
 def index_command(call: Call, paths: Paths = None, status: Status = False, clear: Clear = False) -> int:
     """Build the index of your documents, or bring it up to date.
 
     Example: lcrag index docs/
 
-    ask and plan do the same by themselves. With --dense on, every chunk is embedded now.
+    ask and plan do the same by themselves. With --dense on, every chunk is embedded now. With --layers section, every
+    section is summed up, so that --pipeline chunk_rag:layer=section finds it by that.
 
     With --ray the machines of a Ray cluster read, split and embed (lcrag help ray). What is done is kept every few
     seconds: after a kill, the same command goes on from there.
@@ -60,6 +61,9 @@ def index_command(call: Call, paths: Paths = None, status: Status = False, clear
             warn_of_files(output, "only a part is read of", session.refreshed.partly_read)
             if settings.dense == "on":
                 session.fill()
+            if call[opt.Layers].layers is not None:
+                output.note(f"summaries: {session.backend.name} ({session.backend.model})")
+                session.sum_up()
             progress.clear()
             output.write(index_report(session.index_info, session.refreshed))
     return 0

@@ -120,6 +120,13 @@ def _records(data: bytes) -> Iterator[tuple[int, Any]]:
             continue  # cut off when the earlier run was killed
 
 
+def check_folders(*files: Path | None) -> None:
+    """Raises InputError for a file to be written whose folder is not there."""
+    for file in files:
+        if file is not None and not file.absolute().parent.is_dir():
+            raise InputError(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
+
+
 def writes_to(path: Path) -> bool:
     """Whether standard output is this file, as in ``--resume out.ndjson >> out.ndjson``."""
     try:

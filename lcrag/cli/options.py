@@ -116,6 +116,13 @@ class Vectors(Group):
     ] = None
 
 
+class Layers(Group):
+    layers: Annotated[
+        Literal["section"] | None,
+        Option("Sum up each section, once: by the server's model if there is one. For chunk_rag:layer=section."),
+    ] = None
+
+
 class Retrieval(Vectors):
     reader: Annotated[
         Literal["auto", "off"],
@@ -232,6 +239,10 @@ class Ask(Group):
     ] = 0.0
 
 
+class Page(Group):
+    html: Annotated[Path | None, Option("Write the answer as a page for a browser into FILE.", "FILE")] = None
+
+
 class Talk(Group):
     session: Annotated[
         str | None,
@@ -311,6 +322,7 @@ BEFORE_NAME: Final[tuple[type[Group], ...]] = (Common, Backend, Server, Index)
 """Groups whose options may also come before the command's name."""
 GROUPS: Final[tuple[type[Group], ...]] = (
     *BEFORE_NAME,
+    Layers,
     Retrieval,
     Routing,
     Sampling,
@@ -318,6 +330,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Batch,
     Ray,
     Ask,
+    Page,
     Talk,
     Compare,
     Calibrate,

@@ -80,6 +80,8 @@ class Progress:
                 self._output.warn(message, event.data.get("hint", ""))
             case "index", {"embedded": int(done), "total": int(total)}:
                 self.show("embedding", done, total)
+            case "index", {"summed_up": int(done), "total": int(total)}:
+                self.show("summaries", done, total)
             case "index", {"done": int(done), "total": int(total)}:
                 self.show("reading", done, total)
             case "index", {"documents": _}:

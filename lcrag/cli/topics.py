@@ -68,6 +68,26 @@ both, and its answers in `lcrag history`. Without `--session`, a chat is
 forgotten at its end."""
 
 
+def datasets() -> str:
+    return """\
+`lcrag compare --dataset DIR` reads `DIR/questions.jsonl`, one object a line:
+
+    {"id": "q1", "question": "…", "docs": ["report.md"], "answers": ["…"]}
+
+- `id`, `question`, `docs`: needed; the documents are relative to `DIR`.
+- `answers`: any one of them is right. `options`: of a multiple choice question.
+  `unanswerable`: true where the documents hold no answer.
+- `evidence_spans`: `{"doc", "start", "end"}`, characters of the text: how much
+  of the evidence is read and cited.
+- `points`: statements that a good answer needs, as texts. Each route then shows
+  its coverage, the share of them that what it read supports (by the check that
+  cites answers: shared words, the same numbers and names), and its density, the
+  coverage for each 1,000 tokens read (`points` in JSON).
+- `dataset`, `task_type`: how the questions are grouped.
+
+`--questions FILE` takes the same lines, for the documents that you name."""
+
+
 def exit_codes() -> str:
     kinds = sorted(_below(errors.LcragError), key=lambda kind: kind.exit_code)
     lines = [
@@ -140,6 +160,7 @@ in Milvus is for `index --ray` only. `ask` keeps no route log there."""
 TOPICS: Final = {
     "exit-codes": Topic("Exit codes", exit_codes),
     "configuration": Topic("Configuration", configuration),
+    "datasets": Topic("Questions with right answers", datasets),
     "files": Topic("Which files are read", ignore_rules),
     "routes": Topic("Routes", routes),
     "sessions": Topic("Sessions", sessions),

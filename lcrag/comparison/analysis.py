@@ -22,6 +22,7 @@ from lcrag.comparison import significance
 from lcrag.comparison.breakdown import agreement, breakdown, grid, reliability
 from lcrag.comparison.dataset import Question
 from lcrag.comparison.items import item_of, score_by_verdict, scoring
+from lcrag.comparison.points import points_of
 from lcrag.comparison.results import ROUTER, Key
 from lcrag.comparison.scoring import ABSTAINED, REFUSED
 from lcrag.errors import BackendFailed, OverBudget
@@ -92,6 +93,7 @@ def analyse(
         "unscored": len(items) - len(scored),
         **_compare_routes(names, scored, seed),
         "agreement": agreement(names, items),
+        "points": points_of(names, items),
         "items": items,
     }
     return {key: _round(part) for key, part in report.items()}

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from lcrag.comparison.dataset import Question
+from lcrag.comparison.points import points_read
 from lcrag.comparison.results import ROUTER
 from lcrag.comparison.rows import (
     ANSWER_FIELDS,
@@ -16,12 +17,12 @@ from lcrag.comparison.rows import (
     refused_row,
     stored_answer,
     stored_options,
-    surrounding_text,
 )
 from lcrag.comparison.scoring import Place, evidence_score
 from lcrag.comparison.scoring import asked as question_text
 from lcrag.comparison.shared import Rankings
 from lcrag.errors import BackendFailed, NoRoute
+from lcrag.report.show import surrounding_text
 from lcrag.session import Prepared, Session
 from lcrag.types import Answer, Passage, Plan, Policy, Task
 
@@ -96,11 +97,13 @@ class Asker:
         taken.append((plan, stored_answer(same)))
         answer = session.continue_from(stored_answer(same), prepared, self.policy, asked=asked)
         if not asked:  # it was answered, or nothing that reads more was left to try
-            return {key: same[key] for key in ANSWER_FIELDS} | {"same_as": plan.pipeline}
+            return {key: same.get(key) for key in ANSWER_FIELDS} | {"same_as": plan.pipeline}
         row = self._answered(job, session, answer, asked)
         row["steps"] = same["steps"] + row["steps"]
         if row["evidence"]:
             row["evidence"]["read"] = max(row["evidence"]["read"], same["evidence"]["read"])
+        if row["points"]:
+            row["points"] = list(map(max, row["points"], same.get("points") or row["points"]))
         return row
 
     def _answered(self, job: Job, session: Session, answer: Answer, asked: Sequence[Passage]) -> Row:
@@ -115,7 +118,9 @@ class Asker:
             "citations": [
                 {
                     **asdict(citation),
-                    "around": surrounding_text(session, citation.document_id, citation.start, citation.end),
+                    "around": surrounding_text(
+                        session.corpus.document(citation.document_id).text, citation.start, citation.end
+                    ),
                 }
                 for citation in answer.citations
             ],
@@ -123,6 +128,7 @@ class Asker:
             "read": answer.tokens_read,
             "steps": [step.pipeline for step in answer.steps],
             "evidence": evidence,
+            "points": points_read(job.question.points, asked) if job.question.points else None,
             "verdict": self._judged(job.question, session, answer, asked) if self.judges else None,
             "same_as": None,
         }

@@ -3,7 +3,8 @@
 A dataset is a folder with ``questions.jsonl``, one object a line, and the documents that it names. Keys that are read:
 ``id``, ``question``, ``docs`` (paths relative to the folder); and, if the source has them, ``dataset``, ``answers``
 (alternatives), ``evidence_spans`` (``{doc, start, end}``, characters, or null), ``unanswerable``, ``options``,
-``task_type``, ``scope``, ``diffusion``. Other keys are ignored. Other formats: ``lcrag.comparison.formats``.
+``task_type``, ``scope``, ``diffusion``, ``points`` (statements that a good answer needs). Other keys are ignored. Other
+formats: ``lcrag.comparison.formats``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Question:
     """One question. Any of ``answers`` is right. ``evidence`` is None if the source does not mark it.
 
     ``docs``: absolute paths of the documents it is about; () if the source does not say. ``options``: the choices of a
-    multiple choice question, else ().
+    multiple choice question, else (). ``points``: statements that a good answer needs; () if the source names none.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Question:
     task_type: str | None = None
     scope: str | None = None
     diffusion: str | None = None
+    points: tuple[str, ...] = ()
 
 
 def load(folder: Path | str) -> list[Question]:
@@ -106,6 +108,7 @@ def question_of(record: Mapping[str, Any], folder: Path, where: str) -> Question
         task_type=_optional(record, "task_type", where),
         scope=_optional(record, "scope", where),
         diffusion=_optional(record, "diffusion", where),
+        points=_texts(record, "points", where),
     )
 
 

@@ -51,6 +51,7 @@ def _answer(row: Row, value: Score | None) -> dict[str, Any]:
         "f1": value.f1 if value else None,
         "rouge_l": value.rouge_l if value else None,
         "evidence": row["evidence"],
+        "points": row.get("points"),
         "verdict": row["verdict"],
         "predicted": row["forecast"]["quality"] if row["forecast"] else None,
         "forecast": row["forecast"],

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from lcrag.comparison.scoring import REFUSED, Place
-from lcrag.session import Session
 from lcrag.types import (
     Answer,
     Citation,
@@ -16,9 +15,18 @@ from lcrag.types import (
     Usage,
 )
 
-AROUND: Final = 240
-"""Characters of the document kept on either side of a citation, for the report."""
-ANSWER_FIELDS: Final = ("status", "answer", "short", "citations", "usage", "read", "steps", "evidence", "verdict")
+ANSWER_FIELDS: Final = (
+    "status",
+    "answer",
+    "short",
+    "citations",
+    "usage",
+    "read",
+    "steps",
+    "evidence",
+    "points",
+    "verdict",
+)
 
 
 def places_of(asked: Sequence[Passage]) -> list[Place]:
@@ -43,7 +51,7 @@ def stored_answer(row: Mapping[str, Any]) -> Answer:
 def refused_row(reason: str) -> dict[str, Any]:
     """The row of a route that could not be taken: no model was called."""
     empty: dict[str, Any] = {"answer": "", "short": None, "citations": [], "read": 0, "steps": [], "evidence": None}
-    nothing = {"forecast": None, "estimate": None, "options": None, "pipeline": None, "verdict": None, "same_as": None}
+    nothing = dict.fromkeys(("forecast", "estimate", "options", "pipeline", "points", "verdict", "same_as"))
     return empty | nothing | {"status": REFUSED, "reason": reason, "usage": asdict(Usage())}
 
 
@@ -63,14 +71,3 @@ def plan_fields(plan: Plan) -> dict[str, Any]:
 def stored_options(plan: Plan) -> dict[str, Any]:
     """The plan's options as they are read back from JSON."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in plan.options.items()}
-
-
-def surrounding_text(session: Session, document_id: str, start: int, end: int) -> dict[str, Any]:
-    """The passage that a citation stands in, cut at white space, and where in it the quote begins and ends."""
-    text = session.corpus.document(document_id).text
-    first, last = max(0, start - AROUND), min(len(text), end + AROUND)
-    while 0 < first < start and not text[first - 1].isspace():
-        first += 1
-    while end < last < len(text) and not text[last].isspace():
-        last -= 1
-    return {"text": text[first:last], "start": start - first, "end": end - first}

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
-from lcrag.index import blocks, replies, store
+from lcrag.index import blocks, replies, store, summaries
 from lcrag.index.engine import Engine, SqliteEngine
 from lcrag.index.refresh import ParseFiles, Refreshed, refresh, up_to_date
 from lcrag.index.split import TARGET_TOKENS
 from lcrag.index.status import IndexStatus, clear, read_status
+from lcrag.index.summaries import Section, SectionSummary
 from lcrag.paths import private_folder, replacing
 from lcrag.text.tokens import tokenizer_name
 from lcrag.types import Chunk, CorpusSize, Document, Emit, Event, Term
@@ -308,6 +309,46 @@ class Corpus:
                 replies.store(self._live, said)
         except IndexUnavailable as error:
             _log.warning("replies are not kept: %s", error)
+
+    def summaries(self, embedder_name: str) -> list[SectionSummary]:
+        """What the sections say in short, in the order of their chunks' ids; vectors as far as this embedder made them.
+
+        As stored now, like vectors; [] before ``lcrag index --layers section``.
+        """
+        with self._reading():
+            return summaries.read(self._live, embedder_name)
+
+    @property
+    def has_summaries(self) -> bool:
+        """Whether there is any summary of a section."""
+        with self._reading():
+            return self._live.execute("SELECT 1 FROM summaries LIMIT 1").fetchone() is not None
+
+    def missing_summaries(self, sections: Sequence[Section], writer: str, embedder_name: str) -> list[Section]:
+        """The sections without a summary by this writer and with a vector of this embedder ("" for none)."""
+        with self._reading():
+            return summaries.missing(self._live, sections, writer, embedder_name)
+
+    def summary_texts(self, contents: Sequence[str], writer: str) -> dict[str, str]:
+        """The summaries that this writer made of sections with these contents before."""
+        with self._reading():
+            return summaries.texts(self._live, contents, writer)
+
+    def store_summaries(
+        self,
+        rows: Sequence[tuple[Section, str]],
+        writer: str,
+        embedder_name: str,
+        array: npt.NDArray[np.float32] | None,
+    ) -> None:
+        """Store the sections' summaries, with one vector (row) each as float16. Waits for another process."""
+        with store.translate_errors(self._path), store.writing(self._live, self._path):
+            summaries.store(self._live, rows, writer, embedder_name, array)
+
+    def prune_summaries(self, writer: str) -> None:
+        """Remove the summaries of texts that are gone, and those of other writers. Waits for another process."""
+        with store.translate_errors(self._path), store.writing(self._live, self._path):
+            summaries.prune(self._live, writer)
 
     def status(self) -> IndexStatus:
         """Contents and size of the index."""

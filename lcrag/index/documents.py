@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from lcrag.index import blocks, replies
+from lcrag.index import blocks, replies, summaries
 from lcrag.types import Document
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def reconcile(db: sqlite3.Connection, engine: Engine) -> None:
         _move(db, engine, number, (old_source, old_title), (source, title))
     db.execute("DELETE FROM vectors WHERE content NOT IN (SELECT content FROM chunks)")
     replies.remove_stale(db)
+    summaries.remove_stale(db)
     counts = db.execute(
         "SELECT count(*), ifnull(sum(chunks), 0), ifnull(sum(tokens), 0), ifnull(max(tokens), 0) FROM documents"
     ).fetchone()

@@ -23,7 +23,7 @@ class IndexStatus:
     """The report of ``lcrag index --status``. ``vectors`` by embedder; ``updated``: seconds since 1970, None if never.
 
     ``duplicates``: files whose text is indexed under another source; ``failed``: ``(source, reason)``, and
-    ``partly_read`` likewise; ``form``: the format of the index.
+    ``partly_read`` likewise; ``summaries`` of sections; ``form``: the format of the index.
     """
 
     documents: int
@@ -33,6 +33,7 @@ class IndexStatus:
     failed: tuple[tuple[str, str], ...]
     partly_read: tuple[tuple[str, str], ...]
     vectors: Mapping[str, int]
+    summaries: int
     bytes: int
     tokenizer: str
     form: str
@@ -64,6 +65,7 @@ def read_status(
 ) -> IndexStatus:
     """The status of the index in ``folder``, whose tables ``db`` reads."""
     errors = db.execute("SELECT document, source, error FROM files WHERE error IS NOT NULL ORDER BY source").fetchall()
+    [(summaries,)] = db.execute("SELECT count(*) FROM summaries JOIN documents ON hash = document")
     [(read,)] = db.execute("SELECT count(*) FROM files WHERE document IS NOT NULL")
     updated = db.execute("SELECT value FROM meta WHERE name = 'updated'").fetchone()
     return IndexStatus(
@@ -74,6 +76,7 @@ def read_status(
         failed=tuple((source, error) for document, source, error in errors if document is None),
         partly_read=tuple((source, error) for document, source, error in errors if document is not None),
         vectors=vectors,
+        summaries=summaries,
         bytes=sum(path.stat().st_size for path in own_files(folder)),
         tokenizer=tokenizer,
         form=form,

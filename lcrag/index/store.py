@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
-from lcrag.index import replies
+from lcrag.index import replies, summaries
 from lcrag.paths import cache_folder
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FILE = "index.sqlite"
 APPLICATION = 0x6C637261
 """SQLite's application_id of an index ("lcra"). lcrag changes no other file, but for indexes made before FORMAT 6."""
-FORMAT = "9"
+FORMAT = "10"
 """Of the tables below, of chunks, of contexts, and of the words in the full-text index (``lcrag.text.words.fold``).
 
 An index with another number is rebuilt."""
@@ -153,7 +153,7 @@ def prepare(db: sqlite3.Connection, path: Path, form: str, engine: Engine) -> No
         if old == form:
             engine.begin(db, is_new=False)
             return
-        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,", "7,", "8,")) else set()
+        keep = {"embedders", "vectors"} if old.startswith(("5,", "6,", "7,", "8,", "9,")) else set()
         for pattern in ("CREATE VIRTUAL %", "CREATE TABLE %"):
             rows = db.execute(
                 "SELECT name FROM sqlite_master WHERE sql LIKE ? AND name != 'sqlite_sequence'", (pattern,)
@@ -161,7 +161,7 @@ def prepare(db: sqlite3.Connection, path: Path, form: str, engine: Engine) -> No
             for name in {name for (name,) in rows} - keep:
                 quoted = name.replace('"', '""')
                 db.execute(f'DROP TABLE "{quoted}"')
-        for statement in (_SCHEMA + replies.SCHEMA + engine.schema).split(";"):
+        for statement in (_SCHEMA + replies.SCHEMA + summaries.SCHEMA + engine.schema).split(";"):
             db.execute(statement)
         engine.begin(db, is_new=True)
         db.execute("INSERT INTO meta VALUES ('form', ?)", (form,))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lcrag.report.figures import fixed, number
+from lcrag.report.figures import fixed, number, percent
 from lcrag.report.plans import options_text
 from lcrag.report.text import place_text
 from lcrag.types import Citation
@@ -18,6 +18,10 @@ from lcrag.types import Citation
 ROUTER: Final = "router"
 BUILT_IN: Final = "built-in"
 """The names of profiles that nobody measured begin so."""
+POINTS: Final = (
+    "Coverage: the share of the points that a good answer needs which what was read supports."
+    " Density: coverage for each 1,000 tokens read."
+)
 NO_ANSWER: Final[Mapping[str, str]] = {
     "not_found": "not in these documents",
     "not_retrieved": "not in what was read",
@@ -180,6 +184,21 @@ def totals(value: Value) -> Table:
         for row in (value["router"], *value["routes"])
     )
     return Table(("judge: yes" if value["scoring"]["judged"] else "right", "answered", "sent", "seconds"), rows)
+
+
+def points(value: Value) -> Table | None:
+    """Of each route how much of the points that are needed it read; None where no question names points."""
+    if value["points"] is None:
+        return None
+    rows = tuple(
+        (
+            row["pipeline"],
+            row["pipeline"] == ROUTER,
+            (percent(row["coverage"]), fixed(row["density"]), number(row["read"])),
+        )
+        for row in value["points"]["routes"]
+    )
+    return Table(("coverage", "density", "read"), rows)
 
 
 def measured(value: Value) -> bool:

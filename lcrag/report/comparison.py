@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from lcrag.report import side_by_side
+from lcrag.report import answers, side_by_side
 from lcrag.report.conclusions import conclusions, remarks
 from lcrag.report.figures import fixed, interval, number, percent, quantity
 from lcrag.report.terminal import new_table, printable, render
@@ -40,6 +40,9 @@ def report(value: Value, *, width: int, colour: bool) -> str:
         ]
     else:
         body = [*side_by_side.parts(value, width=width), *(f"\n{printable(remark)}" for remark in remarks(value))]
+    if (points := answers.points(value)) is not None:
+        first = f"points of {quantity(value['points']['questions'], 'question')}"
+        body = [*body, "", side_by_side.table(first, points, wide=True), answers.POINTS]
     head = Text(printable(headline(value)), style="bold")
     return render(head, f"{scored_by(value)}\n", *body, width=width, colour=colour)
 

@@ -63,6 +63,8 @@ def page(value: Value) -> str:
         judge_note=answers.judge_note(value),
         legend=answers.legend(value),
         totals=answers.totals(value),
+        points=answers.points(value),
+        points_note=answers.POINTS,
         many=many,
         names=names,
         statistics=_statistics(value) if value["enough_questions"] else None,

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lcrag import ingest
 from lcrag.errors import InputError, NoSuchPath, UnreadableFile
@@ -23,6 +23,8 @@ AROUND: Final = 3
 """Lines shown before and after the quote."""
 LONGEST: Final = 400
 """Characters shown of a line before or after the quote."""
+NEAR: Final = 240
+"""Characters shown of a passage before and after the quote in a page for a browser."""
 PLACE: Final = re.compile(
     r"(?P<file>.+?)(?::(?P<start>\d+)-(?P<end>\d+)|:p(?P<page>\d+)| p\. ?(?P<p>\d+)|:(?P<line>\d+))", re.DOTALL
 )
@@ -183,6 +185,16 @@ def _around(text: str, start: int, end: int) -> tuple[int, int]:
         lines += bool(text[last:after].strip())
         last = after
     return max(first, start - LONGEST * (AROUND + 1)), min(last, end + LONGEST * (AROUND + 1))
+
+
+def surrounding_text(text: str, start: int, end: int) -> dict[str, Any]:
+    """The passage that a quote stands in, cut at white space, and where in it the quote begins and ends."""
+    first, last = max(0, start - NEAR), min(len(text), end + NEAR)
+    while 0 < first < start and not text[first - 1].isspace():
+        first += 1
+    while end < last < len(text) and not text[last].isspace():
+        last -= 1
+    return {"text": text[first:last], "start": start - first, "end": end - first}
 
 
 def page_shown(shown: Shown) -> int | None:

@@ -41,7 +41,7 @@ def parts(value: Value, *, width: int) -> Iterator[RenderableType]:
         yield Text("")
         for group in answers.groups(item):
             yield from _group(group, item)
-        yield _table("route", answers.costs(value, item, whole=width >= WIDE), wide=width >= WIDE)
+        yield table("route", answers.costs(value, item, whole=width >= WIDE), wide=width >= WIDE)
         yield Text("")
     yield from map(Text, answers.legend(value))
     if any(shortened(answer["answer"]).endswith(CUT) for item in value["items"] for answer in item["routes"].values()):
@@ -49,7 +49,7 @@ def parts(value: Value, *, width: int) -> Iterator[RenderableType]:
     if several:
         yield Text("")
         shown = " with a right answer" if value["unscored"] else ""
-        yield _table(f"{quantity(value['questions'], 'question')}{shown}", answers.totals(value), wide=True)
+        yield table(f"{quantity(value['questions'], 'question')}{shown}", answers.totals(value), wide=True)
 
 
 def _group(group: answers.Group, item: Value) -> Iterator[RenderableType]:
@@ -77,12 +77,13 @@ def shortened(text: str) -> str:
     return kept if kept == "\n".join(lines) else f"{kept.rstrip()}{CUT}"
 
 
-def _table(first: str, listed: answers.Table, *, wide: bool) -> Table:
-    table = new_table()
-    table.padding = table.padding if wide else 0
-    table.add_column(f"  {first}", no_wrap=True)
+def table(first: str, listed: answers.Table, *, wide: bool) -> Table:
+    """The rows under their heads, the marked ones with a star. ``wide``: with room between the columns."""
+    made = new_table()
+    made.padding = made.padding if wide else 0
+    made.add_column(f"  {first}", no_wrap=True)
     for head in listed.heads:
-        table.add_column(head, justify="right", no_wrap=True)
+        made.add_column(head, justify="right", no_wrap=True)
     for name, marked, cells in listed.rows:
-        table.add_row(f"{'*' if marked else ' '} {name}", *cells, style="bold green" if marked else "")
-    return table
+        made.add_row(f"{'*' if marked else ' '} {name}", *cells, style="bold green" if marked else "")
+    return made

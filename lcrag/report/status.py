@@ -46,6 +46,7 @@ def status_report(status: IndexStatus) -> str:
         ("tokens", f"{status.tokens:,} ({status.tokenizer})"),
         ("copies", f"{status.duplicates:,}"),
         *((f"vectors of {name}", f"{count:,} of {status.chunks:,}") for name, count in status.vectors.items()),
+        *([("summaries", f"{status.summaries:,} sections")] if status.summaries else []),
         ("size", f"{status.bytes / 1e6:,.1f} MB"),
         ("format", status.form),
         ("updated", updated),

@@ -129,6 +129,11 @@ def outline_of(
     return [Section(title, f"{title}: {topic}" if topic.strip() else title, share) for title in titles]
 
 
+def is_date(text: str) -> bool:
+    """Whether a heading or a sentence is a date alone."""
+    return _DATED.search(text.strip(" .:")) is not None
+
+
 def prose_of(passages: Sequence[Passage]) -> list[Passage]:
     """The passages that are of no table, if there are any: rows make no text that is read one after the other."""
     return [passage for passage in passages if not is_table(passage.source)] or list(passages)
@@ -160,7 +165,7 @@ def _heading(passage: Passage) -> str:
     if first := re.match(r"\s*#{1,6}\s+(.+)", passage.text):
         above.append(first[1])
     titles = [_NUMBERED.sub("", _title(heading)) for heading in above]
-    return next((title for title in reversed(titles) if not _DATED.search(title)), titles[-1])
+    return next((title for title in reversed(titles) if not is_date(title)), titles[-1])
 
 
 def _named(passages: Sequence[Passage], titles: Mapping[str, None], asked: set[str]) -> str:

@@ -45,11 +45,25 @@ STAMP: Final = re.compile(
 WORDLESS: Final = re.compile(r"\W*$")
 DELIMITERS: Final = ";|\t"
 ENDED: Final = re.compile(r"[.!?:;][\"'”’)\]*_]*\s*$")
+_OPENING: Final = re.compile(r"\A(?:\*{2,3}\s+|\*{1,3}(?=\S))")
+_CLOSING: Final = re.compile(r"(?:\s+\*{2,3}|(?<=\S)\*{1,3})\Z")
 CJK_END: Final = re.compile(r"(?<=[。！？])(?=.)")
 SPACE: Final = re.compile(r"\s")
 WIDE: Final = re.compile(r"[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff]")
 """Spaces of several bytes, after which sentencex (1.0.32) panics where a capital letter stands before and a full stop
 after; and what UTF-8 cannot hold."""
+
+
+def strip_stray_emphasis(text: str) -> str:
+    """The text without asterisks at its ends that have no partner in it, as where a sentence begins in bold type.
+
+    What is left is a part of ``text``, so that a quote can still be located. The bullet of a list ("* ") stays.
+    """
+    for edge in (_OPENING, _CLOSING):
+        match = edge.search(text)
+        if match and (match[0] != match[0].strip() or text.removeprefix("* ").count(match[0]) % 2):
+            text = text[: match.start()] + text[match.end() :]
+    return text
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

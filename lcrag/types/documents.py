@@ -110,7 +110,8 @@ class Ranking:
 
     ``dense``: whether vectors took part. ``hits`` is cut at a depth; what is not in it ranks below all of it, and
     ``rest`` says how far below: ``(score, chunks)`` pairs, falling, scores rounded. ``search`` ranks the same documents
-    for other words, while a pipeline runs; None where nothing can.
+    for other words, while a pipeline runs; None where nothing can. ``by_section`` ranks them for the same question by
+    what the summaries of their sections say too; None where there are none.
     """
 
     question: str
@@ -120,3 +121,4 @@ class Ranking:
     dense: bool
     rest: tuple[tuple[float, int], ...] = ()
     search: Callable[[str], Ranking] | None = field(default=None, compare=False, repr=False)
+    by_section: Callable[[], Ranking] | None = field(default=None, compare=False, repr=False)

@@ -6,12 +6,10 @@ import json
 from importlib.resources import files
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from lcrag.backends.answerable import answerable, threshold
 from lcrag.backends.embedded import EmbeddedBackend
-from lcrag.backends.extract import score, strip_stray_emphasis, units_of
+from lcrag.backends.extract import score, units_of
 from lcrag.evidence.cite import cite
 from lcrag.types import Document, Passage, Task
 
@@ -28,33 +26,6 @@ def task(question: str, text: str, notes: tuple[str, ...] = ()) -> Task:
 def test_units_have_the_markers_they_came_with() -> None:
     units = units_of(task("q", "One thing here. Another there.", ("A note [3][4]", "bare note")))
     assert [unit.markers for unit in units] == ["[1]", "[1]", "[3][4]", ""]
-
-
-@pytest.mark.parametrize(
-    ("text", "stripped"),
-    [
-        ("** The Trust reported a wheel.", "The Trust reported a wheel."),
-        ("**Report of the mill.", "Report of the mill."),
-        ("It was mended.**", "It was mended."),
-        ("It was mended. **", "It was mended."),
-        ("*** All of it ***", "All of it"),
-        ("*Kittiwake* sailed.", "*Kittiwake* sailed."),
-        ("**Report** and **reply**", "**Report** and **reply**"),
-        ("* an item of a list", "* an item of a list"),
-        ("* an item with *emphasis*", "* an item with *emphasis*"),
-        ("2 ** 3 is 8.", "2 ** 3 is 8."),
-        ("_private names stay", "_private names stay"),
-    ],
-)
-def test_strip_stray_emphasis_removes_what_has_no_partner(text: str, stripped: str) -> None:
-    assert strip_stray_emphasis(text) == stripped
-
-
-@given(st.text(st.sampled_from("* a\n.")))
-@example("**")
-@example("***")
-def test_strip_stray_emphasis_leaves_a_part_of_the_text(text: str) -> None:
-    assert strip_stray_emphasis(text) in text
 
 
 @pytest.mark.parametrize("question", ["What did the Trust report?", "Who mended the wheel?", "Summarise the text."])

@@ -44,6 +44,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         for name, text in texts.items():
             (machine.folder / shape / name).write_text(text, encoding="utf-8")
     with machine.serving("small"):
+        for shape in SHAPES:
+            summed_up = machine.lcrag("index", shape, "--layers", "section", "--dense", "off", "--backend", "server")
+            assert summed_up.returncode == 0, summed_up.stderr
         yield machine
 
 

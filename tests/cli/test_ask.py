@@ -43,6 +43,32 @@ def test_ask_without_sources_prints_the_answer_alone(lcrag: Lcrag) -> None:
     assert lcrag("ask", "docs", "who?", "--no-sources").out == f"{KEEPER} [1].\n"
 
 
+def test_ask_writes_a_page_for_a_browser(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "who?", "--html", "r.html")
+    assert result.out.startswith(KEEPER)
+    assert "written: r.html" in result.err
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<mark>The keeper of the light was" in page
+    assert lcrag("ask", "docs", "nowhere", "--html", "r.html").code == 1
+    assert "<mark>" not in Path("r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (("who?", "--html", "no/r.html"), "there is no folder no"),
+        (("--questions", "q.txt", "--html", "r.html"), "--html is for one question"),
+        (("who?", "--session", "s", "--html", "r.html"), "--html is for one question"),
+    ],
+)
+def test_ask_refuses_a_page_that_it_cannot_write(lcrag: Lcrag, more: tuple[str, ...], says: str) -> None:
+    Path("q.txt").write_text("who?\n")
+    result = lcrag("ask", "docs", *more)
+    assert result.code == 2
+    assert says in result.err
+
+
 @pytest.mark.parametrize(
     ("question", "code"),
     [

@@ -10,7 +10,7 @@ import pytest
 from support import values
 from support.fakes import HashingEmbedder
 from support.invocation import Lcrag
-from support.scripted import QuestionBackend
+from support.scripted import KEEPER, QuestionBackend
 
 from lcrag.session import Session
 from lcrag.types import Plan, Policy
@@ -137,6 +137,19 @@ def test_index_dense_on_embeds_at_once(lcrag: Lcrag, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("lcrag.session.open_embedder", lambda dense, name, emit: HashingEmbedder())
     assert lcrag("index", "docs", "--dense", dense).code == 0
     assert ("vectors of hashing" in lcrag("index", "docs", "--status").out) == (dense == "on")
+
+
+def test_index_sums_up_sections_once_and_says_what_is_read_for_it(lcrag: Lcrag) -> None:
+    refused = lcrag("ask", "docs", "who was it?", "--pipeline", "summary_rag")
+    assert refused.code == 3
+    assert "lcrag index PATH... --layers section" in refused.err
+    first = lcrag("index", "docs", "--layers", "section")
+    assert first.code == 0
+    assert re.search(r"sections to sum up: 6, up to 2,\d+ tokens to read\n", first.err)
+    assert "sections to sum up: 0, up to 0 tokens to read" in lcrag("index", "docs", "--layers", "section").err
+    assert "summaries: 6 sections\n" in lcrag("index", "docs", "--status").out
+    answer = lcrag("ask", "docs", "who was it?", "--pipeline", "summary_rag")
+    assert (answer.code, answer.out) == (0, f"{KEEPER} [1].\n\n[1] docs/a.md:3  “{KEEPER}”\n")
 
 
 def test_index_names_what_is_read_in_part(lcrag: Lcrag) -> None:

@@ -60,6 +60,7 @@ def dataset(folder: Path, number: int, *, sets: int = 2, filler: int = 60) -> Pa
                 "docs": [doc],
                 "unanswerable": absent,
                 "evidence_spans": None if absent else [span],
+                "points": [] if absent else [fact, "The crane was blessed in 1703."],
             }
         )
     (folder / "questions.jsonl").write_text("\n".join(json.dumps(record) for record in records) + "\n")
@@ -86,6 +87,7 @@ def test_every_route_answers_every_question_and_reads_the_evidence(tmp_path: Pat
         assert full["read"] == full["corpus"]["tokens"]
         if question.evidence:
             assert full["evidence"]["read"] == 1.0
+            assert full["points"] == [True, False]
         for route in PIPELINES:
             for citation in rows[question.id, route]["citations"]:
                 around = citation["around"]
@@ -94,6 +96,9 @@ def test_every_route_answers_every_question_and_reads_the_evidence(tmp_path: Pat
     assert by_name["full_context"]["accuracy"] > 0.8
     assert by_name["full_context"]["evidence_read"] == 1.0
     assert by_name["full_context"]["citation_recall"] > 0.8
+    by_name = {row["pipeline"]: row for row in value["points"]["routes"]}
+    assert by_name["full_context"]["coverage"] == 0.5
+    assert by_name["chunk_rag"]["density"] > by_name["full_context"]["density"]
 
 
 @pytest.mark.parametrize("log", [True, False])

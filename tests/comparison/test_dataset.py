@@ -20,6 +20,7 @@ GOOD: dict[str, Any] = {
     "evidence_spans": [{"doc": "docs/b.txt", "start": 0, "end": 9}],
     "unanswerable": False,
     "scope": "low",
+    "points": ["Ann does it."],
     "unknown key": 1,
 }
 
@@ -39,6 +40,7 @@ def test_load_reads_a_question_with_everything(tmp_path: Path) -> None:
     assert question.docs == (tmp_path / "docs/a.txt", tmp_path / "docs/b.txt")
     assert question.evidence == (Span(tmp_path / "docs/b.txt", 0, 9),)
     assert (question.scope, question.diffusion, question.options) == ("low", None, ())
+    assert question.points == ("Ann does it.",)
 
 
 def test_load_reads_a_question_with_the_least(tmp_path: Path) -> None:

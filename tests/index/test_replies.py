@@ -35,7 +35,7 @@ def test_vectors_outlive_the_format_before_replies(tmp_path: Path) -> None:
     with corpus_of(tmp_path, {"a.md": "One light."}) as corpus:
         path = corpus.folder / store.FILE
     with sqlite3.connect(path) as db:
-        db.execute("UPDATE meta SET value = '7' || substr(value, 2) WHERE name = 'form'")
+        db.execute("UPDATE meta SET value = '7' || substr(value, instr(value, ',')) WHERE name = 'form'")
         db.execute("INSERT INTO embedders (name) VALUES ('e')")
         db.execute("DROP TABLE replies")
     db.close()

@@ -37,7 +37,7 @@ def messages(corpus: Corpus, docs: Path) -> list[str]:
     return [event.data["message"] for event in events if "message" in event.data]
 
 
-@pytest.mark.parametrize("form", ["0", "5, 128-token chunks, cl100k_base", "8, 128-token chunks, cl100k_base"])
+@pytest.mark.parametrize("form", ["0", "5, 128-token chunks, cl100k_base", "9, 128-token chunks, cl100k_base"])
 def test_open_rebuilds_another_format_without_a_word(tmp_path: Path, docs: Path, form: str) -> None:
     with Corpus.open(tmp_path / "index") as corpus:
         refreshed(corpus, docs)

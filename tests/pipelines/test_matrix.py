@@ -69,7 +69,8 @@ def ask(
         def search(text: str) -> Ranking:
             return retrieve(corpus, text, embedder=HashingEmbedder())
 
-        ranking = replace(search(QUESTION), search=search)
+        found = search(QUESTION)
+        ranking = replace(found, search=search, by_section=lambda: found)
         answer = run_pipeline(route(name), QUESTION, corpus, ranking, backend, events.append, reader)
         texts = {chunk.document_id: corpus.document(chunk.document_id).text for chunk in corpus.chunks()}
         return answer, corpus.size.tokens, events, texts

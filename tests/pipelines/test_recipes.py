@@ -72,6 +72,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, floa
         model = Obliging(FACT)
         with Session.open(settings, ignore, backend=model) as session:
             session.embedder = HashingEmbedder()
+            session.sum_up()
             for name in NAMES:
                 plan = session.plan(QUESTION, pipeline=name)
                 read = 0.0

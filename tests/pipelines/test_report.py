@@ -260,6 +260,30 @@ def test_embedded_backend_reports_in_sentences_of_the_documents(tmp_path: Path) 
     assert all(statement.supported for statement in answer.statements)
 
 
+def test_embedded_backend_writes_as_many_words_as_are_asked_for(tmp_path: Path) -> None:
+    lamps = "# Lamps\n\n" + "\n\n".join(
+        f"Lamp {number} of the sea wall was lit by keeper {chr(65 + number % 26)}{number} in {1800 + number}."
+        for number in range(90)
+    )
+    wall = "# The wall\n\n" + "\n\n".join(
+        f"*Stone {number} of the sea wall was cut by mason {number * 7} in the {number}th week.*"
+        for number in range(90)
+    )
+    documents = {"wall.md": wall, "lamps.md": lamps}
+    answer = ask(tmp_path, Report(words=600), EmbeddedBackend(HashingEmbedder()), documents)
+    said = [answer.text[statement.start : statement.end] for statement in answer.statements]
+    assert 600 <= sum(len(sentence.split()) for sentence in said) < 690
+    assert len({sentence.strip("*") for sentence in said}) == len(said)
+    assert all(statement.supported for statement in answer.statements)
+
+
+def test_embedded_backend_quotes_no_date_alone(tmp_path: Path) -> None:
+    cutting = "# The sea wall\n\n7 February 1958. The sea wall broke at the third groyne that night.\n"
+    answer = ask(tmp_path, Report(), EmbeddedBackend(HashingEmbedder()), {"a.md": cutting})
+    said = [answer.text[statement.start : statement.end] for statement in answer.statements]
+    assert said == ["The sea wall broke at the third groyne that night."]
+
+
 def test_embedded_backend_reports_nothing_on_what_is_not_there(tmp_path: Path) -> None:
     answer = ask(tmp_path, Report(), EmbeddedBackend(None), question="Write a report on zebras.")
     assert answer.status in ("not_found", "not_retrieved")

@@ -84,7 +84,8 @@ def test_pipelines_never_exceed_the_window(
     tmp_path: Path, tokenizer: ChatTokenizer, shape: str, window: int, reply: str
 ) -> None:
     with corpus_of(tmp_path, SHAPES[shape]) as corpus:
-        ranking = retrieve(corpus, QUESTION, embedder=None)
+        found_by_words = retrieve(corpus, QUESTION, embedder=None)
+        ranking = replace(found_by_words, by_section=lambda: found_by_words)
         backend = Measuring(tokenizer, window, reply)
         scale = TokenScale.measure(corpus.sample(SAMPLE), corpus.size, corpus.tokenizer, backend)
         found, size = scale.estimate(estimate(ranking)), scale.size(corpus.size)

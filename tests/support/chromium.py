@@ -41,15 +41,20 @@ def chromium(profile: Path) -> Iterator[Any]:
         driver.quit()
 
 
-def open_page(browser: Any, url: str, width: int = 1280, dark: bool = False) -> None:
-    """Open the page at this width and wait until it says that it is ready."""
-    from selenium.webdriver.support.ui import WebDriverWait
-
+def resize(browser: Any, width: int, dark: bool) -> None:
+    """Give the window this width and colour scheme, and forget what its console said."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     browser.get_log("browser")
+
+
+def open_page(browser: Any, url: str, width: int = 1280, dark: bool = False) -> None:
+    """Open the page at this width and wait until it says that it is ready."""
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    resize(browser, width, dark)
     browser.get(url)
     WebDriverWait(browser, 60, 0.02).until(
         lambda open: open.execute_script("return document.documentElement.dataset.ready") == "true"

@@ -47,6 +47,7 @@ def row(id: str, route: str, answer: str = "", **more: Any) -> dict[str, Any]:
         "read": tokens,
         "steps": ["chunk_rag"],
         "evidence": None,
+        "points": None,
         "verdict": None,
         "same_as": "chunk_rag" if route == "router" else None,
     } | more

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lcrag.text.sentences import LONGEST, last_start, sentences
+from lcrag.text.sentences import LONGEST, last_start, sentences, strip_stray_emphasis
 
 LETTERS = st.sampled_from("ab .\n\r。!?\u2028\xa0-A:,;|1\t\ud800") | st.characters(codec="utf-8")
 
@@ -109,3 +109,30 @@ def test_sentences_of_a_log_are_its_lines(stamp: str) -> None:
     ]
     text = "".join(lines)
     assert [text[start:end] for start, end in sentences(text)] == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "stripped"),
+    [
+        ("** The Trust reported a wheel.", "The Trust reported a wheel."),
+        ("**Report of the mill.", "Report of the mill."),
+        ("It was mended.**", "It was mended."),
+        ("It was mended. **", "It was mended."),
+        ("*** All of it ***", "All of it"),
+        ("*Kittiwake* sailed.", "*Kittiwake* sailed."),
+        ("**Report** and **reply**", "**Report** and **reply**"),
+        ("* an item of a list", "* an item of a list"),
+        ("* an item with *emphasis*", "* an item with *emphasis*"),
+        ("2 ** 3 is 8.", "2 ** 3 is 8."),
+        ("_private names stay", "_private names stay"),
+    ],
+)
+def test_strip_stray_emphasis_removes_what_has_no_partner(text: str, stripped: str) -> None:
+    assert strip_stray_emphasis(text) == stripped
+
+
+@given(st.text(st.sampled_from("* a\n.")))
+@example("**")
+@example("***")
+def test_strip_stray_emphasis_leaves_a_part_of_the_text(text: str) -> None:
+    assert strip_stray_emphasis(text) in text
