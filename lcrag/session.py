@@ -17,7 +17,7 @@ from typing import Any, Final, Self, Unpack
 from lcrag import batch, ingest, pipelines
 from lcrag.backends import open_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
-from lcrag.index import engine_of, folder_of, is_in_milvus
+from lcrag.index import engine_of, folder_of, is_external
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.ingest import Scan
 from lcrag.paths import temporary_folder
@@ -153,7 +153,7 @@ class Session:
         until this session is closed.
         """
         documents = () if settings else self._documents
-        own = self.settings.index if is_in_milvus(self.settings.index) else self.corpus.folder
+        own = self.settings.index if is_external(self.settings.index) else self.corpus.folder
         settings = settings or replace(self.settings, index=own, stdin_text=None)
         other = Session.open(settings, emit or ignore, backend=self.backend, documents=documents)
         other.embedder, other.reranker, other.profile = self.embedder, self.reranker, self.profile

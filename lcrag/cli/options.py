@@ -99,7 +99,11 @@ class Server(Group):
 class Index(Group):
     index: Annotated[
         str | None,
-        Option("Folder of the index. Example: ~/my-index, or milvus:http://HOST:19530, milvus:FILE.db", "URI"),
+        Option(
+            "Folder of the index. Example: ~/my-index, or milvus:http://HOST:19530, milvus:FILE.db,"
+            " postgresql://USER@HOST/DATABASE",
+            "URI",
+        ),
     ] = None
 
 

@@ -311,6 +311,7 @@ class Corpus:
         with ExitStack() as opened, store.translate_errors(self._path):
             self._live = opened.enter_context(store.connected(self._path, read_only=read_only))
             self._snapshot = opened.enter_context(store.connected(self._path, read_only=read_only))
+            opened.callback(self._engine.close)
             store.retry_while_locked(
                 lambda: store.prepare(self._live, self._path, self._form, self._engine), self._path
             )

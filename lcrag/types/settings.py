@@ -11,7 +11,7 @@ class Settings:
     """What a session reads, how it ranks, and what answers.
 
     ``paths`` may hold "-": the document in ``stdin_text``. ``index``: a folder instead of the one in the user's cache,
-    or "milvus:" and the address of a Milvus.
+    or "milvus:" and the address of a Milvus, or the address of a PostgreSQL ("postgresql://…").
     ``dense``: "auto", "on", "off"; ``reader``: "auto", "off" (the reranker); ``writer``: the same
     (the small language model of the embedded backend). ``ca_file``: certificates to
     trust in addition to the system's. ``log``: keep the route log; ``shadow``:
