@@ -19,6 +19,7 @@ from lcrag.backends import open_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
 from lcrag.index import engine_of, folder_of, is_external
 from lcrag.index.corpus import Corpus, Refreshed
+from lcrag.index.selection import Selection
 from lcrag.ingest import Scan
 from lcrag.paths import temporary_folder
 from lcrag.pipelines import RECIPES, Pipeline, Run, every_pipeline, options_of, split_names
@@ -105,8 +106,8 @@ class Session:
         """Find the files and bring the index up to date. ``backend``: one to use instead of what the settings name.
         ``documents``: what to read besides the files.
 
-        Raises InputError and its kin for paths that are not there or hold nothing readable, NotAvailable for a
-        backend or an embedding model that is not here.
+        Raises InputError and its kin for paths that are not there or hold nothing readable, or of which nothing is
+        chosen, NotAvailable for a backend or an embedding model that is not here.
         """
         if not settings.paths and not documents:
             raise InputError("no path to read from", hint='lcrag ask docs/ "your question"')
@@ -121,6 +122,7 @@ class Session:
                 folder = folder_of(settings.paths, settings.index)
             corpus = cleanup.enter_context(Corpus.open(folder, engine_of(folder, settings.index)))
             session = cls(settings, corpus, emit, documents)
+            corpus.select(session._selection)
             session.refresh(scan)
             session._cleanup = cleanup.pop_all()
         if backend is not None:
@@ -136,15 +138,41 @@ class Session:
         """Bring the index up to date with the files of ``scan``, or as they are now. Raises what ``open`` raises."""
         scan = self.scan() if scan is None else scan
         refreshed = self.corpus.refresh(scan, self.emit, self._documents)
-        if self.corpus.size.documents == 0:
+        if self.corpus.whole_size.documents == 0:
             message = ingest.nothing_readable(self.settings.paths, scan.skipped, refreshed.failed)
             raise NoReadableDocument(message, hint=ingest.READABLE)
         self.refreshed = refreshed
         self.unreadable_files = tuple(file for file in refreshed.failed if file[1] != ingest.BLANK)
-        self.left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
+        self._left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
         self._skipped = sum(map(len, scan.skipped.values())) + len(refreshed.failed)
+        self._selected()
+
+    def select(self, only: Iterable[str] = (), since: str | None = None) -> None:
+        """Read only these documents from now on: see ``Settings``. Raises InputError when none is chosen, or for a date
+        that is none."""
+        chosen = replace(self.settings, only=tuple(only), since=since)
+        if chosen == self.settings:
+            return
+        self.settings = chosen
+        self.corpus.select(self._selection)
+        self._selected()
+
+    @property
+    def _selection(self) -> Selection:
+        always = {STDIN} if self.settings.transcript is None else {STDIN, str(self.settings.transcript)}
+        return Selection(tuple(self.settings.only), self.settings.since, frozenset(always))
+
+    def _selected(self) -> None:
+        """What depends on the documents that are chosen is found again. Raises InputError when these are none."""
         for of_contents in ("scale", "_log", "_cached"):
             vars(self).pop(of_contents, None)
+        chosen = self._selection
+        self.left_out = tuple(file for file in self._left_out if chosen.has(file[0]))
+        if self.corpus.size.documents == 0:
+            raise InputError(
+                f"none of the {self.corpus.whole_size.documents:,} documents is chosen by {chosen}",
+                hint=f"patterns are for paths as they are shown, like {self.corpus.newest()}",
+            )
 
     def fork(self, settings: Settings | None = None, emit: Emit | None = None) -> Session:
         """A session of its own, for another thread or on other documents, with this one's models and backend.

@@ -35,6 +35,7 @@ class Call:
     def settings(self, paths: Iterable[str], **more: Any) -> Settings:
         """The settings of a session on these paths: the command's options, and ``more`` fields by name."""
         options = self._select(field.name for field in fields(Settings))
+        options["only"] = tuple(options.get("only") or ())
         return Settings(**{"paths": tuple(paths), **options, **more})
 
     @property

@@ -37,7 +37,7 @@ Words = Annotated[
 
 
 @with_options(
-    opt.Batch, opt.Compare, opt.Json, opt.Budget, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Index
+    opt.Batch, opt.Compare, opt.Json, opt.Budget, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Chosen
 )
 def compare(call: Call, words: Words = None) -> int:
     """Ask every route the same questions, and compare the answers, their cost and, with gold answers, the accuracy.

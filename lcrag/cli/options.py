@@ -107,6 +107,19 @@ class Index(Group):
     ] = None
 
 
+class Chosen(Index):
+    only: Annotated[
+        list[str] | None,
+        Option(
+            'Read only files whose path matches, as in .gitignore; may be repeated. Example: "docs/2023/*.md"',
+            "PATTERN",
+        ),
+    ] = None
+    since: Annotated[
+        str | None, Option("Read only files changed on that day or later. Example: 2024-01-31", "DATE")
+    ] = None
+
+
 class Vectors(Group):
     dense: Annotated[
         Literal["auto", "on", "off"],
@@ -312,6 +325,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Batch,
     Ask,
     Talk,
+    Chosen,
     Compare,
     Calibrate,
     Show,

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from lcrag.errors import Damaged
+from lcrag.index.selection import is_selected, ranges
 from lcrag.text import words
 from lcrag.types import Term
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from lcrag.index.engine import Row
 
 T = TypeVar("T")
+Ranges = Sequence[tuple[int, int]]
+"""First and last ids."""
 
 BATCH: Final = 1000
 """Rows of a request; a gRPC message may have 64 MB."""
@@ -63,12 +66,12 @@ class Store(Protocol):
         ...
 
     def remove_words(self, ids: Sequence[int]) -> None: ...
-    def count(self, stem: str, last: int, size: int) -> int:
-        """How many chunks up to ``last``, which are ``size``, have the stem."""
+    def count(self, stem: str, chunks: Ranges, size: int) -> int:
+        """How many of these chunks, which are ``size``, have the stem."""
         ...
 
-    def search(self, counts: Mapping[str, int], last: int, size: int, limit: int) -> dict[int, float]:
-        """The BM25 scores of the best chunks up to ``last`` for these stems, each with its ``count``."""
+    def search(self, counts: Mapping[str, int], chunks: Ranges, size: int, limit: int) -> dict[int, float]:
+        """The BM25 scores of the best of these chunks for these stems, each with its ``count``."""
         ...
 
     def add_vectors(self, embedder: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None: ...
@@ -148,10 +151,10 @@ class ExternalEngine:
         db.execute("DELETE FROM dropped WHERE number <= ?", (last,))
 
     def search(self, db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:
-        last, size = _last(db), int(_meta(db, "chunks") or 0)
+        chunks, size = _chunks(db)
         stems = dict.fromkeys(_stems(question).values())
         counts = {stem: count for stem, count in self._counts(db, stems).items() if count}
-        scores = self._store.search(counts, last, size, limit) if counts else {}
+        scores = self._store.search(counts, chunks, size, limit) if counts else {}
         here = db.execute(
             "SELECT chunks.id FROM chunks JOIN json_each(?) ON chunks.id = value", (json.dumps(list(scores)),)
         )
@@ -164,12 +167,12 @@ class ExternalEngine:
 
     def _counts(self, db: sqlite3.Connection, stems: Iterable[str]) -> dict[str, int]:
         """In how many chunks each stem is. A question is asked for them twice, so the last ones are kept."""
-        generation = f"{_meta(db, 'generation')} {_last(db)}"
-        if self._counted[0] != generation:
-            self._counted = (generation, {})
-        known, last, size = self._counted[1], _last(db), int(_meta(db, "chunks") or 0)
-        counts = {stem: known[stem] if stem in known else self._store.count(stem, last, size) for stem in stems}
-        self._counted = (generation, counts)
+        chunks, size = _chunks(db)
+        now = f"{_meta(db, 'generation')} {chunks}"
+        then, known = self._counted
+        known = known if now == then else {}
+        counts = {stem: known[stem] if stem in known else self._store.count(stem, chunks, size) for stem in stems}
+        self._counted = (now, counts)
         return counts
 
     def read(
@@ -261,10 +264,17 @@ def _batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _last(db: sqlite3.Connection) -> int:
-    """The last chunk of the catalogue, or of its snapshot: what a store has after it is of an unfinished refresh."""
+def _chunks(db: sqlite3.Connection) -> tuple[Ranges, int]:
+    """The chunks of the catalogue, or of its snapshot, or those chosen of it, and their number.
+
+    What a store has after the last is of an unfinished refresh; what it has in between and is not here is yet to be
+    dropped.
+    """
+    if is_selected(db):
+        chosen = ranges(db)
+        return chosen, sum(last - first + 1 for first, last in chosen)
     [(last,)] = db.execute("SELECT ifnull(max(id), 0) FROM chunks")
-    return int(last)
+    return [(1, last)] if last else [], int(_meta(db, "chunks") or 0)
 
 
 def _meta(db: sqlite3.Connection, name: str) -> str:

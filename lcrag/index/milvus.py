@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from lcrag.index.external import Ranges
+
 MOST_HITS: Final = 16_384
 """Milvus' own limit for the hits of a search."""
 EXACT_FROM: Final = 64
@@ -61,28 +63,28 @@ class MilvusStore:
     def remove_words(self, ids: Sequence[int]) -> None:
         self._milvus.ask("delete", self._words, ids=ids)
 
-    def search(self, counts: Mapping[str, int], last: int, size: int, limit: int) -> dict[int, float]:
-        hits = self._matches(" ".join(counts), last, limit)
+    def search(self, counts: Mapping[str, int], chunks: Ranges, size: int, limit: int) -> dict[int, float]:
+        hits = self._matches(" ".join(counts), chunks, limit)
         # Lite gives scores with a minus
         return {int(hit["id"]): abs(float(hit["distance"])) for hit in hits}
 
-    def count(self, stem: str, last: int, size: int) -> int:
+    def count(self, stem: str, chunks: Ranges, size: int) -> int:
         """By its hits, since Lite reads every text for a filter (0.3 s for 8,000)."""
-        hits = len(self._matches(stem, last, MOST_HITS))
+        hits = len(self._matches(stem, chunks, MOST_HITS))
         if hits < MOST_HITS:
             return hits
-        return self._milvus.rows(self._words, f"id <= {last} and text_match(words, '{stem}')")
+        return self._milvus.rows(self._words, f"({_within(chunks)}) and text_match(words, '{stem}')")
 
-    def _matches(self, words: str, last: int, limit: int) -> Sequence[Any]:
-        """The best chunks up to the ``last`` that have one of these words."""
-        if not words or not last:
+    def _matches(self, words: str, chunks: Ranges, limit: int) -> Sequence[Any]:
+        """The best of these chunks that have one of these words."""
+        if not words or not chunks:
             return []
         [hits] = self._milvus.ask(
             "search",
             self._words,
             data=[words],
             anns_field="sparse",
-            filter=f"id <= {last}",
+            filter=_within(chunks),
             limit=min(limit, MOST_HITS),
             output_fields=["id"],  # Lite sends all fields unless told
             search_params={"metric_type": "BM25"},
@@ -137,3 +139,7 @@ class MilvusStore:
 
     def _vectors_of(self, embedder: str) -> str:
         return f"{self._words}_{embedder}"
+
+
+def _within(chunks: Ranges) -> str:
+    return " or ".join(f"(id >= {first} and id <= {last})" for first, last in chunks)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import psycopg
 
+    from lcrag.index.external import Ranges
+
 MOST_HITS: Final = 4000
 """Neighbours of a vector; HNSW takes them in rounds of ``EF_SEARCH``."""
 EF_SEARCH: Final = 1000
@@ -92,12 +94,13 @@ class PostgresStore:
     def remove_words(self, ids: Sequence[int]) -> None:
         self._run("DELETE FROM words WHERE id = ANY(%s)", list(ids))
 
-    def count(self, stem: str, last: int, size: int) -> int:
+    def count(self, stem: str, chunks: Ranges, size: int) -> int:
         """Of a frequent one an estimate."""
         [(found,)] = self._rows(
-            "SELECT count(*) FROM (SELECT FROM words WHERE stems @@ %s::tsquery AND id <= %s LIMIT %s) AS found",
+            "SELECT count(*) FROM (SELECT FROM words WHERE stems @@ %s::tsquery AND id <@ %s::int8multirange LIMIT %s)"
+            " AS found",
             stem,
-            last,
+            _multirange(chunks),
             MAX_POSTINGS + 1,
         )
         count = int(found)
@@ -105,14 +108,14 @@ class PostgresStore:
             return count
         [(having, sampled)] = self._rows(
             "SELECT count(*) FILTER (WHERE stems @@ %s::tsquery), count(*)"
-            " FROM words TABLESAMPLE SYSTEM (%s) REPEATABLE (0) WHERE id <= %s",
+            " FROM words TABLESAMPLE SYSTEM (%s) REPEATABLE (0) WHERE id <@ %s::int8multirange",
             stem,
             min(100, 100 * SAMPLED / size),
-            last,
+            _multirange(chunks),
         )
         return max(count, round(size * int(having) / max(int(sampled), 1)))
 
-    def search(self, counts: Mapping[str, int], last: int, size: int, limit: int) -> dict[int, float]:
+    def search(self, counts: Mapping[str, int], chunks: Ranges, size: int, limit: int) -> dict[int, float]:
         chosen: dict[str, float] = {}
         postings = 0
         for stem, count in sorted(counts.items(), key=lambda item: item[1])[:MAX_PHRASES]:
@@ -121,11 +124,11 @@ class PostgresStore:
                 break
             chosen[stem] = idf(count, size)
         rows = self._rows(
-            "SELECT id, -(weights <#> %s::sparsevec) AS score FROM words WHERE stems @@ %s::tsquery AND id <= %s"
-            " ORDER BY score DESC, id LIMIT %s",
+            "SELECT id, -(weights <#> %s::sparsevec) AS score FROM words WHERE stems @@ %s::tsquery"
+            " AND id <@ %s::int8multirange ORDER BY score DESC, id LIMIT %s",
             _sparse(chosen),
             " | ".join(chosen),
-            last,
+            _multirange(chunks),
             limit,
         )
         return dict(rows)
@@ -268,3 +271,7 @@ def _sparse(weights: Mapping[str, float]) -> str:
     for stem, weight in weights.items():
         places[1 + zlib.crc32(stem.encode()) % DIMENSIONS] += weight  # type: ignore[assignment]
     return "{{{}}}/{}".format(",".join(f"{place}:{weight:.6g}" for place, weight in places.items()), DIMENSIONS)
+
+
+def _multirange(chunks: Ranges) -> str:
+    return "{{{}}}".format(",".join(f"[{first},{last}]" for first, last in chunks))

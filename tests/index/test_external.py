@@ -26,6 +26,7 @@ from lcrag.index import engine_of, folder_of, index_clear, index_status
 from lcrag.index.corpus import Corpus
 from lcrag.index.engine import Engine, SqliteEngine
 from lcrag.index.external import ExternalEngine
+from lcrag.index.selection import Selection
 from lcrag.session import Session
 from lcrag.types import Settings, ignore
 
@@ -185,6 +186,23 @@ def test_cosines_of_more_vectors_than_hits(corpus: Corpus, docs: Path, monkeypat
     assert np.isnan(found[-1])
     assert found[2] == exact[2]
     assert (found[:-1] >= exact[:-1] - 1e-6).all()
+
+
+def test_search_of_chosen_documents(corpus: Corpus, tmp_path: Path) -> None:
+    """The best chunks of all are not among them; their own are found, with their own frequencies and cosines."""
+    for number in range(30):
+        write(tmp_path / "docs" / "other" / f"{number}.txt", f"Harbour, harbour and harbour {number}.")
+    write(tmp_path / "docs" / "mine" / "a.txt", "A harbour among many other things of the town.")
+    refreshed(corpus, tmp_path / "docs")
+    every = corpus.layout()[0]
+    array = np.random.default_rng(7).standard_normal((len(every), 24), np.float32)
+    assert corpus.store_vectors(every.tolist(), "m", array)
+    corpus.select(Selection(("mine/",)))
+    ids = corpus.layout()[0]
+    assert [chunk for chunk, _ in corpus.lexical("harbour", 3)] == ids.tolist()
+    assert [term.chunks for term in corpus.terms("harbour ship")] == [1, 0]
+    place = every.tolist().index(ids[0])
+    assert np.allclose(corpus.cosines(array[1], "m", ids), array[place] @ array[1], atol=0.05)
 
 
 def test_open_rebuilds_an_index_that_the_store_has_lost(corpus: Corpus, docs: Path) -> None:
