@@ -21,6 +21,14 @@ from lcrag.types import Answer, Document, Policy
 MOST_HITS: Final = 100
 
 
+def choose(session: Session, only: list[str] | None, since: str | None) -> Session:
+    """The session, on these documents until its next question; what is None is as the server was started with. Raises
+    InputError when none is chosen."""
+    settings = session.settings
+    session.select(settings.only if only is None else only, settings.since if since is None else since)
+    return session
+
+
 def ask(session: Session, question: str, policy: Policy, escalate: bool | None = None) -> tuple[Answer, dict[str, Any]]:
     """The answer, and the same as ``lcrag.answer/1``. Raises what ``Session.ask`` raises."""
     answer = session.ask(question, policy, escalate=escalate)

@@ -17,9 +17,10 @@ from typing import Any, Final, Protocol, Self, Unpack
 from lcrag import batch, ingest, pipelines
 from lcrag.backends import open_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, LcragError, NoReadableDocument, NoRoute
-from lcrag.index import engine_of, folder_of, is_in_milvus
+from lcrag.index import engine_of, folder_of, is_external
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.index.prepare import ParsedFile
+from lcrag.index.selection import Selection
 from lcrag.ingest import Scan, SourceFile
 from lcrag.paths import temporary_folder
 from lcrag.pipelines import RECIPES, Pipeline, Run, every_pipeline, options_of, split_names
@@ -125,8 +126,8 @@ class Session:
         """Find the files and bring the index up to date. ``backend``: one to use instead of what the settings name.
         ``documents``: what to read besides the files. ``elsewhere``: who reads the files and embeds all chunks.
 
-        Raises InputError and its kin for paths that are not there or hold nothing readable, NotAvailable for a
-        backend or an embedding model that is not here.
+        Raises InputError and its kin for paths that are not there or hold nothing readable, or of which nothing is
+        chosen, NotAvailable for a backend or an embedding model that is not here.
         """
         if not settings.paths and not documents:
             raise InputError("no path to read from", hint='lcrag ask docs/ "your question"')
@@ -141,6 +142,7 @@ class Session:
                 folder = folder_of(settings.paths, settings.index)
             corpus = cleanup.enter_context(Corpus.open(folder, engine_of(folder, settings.index)))
             session = cls(settings, corpus, emit, documents, elsewhere)
+            corpus.select(session._selection)
             session.refresh(scan)
             session._cleanup = cleanup.pop_all()
         if backend is not None:
@@ -157,15 +159,41 @@ class Session:
         scan = self.scan() if scan is None else scan
         parse = None if self._elsewhere is None else self._elsewhere.parse_files
         refreshed = self.corpus.refresh(scan, self.emit, self._documents, parse)
-        if self.corpus.size.documents == 0:
+        if self.corpus.whole_size.documents == 0:
             message = ingest.nothing_readable(self.settings.paths, scan.skipped, refreshed.failed)
             raise NoReadableDocument(message, hint=ingest.READABLE)
         self.refreshed = refreshed
         self.unreadable_files = tuple(file for file in refreshed.failed if file[1] != ingest.BLANK)
-        self.left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
+        self._left_out = self.unreadable_files + refreshed.partly_read + scan.left_out
         self._skipped = sum(map(len, scan.skipped.values())) + len(refreshed.failed)
+        self._selected()
+
+    def select(self, only: Iterable[str] = (), since: str | None = None) -> None:
+        """Read only these documents from now on: see ``Settings``. Raises InputError when none is chosen, or for a date
+        that is none."""
+        chosen = replace(self.settings, only=tuple(only), since=since)
+        if chosen == self.settings:
+            return
+        self.settings = chosen
+        self.corpus.select(self._selection)
+        self._selected()
+
+    @property
+    def _selection(self) -> Selection:
+        always = {STDIN} if self.settings.transcript is None else {STDIN, str(self.settings.transcript)}
+        return Selection(tuple(self.settings.only), self.settings.since, frozenset(always))
+
+    def _selected(self) -> None:
+        """What depends on the documents that are chosen is found again. Raises InputError when these are none."""
         for of_contents in ("scale", "_log", "_cached"):
             vars(self).pop(of_contents, None)
+        chosen = self._selection
+        self.left_out = tuple(file for file in self._left_out if chosen.has(file[0]))
+        if self.corpus.size.documents == 0:
+            raise InputError(
+                f"none of the {self.corpus.whole_size.documents:,} documents is chosen by {chosen}",
+                hint=f"patterns are for paths as they are shown, like {self.corpus.newest()}",
+            )
 
     def fork(self, settings: Settings | None = None, emit: Emit | None = None) -> Session:
         """A session of its own, for another thread or on other documents, with this one's models and backend.
@@ -174,7 +202,7 @@ class Session:
         until this session is closed.
         """
         documents = () if settings else self._documents
-        own = self.settings.index if is_in_milvus(self.settings.index) else self.corpus.folder
+        own = self.settings.index if is_external(self.settings.index) else self.corpus.folder
         settings = settings or replace(self.settings, index=own, stdin_text=None)
         other = Session.open(
             settings, emit or ignore, backend=self.backend, documents=documents, elsewhere=self._elsewhere

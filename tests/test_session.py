@@ -11,11 +11,13 @@ from dataclasses import replace
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from support.corpora import write
 from support.faulty_server import faulty_server
 
+import lcrag
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, NoReadableDocument, NoSuchPath, NotInstalled, OverBudget
 from lcrag.index import folder_of, index_clear, index_status
@@ -338,3 +340,26 @@ def test_a_pipeline_may_search_for_other_words_in_its_own_thread(monkeypatch: py
         answers = list(session.ask_many(["Who kept bees?", "Who baked?"], pipeline="chunk_rag:tokens=300", workers=2))
     assert len(answers) == len(found) == 2
     assert all("mill" in text.lower() for text in found)
+
+
+def test_session_estimates_over_the_chosen_documents(tmp_path: Path, own_cache: Path) -> None:
+    """Size, estimate and forecasts are those of a session on these documents alone."""
+    for name, text in (("a/one.md", "Anna Holm kept the light. " * 30), ("b/two.md", "The ferry is blue. " * 900)):
+        path = tmp_path / "docs" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    given: dict[str, Any] = {"backend": "embedded", "dense": "off", "reader": "off", "writer": "off"}
+    question = "Who kept the light?"
+    with (
+        lcrag.open(tmp_path / "docs", only=["a/"], **given) as chosen,
+        lcrag.open(tmp_path / "docs" / "a", **given) as alone,
+    ):
+        assert chosen.corpus.size == alone.corpus.size
+        own, other = chosen.plan(question).estimate, alone.plan(question).estimate
+        assert own.diffusion == pytest.approx(other.diffusion, abs=0.05)  # a word's weight is that among all documents
+        assert chosen.plan(question, pipeline="full_context").chosen.input_tokens < 1000
+        chosen.select()
+        assert chosen.index_info["documents"] == 2
+        assert chosen.plan(question, pipeline="full_context").chosen.input_tokens > 3000
+        with chosen.fork() as other:
+            assert other.index_info["documents"] == 2

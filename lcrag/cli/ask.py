@@ -54,7 +54,7 @@ Forget = Annotated[bool, typer.Option("--forget", help="Remove all that --sessio
     opt.Retrieval,
     opt.Backend,
     opt.Server,
-    opt.Index,
+    opt.Chosen,
 )
 def ask(call: Call, words: Words = None, edit: Edit = False, forget: Forget = False) -> int:
     """Answer a question from your documents, with sources.

@@ -17,7 +17,8 @@ from lcrag.cli.output import Form, Output
 from lcrag.types import Policy, PolicyOptions, Settings
 
 Options = TypeVar("Options", bound=Group)
-PASSWORD: Final = re.compile(r"//[^/@\s]*@")
+PASSWORD: Final = re.compile(r"(?<=//)[^/@\s]*(?=@)|(?<=password=)[^&\s]+")
+"""Of an address: the user with a password, and a password among its parameters."""
 
 
 class Call:
@@ -35,6 +36,7 @@ class Call:
     def settings(self, paths: Iterable[str], **more: Any) -> Settings:
         """The settings of a session on these paths: the command's options, and ``more`` fields by name."""
         options = self._select(field.name for field in fields(Settings))
+        options["only"] = tuple(options.get("only") or ())
         return Settings(**{"paths": tuple(paths), **options, **more})
 
     @property
@@ -132,4 +134,4 @@ def _mask(name: str, value: object) -> object:
     """The value as it is shown: no token, no password of an address."""
     if name == "token":
         return "***"
-    return PASSWORD.sub("//***@", str(value)) if isinstance(value, (str, Path)) else value
+    return PASSWORD.sub("***", str(value)) if isinstance(value, (str, Path)) else value

@@ -36,7 +36,7 @@ Paths = Annotated[list[str], typer.Argument(help="Files, folders or globs to rea
 
 
 @with_options(
-    opt.Routing, opt.Formats, opt.Ask, opt.Talk, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Index
+    opt.Routing, opt.Formats, opt.Ask, opt.Talk, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Chosen
 )
 def chat(call: Call, paths: Paths) -> int:
     """Ask one question after another, with follow-up questions.

@@ -46,7 +46,7 @@ Words = Annotated[
     opt.Retrieval,
     opt.Backend,
     opt.Server,
-    opt.Index,
+    opt.Chosen,
 )
 def compare(call: Call, words: Words = None) -> int:
     """Ask every route the same questions, and compare the answers, their cost and, with gold answers, the accuracy.

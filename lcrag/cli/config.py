@@ -22,12 +22,13 @@ FILE: Final = "lcrag.toml"
 PRESET: Final = "preset"
 NOT_FROM_HERE: Final = frozenset(
     {
-        *("base_url", "ca_file", "cors", "csv", "embedder", "host", "html", "index", "no_token", "png", "python"),
-        *("resume", "session", "token"),
+        *("base_url", "ca_file", "cors", "csv", "embedder", "host", "html", "index", "no_token", "only", "png"),
+        *("python", "resume", "session", "since", "token"),
     }
 )
 """What a file in the working folder may not set: it may have come with a checkout or an archive, and would send the
-documents and the key to others, write files, run code, read what was said in a session, or open a server to everybody.
+documents and the key to others, write files, run code, read what was said in a session, open a server to everybody, or
+hide documents.
 """
 
 _EXPECTED: Final = {
@@ -36,6 +37,7 @@ _EXPECTED: Final = {
     float: "a number",
     str: "text in quotes",
     Path: "a path in quotes",
+    list[str]: "a list of texts in quotes",
 }
 
 
@@ -117,6 +119,8 @@ def _mismatch(value: Any, field: Field) -> str:
         choices = get_args(kind)
         return "" if value in choices else f"one of {', '.join(choices)}"
     wanted = next((part for part in get_args(kind) if part is not type(None)), kind)  # of "int | None": int
+    if wanted == list[str]:
+        return "" if isinstance(value, list) and all(isinstance(one, str) for one in value) else _EXPECTED[wanted]
     accepted = {Path: (str,), float: (int, float)}.get(wanted, (wanted,))
     if not isinstance(value, accepted) or (isinstance(value, bool) and wanted is not bool):
         return _EXPECTED[wanted]

@@ -20,11 +20,11 @@ def doctor(call: Call) -> int:
     """
     from dataclasses import asdict
 
-    from lcrag.index import folder_of, is_in_milvus
+    from lcrag.index import folder_of, is_external
     from lcrag.serve.doctor import examine
 
     index = call[opt.Index].index
-    folder = None if index is None or is_in_milvus(index) else folder_of((), index)
+    folder = None if index is None or is_external(index) else folder_of((), index)
     with Progress(call.output) as progress:
         progress.begin("looking around")
         findings = examine(call[opt.Server].base_url, folder, call[opt.Server].ca_file)

@@ -99,7 +99,24 @@ class Server(Group):
 class Index(Group):
     index: Annotated[
         str | None,
-        Option("Folder of the index. Example: ~/my-index, or milvus:http://HOST:19530, milvus:FILE.db", "URI"),
+        Option(
+            "Folder of the index. Example: ~/my-index, or milvus:http://HOST:19530, milvus:FILE.db,"
+            " postgresql://USER@HOST/DATABASE",
+            "URI",
+        ),
+    ] = None
+
+
+class Chosen(Index):
+    only: Annotated[
+        list[str] | None,
+        Option(
+            'Read only files whose path matches, as in .gitignore; may be repeated. Example: "docs/2023/*.md"',
+            "PATTERN",
+        ),
+    ] = None
+    since: Annotated[
+        str | None, Option("Read only files changed on that day or later. Example: 2024-01-31", "DATE")
     ] = None
 
 
@@ -332,6 +349,7 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Ask,
     Page,
     Talk,
+    Chosen,
     Compare,
     Calibrate,
     Show,

@@ -23,7 +23,7 @@ History = Annotated[bool, typer.Option("--history", help="Show how accurate past
 ShowAll = Annotated[bool, typer.Option("--all", help="Show the other routes too, which are no better in any way.")]
 
 
-@with_options(opt.Routing, opt.Json, opt.Retrieval, opt.Backend, opt.Server, opt.Index)
+@with_options(opt.Routing, opt.Json, opt.Retrieval, opt.Backend, opt.Server, opt.Chosen)
 def plan(call: Call, words: Words = None, show_all: ShowAll = False, history: History = False) -> int:
     """Show every route worth taking with its tokens, seconds and P(correct), and the one that ask would take.
 

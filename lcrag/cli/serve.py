@@ -27,7 +27,7 @@ Paths = Annotated[
 ]
 
 
-@with_options(opt.Serve, opt.Routing, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Index)
+@with_options(opt.Serve, opt.Routing, opt.Sampling, opt.Retrieval, opt.Backend, opt.Server, opt.Chosen)
 def serve(call: Call, paths: Paths = None) -> int:
     """Serve your documents over HTTP, as OpenAI's API does.
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from lcrag import batch
 from lcrag.cluster.connection import Cluster
 from lcrag.errors import InputError, LcragError, NotAvailable
-from lcrag.index import is_in_milvus
+from lcrag.index import is_external
 from lcrag.index.corpus import Corpus
 from lcrag.index.store import FILE
 from lcrag.paths import temporary_folder
@@ -54,7 +54,7 @@ def send(cluster: Cluster, session: Session) -> Sent:
     settings = replace(session.settings, log=False, shadow=0.0, backend=session.backend.name, stdin_text=None)
     if session.settings.shadow:
         raise InputError("--shadow does not go with --ray", hint="leave one of them out")
-    if is_in_milvus(settings.index):
+    if is_external(settings.index):
         raise InputError("questions on Ray need an index in a folder, not in Milvus", hint="--index DIR")
     if session.backend.name != "embedded" and settings.base_url is None:
         raise InputError(

@@ -28,7 +28,7 @@ from lcrag.comparison.results import ROUTER, Results
 from lcrag.comparison.scoring import metric_of, score
 from lcrag.comparison.shared import DocumentIds, Rankings
 from lcrag.errors import BackendFailed, InputError, NotAvailable
-from lcrag.index import is_in_milvus
+from lcrag.index import is_external
 from lcrag.paths import key_of
 from lcrag.planning.history import RouteLog, log_path
 from lcrag.session import Session
@@ -235,6 +235,6 @@ def _paths(question: Question, settings: Settings) -> tuple[str, ...]:
 def _settings(settings: Settings, paths: tuple[str, ...]) -> Settings:
     """The settings for one set of documents, each with a folder of its own under ``--index``. The sessions keep no log:
     what was learned while the answers came in must not change the rest."""
-    if settings.index is None or settings.paths or is_in_milvus(settings.index):
+    if settings.index is None or settings.paths or is_external(settings.index):
         return replace(settings, paths=paths, log=False)
     return replace(settings, paths=paths, log=False, index=Path(settings.index) / key_of(paths))

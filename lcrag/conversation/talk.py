@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from lcrag.conversation.memory import Memory, Turn
 from lcrag.errors import BackendFailed
-from lcrag.index import is_in_milvus
+from lcrag.index import is_external
 from lcrag.report.objects import citation_object
 from lcrag.session import Session
 from lcrag.text.followup import LONGEST_REWRITE, depends_on_the_last, standing_alone, without_markers
@@ -66,7 +66,7 @@ class Talk:
             self._opened.close()
             settings = self._documents.settings
             folder = None if settings.stdin_text is not None else self.memory.index_folder(settings.paths)
-            if folder is not None and not is_in_milvus(settings.index):
+            if folder is not None and not is_external(settings.index):
                 self._documents.corpus.copy_to(folder)
             settings = replace(settings, transcript=transcript, index=folder)
             self._own = self._opened.enter_context(self._documents.fork(settings, self._documents.emit))

@@ -16,32 +16,55 @@ if TYPE_CHECKING:
 
 MILVUS: Final = "milvus:"
 """What begins the name of an index whose chunks are in Milvus; its address follows."""
+POSTGRES: Final = ("postgresql://", "postgres://")
+"""What begins the address of a PostgreSQL."""
 
 
-def is_in_milvus(named: Path | str | None) -> TypeGuard[str]:
-    return isinstance(named, str) and named.startswith(MILVUS)
+def is_external(named: Path | str | None) -> TypeGuard[str]:
+    """Whether the index is to have its chunks in a store that ``named`` is the address of, not in a folder."""
+    return isinstance(named, str) and named.startswith((MILVUS, *POSTGRES))
 
 
 def folder_of(paths: Iterable[str], named: Path | str | None = None) -> Path:
     """The folder of the index of these paths, whatever their order; ``named`` is another, or says where the rest is."""
-    if named is not None and not is_in_milvus(named):
+    if named is not None and not is_external(named):
         return Path(named).expanduser()  # a file of options has it as it was typed
     key = [path for path in paths if path != "-"]
-    return cache_folder() / "index" / key_of(key if named is None else [*key, str(named)])
+    if is_external(named):
+        key.append(_without_password(named))
+    return cache_folder() / "index" / key_of(key)
 
 
 def engine_of(folder: Path, named: Path | str | None) -> Engine | None:
-    """What finds the chunks of the index in ``folder``; None for SQLite. Raises InputError for a name without address,
-    NotInstalled without pymilvus.
+    """What finds the chunks of the index in ``folder``; None for SQLite. Raises InputError for an address that makes no
+    sense, NotInstalled without the package that it needs.
     """
-    if not is_in_milvus(named):
+    if not is_external(named):
         return None
-    from lcrag.index.milvus import MilvusEngine
+    from lcrag.index.external import ExternalEngine, name_of
+
+    if named.startswith(POSTGRES):
+        from lcrag.index.postgres import PostgresStore
+
+        return ExternalEngine(PostgresStore(named, _without_password(named), name_of(folder)))
+    from lcrag.index.milvus import MilvusStore
 
     uri = named.removeprefix(MILVUS)
     if not uri:
         raise InputError("there is no address of Milvus", hint="--index milvus:http://HOST:19530, or milvus:FILE.db")
-    return MilvusEngine(uri if "://" in uri else str(Path(uri).expanduser()), folder)
+    return ExternalEngine(MilvusStore(uri if "://" in uri else str(Path(uri).expanduser()), name_of(folder)))
+
+
+def _without_password(address: str) -> str:
+    """The address as it may be shown and stored."""
+    from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+    if not address.startswith(POSTGRES):
+        return address
+    parts = urlsplit(address)
+    user, at, place = parts.netloc.rpartition("@")
+    query = [(name, value) for name, value in parse_qsl(parts.query) if "password" not in name]
+    return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + place, query=urlencode(query, safe="/")))
 
 
 def index_status(paths: Iterable[str], named: Path | str | None = None) -> IndexStatus:
@@ -68,4 +91,5 @@ def index_clear(paths: Iterable[str], named: Path | str | None = None) -> bool:
     engine = engine_of(folder, named)
     if engine is not None:
         engine.clear()
+        engine.close()
     return clear(folder)

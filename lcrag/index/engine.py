@@ -44,6 +44,10 @@ class Engine(Protocol):
         """Remove everything that belongs to this index."""
         ...
 
+    def close(self) -> None:
+        """End its connections. It may be used again."""
+        ...
+
     def add(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None: ...
     def remove(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None: ...
     def settle(self, db: sqlite3.Connection) -> None:
@@ -91,6 +95,9 @@ class SqliteEngine:
 
     def clear(self) -> None:
         """Nothing is left to do: it is gone with the catalogue's file."""
+
+    def close(self) -> None:
+        """Nothing is left to do: the catalogue's connection is its own."""
 
     def settle(self, db: sqlite3.Connection) -> None:
         """Nothing is left to do: one transaction removes all."""

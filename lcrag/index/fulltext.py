@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterable
 from functools import lru_cache
 
+from lcrag.index.selection import is_selected
 from lcrag.text.words import LEAST_PART, STOP_WORDS, fold, joins_words, spaced, spaced_pairs
 from lcrag.types import Term
 
@@ -43,6 +44,7 @@ _QUESTION_SCHEMA = (
     f"CREATE VIRTUAL TABLE temp.question USING fts5(word, {_TOKENIZE})",
     "CREATE VIRTUAL TABLE temp.question_terms USING fts5vocab(temp, question, instance)",
     "CREATE VIRTUAL TABLE temp.vocabulary USING fts5vocab(main, lexical, row)",
+    "CREATE VIRTUAL TABLE temp.postings USING fts5vocab(main, lexical, instance)",
 )
 
 _BETWEEN_WORDS = re.compile(r"[\s\0'’]+")
@@ -87,8 +89,9 @@ def search(db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int,
         chosen.append('"{}"'.format(phrase.replace('"', '""')))
     if not chosen:
         return []
+    chosen_only = " AND EXISTS (SELECT 1 FROM chunks WHERE id = lexical.rowid)" if is_selected(db) else ""
     rows = db.execute(
-        "SELECT rowid, -bm25(lexical, ?, ?, ?) AS score FROM lexical WHERE lexical MATCH ?"
+        f"SELECT rowid, -bm25(lexical, ?, ?, ?) AS score FROM lexical WHERE lexical MATCH ?{chosen_only}"
         " ORDER BY score DESC, rowid LIMIT ?",
         (TEXT_WEIGHT, CONTEXT_WEIGHT, SOURCE_WEIGHT, " OR ".join(chosen), limit),
     )
@@ -172,7 +175,13 @@ def _stems(db: sqlite3.Connection, texts: list[str]) -> dict[str, tuple[str, ...
 def _frequencies(db: sqlite3.Connection, stems: Iterable[str]) -> dict[str, int]:
     """In how many chunks each term occurs."""
     chunks = {}
+    counted = "SELECT doc FROM vocabulary WHERE term = ?"
+    if is_selected(db):
+        counted = (
+            "SELECT count(DISTINCT doc) FROM postings WHERE term = ?"
+            " AND EXISTS (SELECT 1 FROM chunks WHERE id = postings.doc)"
+        )
     for stem in set(stems):
-        row = db.execute("SELECT doc FROM vocabulary WHERE term = ?", (stem,)).fetchone()
+        row = db.execute(counted, (stem,)).fetchone()
         chunks[stem] = int(row[0]) if row else 0
     return chunks

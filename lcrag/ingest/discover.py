@@ -7,7 +7,6 @@ import glob
 import os
 import re
 import unicodedata
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +15,11 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
 from lcrag.errors import InputError, NoSuchPath
+from lcrag.ingest.patterns import spec_of
 from lcrag.ingest.text import unmarked_utf16
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 MAX_FILE_BYTES: Final = 256_000_000
 """Larger files in a folder are skipped: they are seldom text that someone wrote."""
@@ -126,47 +125,10 @@ class _Rules:
         return False
 
 
-MOST_FOLDER_STARS: Final = 3
-"""A pattern with more "**/" takes too long on a deep path; no repository needs it."""
-_STARS = re.compile(r"\\.|\*\*+")
-_BETWEEN_STARS = re.compile(r"\0([^\0/]+)(?=[^\0/]*\0)")
-
-
 def _read_spec(path: Path) -> GitIgnoreSpec:
-    """The patterns of an ignore file, in git's reading: a line that makes no sense matches nothing."""
-    from pathspec import GitIgnoreSpec
-
+    """The patterns of an ignore file."""
     text = path.read_bytes().removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
-    patterns: list[GitIgnoreSpecPattern] = []
-    for line in text.split("\n"):
-        line = _STARS.sub(_fewest_stars, line.removesuffix("\r"))
-        if line.count("**") <= MOST_FOLDER_STARS:
-            patterns += _patterns(line)
-    return GitIgnoreSpec(patterns, backend="simple")
-
-
-def _fewest_stars(match: re.Match[str]) -> str:
-    """Two stars or more mean the same as one, but for a whole part of a path, where they mean the same as two."""
-    if match[0].startswith("\\"):
-        return match[0]
-    before, after = match.string[: match.start()], match.string[match.end() :]
-    return "**" if before[-1:] in ("", "/", "!") and after[:1] in ("", "/") else "*"
-
-
-def _patterns(line: str) -> list[GitIgnoreSpecPattern]:
-    """The pattern of a line, which takes linear time: each star but the last of a part takes as little as it can."""
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-
-    try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # "[[]" may come to mean something else
-            pattern = GitIgnoreSpecPattern(line)
-            if pattern.include is None or pattern.regex is None:  # blank, or a comment
-                return []
-            stars = pattern.regex.pattern.replace("[^/]*", "\0")
-            quick = _BETWEEN_STARS.sub(r"(?>[^/]*?\1)", stars).replace("\0", "[^/]*")
-            return [GitIgnoreSpecPattern(re.compile(quick), include=pattern.include)]
-    except (ValueError, re.error):
-        return []
+    return spec_of(text.split("\n"))
 
 
 def discover(paths: Sequence[Path | str]) -> Scan:

@@ -11,12 +11,13 @@ class Settings:
     """What a session reads, how it ranks, and what answers.
 
     ``paths`` may hold "-": the document in ``stdin_text``. ``index``: a folder instead of the one in the user's cache,
-    or "milvus:" and the address of a Milvus.
+    or "milvus:" and the address of a Milvus, or the address of a PostgreSQL ("postgresql://…").
     ``dense``: "auto", "on", "off"; ``reader``: "auto", "off" (the reranker); ``writer``: the same
     (the small language model of the embedded backend). ``ca_file``: certificates to
     trust in addition to the system's. ``log``: keep the route log; ``shadow``:
     the share of questions that a second route is run on as well, for the log. ``transcript``: one more file to read,
-    what the user said in a session, which takes at most a quarter of what is retrieved.
+    what the user said in a session, which takes at most a quarter of what is retrieved. ``only`` and ``since``: read
+    only documents whose path matches one of these patterns (as in .gitignore), and files changed since that date.
     """
 
     paths: tuple[str, ...]
@@ -35,3 +36,5 @@ class Settings:
     log: bool = False
     shadow: float = 0.0
     transcript: Path | None = None
+    only: tuple[str, ...] = ()
+    since: str | None = None

@@ -16,6 +16,7 @@ import lcrag
 from lcrag import queries
 from lcrag.report.question_page import plan_view, question_page
 from lcrag.report.templating import render, source
+from lcrag.session import Session
 from lcrag.types import Answer, Emit, Policy, ignore
 from lcrag.web.failures import Failure, Json, failure_of, refusal
 from lcrag.web.numbers import Numbers
@@ -41,18 +42,39 @@ class Service:
     numbers: Numbers
 
     async def ask(
-        self, question: str, policy: Policy, escalate: bool | None = None, listen: Emit = ignore
+        self,
+        question: str,
+        policy: Policy,
+        escalate: bool | None = None,
+        listen: Emit = ignore,
+        chosen: Callable[[Session], Session] = lambda session: session,
     ) -> tuple[Answer, dict[str, Any]]:
-        """As ``queries.ask``; raises what ``Pool.run`` raises."""
-        answer, value = await self.pool.run(lambda session: queries.ask(session, question, policy, escalate), listen)
+        """As ``queries.ask``; raises what ``Pool.run`` raises. ``chosen``: the session on the documents to read."""
+        answer, value = await self.pool.run(
+            lambda session: queries.ask(chosen(session), question, policy, escalate), listen
+        )
         self.numbers.answer(answer)
         return answer, value
 
 
-class Asked(BaseModel):
-    """A question, and how to choose a route; what is not given is as the server was started with."""
+class Chosen(BaseModel):
+    """Which documents to read; what is not given is as the server was started with."""
 
     model_config = ConfigDict(extra="forbid")
+
+    only: Annotated[
+        list[str] | None,
+        Field(description='Read only files whose path matches, as in .gitignore. Example: ["docs/2023/*.md"]'),
+    ] = None
+    since: Annotated[str | None, Field(description="Read only files changed since. Example: 2024-01-31")] = None
+
+    def of(self, session: Session) -> Session:
+        """The session, on these documents until its next question."""
+        return queries.choose(session, self.only, self.since)
+
+
+class Asked(Chosen):
+    """A question, and how to choose a route; what is not given is as the server was started with."""
 
     question: Annotated[str, Field(description="In any words. Example: Who signed the contract?")]
     pipeline: Annotated[str | None, Field(description="Take this route or recipe. Example: chunk_rag:tokens=4000")] = (
@@ -78,9 +100,7 @@ class AskedOnce(Asked):
     ] = None
 
 
-class Searched(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class Searched(Chosen):
     question: Annotated[str, Field(description="A question, or words.")]
     limit: Annotated[int, Field(ge=1, le=queries.MOST_HITS, description="So many passages at most.")] = 10
 
@@ -102,27 +122,29 @@ def own_routes(service: Service) -> APIRouter:
         policy = asked.policy(service.policy)
 
         async def answer() -> dict[str, Any]:
-            return (await service.ask(asked.question, policy, asked.escalate))[1]
+            return (await service.ask(asked.question, policy, asked.escalate, chosen=asked.of))[1]
 
         return await reply(request, answer)
 
     @routes.post("/plan", summary="Every route with tokens, seconds and P(correct) (lcrag.plan/1); no model is called.")
     async def plan(asked: Asked, request: Request) -> Response:
         policy = asked.policy(service.policy)
-        return await reply(request, lambda: pool.run(lambda own: queries.plan(own, asked.question, policy)))
+        return await reply(request, lambda: pool.run(lambda own: queries.plan(asked.of(own), asked.question, policy)))
 
     @routes.post("/plan/view", summary="The same as a part of a page: a chart and a table (HTML).")
     async def plan_as_html(asked: Asked, request: Request) -> Response:
         policy = asked.policy(service.policy)
 
         async def view() -> Response:
-            return HTMLResponse(plan_view(await pool.run(lambda own: own.plan(asked.question, policy))))
+            return HTMLResponse(plan_view(await pool.run(lambda own: asked.of(own).plan(asked.question, policy))))
 
         return await reply(request, view)
 
     @routes.post("/search", summary="The passages that match best, with file, line or page, and score.")
     async def search(asked: Searched, request: Request) -> Response:
-        return await reply(request, lambda: pool.run(lambda own: queries.search(own, asked.question, asked.limit)))
+        return await reply(
+            request, lambda: pool.run(lambda own: queries.search(asked.of(own), asked.question, asked.limit))
+        )
 
     @routes.post("/show", summary="The passage that a citation names, with the lines around it.")
     async def show(asked: Shown, request: Request) -> Response:

@@ -91,6 +91,7 @@ class Pool:
         self.backend = session.backend
         self.running = 0
         self._first = session
+        self._settings = session.settings
         self._files = _Files(session.scan)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._ending = False
@@ -186,6 +187,7 @@ class Pool:
 
         session.emit = emit
         try:
+            session.select(self._settings.only, self._settings.since)  # the last question may have chosen others
             files = self._files.now()
             if files is not seen:
                 session.refresh(files)

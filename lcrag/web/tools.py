@@ -32,6 +32,10 @@ Prefer = Annotated[
     Literal["quality", "balanced", "speed"] | None, Field(description="What to favour when routes differ.")
 ]
 MaxTokens = Annotated[int | None, Field(gt=0, description="Read at most so many tokens.")]
+Only = Annotated[
+    list[str] | None, Field(description='Read only files whose path matches, as in .gitignore. Example: ["2023/*.md"]')
+]
+Since = Annotated[str | None, Field(description="Read only files changed since. Example: 2024-01-31")]
 Limit = Annotated[int, Field(ge=1, le=queries.MOST_HITS, description="So many passages at most.")]
 Place = Annotated[str, Field(description="FILE:LINE, FILE:pPAGE, FILE:START-END (characters), or FILE, as cited.")]
 Quote = Annotated[str | None, Field(description="Words to find there, as the file has them.")]
@@ -45,26 +49,42 @@ def tools(pool: Pool, policy: Policy) -> MCPServer[Any]:
 
     @server.tool(title="Ask the documents", annotations=READS)
     async def ask(
-        question: Question, pipeline: Route = None, prefer: Prefer = None, max_tokens: MaxTokens = None
+        question: Question,
+        pipeline: Route = None,
+        prefer: Prefer = None,
+        max_tokens: MaxTokens = None,
+        only: Only = None,
+        since: Since = None,
     ) -> CallToolResult:
         """Answer a question from the documents, with citations."""
         own = queries.policy_with(policy, {"pipeline": pipeline, "prefer": prefer, "max_tokens": max_tokens})
-        answer, value = await _phrased(pool.run(lambda session: queries.ask(session, question, own)))
+        answer, value = await _phrased(
+            pool.run(lambda session: queries.ask(queries.choose(session, only, since), question, own))
+        )
         text = TextContent(type="text", text=queries.answer_text(answer))
         return CallToolResult(content=[text], structured_content=value)
 
     @server.tool(title="Plan a question", annotations=READS)
     async def plan(
-        question: Question, pipeline: Route = None, prefer: Prefer = None, max_tokens: MaxTokens = None
+        question: Question,
+        pipeline: Route = None,
+        prefer: Prefer = None,
+        max_tokens: MaxTokens = None,
+        only: Only = None,
+        since: Since = None,
     ) -> dict[str, Any]:
         """Every way to answer, with tokens, seconds and P(correct), and the one that ask would take."""
         own = queries.policy_with(policy, {"pipeline": pipeline, "prefer": prefer, "max_tokens": max_tokens})
-        return await _phrased(pool.run(lambda session: queries.plan(session, question, own)))
+        return await _phrased(
+            pool.run(lambda session: queries.plan(queries.choose(session, only, since), question, own))
+        )
 
     @server.tool(title="Search the documents", annotations=READS)
-    async def search(question: Question, limit: Limit = 10) -> dict[str, Any]:
+    async def search(question: Question, limit: Limit = 10, only: Only = None, since: Since = None) -> dict[str, Any]:
         """The passages that match best, with file, line or page, and score."""
-        return await _phrased(pool.run(lambda session: queries.search(session, question, limit)))
+        return await _phrased(
+            pool.run(lambda session: queries.search(queries.choose(session, only, since), question, limit))
+        )
 
     @server.tool(title="Show a passage", annotations=READS)
     async def show(place: Place, quote: Quote = None) -> dict[str, Any]:

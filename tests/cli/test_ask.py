@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -457,3 +458,20 @@ def test_output_links_only_in_terminals_that_open_them(monkeypatch: pytest.Monke
     assert not Output("plain").links(io.StringIO())
     monkeypatch.setenv("TERM", "dumb")
     assert not Output("plain").links(Terminal())
+
+
+def test_ask_reads_only_the_files_that_are_chosen(lcrag: Lcrag) -> None:
+    """The index keeps the others."""
+    every = json.loads(lcrag("ask", "docs", "who?", "--json").out)["index"]["documents"]
+    chosen = json.loads(lcrag("ask", "docs", "who?", "--only", "b.*", "--only", "docs/a.md", "--json").out)
+    assert chosen["index"]["documents"] == 2 < every
+    result = lcrag("ask", "docs", "who?", "--only", "a.md", "--since", "2999-01-01")
+    assert result.code == 2
+    assert f"none of the {every} documents is chosen by --only 'a.md' --since 2999-01-01" in result.err
+    assert json.loads(lcrag("ask", "docs", "who?", "--json").out)["index"]["documents"] == every
+
+
+def test_ask_refuses_what_is_no_date(lcrag: Lcrag) -> None:
+    result = lcrag("ask", "docs", "who?", "--since", "yesterday")
+    assert result.code == 2
+    assert "--since 2024-01-31" in result.err

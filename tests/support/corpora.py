@@ -11,7 +11,9 @@ from typing import Any
 
 from lcrag.index import store
 from lcrag.index.corpus import Corpus, Refreshed
-from lcrag.index.milvus import MilvusEngine
+from lcrag.index.external import ExternalEngine
+from lcrag.index.milvus import MilvusStore
+from lcrag.index.postgres import PostgresStore
 from lcrag.ingest import Scan, discover, from_text
 from lcrag.types import Document, ignore
 
@@ -40,6 +42,9 @@ def content(corpus: Corpus) -> dict[str, Any]:
     chunks = list(corpus.chunks())
     ids = [chunk.id for chunk in chunks]
     assert ids == corpus.chunk_ids()
+    found = corpus.lexical("harbour ship week", 999)
+    if isinstance(corpus._engine, ExternalEngine) and isinstance(corpus._engine._store, MilvusStore):
+        found = [(chunk, 0.0) for chunk, _ in found]  # Lite's depend on what was written together
     place = {chunk.id: (chunk.source, chunk.start) for chunk in chunks}
     postings = sorted((place[chunk], *posting) for chunk, *posting in _postings(corpus))
     documents = [corpus.document(name) for name, _, _ in corpus.documents()]
@@ -52,7 +57,7 @@ def content(corpus: Corpus) -> dict[str, Any]:
         "chunks": [(c.document_id, c.source, c.start, c.end, c.text, c.tokens) for c in chunks],
         "contexts": [chunk.context for chunk in corpus.get(ids)],
         "postings": postings,
-        "scores": sorted((place[chunk], round(score, 9)) for chunk, score in corpus.lexical("harbour ship week", 999)),
+        "scores": sorted((place[chunk], round(score, 9)) for chunk, score in found),
         "failed": corpus.status().failed,
         "duplicates": corpus.status().duplicates,
     }
@@ -60,11 +65,13 @@ def content(corpus: Corpus) -> dict[str, Any]:
 
 def _postings(corpus: Corpus) -> list[tuple[Any, ...]]:
     """What the engine knows of each chunk's words; the chunk comes first."""
-    if isinstance(corpus._engine, MilvusEngine):
-        rows = corpus._engine._milvus.ask(
-            "query", corpus._engine._words, filter="id > 0", output_fields=["id", "words"]
-        )
-        return [(row["id"], row["words"]) for row in rows]
+    if isinstance(corpus._engine, ExternalEngine):
+        inner = corpus._engine._store
+        if isinstance(inner, MilvusStore):
+            rows = inner._milvus.ask("query", inner._words, filter="id > 0", output_fields=["id", "words"])
+            return [(row["id"], row["words"]) for row in rows]
+        assert isinstance(inner, PostgresStore)
+        return inner._rows("SELECT id, stems::text, weights::text FROM words")
     with closing(sqlite3.connect(corpus.folder / store.FILE)) as db:
         db.execute("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, lexical, instance)")
         return db.execute("SELECT doc, term, col, offset FROM instances").fetchall()

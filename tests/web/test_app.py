@@ -137,3 +137,24 @@ def test_metrics_count_requests_and_answers(docs: Path) -> None:
     assert 'lcrag_request_seconds_count{path="/ask"} 2.0' in text
     assert "lcrag_questions_running 0.0" in text
     assert 'status="answered"' in text
+
+
+def test_questions_choose_documents_for_themselves(server: Served) -> None:
+    """By path and by time; the next question reads all of them again; none is an error."""
+    question = {"question": "keeper of the light", "limit": 100}
+
+    def found(**more: object) -> set[str]:
+        value = server.client.post("/search", json=question | more).json()
+        return {Path(hit["source"]).name for hit in value["hits"]}
+
+    every = found()
+    assert len(every) > 1
+    assert found(only=["a.md"]) == {"a.md"}
+    assert found(since="2000-01-01") == every == found()
+    asked = {"question": "who?", "pipeline": "full_context", "only": ["docs/a.md"]}
+    assert server.client.post("/ask", json=asked).json()["index"]["documents"] == 1
+    assert server.client.post("/plan", json=asked).status_code == 200
+    none = server.client.post("/plan", json=asked | {"since": "2999-01-01"})
+    assert (none.status_code, none.json()["kind"]) == (400, "InputError")
+    assert "6 documents" in none.json()["message"]
+    assert found() == every

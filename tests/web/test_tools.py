@@ -79,6 +79,10 @@ def test_tools_answer_the_sdks_client(connect: Callable[[Callable[[Client], Awai
         assert found.structured_content is not None
         assert len(found.structured_content["hits"]) == 1
 
+        chosen = await client.call_tool("search", {"question": "light", "only": ["b.md"], "since": "2000-01-01"})
+        assert chosen.structured_content is not None
+        assert {Path(hit["source"]).name for hit in chosen.structured_content["hits"]} == {"b.md"}
+
     connect(use)
 
 

@@ -1,0 +1,307 @@
+"""Chunks in a store outside of the catalogue's file: what Milvus and PostgreSQL, each a file of its own, share.
+
+No transaction spans SQLite and a store. So the catalogue decides, and what the store holds counts only where the
+catalogue has it: rows are written before the transaction of a refresh commits, under ids that only the committed
+catalogue knows, and those that it removed are deleted after it (table ``dropped``), by the next process if this one is
+killed in between.
+
+A store gets stems in ASCII letters and no text: then every store takes a text apart alike, and as the rest of lcrag
+does, whatever its tokenizers and encodings are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+
+from lcrag.errors import Damaged
+from lcrag.index.selection import is_selected, ranges
+from lcrag.text import words
+from lcrag.types import Term
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from lcrag.index.engine import Row
+
+T = TypeVar("T")
+Ranges = Sequence[tuple[int, int]]
+"""First and last ids."""
+
+BATCH: Final = 1000
+"""Rows of a request; a gRPC message may have 64 MB."""
+MOST_LETTERS: Final = 512
+"""Of a stem; more are cut off. PostgreSQL takes 2,046."""
+
+
+class Store(Protocol):
+    """Stems by chunk id; vectors by embedder (a name of eight letters) and content (hex digits).
+
+    ``name``: how a message calls it; ``most_hits``: neighbours of a vector that a search can have. Raises NotInstalled
+    and NotRunning.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def most_hits(self) -> int: ...
+    def exists(self) -> bool: ...
+    def create(self) -> None: ...
+    def clear(self) -> None: ...
+    def close(self) -> None: ...
+    def settle(self) -> None:
+        """Called after each refresh."""
+        ...
+
+    def add_words(self, rows: Sequence[tuple[int, list[str]]]) -> None:
+        """Store or replace the stems of these chunks, at most ``BATCH``."""
+        ...
+
+    def remove_words(self, ids: Sequence[int]) -> None: ...
+    def count(self, stem: str, chunks: Ranges, size: int) -> int:
+        """How many of these chunks, which are ``size``, have the stem."""
+        ...
+
+    def search(self, counts: Mapping[str, int], chunks: Ranges, size: int, limit: int) -> dict[int, float]:
+        """The BM25 scores of the best of these chunks for these stems, each with its ``count``."""
+        ...
+
+    def add_vectors(self, embedder: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None: ...
+    def remove_vectors(self, contents: Sequence[str]) -> None:
+        """Those of every embedder."""
+        ...
+
+    def vectors(self, embedder: str, contents: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]: ...
+    def known(self, embedder: str, contents: Sequence[str]) -> set[str]:
+        """The contents that have a vector."""
+        ...
+
+    def stored(self, embedder: str) -> int:
+        """The number of vectors."""
+        ...
+
+    def nearest(self, embedder: str, query: npt.NDArray[np.float32], limit: int) -> dict[str, float]:
+        """The largest products with ``query``, exact where ``limit`` is all there are."""
+        ...
+
+
+class ExternalEngine:
+    """What the catalogue has, in a store."""
+
+    schema = """CREATE TABLE IF NOT EXISTS dropped (number INTEGER PRIMARY KEY AUTOINCREMENT, chunk INTEGER NOT NULL,
+        content BLOB)"""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.form = f", {store.name}"
+        self._counted: tuple[str, dict[str, int]] = ("", {})
+
+    def begin(self, db: sqlite3.Connection, *, is_new: bool) -> None:
+        if not is_new and not self._store.exists():
+            raise Damaged(f"{self._store.name} has lost the index", hint="try again: it will be rebuilt")
+        if is_new:
+            self.clear()
+            self._store.create()
+
+    def clear(self) -> None:
+        """Remove everything that belongs to this index."""
+        self._store.clear()
+
+    def close(self) -> None:
+        self._store.close()
+
+    def add(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None:
+        stored = ((chunk, _stored(f"{source}\n{line}\n{text}")) for chunk, source, line, text in rows)
+        for batch in _batched(stored, BATCH):
+            self._store.add_words(batch)
+
+    def remove(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None:
+        ids = json.dumps([row[0] for row in rows])
+        db.execute(
+            "INSERT INTO dropped (chunk, content)"
+            " SELECT value, content FROM json_each(?) JOIN chunks ON chunks.id = value",
+            (ids,),
+        )
+
+    def settle(self, db: sqlite3.Connection) -> None:
+        self._drop(db)
+        self._store.settle()
+
+    def _drop(self, db: sqlite3.Connection) -> None:
+        [(last,)] = db.execute("SELECT max(number) FROM dropped")
+        if last is None:
+            return
+        gone = "FROM dropped WHERE number <= ? AND"
+        chunks = db.execute(f"SELECT DISTINCT chunk {gone} chunk NOT IN (SELECT id FROM chunks)", (last,)).fetchall()
+        for batch in _batched((chunk for (chunk,) in chunks), BATCH):
+            self._store.remove_words(batch)
+        contents = db.execute(
+            f"SELECT DISTINCT hex(content) {gone} content NOT IN (SELECT content FROM chunks)", (last,)
+        ).fetchall()
+        for batch in _batched((content for (content,) in contents), BATCH):
+            self._store.remove_vectors(batch)
+        db.execute("DELETE FROM dropped WHERE number <= ?", (last,))
+
+    def search(self, db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:
+        chunks, size = _chunks(db)
+        stems = dict.fromkeys(_stems(question).values())
+        counts = {stem: count for stem, count in self._counts(db, stems).items() if count}
+        scores = self._store.search(counts, chunks, size, limit) if counts else {}
+        here = db.execute(
+            "SELECT chunks.id FROM chunks JOIN json_each(?) ON chunks.id = value", (json.dumps(list(scores)),)
+        )
+        return sorted(((chunk, scores[chunk]) for (chunk,) in here), key=lambda hit: (-hit[1], hit[0]))
+
+    def terms(self, db: sqlite3.Connection, question: str, size: int) -> tuple[Term, ...]:
+        stems = _stems(question)
+        counts = self._counts(db, stems.values())
+        return tuple(Term(stem, counts[stored], idf(counts[stored], size)) for stem, stored in stems.items())
+
+    def _counts(self, db: sqlite3.Connection, stems: Iterable[str]) -> dict[str, int]:
+        """In how many chunks each stem is. A question is asked for them twice, so the last ones are kept."""
+        chunks, size = _chunks(db)
+        now = f"{_meta(db, 'generation')} {chunks}"
+        then, known = self._counted
+        known = known if now == then else {}
+        counts = {stem: known[stem] if stem in known else self._store.count(stem, chunks, size) for stem in stems}
+        self._counted = (now, counts)
+        return counts
+
+    def read(
+        self, db: sqlite3.Connection, ids: Sequence[int], embedder: str
+    ) -> tuple[list[int], npt.NDArray[np.float32]]:
+        import numpy as np
+
+        contents = _contents(db, ids)
+        found: dict[str, npt.NDArray[np.float32]] = {}
+        for batch in _batched(dict.fromkeys(contents.values()), BATCH):
+            found |= self._store.vectors(_key(embedder), batch)
+        known = [chunk for chunk in ids if contents.get(chunk) in found]
+        if not known:
+            return [], np.empty((0, 0), dtype=np.float32)
+        return known, np.array([found[contents[chunk]] for chunk in known], np.float32)
+
+    def missing(self, db: sqlite3.Connection, ids: Sequence[int], embedder: str) -> list[int]:
+        contents = _contents(db, ids)
+        known: set[str] = set()
+        for batch in _batched(dict.fromkeys(contents.values()), BATCH):
+            known |= self._store.known(_key(embedder), batch)
+        return [chunk for chunk in ids if contents.get(chunk) not in known]
+
+    def count(self, db: sqlite3.Connection) -> dict[str, int]:
+        counts = {name: self._store.stored(_key(name)) for (name,) in db.execute("SELECT name FROM embedders")}
+        return {name: count for name, count in counts.items() if count}
+
+    def store(
+        self, db: sqlite3.Connection, ids: Sequence[int], embedder: str, vectors: npt.NDArray[np.float32]
+    ) -> None:
+        contents = _contents(db, ids)
+        rounded = vectors.astype("<f2").astype("<f4")  # as SQLite stores them, so that both rank alike
+        rows = {contents[chunk]: row for chunk, row in zip(ids, rounded, strict=True) if chunk in contents}
+        db.execute("INSERT OR IGNORE INTO embedders (name) VALUES (?)", (embedder,))
+        for batch in _batched(rows.items(), BATCH):
+            self._store.add_vectors(_key(embedder), dict(batch))
+
+    def cosines(
+        self,
+        db: sqlite3.Connection,
+        index: Path,
+        generation: str,
+        query: npt.NDArray[np.float32],
+        embedder: str,
+        ids: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.float64]:
+        """The nearest have their own; where the store has more than it can compare, the others that of the last of
+        these."""
+        import numpy as np
+
+        products = np.full(len(ids), np.nan)
+        stored = self._store.stored(_key(embedder)) if len(ids) else 0
+        if not stored:
+            return products
+        near = self._store.nearest(_key(embedder), query, min(stored, self._store.most_hits))
+        found = [
+            (chunk, product)
+            for content, product in near.items()
+            for (chunk,) in db.execute("SELECT id FROM chunks WHERE content = ?", (bytes.fromhex(content),))
+        ]
+        by_id = np.argsort(ids, kind="stable")
+        chunks = np.array([chunk for chunk, _ in found], np.int64)
+        at = by_id[np.searchsorted(ids, chunks, sorter=by_id).clip(max=len(ids) - 1)]
+        here = ids[at] == chunks
+        products[at[here]] = np.array([product for _, product in found])[here]
+        if len(near) < stored:
+            isfar = np.isnan(products)
+            [(contained,)] = db.execute("SELECT count(DISTINCT content) FROM chunks")
+            if stored < contained:
+                isfar &= ~np.isin(ids, self.missing(db, ids[isfar].tolist(), embedder))
+            products[isfar] = min(near.values())
+        return products
+
+
+def name_of(folder: Path) -> str:
+    """What the index in ``folder`` of this machine is called in a store."""
+    place = f"{platform.node()} {folder.absolute()}"
+    return f"lcrag_{hashlib.blake2b(place.encode('utf-8', 'replace'), digest_size=8).hexdigest()}"
+
+
+def idf(count: int, size: int) -> float:
+    """Of a stem in ``count`` of ``size`` chunks: ln(1 + (N - df + 0.5) / (df + 0.5))."""
+    return math.log(1 + (max(size - count, 0) + 0.5) / (count + 0.5))
+
+
+def _key(embedder: str) -> str:
+    return hashlib.blake2b(embedder.encode(), digest_size=4).hexdigest()
+
+
+def _batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    left = iter(values)
+    while batch := list(islice(left, size)):
+        yield batch
+
+
+def _chunks(db: sqlite3.Connection) -> tuple[Ranges, int]:
+    """The chunks of the catalogue, or of its snapshot, or those chosen of it, and their number.
+
+    What a store has after the last is of an unfinished refresh; what it has in between and is not here is yet to be
+    dropped.
+    """
+    if is_selected(db):
+        chosen = ranges(db)
+        return chosen, sum(last - first + 1 for first, last in chosen)
+    [(last,)] = db.execute("SELECT ifnull(max(id), 0) FROM chunks")
+    return [(1, last)] if last else [], int(_meta(db, "chunks") or 0)
+
+
+def _meta(db: sqlite3.Connection, name: str) -> str:
+    row = db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _contents(db: sqlite3.Connection, ids: Iterable[int]) -> dict[int, str]:
+    """The key of each chunk's vectors."""
+    rows = db.execute(
+        "SELECT chunks.id, hex(content) FROM chunks JOIN json_each(?) ON chunks.id = value", (json.dumps(list(ids)),)
+    )
+    return dict(rows.fetchall())
+
+
+def _stems(question: str) -> dict[str, str]:
+    """The question's stems, each as it is stored."""
+    return {stem: _ascii(stem) for stem in words.stems(question)}
+
+
+def _stored(text: str) -> list[str]:
+    return list(map(_ascii, words.stems(text)))
+
+
+def _ascii(stem: str) -> str:
+    return (stem if stem.isascii() else f"u{stem.encode().hex()}")[:MOST_LETTERS]

