@@ -55,7 +55,7 @@ def send(cluster: Cluster, session: Session) -> Sent:
     if session.settings.shadow:
         raise InputError("--shadow does not go with --ray", hint="leave one of them out")
     if is_external(settings.index):
-        raise InputError("questions on Ray need an index in a folder, not in Milvus", hint="--index DIR")
+        raise InputError("questions on Ray need an index in a folder, not on a server", hint="--index DIR")
     if session.backend.name != "embedded" and settings.base_url is None:
         raise InputError(
             "with --ray, name a server that all machines of the cluster reach", hint="--base-url http://HOST:8000/v1"

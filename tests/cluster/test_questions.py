@@ -105,7 +105,7 @@ def test_ask_goes_on_where_a_killed_driver_stopped(two: Machines, command: list[
     ("settings", "backend", "message"),
     [
         ({"shadow": 0.5}, "embedded", "--shadow does not go with --ray"),
-        ({"index": "milvus:http://localhost:19530"}, "embedded", "not in Milvus"),
+        ({"index": "milvus:http://localhost:19530"}, "embedded", "not on a server"),
         ({}, "server", "name a server that all machines"),
     ],
 )
