@@ -283,6 +283,8 @@ class _Reading:
         one = self._view.meant_by(concept) if concept else None
         if one is not None:
             return self._token(COLUMN, place, 1, fields=(one,))
+        if word == "about" and not any(map(str.isdigit, self._plain[place + 1 : place + 2])):
+            return self._token(IGNORED, place, 1)
         if word in lexicon.WEAK_VERBS and not self._is_act(word):
             return self._token(IGNORED, place, 1, concept=WEAK)
         if word in lexicon.IGNORED or word in lexicon.EMPTY_VERBS or self._is_act(word):
