@@ -19,7 +19,7 @@ IGNORED: Final = frozenset(
 
 EMPTY_VERBS: Final = frozenset(
     "happen happened occur occurred hit struck get gets got go goes went stand stood take took taken part make made end"
-    " ended carry carried set do done".split()
+    " sail sailed travel travelled ended carry carried set do done".split()
 )
 """Verbs that say no more than that there is a row, or a number in it."""
 WEAK_VERBS: Final = frozenset(
@@ -216,7 +216,7 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "rating": "rating score grade mark points",
         "gender": "gender sex",
         "began": "built made founded planted born established opened launched commissioned created since",
-        "hired": "hired hire hiring",
+        "hired": "hired hire hiring start",
         "rank": "rank position place",
         "taken": "time duration seconds minutes hours",
         "place": "location place room city town venue where site country address store shelf",
@@ -288,7 +288,7 @@ PEOPLE: Final = frozenset(
     " teacher worker applicant volunteer client candidate competitor contestant athlete actor driver officer".split()
 )
 """Tables whose rows are people."""
-EMPLOYED: Final = frozenset("employee staff worker".split())
+EMPLOYED: Final = frozenset("employee staff worker colleague".split())
 """People of tables with a pay, or the day that they were hired."""
 
 NUMBER_WORDS: Final[Mapping[str, int]] = {
