@@ -11,7 +11,7 @@ from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition
 from lcrag.tables.lexicon import ACTS, ANY, EMPTY_VERBS, LINKS, WEAK_VERBS
 from lcrag.tables.selects import Program, Selects
-from lcrag.tables.tokens import COLUMN, NUMBER, ROWS, Token
+from lcrag.tables.tokens import COLUMN, IGNORED, NUMBER, ROWS, Token
 
 IS: Final = ("is", "are", "was", "were")
 LESSER: Final = ("less", "fewer", "lower")
@@ -48,7 +48,8 @@ class Comparing(Selects):
         if len(self._conditions) == 1:
             return list(self._conditions), []
         begin = next(token.start for token in self._said if token.kind == "%")
-        links = [token.start for token in self._said if token.start > begin and _is_link(token.text.lower())]
+        small = [token for token in self._said if token.start > begin and token.kind in (IGNORED, COLUMN)]
+        links = [token.start for token in small if _is_link(token.text.lower())]
         place = links[0] if links else len(self._said[-1].text) + self._said[-1].end
         part = [one for one in self._conditions if one.start > place]
         return part, [one for one in self._conditions if one not in part]

@@ -177,7 +177,8 @@ class _Conditions(Filters):
         """The column of numbers that a comparison from ``first`` to ``last`` is about, and where it begins and ends."""
         right, left = last + 1, self._left(first)
         if right < len(self.tokens) and (one := self._number_at(right)) is not None:
-            return one, first, right + 1
+            is_again = left is not None and self._number_at(left) is one  # "lasted 45 minutes"
+            return one, left if is_again and left is not None else first, right + 1
         if left is not None and (one := self._number_at(left)) is not None:
             return one, left, last + 1
         is_behind = right + 1 < len(self.tokens) and self.tokens[right].text.lower() in ("in", "of")

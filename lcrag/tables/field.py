@@ -91,11 +91,15 @@ def fold_letters(text: str) -> str:
 def names_of(column: str) -> tuple[Words, ...]:
     """What a column may be called, as stems: in full, without brackets and units, without what says little, and each
     word that says much."""
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", column)
-    bare = re.findall(r"[^\W_]+", fold_letters(re.sub(r"[(\[].*?[)\]]", " ", spaced)))
+    outside = re.sub(r"[(\[].*?[)\]]", " ", column)
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", outside)
+    bare = re.findall(r"[^\W_]+", fold_letters(spaced))
     plain = [word for word in bare if word not in UNITS]
     short = [word for word in plain if word not in GENERIC]
-    named = [stemmed(spaced), *(tuple(map(stem_of, words)) for words in (bare, plain, short))]
+    named = [
+        stemmed(spaced if outside == column else column),
+        *(tuple(map(stem_of, words)) for words in (bare, plain, short)),
+    ]
     named += [(stem_of(word),) for word in short if len(short) > 1]
     return tuple(dict.fromkeys(name for name in named if name))
 
@@ -110,7 +114,7 @@ def rank_of(name: Words, one: Field) -> int | None:
     guest_country). None for a part that says what numbers are of, not what they are ("patient" of patient_age)."""
     if name == one.names[0]:
         return 0
-    generic = {stem_of(word) for word in GENERIC}
+    generic = {stem_of(word) for word in GENERIC | UNITS}
     longer = [other for other in one.names if len(other) > 1 and not generic & set(other)]
     if len(name) > 1 or not longer:
         return 1

@@ -16,6 +16,7 @@ from lcrag.tables.view import View
 
 MISSING: Final = ("missing", "blank", "empty")
 RECORDED: Final = ("recorded", "given", "known", "listed", "entered", "figure", "figures", "data")
+BY_WHOM: Final = ("made", "used", "paid", "visited", "ordered", "placed")
 WON: Final = ("won", "win", "wins")
 HELPING: Final = ("have", "has", "had", "been", "was", "were", "not", "never", "are", "is", "did", "does", "do")
 
@@ -54,6 +55,8 @@ class Filters:
         before = self.tokens[left].kind if left is not None else ""
         after = [one.kind for one in self.tokens[place + 1 :] if one.kind != IGNORED][:1]
         is_target = before == "h" and after not in ([ROWS], [COLUMN])  # "furnished flats", but not "how many furnished"
+        if yes is not None and before == "p" and left and self.tokens[left - 1].text.lower() in BY_WHOM:
+            return self._replace(left, place + 1, Condition(f"{token.fields[0].sql} = {literal(yes)}", token.fields[0]))
         if (
             yes is None
             or before in ("p", "u")

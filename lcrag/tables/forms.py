@@ -55,6 +55,8 @@ class Writer(Comparing):
                 return None
             self._tokens.insert(0, Token(COLUMN, "", 0, 0, fields=(meant,)))
             self._pattern = COLUMN + self._pattern
+        if self._pattern.startswith("m") and self._pattern.endswith("pR"):  # "the average price per order"
+            self._tokens, self._pattern = self._tokens[:-2], self._pattern[:-2]
         if "%" in self._pattern or "d" in self._pattern:
             return self._share() or self._difference()
         if "p" in self._pattern and not self._pattern.startswith(("k", "+", "^")):

@@ -19,7 +19,7 @@ IGNORED: Final = frozenset(
 
 EMPTY_VERBS: Final = frozenset(
     "happen happened occur occurred hit struck get gets got go goes went stand stood take took taken part make made end"
-    " ended carry carried set do done".split()
+    " sail sailed travel travelled ended carry carried set do done".split()
 )
 """Verbs that say no more than that there is a row, or a number in it."""
 WEAK_VERBS: Final = frozenset(
@@ -41,7 +41,8 @@ ACTS: Final[Mapping[str, str]] = {
         ("visit visits visited", "visit visits visitor visitors"),
         ("book books booked", "booking bookings reservation reservations"),
         ("rent rents rented hired", "rental rentals"),
-        ("give gives gave given donate donates donated", "donation donations gift gifts"),
+        ("donate donates donated", "donation donations gift gifts"),
+        ("give gives gave given", "donation donations gift gifts talk talks lecture lectures speech speeches"),
         ("register registered enrol enrolled", "registration registrations enrolment enrolments"),
         ("fly flies flew flown", "flight flights"),
         ("vote votes voted", "vote votes"),
@@ -215,7 +216,7 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "rating": "rating score grade mark points",
         "gender": "gender sex",
         "began": "built made founded planted born established opened launched commissioned created since",
-        "hired": "hired hire hiring",
+        "hired": "hired hire hiring start",
         "rank": "rank position place",
         "taken": "time duration seconds minutes hours",
         "place": "location place room city town venue where site country address store shelf",
@@ -261,7 +262,8 @@ VERBS: Final[Mapping[str, str]] = {
         ("kept stored located housed displayed", "location room place store site"),
         ("lives live living based", "city town country residence location"),
         ("works work working employed", "department team division employer city office location country site contract"),
-        ("lasts last lasted", "duration length"),
+        ("lasts last lasted", "duration length minutes hours"),
+        ("rated rates", "rating score grade"),
         ("hired joined started", "hired hire joined start started since"),
         ("opened", "opened opening"),
         ("launched", "launched launch"),
@@ -286,7 +288,7 @@ PEOPLE: Final = frozenset(
     " teacher worker applicant volunteer client candidate competitor contestant athlete actor driver officer".split()
 )
 """Tables whose rows are people."""
-EMPLOYED: Final = frozenset("employee staff worker".split())
+EMPLOYED: Final = frozenset("employee staff worker colleague".split())
 """People of tables with a pay, or the day that they were hired."""
 
 NUMBER_WORDS: Final[Mapping[str, int]] = {

@@ -168,7 +168,8 @@ class _Reading:
         is_small = (
             self._plain[place] in lexicon.IGNORED or len(word) < 3 or word.lower() in ("not", "and", "yes", "all")
         )
-        return not is_small or is_named or (place > 0 and word.isupper() and any(word == value for _, value in cells))
+        is_written = place > 0 and word[0].isupper() and any(word == value for _, value in cells)
+        return not is_small or is_named or (is_written and (word.isupper() or len(word) > 3))
 
     def _is_one_number(self, place: int, words: int) -> bool:
         """Whether digits with signs between, "1931.10", stand in one piece."""
@@ -283,6 +284,10 @@ class _Reading:
         one = self._view.meant_by(concept) if concept else None
         if one is not None:
             return self._token(COLUMN, place, 1, fields=(one,))
+        if word == "amount" and self._plain[place + 1 : place + 2] == ["of"]:
+            return self._token(IGNORED, place, 1)
+        if word == "about" and not any(map(str.isdigit, self._plain[place + 1 : place + 2])):
+            return self._token(IGNORED, place, 1)
         if word in lexicon.WEAK_VERBS and not self._is_act(word):
             return self._token(IGNORED, place, 1, concept=WEAK)
         if word in lexicon.IGNORED or word in lexicon.EMPTY_VERBS or self._is_act(word):

@@ -139,10 +139,15 @@ def decimal_of(cells: Iterable[str]) -> str:
     return "," if comma and not point else "." if point and not comma else ""
 
 
+def words_of(name: str) -> list[str]:
+    """The words of a column's name in lower case: "staffId" has two."""
+    return [word.lower() for word in re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name))]
+
+
 def reader_for(name: str, cells: Sequence[str], decimal: str = "") -> Reader:
     """How a column of this name is read, by (some of) its cells. ``decimal``: the sign of the other columns."""
     filled = [cell for cell in (cell.strip() for cell in cells) if cell.lower() not in EMPTY]
-    words = set(re.findall(r"[^\W\d_]+", name.lower()))
+    words = set(words_of(name))
     if not filled or words & NO_NUMBERS or "season" in words:  # 2023/24
         return Reader("text")
     comma, point = (sum(bool(sign.search(cell)) for cell in filled) for sign in (_DECIMAL_COMMA, _DECIMAL_POINT))

@@ -14,7 +14,7 @@ from typing import Final
 from lcrag.tables.field import Field, Words, fold_letters, names_of, plain_words, stem_of, stemmed
 from lcrag.tables.lexicon import EMPLOYED, GENDERS, GENERIC, PEOPLE, PLURALS, ROW_NOUNS
 from lcrag.tables.loaded import Column, Loaded
-from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN
+from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN, words_of
 from lcrag.text.words import stems
 
 LABEL_SHARE: Final = 0.8
@@ -98,7 +98,7 @@ class View:
 
 
 def _says_when(one: Field) -> bool:
-    words = re.findall(r"[^\W\d_]+", one.column.name.lower())
+    words = words_of(one.column.name)
     return (words[-1:] != [] and words[-1].endswith("ed")) or bool(
         {stem_of(word) for word in SAYS_WHEN} & set(one.names[0])
     )
@@ -170,7 +170,7 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     if label is not None and label.names[-1] not in (("name",), ("id",), ("title",)):
         name = next((name for name in label.names if len(name) == 1 and name[0] not in GENERIC), None)
         nouns |= set(name or ())
-    is_named = label is not None and {"full", "surnam", "forenam"} & set(label.names[0])
+    is_named = label is not None and {"full", "surnam", "forenam", "last", "name"} & set(label.names[0])
     if is_named and any(one.is_called("pay") or one.is_called("hired") for one in fields):
         nouns |= {stem_of(word) for word in EMPLOYED}
     roles = {stem_of(word) for word in PEOPLE} & {one.names[0][0] for one in fields if len(one.names[0]) > 1}
@@ -195,4 +195,4 @@ def _label(fields: Sequence[Field]) -> Field | None:
 
 
 def is_code(one: Field) -> bool:
-    return bool((NO_NUMBERS | {"no", "nr", "number"}) & set(re.findall(r"[^\W\d_]+", one.column.name.lower())))
+    return bool((NO_NUMBERS | {"no", "nr", "number"}) & set(words_of(one.column.name)))

@@ -12,7 +12,9 @@ from lcrag.index.status import clear
 from lcrag.tables import database as limits
 from lcrag.tables import fill, opened
 from lcrag.tables.database import Database, Refused
+from lcrag.tables.program import write
 from lcrag.tables.read import tables_of
+from lcrag.tables.results import say
 from lcrag.tables.values import read_date, read_number, reader_for
 
 PARTS = 'part,made,price\nAB-1,2020-01-05,"£1,860"\nAB-2,2021-03-07,£20\nAB-3,2022-11-30,"£2,000.50"\n'
@@ -227,3 +229,32 @@ def test_tables_of_sheets_and_word_are_the_rows_of_each(tmp_path: Path) -> None:
     assert found == [("Prices", ("part", "price"), [["AB-1", "20.5"], ["AB-2", "7"]])]
     text = word(paragraph("Dues") + table(("What", "Due"), ("Yacht", "£2.60"), ("Cargo", "£1.85")))
     assert tables(tmp_path, "b.docx", text) == [("b", ("What", "Due"), [["Yacht", "£2.60"], ["Cargo", "£1.85"]])]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "question", "answer"),
+    [
+        ("a.csv", "name;amount\nAnn;3,5\nBo;1.200,00\n", "What is the total amount?", "1,203.5"),
+        ("a.csv", "name;rent\nAnn;1.648\nBo;968\n", "What is the total rent?", "2,616"),
+        ("a.csv", "\ufeffname,amount\nAnn,3\nBo,4\n", "What is the total amount?", "7"),
+        ("a.csv", 'name,note,amount\nAnn,"two\nlines, and more",3\nBo,x,4\n', "What is the total amount?", "7"),
+        ("a.csv", "Report 2024; all\nby Ann\n\nname,amount\nA,3\nB,5\n", "What is the total amount?", "8"),
+        ("a.csv", "buyer,price,price\nAnn,1,2\nBo,3,4\n", "How many rows are there?", "2"),
+        ("a.csv", "buyer,price,price\nAnn,1,2\nBo,3,4\n", "What is the total price?", None),
+        ("a.csv", "names\nAnn\nBo\n", "How many names are there?", None),
+        ("a.csv", "name,amount\n", "What is the total amount?", None),
+        ("a.csv", "name,amount\nAnn,3\nBo,5\n", "How much CO2 did Ann use?", None),  # a digit inside a word
+        ("a.csv", "rowid,select\na,3\nb,5\n", "How many rows are there?", "2"),
+    ],
+)
+def test_write_takes_tables_of_many_shapes(
+    tmp_path: Path, name: str, content: str, question: str, answer: str | None
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    [file] = ingest.discover([tmp_path / name]).files
+    document = ingest.read(file)
+    database = Database()
+    database.load(document)
+    program = write(question, database.open([document.id]), database)
+    said = say(program, database, lambda identity: document) if program is not None else None
+    assert (said.short if said is not None else None) == answer

@@ -1,0 +1,83 @@
+"""Questions to tables of several domains by rules alone, in sets; each was written, with its answers computed from the
+rows, before the rules saw it. What they got then is in ``examples/evaluation/README.md``; here is what they get since.
+An answer of null: the tables do not say, or the question has two readings.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from lcrag import ingest
+from lcrag.tables.database import Database
+from lcrag.tables.program import write
+from lcrag.tables.results import Said, say
+
+FOLDER = Path(__file__).with_name("questions")
+ASKED = [json.loads(line) for line in (FOLDER / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
+NUMBER = re.compile(r"-?[£€$]?-?\d[\d,]*(?:\.\d+)?")
+
+
+def number(text: str) -> float | None:
+    match = NUMBER.search(text)
+    return float(re.sub("[£€$,]", "", match[0])) if match else None
+
+
+def is_number(text: str, wanted: float) -> bool:
+    found = number(text)
+    return found is not None and abs(found - wanted) <= max(0.0051, abs(wanted) * 1e-6)
+
+
+def is_right(said: Said, wanted: object) -> bool:
+    lines = [line for line, _ in said.lines]
+    if isinstance(wanted, bool):
+        return lines == ["yes" if wanted else "no"]
+    if isinstance(wanted, (int, float)):
+        return len(lines) == 1 and is_number(lines[0].split(": ")[-1], wanted)
+    if isinstance(wanted, Mapping):
+        found = dict(line.rsplit(": ", 1) for line in lines if ": " in line)
+        return found.keys() == wanted.keys() and all(is_number(found[name], wanted[name]) for name in wanted)
+    assert isinstance(wanted, list)
+    parts = lines[0].split(", ") if len(lines) == 1 and len(wanted) > 1 else lines
+    return len(parts) == len(wanted) and all(any(name in part for part in parts) for name in wanted)
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> dict[str, list[str]]:
+    """Questions by what became of them: right, wrong, missed."""
+    found: dict[str, list[str]] = {"right": [], "wrong": [], "missed": []}
+    for number_of_set in sorted({asked["tables"] for asked in ASKED}):
+        files = ingest.discover([FOLDER / str(number_of_set)]).files
+        documents = {document.id: document for document in map(ingest.read, files)}
+        database = Database()
+        for document in documents.values():
+            database.load(document)
+        database.open(documents)
+        for asked in ASKED:
+            if asked["tables"] != number_of_set:
+                continue
+            program = write(asked["question"], database.tables, database)
+            said = say(program, database, documents.__getitem__) if program is not None else None
+            wanted = asked["answer"]
+            if said is None:
+                outcome = "right" if wanted is None else "missed"
+            else:
+                outcome = "right" if wanted is not None and is_right(said, wanted) else "wrong"
+            found[outcome].append(asked["question"])
+    return found
+
+
+def test_fresh_questions_are_answered_right_or_not_at_all(outcomes: dict[str, list[str]]) -> None:
+    assert len(ASKED) >= 400
+    assert len(outcomes["wrong"]) <= 0.01 * len(ASKED), outcomes["wrong"]
+    assert len(outcomes["right"]) >= 0.95 * len(ASKED), outcomes["missed"]
+
+
+def test_fresh_questions_ask_for_every_kind() -> None:
+    kinds = Counter(type(asked["answer"]).__name__ for asked in ASKED)
+    assert min(kinds[name] for name in ("int", "float", "list", "dict", "bool", "NoneType")) >= 10
