@@ -75,7 +75,7 @@ class Cluster:
         return int(self._ray.cluster_resources().get("CPU", 0))
 
     def share(self, value: Any) -> list[Any]:
-        """A handle for ``value``, which each machine fetches once: ``shared`` turns it into the value there."""
+        """A handle for ``value``, which each machine fetches once: ``ray.get`` of what is in it, in a task."""
         return [self._ray.put(value)]  # in a list, or Ray would hand the value to each task
 
     def run(self, function: Callable[..., R], *values: Any) -> R:

@@ -92,7 +92,8 @@ class _Here:
         """The session that was sent. Raises NotAvailable when a model is not the same here."""
         [handle] = sent.handle
         if self._session is None or handle != self._handle:
-            self._session, self._handle = self._opened(handle, self._session), handle
+            before, self._session = self._session, None  # its index is closed now
+            self._session, self._handle = self._opened(handle, before), handle
         return self._session
 
     def _opened(self, handle: Any, before: Session | None) -> Session:
