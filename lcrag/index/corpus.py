@@ -286,9 +286,15 @@ class Corpus:
             return self._engine.read(self._live, ids, embedder_name)
 
     def cosines(
-        self, query: npt.NDArray[np.float32], embedder_name: str, ids: npt.NDArray[np.int64]
+        self,
+        query: npt.NDArray[np.float32],
+        embedder_name: str,
+        ids: npt.NDArray[np.int64],
+        candidates: Sequence[int] | npt.NDArray[np.int64] = (),
     ) -> npt.NDArray[np.float64]:
         """Each chunk's vector times ``query``, in the order of ``layout()``, whose ``ids`` these are; NaN without one.
+
+        A store with very many may give those that are far away their mean, except ``candidates``.
 
         Many vectors are read from a file next to the index, which is written when it is not up to date.
         """
@@ -302,7 +308,10 @@ class Corpus:
                 if known:
                     products[np.isin(ids, known)] = np.vecdot(vectors, query)
                 return products
-            products = self._engine.cosines(self._live, self._path, self._generation, query, embedder_name, every)
+            asked = np.asarray(candidates, np.int64)
+            products = self._engine.cosines(
+                self._live, self._path, self._generation, query, embedder_name, every, asked
+            )
         return products if len(ids) == len(every) else products[np.isin(every, ids)]
 
     def missing_vectors(self, ids: Sequence[int], embedder_name: str) -> list[int]:

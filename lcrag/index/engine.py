@@ -72,7 +72,11 @@ class Engine(Protocol):
         query: npt.NDArray[np.float32],
         embedder: str,
         ids: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float64]: ...
+        candidates: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.float64]:
+        """Each chunk's product with ``query``, NaN where it has no vector. That of ``candidates`` is exact, whatever
+        an engine may say of chunks that are far away."""
+        ...
 
 
 class SqliteEngine:
@@ -88,7 +92,18 @@ class SqliteEngine:
     missing = staticmethod(vectors.missing)
     count = staticmethod(vectors.count)
     store = staticmethod(vectors.store)
-    cosines = staticmethod(vectors.cosines)
+
+    def cosines(
+        self,
+        db: sqlite3.Connection,
+        index: Path,
+        generation: str,
+        query: npt.NDArray[np.float32],
+        embedder: str,
+        ids: npt.NDArray[np.int64],
+        candidates: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.float64]:
+        return vectors.cosines(db, index, generation, query, embedder, ids)
 
     def begin(self, db: sqlite3.Connection, *, is_new: bool) -> None:
         """Nothing is left to do."""

@@ -16,12 +16,13 @@ import json
 import math
 import platform
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from lcrag.errors import Damaged
+from lcrag.index.chunk_store import BATCH, Ranges, Store
 from lcrag.index.selection import is_selected, ranges
 from lcrag.text import words
 from lcrag.types import Term
@@ -33,64 +34,10 @@ if TYPE_CHECKING:
     from lcrag.index.engine import Row
 
 T = TypeVar("T")
-Ranges = Sequence[tuple[int, int]]
-"""First and last ids."""
-
-BATCH: Final = 1000
-"""Rows of a request; a gRPC message may have 64 MB."""
+SAMPLED: Final = 1000
+"""Chunks by which the mean of those far away is found: within .01, as cosines differ by some .1 from each other."""
 MOST_LETTERS: Final = 512
 """Of a stem; more are cut off. PostgreSQL takes 2,046."""
-
-
-class Store(Protocol):
-    """Stems by chunk id; vectors by embedder (a name of eight letters) and content (hex digits).
-
-    ``name``: how a message calls it; ``most_hits``: neighbours of a vector that a search can have. Raises NotInstalled
-    and NotRunning.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def most_hits(self) -> int: ...
-    def exists(self) -> bool: ...
-    def create(self) -> None: ...
-    def clear(self) -> None: ...
-    def close(self) -> None: ...
-    def settle(self) -> None:
-        """Called after each refresh."""
-        ...
-
-    def add_words(self, rows: Sequence[tuple[int, list[str]]]) -> None:
-        """Store or replace the stems of these chunks, at most ``BATCH``."""
-        ...
-
-    def remove_words(self, ids: Sequence[int]) -> None: ...
-    def count(self, stem: str, chunks: Ranges, size: int) -> int:
-        """How many of these chunks, which are ``size``, have the stem."""
-        ...
-
-    def search(self, counts: Mapping[str, int], chunks: Ranges, size: int, limit: int) -> dict[int, float]:
-        """The BM25 scores of the best of these chunks for these stems, each with its ``count``."""
-        ...
-
-    def add_vectors(self, embedder: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None: ...
-    def remove_vectors(self, contents: Sequence[str]) -> None:
-        """Those of every embedder."""
-        ...
-
-    def vectors(self, embedder: str, contents: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]: ...
-    def known(self, embedder: str, contents: Sequence[str]) -> set[str]:
-        """The contents that have a vector."""
-        ...
-
-    def stored(self, embedder: str) -> int:
-        """The number of vectors."""
-        ...
-
-    def nearest(self, embedder: str, query: npt.NDArray[np.float32], limit: int) -> dict[str, float]:
-        """The largest products with ``query``, exact where ``limit`` is all there are."""
-        ...
 
 
 class ExternalEngine:
@@ -218,9 +165,10 @@ class ExternalEngine:
         query: npt.NDArray[np.float32],
         embedder: str,
         ids: npt.NDArray[np.int64],
+        candidates: npt.NDArray[np.int64],
     ) -> npt.NDArray[np.float64]:
-        """The nearest have their own; where the store has more than it can compare, the others that of the last of
-        these."""
+        """The nearest and the candidates have their own. Where the store has more than it can return, the others have
+        the mean of some of them: that of the last of the nearest would lift each of them above what matches."""
         import numpy as np
 
         products = np.full(len(ids), np.nan)
@@ -228,23 +176,40 @@ class ExternalEngine:
         if not stored:
             return products
         near = self._store.nearest(_key(embedder), query, min(stored, self._store.most_hits))
-        found = [
-            (chunk, product)
+        found = {
+            chunk: product
             for content, product in near.items()
             for (chunk,) in db.execute("SELECT id FROM chunks WHERE content = ?", (bytes.fromhex(content),))
-        ]
-        by_id = np.argsort(ids, kind="stable")
-        chunks = np.array([chunk for chunk, _ in found], np.int64)
-        at = by_id[np.searchsorted(ids, chunks, sorter=by_id).clip(max=len(ids) - 1)]
-        here = ids[at] == chunks
-        products[at[here]] = np.array([product for _, product in found])[here]
+        }
+        isfar = ~np.isin(ids, list(found))
         if len(near) < stored:
-            isfar = np.isnan(products)
-            [(contained,)] = db.execute("SELECT count(DISTINCT content) FROM chunks")
+            contained = int(_meta(db, "chunks"))
+            if stored < contained:  # copies of a chunk, or chunks without a vector
+                [(contained,)] = db.execute("SELECT count(DISTINCT content) FROM chunks")
             if stored < contained:
                 isfar &= ~np.isin(ids, self.missing(db, ids[isfar].tolist(), embedder))
-            products[isfar] = min(near.values())
+            far = ids[isfar]
+            some = np.random.default_rng(0).choice(far, min(len(far), SAMPLED), replace=False)
+            own = self._products(db, query, embedder, np.union1d(some, np.intersect1d(candidates, far)))
+            sampled = [own[chunk] for chunk in some.tolist() if chunk in own]
+            products[isfar] = np.mean(sampled) if sampled else np.nan
+            found |= own
+        by_id = np.argsort(ids, kind="stable")
+        chunks = np.array(list(found), np.int64)
+        at = by_id[np.searchsorted(ids, chunks, sorter=by_id).clip(max=len(ids) - 1)]
+        here = ids[at] == chunks
+        products[at[here]] = np.array(list(found.values()))[here]
         return products
+
+    def _products(
+        self, db: sqlite3.Connection, query: npt.NDArray[np.float32], embedder: str, ids: npt.NDArray[np.int64]
+    ) -> dict[int, float]:
+        """By chunk, as far as it has a vector."""
+        contents = _contents(db, ids.tolist())
+        own: dict[str, float] = {}
+        for batch in _batched(dict.fromkeys(contents.values()), BATCH):
+            own |= self._store.products(_key(embedder), query, batch)
+        return {chunk: own[content] for chunk, content in contents.items() if content in own}
 
 
 def name_of(folder: Path) -> str:

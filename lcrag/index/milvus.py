@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from lcrag.index.external import Ranges
+    from lcrag.index.chunk_store import Ranges
 
 MOST_HITS: Final = 16_384
 """Milvus' own limit for the hits of a search."""
@@ -112,6 +112,12 @@ class MilvusStore:
         if not self._milvus.ask("has_collection", name):
             return []
         return self._milvus.ask("get", name, ids=contents, output_fields=["content", field])  # type: ignore[no-any-return]
+
+    def products(self, embedder: str, query: npt.NDArray[np.float32], contents: Sequence[str]) -> dict[str, float]:
+        import numpy as np
+
+        found = self.vectors(embedder, contents)
+        return {content: float(np.asarray(vector) @ query) for content, vector in found.items()}
 
     def stored(self, embedder: str) -> int:
         name = self._vectors_of(embedder)

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import psycopg
 
-    from lcrag.index.external import Ranges
+    from lcrag.index.chunk_store import Ranges
 
 MOST_HITS: Final = 4000
 """Neighbours of a vector; HNSW takes them in rounds of ``EF_SEARCH``."""
+MOST_COMPARED: Final = 500_000
+"""Vectors that are all compared. Measured on two busy cores: of 191,299 in 0.17 s, while HNSW took 0.24 s for 4,000
+neighbours of which 71% were right (n = 20, random vectors, which are the hardest)."""
 EF_SEARCH: Final = 1000
 """pgvector's own limit."""
 MOST_SCANNED: Final = 40_000
@@ -160,21 +163,26 @@ class PostgresStore:
     def known(self, embedder: str, contents: Sequence[str]) -> set[str]:
         return {content for (content,) in self._of_contents("content", embedder, contents)}
 
-    def _of_contents(self, columns: str, embedder: str, contents: Sequence[str]) -> list[tuple[Any, ...]]:
+    def products(self, embedder: str, query: npt.NDArray[np.float32], contents: Sequence[str]) -> dict[str, float]:
+        columns = "content, -(vector::vector <#> %s::vector)"
+        return dict(self._of_contents(columns, embedder, contents, json.dumps(query.tolist())))
+
+    def _of_contents(self, columns: str, embedder: str, contents: Sequence[str], *values: str) -> list[tuple[Any, ...]]:
         table = f"vectors_{embedder}"
         if not self._tables(table):
             return []
-        return self._rows(f"SELECT {columns} FROM {table} WHERE content = ANY(%s)", list(contents))
+        return self._rows(f"SELECT {columns} FROM {table} WHERE content = ANY(%s)", *values, list(contents))
 
     def stored(self, embedder: str) -> int:
         table = f"vectors_{embedder}"
         return int(self._rows(f"SELECT count(*) FROM {table}")[0][0]) if self._tables(table) else 0
 
     def nearest(self, embedder: str, query: npt.NDArray[np.float32], limit: int) -> dict[str, float]:
-        """By HNSW only where there are more than ``MOST_HITS``."""
+        """By HNSW where there are more than ``MOST_COMPARED``."""
+        [(vectors,)] = self._rows("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", f"vectors_{embedder}")
         settings = {
-            "enable_indexscan": limit == MOST_HITS,
-            "enable_seqscan": limit < MOST_HITS,
+            "enable_indexscan": vectors > MOST_COMPARED,
+            "enable_seqscan": vectors <= MOST_COMPARED,
             "hnsw.ef_search": EF_SEARCH,
             "hnsw.iterative_scan": "relaxed_order",
             "hnsw.max_scan_tuples": MOST_SCANNED,

@@ -246,7 +246,7 @@ def _cosines(
     import numpy as np
 
     query = embedder.embed([question])[0]
-    cosines = corpus.cosines(query, embedder.name, ids)
+    cosines = corpus.cosines(query, embedder.name, ids, ids[candidates])
     absent = np.isnan(cosines)
     few = np.count_nonzero(absent) <= EMBED_ALL
     wanted = np.arange(len(ids)) if few else candidates[:EMBED_CANDIDATES]

@@ -174,18 +174,22 @@ def test_search_ignores_what_an_unfinished_refresh_has_written(corpus: Corpus, d
 
 
 def test_cosines_of_more_vectors_than_hits(corpus: Corpus, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those far away have the cosine of the farthest hit, and those without a vector none."""
+    """The nearest and the candidates have their own, those far away the mean, and those without a vector none."""
     refreshed(corpus, docs)
     ids = corpus.layout()[0]
-    array = np.eye(len(ids), 24, dtype=np.float32) * 0.5 + 0.1
+    array = np.random.default_rng(0).standard_normal((len(ids), 24), np.float32)
     assert corpus.store_vectors(ids[:-1].tolist(), "m", array[:-1])
     exact = corpus.cosines(array[2], "m", ids)
     assert isinstance(corpus._engine, ExternalEngine)
     monkeypatch.setattr(f"{type(corpus._engine._store).__module__}.MOST_HITS", 3)
-    found = corpus.cosines(array[2], "m", ids)
+    monkeypatch.setattr("lcrag.index.external.SAMPLED", 1)
+    *near, first, second, last = np.argsort(-exact[:-1]).tolist()
+    found = corpus.cosines(array[2], "m", ids, [ids[last], ids[-1]])
     assert np.isnan(found[-1])
-    assert found[2] == exact[2]
-    assert (found[:-1] >= exact[:-1] - 1e-6).all()
+    assert len(near) == 3
+    assert np.allclose(found[[*near, last]], exact[[*near, last]], atol=1e-5)
+    assert found[first] == found[second]
+    assert np.isclose(found[first], exact[[first, second, last]], atol=1e-5).sum() == 1, "the mean of one"
 
 
 def test_search_of_chosen_documents(corpus: Corpus, tmp_path: Path) -> None:
