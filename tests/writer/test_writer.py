@@ -14,13 +14,13 @@ import pytest
 from lcrag.errors import DoesNotFit, NotInstalled
 from lcrag.writer import prepare, runtime, weights
 from lcrag.writer import writer as writer_module
-from lcrag.writer.writer import BLOCK, WINDOW, Writer, available
+from lcrag.writer.writer import WINDOW, Writer, available
 
 ROOT = Path(__file__).parents[2]
 needs_writer = pytest.mark.skipif(not available(), reason=f"needs the writer's weights: {weights.TO_INSTALL}")
 
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
-PASSAGE = "The tide mill at Saltmarsh was built in 1784 by the harbour master, and it cost 4,310 pounds. " * 100
+PASSAGE = "The tide mill at Saltmarsh was built in 1784 by the harbour master, and it cost 4,310 pounds. " * 12
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +71,10 @@ def test_generate_answers_counts_and_says_how_it_ended(writer: Writer) -> None:
 
 
 @needs_writer
-def test_generate_gives_the_same_whatever_was_read_before(writer: Writer) -> None:
+def test_generate_gives_the_same_whatever_was_read_before(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "BLOCK", 256)
     first, second = asked(f"{PASSAGE}\n\nWhen was it built?"), asked(f"{PASSAGE}\n\nWhat did it cost?")
-    assert writer.count_prompt(first) > BLOCK
+    assert writer.count_prompt(first) > writer_module.BLOCK
     alone = Writer(adapter=None).generate([second], 20)
     assert writer.generate([first, second], 20)[1:] == alone
     assert writer.odds(second, ["yes", "no", "NOT"]) == Writer(adapter=None).odds(second, ["yes", "no", "NOT"])
@@ -144,16 +145,22 @@ def test_save_adapter_keeps_each_row_to_a_percent(tmp_path: Path) -> None:
 
 
 @needs_writer
-@pytest.mark.parametrize("damaged", ["model.bin", "model.xml", "tokenizer.json", "sizes.json"])
 def test_a_damaged_cache_is_made_again(
-    cache: Path, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damaged: str
+    cache: Path, writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whichever file is damaged it is seen, and once, because it takes 5 s, all are made again."""
     sound = prepare.prepared(weights.base_file(), None)
     expected = writer.generate([QUESTION], 5)
     copy = tmp_path / "models" / sound.name
     shutil.copytree(sound, copy)
-    content = (copy / damaged).read_bytes()
-    (copy / damaged).write_bytes(content[: len(content) // 2])
+    whole = {name: (copy / name).read_bytes() for name in ("model.bin", "model.xml", "tokenizer.json", "sizes.json")}
+    for damaged, content in whole.items():
+        (copy / damaged).write_bytes(content[: len(content) // 2])
+        assert not prepare.is_whole(copy)
+        (copy / damaged).write_bytes(content)
+        assert prepare.is_whole(copy)
+    for damaged, content in whole.items():
+        (copy / damaged).write_bytes(content[: len(content) // 2])
     monkeypatch.setenv("LCRAG_CACHE_DIR", str(tmp_path))
     assert Writer(adapter=None).generate([QUESTION], 5) == expected
     assert prepare.is_whole(copy)
