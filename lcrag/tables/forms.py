@@ -13,12 +13,13 @@ from lcrag.tables.filters import Condition
 from lcrag.tables.lexicon import ADDED_UP, MEASURED_IN, PAID
 from lcrag.tables.selects import Program
 from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, NUMBER, ROWS, WEAK, Token
-from lcrag.tables.view import CATEGORY_SHARE, View
+from lcrag.tables.view import CATEGORY_SHARE, View, is_code
 
 TOP: Final = 10
 """Rows of a "top" without a number. Assumed, not measured."""
 
 
+PRONOUNS: Final = ("it", "he", "she", "they", "them", "him", "her", "his", "their")
 PAYMENTS: Final = {stem_of(word) for word in PAID}
 """Nouns of rows that are amounts of money."""
 
@@ -42,6 +43,9 @@ class Writer(Comparing):
         is_sum = asks and self._tokens[0].text.lower() == "how much" and bool(self._where)
         while self._pattern.startswith("w"):
             self._tokens, self._pattern = self._tokens[1:], self._pattern[1:]
+        pronouns = any(token.text.lower() in PRONOUNS for token in self._said)
+        if not self._where and (pronouns or (concept and not self._tokens)):
+            return None  # "who gave it?", "where?"
         if concept == "who":
             named = any(token.kind == ROWS or any(one.kind == "text" for one in token.fields) for token in self._tokens)
             if not named and not self._insert_people():
@@ -93,6 +97,9 @@ class Writer(Comparing):
     def _insert_people(self) -> bool:
         """Put what "who" asks for in front: the rows, or the one column of people; False where there is neither."""
         people = [one for one in self._view.fields if one.is_of_people]
+        texts = [one for one in self._view.fields if one.kind == "text" and not is_code(one)]
+        if not any(token.sign for token in self._tokens):  # only the first of a row says who
+            people = [one for one in people if one is texts[0]]
         if "peopl" in self._view.nouns and self._view.label is not None:
             token = Token(ROWS, "", 0, 0)
         elif len(people) == 1 or (people and people[0] is self._view.fields[0]):  # the first says whose row it is

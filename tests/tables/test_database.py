@@ -241,6 +241,8 @@ def test_tables_of_sheets_and_word_are_the_rows_of_each(tmp_path: Path) -> None:
         ("a.csv", "Report 2024; all\nby Ann\n\nname,amount\nA,3\nB,5\n", "What is the total amount?", "8"),
         ("a.csv", "buyer,price,price\nAnn,1,2\nBo,3,4\n", "How many rows are there?", "2"),
         ("a.csv", "buyer,price,price\nAnn,1,2\nBo,3,4\n", "What is the total price?", None),
+        ("a.csv", "owner,amount\nAnn Lee,3\nBo Day,4\n", "Who?", None),
+        ("a.csv", "owner,amount\nAnn Lee,3\nBo Day,4\n", "Who has the highest amount?", "Bo Day"),
         ("a.csv", "names\nAnn\nBo\n", "How many names are there?", None),
         ("a.csv", "name,amount\n", "What is the total amount?", None),
         ("a.csv", "name,amount\nAnn,3\nBo,5\n", "How much CO2 did Ann use?", None),  # a digit inside a word
