@@ -19,10 +19,8 @@ from lcrag.tables.lexicon import ROW_NOUNS
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
 from lcrag.tables.selects import Program
-from lcrag.tables.tokens import COLUMN, IGNORED, ROWS, UNKNOWN, VALUE, Token
+from lcrag.tables.tokens import COLUMN, ROWS, UNKNOWN, VALUE, Token
 from lcrag.tables.view import View, is_code, joined_views, view_of
-
-_ASKING = frozenset("who whose whom where when what which how why".split())
 
 
 def write(question: str, tables: Sequence[Loaded], database: Database) -> Program | None:
@@ -44,7 +42,7 @@ def _best(question: str, views: Iterable[View], database: Database) -> list[Prog
     found: list[tuple[tuple[int, int], Program]] = []
     for view in views:
         tokens = read(question, view)
-        if any(token.kind == UNKNOWN for token in tokens) or not any(map(_says_something, tokens)):
+        if any(token.kind == UNKNOWN for token in tokens):
             continue
         try:
             program = Writer(view, database, *conditions(tokens, view)).program()
@@ -70,11 +68,6 @@ def names_its_table(question: str, table: Loaded) -> bool:
     tokens = read(question, view)
     named = any(token.kind in (COLUMN, VALUE, "T") or token.fields for token in tokens)
     return named or any(token.kind == ROWS and stem_of(token.text.lower()) in own for token in tokens)
-
-
-def _says_something(token: Token) -> bool:
-    """Whether a word says more than "who" or "where", which alone would ask for a column of any table."""
-    return token.kind != IGNORED and token.text.lower() not in _ASKING
 
 
 def _names_table(token: Token, view: View) -> bool:
