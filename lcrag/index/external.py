@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SAMPLED: Final = 1000
-"""Chunks by which the mean of those far away is found: within .01, as cosines differ by some .1 from each other."""
+"""Chunks by which the mean of those far away is found. Assumed, not measured."""
 MOST_LETTERS: Final = 512
 """Of a stem; more are cut off. PostgreSQL takes 2,046."""
 

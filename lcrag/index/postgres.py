@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from lcrag.index.chunk_store import Ranges
 
 MOST_HITS: Final = 4000
-"""Neighbours of a vector; HNSW takes them in rounds of ``EF_SEARCH``."""
+"""Neighbours of a vector; HNSW takes them in rounds of ``EF_SEARCH``. Assumed, not measured."""
 MOST_COMPARED: Final = 500_000
 """Vectors that are all compared. Measured on two busy cores: of 191,299 in 0.17 s, while HNSW took 0.24 s for 4,000
 neighbours of which 71% were right (n = 20, random vectors, which are the hardest)."""
 EF_SEARCH: Final = 1000
 """pgvector's own limit."""
 MOST_SCANNED: Final = 40_000
-"""Vectors that HNSW looks at for ``MOST_HITS``, pgvector's hnsw.max_scan_tuples."""
+"""Vectors that HNSW looks at for ``MOST_HITS``, pgvector's hnsw.max_scan_tuples. Assumed, not measured."""
 LEAST_VERSION: Final = (0, 8)
 """Of pgvector: the first whose HNSW goes on after ``EF_SEARCH``."""
 
@@ -44,8 +44,10 @@ MEAN_STEMS: Final = 68
 DIMENSIONS: Final = 1_000_000_000
 """Of a sparse vector at most; a stem's is its checksum, and two of a chunk's share one in 2 of a million chunks."""
 SAMPLED: Final = 20_000
-"""Chunks by which a stem is counted that is in more than ``MAX_POSTINGS``: within 2% then."""
+"""Chunks by which a stem is counted that is in more than ``MAX_POSTINGS``: within 3% (one standard error) if it is in
+one of 20 chunks and they are independent."""
 CONNECT_SECONDS: Final = 10
+"""Unless the address says otherwise. Assumed, not measured."""
 
 
 class PostgresStore:
