@@ -1,6 +1,6 @@
 """What would 10 million documents, 1,000 questions a second and 100 collections take? A plan on paper.
 
-    python examples/scale/simulate.py [--chart plan.svg] [--gpu-price 3.5] [--replicas 160,200,240] …
+    python examples/scale/simulate.py [--chart plan.png] [--gpu-price 3.5] [--replicas 160,200,240] …
 
 Speeds are those measured in examples/benchmarks/README.md (``SOURCES`` quotes the lines); all that was not measured is
 an option, with what is assumed as its default. Collections and document sets are popular by Zipf's law. Replicas are
