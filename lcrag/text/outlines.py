@@ -34,6 +34,8 @@ _LESS: Final = 0.5
 would repeat that document. Assumed, not measured."""
 
 
+_BEFORE: Final = re.compile(r"^(?:(?:in|of|on|about|regarding)\b[\s,.:]*)+", re.I)
+"""What is left before a subject when the words that ask for a report are taken away."""
 _LISTED: Final = re.compile(r"\s*,\s*(?:and\s+|or\s+)?|\s+and\s+(?:also\s+|on\s+|about\s+)?", re.I)
 """What stands between the subjects of a list."""
 LONGEST_SUBJECT: Final = 5
@@ -108,7 +110,7 @@ def outline_of(
 
     ``near``: how near each passage is to the question in what it means; else by words alone.
     """
-    topic = " ".join(without_cue(question).split()).strip(" .:?!")
+    topic = _BEFORE.sub("", " ".join(without_cue(question).split()).strip(" .:?!"))
     asked = set(stems(topic))
     passages = prose_of(passages)
     held = [asked.intersection(stems(f"{one.context} {one.text}")) for one in passages]

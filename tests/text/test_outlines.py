@@ -119,10 +119,11 @@ def test_subjects_of_are_those_of_a_list(topic: str, subjects: list[str]) -> Non
 def test_outline_of_a_list_has_a_section_for_each_subject() -> None:
     read = [passage(1, "The harbour has a history."), passage(2, "Its finances are poor."), passage(3, "Byelaws rule.")]
     question = "Write a report on the history, byelaws and finances of the harbour"
-    assert outline_of(question, read, 6, 900) == [
-        Section("The history", "the history of the harbour", 300),
-        Section("Byelaws", "byelaws of the harbour", 300),
-        Section("Finances of the harbour", "finances of the harbour", 300),
-    ]
+    for asked in (question, "In 900 words, write a report of the history, byelaws and finances of the harbour."):
+        assert outline_of(asked, read, 6, 900) == [
+            Section("The history", "the history of the harbour", 300),
+            Section("Byelaws", "byelaws of the harbour", 300),
+            Section("Finances of the harbour", "finances of the harbour", 300),
+        ]
     assert len(outline_of(question, read, 2, 900)) <= 2  # more subjects than sections: by headings
     assert all(one.title != "The railway" for one in outline_of("Report on the harbour, the railway", read, 6, 900))
