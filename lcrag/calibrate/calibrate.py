@@ -169,8 +169,11 @@ def measure_use(
     most: int = MOST,
     seed: int = 0,
 ) -> None:
-    """Ask probes of the lengths ``at`` until every cell is decided or has had ``most``; counts them in ``outcomes``."""
-    done = 0
+    """Ask probes of the lengths ``at`` until every cell is decided or has had ``most``; counts them in ``outcomes``.
+
+    Its events count tokens of lengths, since a length takes about as long as it has tokens.
+    """
+    total, done = len(surroundings) * sum(at), 0
     for place in surroundings:
         remaining = list(kinds or source.kinds)
         for tokens in at:
@@ -178,8 +181,10 @@ def measure_use(
             undecided = cells
             while undecided := [cell for cell in undecided if not is_decided(cell, outcomes, at, most)]:
                 _ask(backend, source, outcomes, undecided, seed)
-                done += 1
-                emit(Event("calibrate", {"part": "use", "surroundings": place, "tokens": tokens, "done": done}))
+                passed = done + round(tokens * min(1.0, max(cell.asked for cell in undecided) / most))
+                facts = {"part": "use", "surroundings": place, "tokens": tokens, "done": passed, "total": total}
+                emit(Event("calibrate", facts))
+            done += tokens
             remaining = [cell.kind for cell in cells if not _is_lost(cell, outcomes, at)]
 
 
@@ -188,12 +193,18 @@ def measure_retention(
 ) -> None:
     """Measure how much of the evidence a worker's note, quotes or summary retain, and how much an answer from notes
     uses."""
-    for role, kind in RETENTION_KINDS:
-        for tokens in _retention_lengths(role, longest):
-            cell = outcomes.cell(role, kind, "consecutive", tokens)
-            while cell.asked < most:
-                _ask(backend, source, outcomes, [cell], seed)
-                emit(Event("calibrate", {"part": role, "tokens": tokens, "done": cell.asked}))
+    cells = [
+        outcomes.cell(role, kind, "consecutive", tokens)
+        for role, kind in RETENTION_KINDS
+        for tokens in _retention_lengths(role, longest)
+    ]
+    total, done = sum(cell.tokens for cell in cells), 0
+    for cell in cells:
+        while cell.asked < most:
+            _ask(backend, source, outcomes, [cell], seed)
+            passed = done + round(cell.tokens * min(1.0, cell.asked / most))
+            emit(Event("calibrate", {"part": cell.role, "tokens": cell.tokens, "done": passed, "total": total}))
+        done += cell.tokens
 
 
 def _retention_lengths(role: Role, longest: int) -> Iterator[int]:

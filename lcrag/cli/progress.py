@@ -91,8 +91,8 @@ class Progress:
                 self.show("workers", done, total)
             case "calibrate", {"part": "cost", "done": int(done), "total": int(total)}:
                 self.show("cost", done, total)
-            case "calibrate", {"part": str(part), "tokens": int(tokens), "done": int(done)}:
-                self.show(f"{part} at {tokens:,} tokens", done, None)
+            case "calibrate", {"part": str(part), "tokens": int(tokens), "done": int(done), "total": int(total)}:
+                self.show(f"{part} at {tokens:,} tokens", done, total)
             case "wait", {"server": str(server), "seconds": float(seconds), "most": float(most)}:
                 self._wait(f"waiting for {server}: {seconds:.0f} s (at most {most:.0f} s)" if seconds else "")
             case "plan", {"plan": Plan() as plan}:
@@ -104,8 +104,8 @@ class Progress:
             case ("estimate" | "retrieve" | "shadow" | "usage") as kind, _:
                 self._detail(f"{kind}: " + _facts(event))
 
-    def show(self, task: str, done: int, total: int | None) -> None:
-        """Set the bar to ``done`` of ``total``, None if unknown."""
+    def show(self, task: str, done: int, total: int) -> None:
+        """Set the bar to ``done`` of ``total``."""
         with self._lock:
             self._update(COUNTED, description=task, completed=done, total=total, visible=True)
             self._stop_watching()

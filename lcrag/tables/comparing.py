@@ -9,7 +9,7 @@ from typing import Final
 from lcrag.tables.conditions import COMPARED
 from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition
-from lcrag.tables.lexicon import ACTS, ANY, EMPTY_VERBS, LINKS, WEAK_VERBS
+from lcrag.tables.lexicon import ACTS, ANY, ANYONE, EMPTY_VERBS, LINKS, WEAK_VERBS
 from lcrag.tables.selects import Program, Selects
 from lcrag.tables.tokens import COLUMN, IGNORED, NUMBER, ROWS, Token
 
@@ -61,7 +61,10 @@ class Comparing(Selects):
             return None
         if rest == COLUMN and (self._tokens[1].fields[0].kind != "text" or len(self._tokens[1].fields) > 1):
             return None
-        is_any = any(token.text.lower() in ANY for token in self._said)
+        words = {token.text.lower() for token in self._said}
+        is_any = bool(words & ANY)
+        if words & ANYONE and "peopl" not in self._view.nouns and not self._view.names_people:
+            return None
         named = [one for one in self._conditions if one.field is self._view.label and len(one.texts) == 1]
         others = [one for one in self._conditions if one not in named]
         if len(named) == 1 and others and not is_any:

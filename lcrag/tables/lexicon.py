@@ -68,6 +68,7 @@ ADDED_UP: Final = frozenset(
 PAID: Final = frozenset("donation gift payment fine fee bill invoice expense salary bonus grant price rent".split())
 """Rows that are amounts of money: "the average donation"."""
 ANY: Final = frozenset("there any anyone anybody someone".split())
+ANYONE: Final = frozenset("anyone anybody someone".split())
 YES: Final = frozenset("yes y true".split())
 NO: Final = frozenset("no n false".split())
 LEFT: Final = frozenset("left sold died gone lost sent won met paid held bought taken born made built given".split())
@@ -285,7 +286,8 @@ GENERIC: Final = frozenset("date year name no nr number of the in on at id code 
 
 PEOPLE: Final = frozenset(
     "employee staff person people member customer student passenger patient user player personnel participant author"
-    " teacher worker applicant volunteer client candidate competitor contestant athlete actor driver officer".split()
+    " teacher worker applicant volunteer client candidate guest competitor contestant athlete actor driver"
+    " officer".split()
 )
 """Tables whose rows are people."""
 EMPLOYED: Final = frozenset("employee staff worker colleague".split())

@@ -86,6 +86,12 @@ class View:
         named = [one for one in own if one.names[0] in (("date",), ("time",)) or one.names[0][0][:4] in beginnings]
         return named if len(found) > 1 and len(named) == 1 else found
 
+    @property
+    def names_people(self) -> bool:
+        """Whether the first column of texts, but for codes, holds the names of people."""
+        texts = [one for one in self.fields if one.kind == "text" and not is_code(one)]
+        return bool(texts) and texts[0].is_of_people
+
     def meant_by(self, concept: str) -> Field | None:
         """The one column that a concept is about; None where there is none, or more than one."""
         if concept == "time":

@@ -1,7 +1,7 @@
 """The outline of a report: its sections, as a model plans them, or as the headings of the documents have them.
 
 An outline of headings invents nothing: a section is called what the documents call it, else by the name that most
-of its passages have, else by its file.
+of its passages have, else by its file. Where the question lists several subjects, each is a section.
 """
 
 from __future__ import annotations
@@ -32,6 +32,14 @@ _DATED: Final = re.compile(rf"^(?:\w+day,?\s)?(?:\d{{1,2}}\s)?(?:{'|'.join(MONTH
 _LESS: Final = 0.5
 """What a heading is worth for each heading before it of the same document: a report of one document's headings alone
 would repeat that document. Assumed, not measured."""
+
+
+_BEFORE: Final = re.compile(r"^(?:(?:in|of|on|about|regarding)\b[\s,.:]*)+", re.I)
+"""What is left before a subject when the words that ask for a report are taken away."""
+_LISTED: Final = re.compile(r"\s*,\s*(?:and\s+|or\s+)?|\s+and\s+(?:also\s+|on\s+|about\s+)?", re.I)
+"""What stands between the subjects of a list."""
+LONGEST_SUBJECT: Final = 5
+"""Words of a subject in a list: what is longer is a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +105,24 @@ def parse_outline(reply: str, most: int, words: int) -> list[Section]:
 def outline_of(
     question: str, passages: Sequence[Passage], most: int, words: int, near: Sequence[float] = ()
 ) -> list[Section]:
-    """At most so many sections, one a heading, the nearest to the question first; [] where no passage has a word of it.
+    """At most so many sections: one a subject where the question lists several, else one a heading, the nearest to the
+    question first; [] where no passage has a word of it.
 
     ``near``: how near each passage is to the question in what it means; else by words alone.
     """
-    topic = " ".join(without_cue(question).split()).strip(" .:?!")
+    topic = _BEFORE.sub("", " ".join(without_cue(question).split()).strip(" .:?!"))
     asked = set(stems(topic))
     passages = prose_of(passages)
     held = [asked.intersection(stems(f"{one.context} {one.text}")) for one in passages]
     if not any(held):
         return []
+    listed = subjects_of(topic)
+    if 1 < len(listed) <= most and all(not set().union(*held).isdisjoint(stems(subject)) for subject in listed):
+        shared = re.search(r"\s(?:of|in|at)\s.+$", listed[-1])  # "the history and finances of the harbour"
+        ends = [shared[0] if shared and " of " not in subject else "" for subject in listed[:-1]] + [""]
+        titles = [subject[0].upper() + subject[1:] for subject in listed]
+        share = words // len(listed)
+        return [Section(title, subject + end, share) for title, subject, end in zip(titles, listed, ends, strict=True)]
     often = Counter(word for words_held in held for word in words_held)
     rare = {word: math.log(1 + len(passages) / often[word]) for word in often}
     under: dict[tuple[str, str], list[Passage]] = {}
@@ -116,17 +132,32 @@ def outline_of(
         under.setdefault(place, []).append(passage)
         share = sum(map(rare.__getitem__, words_held)) / sum(rare.values())
         worth[place] = max(worth.get(place, 0.0), share + nearness)
-    titles: dict[str, None] = {}
+    named: dict[str, None] = {}
     taken: Counter[str] = Counter()
-    while under and len(titles) < most:
+    while under and len(named) < most:
         place = max(under, key=lambda one: worth[one] * _LESS ** taken[one[0]])
-        title = place[1] or _named(under[place], titles, asked)
+        title = place[1] or _named(under[place], named, asked)
         del under[place]
-        if title.casefold() not in map(str.casefold, titles):
-            titles[title] = None
+        if title.casefold() not in map(str.casefold, named):
+            named[title] = None
             taken[place[0]] += 1
-    share = words // max(1, len(titles))
-    return [Section(title, f"{title}: {topic}" if topic.strip() else title, share) for title in titles]
+    share = words // max(1, len(named))
+    return [Section(title, f"{title}: {topic}" if topic.strip() else title, share) for title in named]
+
+
+def subjects_of(topic: str) -> list[str]:
+    """The subjects that a list names, "the ferry, the tide mill and Ida Quillan"; [] where it is no list of short ones.
+
+    Two without a comma between them are a list when each has its own article or name: not "the rise and fall".
+    """
+    parts = [part.strip(" .:?!") for part in _LISTED.split(topic)]
+    if len(parts) < 2 or not all(part and len(part.split()) <= LONGEST_SUBJECT and stems(part) for part in parts):
+        return []
+    if any(re.match(r"(?:how|what|who|whom|whose|why|when|where|which|whether)\b", part, re.I) for part in parts):
+        return []
+    if "," not in topic and not all(re.match(r"(?:the|a|an|our|its|their)\s|[A-Z]", part) for part in parts):
+        return []
+    return list(dict.fromkeys(parts))
 
 
 def is_date(text: str) -> bool:

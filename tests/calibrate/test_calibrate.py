@@ -64,6 +64,12 @@ def test_calibrate_measures_a_whole_profile_and_resumes(tmp_path: Path) -> None:
     events: list[Event] = []
     profile = calibrate(backend, SimulatedProbes(), events.append, outcomes=Outcomes.resumed(path), device="simulated")
     assert {event.data["part"] for event in events} == {"cost", "use", "note", "quote", "summarise", "synthesise"}
+    counted = [event.data for event in events if event.data["part"] != "cost"]
+    for part in ({"use"}, {"note", "quote", "summarise", "synthesise"}):
+        done = [data["done"] for data in counted if data["part"] in part]
+        [total] = {data["total"] for data in counted if data["part"] in part}
+        assert done == sorted(done)
+        assert 0.5 * total < done[-1] <= total
     assert profile.measured
     assert set(profile.kinds) == {"fact", "list", "absent", "whole"}
     windows = {kind: effective_window(curves["consecutive"], EFFECTIVE_SHARE) for kind, curves in profile.kinds.items()}

@@ -187,7 +187,7 @@ def test_ask_unforeseen_fault_shows_its_traceback_and_exits_with_70(lcrag: Lcrag
 
 
 def test_ask_system_error_is_one_line(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch) -> None:
-    def locked(*_: object, **__: object) -> Session:
+    def locked(settings: Settings, emit: Emit, **_: object) -> Session:
         raise PermissionError(13, "Permission denied", "locked")
 
     monkeypatch.setattr(Session, "open", locked)

@@ -68,7 +68,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, floa
         (folder / "docs").mkdir()
         for name, text in texts.items():
             (folder / "docs" / name).write_text(text, encoding="utf-8")
-        settings = Settings((str(folder / "docs"),), index=folder / "index", dense="off", reader="off")
+        settings = Settings((str(folder / "docs"),), index=folder / "index", dense="off", reader="off", log=False)
         model = Obliging(FACT)
         with Session.open(settings, ignore, backend=model) as session:
             session.embedder = HashingEmbedder()

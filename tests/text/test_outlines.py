@@ -14,6 +14,7 @@ from lcrag.text.outlines import (
     outline_shape,
     parse_outline,
     prose_of,
+    subjects_of,
     write_outline,
 )
 from lcrag.types import Passage
@@ -97,3 +98,32 @@ def test_prose_is_what_is_no_table() -> None:
     row, text = passage(1, "1,2,3", "", "a.csv"), passage(2, "Text.")
     assert prose_of([row, text]) == [text]
     assert prose_of([row]) == [row]
+
+
+@pytest.mark.parametrize(
+    ("topic", "subjects"),
+    [
+        ("the tide mill, the ferry and the lifeboat", ["the tide mill", "the ferry", "the lifeboat"]),
+        ("Ida Quillan and Josiah Fenn", ["Ida Quillan", "Josiah Fenn"]),
+        ("climate, energy, and water", ["climate", "energy", "water"]),
+        ("the rise and fall of the company", []),
+        ("the harbour", []),
+        ("how the council decided, what it paid and who opposed it", []),
+        ("the sea wall and the people who built it in 1742 after the storm", []),
+    ],
+)
+def test_subjects_of_are_those_of_a_list(topic: str, subjects: list[str]) -> None:
+    assert subjects_of(topic) == subjects
+
+
+def test_outline_of_a_list_has_a_section_for_each_subject() -> None:
+    read = [passage(1, "The harbour has a history."), passage(2, "Its finances are poor."), passage(3, "Byelaws rule.")]
+    question = "Write a report on the history, byelaws and finances of the harbour"
+    for asked in (question, "In 900 words, write a report of the history, byelaws and finances of the harbour."):
+        assert outline_of(asked, read, 6, 900) == [
+            Section("The history", "the history of the harbour", 300),
+            Section("Byelaws", "byelaws of the harbour", 300),
+            Section("Finances of the harbour", "finances of the harbour", 300),
+        ]
+    assert len(outline_of(question, read, 2, 900)) <= 2  # more subjects than sections: by headings
+    assert all(one.title != "The railway" for one in outline_of("Report on the harbour, the railway", read, 6, 900))
