@@ -115,10 +115,11 @@ def _check(
 def _mismatch(value: Any, field: Field) -> str:
     """What the value should have been, "" if it is that."""
     kind, option = field.type, field.option
-    if get_origin(kind) is Literal:
-        choices = get_args(kind)
+    is_choice = get_origin(kind) is Literal
+    wanted = kind if is_choice else next((part for part in get_args(kind) if part is not type(None)), kind)
+    if get_origin(wanted) is Literal:
+        choices = get_args(wanted)
         return "" if value in choices else f"one of {', '.join(choices)}"
-    wanted = next((part for part in get_args(kind) if part is not type(None)), kind)  # of "int | None": int
     if wanted == list[str]:
         return "" if isinstance(value, list) and all(isinstance(one, str) for one in value) else _EXPECTED[wanted]
     accepted = {Path: (str,), float: (int, float)}.get(wanted, (wanted,))

@@ -75,7 +75,7 @@ def test_config_option_replaces_the_other_files(lcrag: Lcrag, user: Path, monkey
 def test_config_of_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("LCRAG_DENSE")
     monkeypatch.setenv("HOME", str(tmp_path))
-    user.write_text('index = "~/index"\n')
+    user.write_text('index = "~/index"\nlayers = "section"\n')
     Path("lcrag.toml").write_text('sources = false\nescalate = false\nquiet = true\ndense = "off"\n')
     result = lcrag("ask", "docs", "who?")
     assert result.out == f"{KEEPER} [1].\n"
@@ -103,6 +103,7 @@ def test_config_of_flags_and_paths(lcrag: Lcrag, user: Path, monkeypatch: pytest
         ("model = 3", "lcrag.toml: model must be text in quotes, not 3"),
         ("questions = 3", "lcrag.toml: questions must be a path in quotes, not 3"),
         ('prefer = "luck"', "lcrag.toml: prefer must be one of quality, balanced, speed, not 'luck'"),
+        ('layers = "page"', "lcrag.toml: layers must be one of section, not 'page'"),
         ("prefer = []", "lcrag.toml: prefer must be one of quality, balanced, speed, not []"),
         ('[preset.x]\nprefer = "luck"', "lcrag.toml [preset.x]: prefer must be one of"),
         ("[ask]\nmax_tokens = 1", "lcrag.toml: ask: there is no such option"),
