@@ -31,7 +31,7 @@ def test_imports_point_one_way() -> None:
         ("lcrag/pipelines/chunk_rag.py", "import lcrag.index.corpus"),
         ("lcrag/cli/app.py", "from lcrag.pipelines import PIPELINES"),
         ("lcrag/comparison/run.py", "from lcrag.cli.app import main"),
-        ("lcrag/session.py", "from lcrag.comparison.run import ComparisonRun"),
+        ("lcrag/session/session.py", "from lcrag.comparison.run import ComparisonRun"),
     ],
 )
 def test_imports_the_wrong_way_are_seen(tmp_path: Path, name: str, line: str) -> None:

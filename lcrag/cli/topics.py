@@ -15,7 +15,8 @@ from lcrag import errors
 from lcrag.cli.app import FAULT, INTERRUPTED
 from lcrag.cli.config import FILE
 from lcrag.cli.options import CONFIGURABLE
-from lcrag.ingest.discover import IGNORE_FILES, MAX_FILE_BYTES
+from lcrag.ingest.discover import MAX_FILE_BYTES
+from lcrag.ingest.ignore_files import IGNORE_FILES
 
 COLUMNS: Final = 80
 

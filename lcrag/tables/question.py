@@ -13,10 +13,10 @@ from lcrag.tables import lexicon
 from lcrag.tables.comparisons import Comparison, comparison, difference
 from lcrag.tables.dates import dates_in
 from lcrag.tables.field import Field, plain_words, rank_of, stem_of
+from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun
 from lcrag.tables.tokens import (
     COLUMN,
     DATE,
-    DONE,
     IGNORED,
     NOUN,
     NUMBER,
@@ -39,7 +39,6 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 AFTER_COLUMNS: Final = ("number", "no", "code", "id", "figure", "figures", "information", "data")
 _CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
-_VERBS: Final = {stem_of(verb): columns for verb, columns in lexicon.VERBS.items()}
 
 
 def read(question: str, view: View) -> list[Token]:
@@ -202,9 +201,7 @@ class _Reading:
                 elif words > best[1]:
                     best = self._token(UNKNOWN, place, words, fields=tuple(fields)), words
             if best[0] is not None and best[0].kind == COLUMN:
-                word = self._plain[place]
-                is_noun = self._is_noun(word)
-                if names is not self._names[0] and is_noun and best[1] == 1:
+                if names is not self._names[0] and best[1] == 1 and is_noun(self._plain[place], self._view):
                     return self._token(ROWS, place, 1), 1
                 if best[0].fields[0] is self._view.other.get(stem_of(self._plain[place])):
                     return replace(best[0], concept=NOUN), best[1]
@@ -267,14 +264,14 @@ class _Reading:
         stem = stem_of(word)
         if stem in self._view.other:
             return self._token(COLUMN, place, 1, fields=(self._view.other[stem],), concept=NOUN)
-        if self._is_noun(word):
+        if is_noun(word, self._view):
             is_name = self._plain[place + 1 : place + 2] and self._plain[place + 1] in lexicon.TABLE_WORDS
             return self._token("T" if is_name else ROWS, place, 1)
         if word in ("year", "years", "month", "months") and any(one.kind == "date" for one in self._view.dated):
             return self._token("Y", place, 1)
         if word == "times" and place and self._plain[place - 1].isalnum() and self._is_number(place - 1):
             return self._token(ROWS, place, 1)
-        verb = [] if self._is_act(word) else self._verb(word, stem)
+        verb = [] if is_act(word, self._view) else columns_of_verb(word, self._view)
         if verb:
             return self._token(COLUMN, place, 1, fields=tuple(verb))
         if word in lexicon.ASKING[:4] or (place == 0 and word in ("where", "when")) or self._begins(word, place):
@@ -288,17 +285,11 @@ class _Reading:
             return self._token(IGNORED, place, 1)
         if word == "about" and not any(map(str.isdigit, self._plain[place + 1 : place + 2])):
             return self._token(IGNORED, place, 1)
-        if word in lexicon.WEAK_VERBS and not self._is_act(word):
+        if word in lexicon.WEAK_VERBS and not is_act(word, self._view):
             return self._token(IGNORED, place, 1, concept=WEAK)
-        if word in lexicon.IGNORED or word in lexicon.EMPTY_VERBS or self._is_act(word):
+        if word in lexicon.IGNORED or word in lexicon.EMPTY_VERBS or is_act(word, self._view):
             return self._token(IGNORED, place, 1)
         return self._token("T" if stem in self._view.about else UNKNOWN, place, 1)
-
-    def _is_noun(self, word: str) -> bool:
-        """Whether the word means rows; "ordered" is not "orders", but "booking" is "bookings"."""
-        is_verb = word.endswith(DONE) and word not in self._view.loaded.table.name.lower()
-        is_verb = is_verb or (word in lexicon.ACTS and word not in lexicon.ACTS[word].split())
-        return stem_of(word) in self._view.nouns and not is_verb
 
     def _is_number(self, place: int) -> bool:
         return self._plain[place].isdigit() or self._plain[place] in lexicon.NUMBER_WORDS
@@ -306,25 +297,6 @@ class _Reading:
     def _begins(self, word: str, place: int) -> bool:
         """Whether it is the verb of a request: "please name"."""
         return word in lexicon.ASKING and all(one in lexicon.IGNORED for one in self._plain[:place])
-
-    def _is_act(self, word: str) -> bool:
-        """Whether the verb says what every row is: "borrowed" of loans."""
-        nouns = {stem_of(noun) for noun in lexicon.ACTS.get(word, "").split()}
-        return bool(nouns & (self._view.nouns | self._view.about))
-
-    def _verb(self, word: str, stem: str) -> list[Field]:
-        """What a verb may be about: "donated" the donor, "directed" the director, "released" the year."""
-        means = lexicon.VERBS.get(word) or (_VERBS.get(stem, "") if word.endswith(DONE) else "")  # "price" is no verb
-        wanted = {stem_of(name) for name in means.split()}
-        fields = [one for one in self._view.fields if wanted & set(one.names[0])]
-        fields = [one for one in fields if len(one.names[0]) == 1] or fields  # "mark" before "max mark"
-        if not fields and len(stem) >= 5:
-            fields = [one for one in self._view.fields if any(name.startswith(stem) for name in one.names[0])]
-        if not fields and len(stem) >= 4:  # "flow into" of outflow
-            fields = [one for one in self._view.fields if any(name.endswith(stem) for name in one.names[0])]
-        if not fields and word in lexicon.TIME_VERBS:
-            fields = [one for one in self._view.dated if one.names[0] in (("year",), ("date",))]
-        return fields
 
 
 def _spans(pattern: re.Pattern[str], text: str) -> dict[int, int]:

@@ -34,7 +34,7 @@ def test_ask_prints_messages_of_a_session_with_their_hint(lcrag: Lcrag, monkeypa
     def missing(dense: str, name: str | None, emit: Emit) -> None:
         emit(Event("index", {"message": "ranking by words only", "hint": "pip install something"}))
 
-    monkeypatch.setattr("lcrag.session.open_embedder", missing)
+    monkeypatch.setattr("lcrag.session.session.open_embedder", missing)
     result = lcrag("ask", "docs", "who?")
     assert result.code == 0
     assert "lcrag: ranking by words only\n  pip install something\n" in result.err
@@ -180,7 +180,7 @@ def test_ask_error_is_phrased_and_with_json_is_one_object(
     assert result.json["message"] in plain.err
 
 
-def test_ask_unforeseen_fault_shows_its_traceback_and_exits_with_5(lcrag: Lcrag) -> None:
+def test_ask_unforeseen_fault_shows_its_traceback_and_exits_with_70(lcrag: Lcrag) -> None:
     result = lcrag("ask", "docs", "bug", "--json")
     assert (result.code, result.json["code"], result.json["kind"]) == (70, 70, "ZeroDivisionError")
     assert "Traceback" in result.err

@@ -134,7 +134,7 @@ def test_index_prints_what_changed(lcrag: Lcrag) -> None:
 
 @pytest.mark.parametrize("dense", ["auto", "off", "on"])
 def test_index_dense_on_embeds_at_once(lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch, dense: str) -> None:
-    monkeypatch.setattr("lcrag.session.open_embedder", lambda dense, name, emit: HashingEmbedder())
+    monkeypatch.setattr("lcrag.session.session.open_embedder", lambda dense, name, emit: HashingEmbedder())
     assert lcrag("index", "docs", "--dense", dense).code == 0
     assert ("vectors of hashing" in lcrag("index", "docs", "--status").out) == (dense == "on")
 

@@ -307,7 +307,7 @@ def test_refresh_does_not_write_for_a_file_that_still_cannot_be_opened(
     monkeypatch.setattr(Path, "read_bytes", deny)
     monkeypatch.setattr("lcrag.index.refresh._opens", lambda file: False)
     assert len(refreshed(corpus, docs).failed) == 3
-    monkeypatch.setattr("lcrag.index.corpus.refresh", None)
+    monkeypatch.setattr("lcrag.index.index_file.refresh", None)
     assert len(refreshed(corpus, docs).failed) == 3
 
 

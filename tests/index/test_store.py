@@ -337,7 +337,7 @@ def test_refresh_leaves_a_file_that_it_may_only_read(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(store, "connect", refuse)
     with Corpus.open(tmp_path / "index") as corpus:
-        monkeypatch.setattr("lcrag.index.corpus.up_to_date", fail)
+        monkeypatch.setattr("lcrag.index.index_file.up_to_date", fail)
         with pytest.raises(Damaged):
             refreshed(corpus, tmp_path / "docs")
     assert [path.name for path in (tmp_path / "index").glob("*.damaged")] == []

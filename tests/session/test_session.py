@@ -27,7 +27,7 @@ from lcrag.session import Session
 from lcrag.text.prompts import NOT_FOUND
 from lcrag.types import SURE, Answer, Completion, Event, OnToken, Policy, Settings, Step, Task, Usage, ignore
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 CORPUS = EXAMPLES / "saltmarsh"
 
 
