@@ -121,8 +121,8 @@ def outline_of(
         shared = re.search(r"\s(?:of|in|at)\s.+$", listed[-1])  # "the history and finances of the harbour"
         ends = [shared[0] if shared and " of " not in subject else "" for subject in listed[:-1]] + [""]
         titles = [subject[0].upper() + subject[1:] for subject in listed]
-        share = words // len(listed)
-        return [Section(title, subject + end, share) for title, subject, end in zip(titles, listed, ends, strict=True)]
+        each = words // len(listed)
+        return [Section(title, subject + end, each) for title, subject, end in zip(titles, listed, ends, strict=True)]
     often = Counter(word for words_held in held for word in words_held)
     rare = {word: math.log(1 + len(passages) / often[word]) for word in often}
     under: dict[tuple[str, str], list[Passage]] = {}
