@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import lcrag.paths
+from lcrag.errors import InputError
 from lcrag.index import folder_of
 from lcrag.paths import cache_folder, key_of, private_folder, replacing, write_whole
 
@@ -122,3 +123,10 @@ def test_folder_of_is_one_for_home_and_absolute_path(tmp_path: Path, monkeypatch
     monkeypatch.setenv("HOME", str(tmp_path))
     assert folder_of(["~/docs"]) == folder_of([str(tmp_path / "docs")])
     assert folder_of(["~/docs", "-"]).parent == cache_folder() / "index"
+
+
+@pytest.mark.parametrize("named", ["postgresql:", "postgres:db", "mysql://host/db", "http://host:19530"])
+def test_folder_of_refuses_an_address_of_something_else(named: str) -> None:
+    with pytest.raises(InputError, match="no address of an index") as raised:
+        folder_of(["docs"], named)
+    assert "postgresql://USER@HOST/DATABASE" in raised.value.hint

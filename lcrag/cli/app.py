@@ -13,7 +13,7 @@ from typing import Annotated, Final, NoReturn, TextIO
 import typer
 
 import lcrag
-from lcrag.cli.commands import SETTINGS, Commands
+from lcrag.cli.commands import COMMANDS, SETTINGS, Commands
 from lcrag.cli.completion import asking_for_script, shell_asked_for
 from lcrag.cli.output import Form, Output, OutputClosed
 from lcrag.errors import InputError, LcragError
@@ -99,7 +99,7 @@ def run(args: Sequence[str]) -> int:
         output.error(error)
         return error.exit_code
     except typer.TyperException as error:
-        output.failure(InputError.exit_code, "UsageError", *_usage(error))
+        output.failure(InputError.exit_code, "UsageError", *_usage(error, args))
         return InputError.exit_code
     except OSError as error:  # a disk that is full, a folder that may not be read
         output.failure(InputError.exit_code, type(error).__name__, str(error), "")
@@ -128,17 +128,18 @@ def _invoke(args: Sequence[str], output: Output) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _usage(error: typer.TyperException) -> tuple[str, str]:
+def _usage(error: typer.TyperException, args: Sequence[str]) -> tuple[str, str]:
     """What is wrong with the arguments, or with the environment; and the line to type."""
     from lcrag.cli.call import origins
 
+    message = error.format_message().replace(": Value error, ", ": ")  # pydantic's words
     context: typer.Context | None = getattr(error, "ctx", None)
-    if context is None:
-        return error.format_message(), "lcrag --help"
+    if context is None:  # an option without its value
+        command = [name for name in _commands_first(args)[:1] if name in COMMANDS]
+        return message, " ".join(["lcrag", *command, "--help"])
     parameter = getattr(error, "param", None)
     origin = "" if parameter is None else origins(context).get(parameter.name, "")
-    message = f"{origin}: {error.format_message()}" if origin.startswith("LCRAG_") else error.format_message()
-    return message, f"{context.command_path} --help"
+    return f"{origin}: {message}" if origin.startswith("LCRAG_") else message, f"{context.command_path} --help"
 
 
 def _form(args: Sequence[str]) -> Form:

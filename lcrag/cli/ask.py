@@ -67,7 +67,7 @@ def ask(call: Call, words: Words = None, edit: Edit = False, forget: Forget = Fa
     if forget:
         return talking.forget(call, words or [])
     questions, paths = _questions(words or [], call, edit=edit)
-    inputs.check_folders(call[opt.Page].html)
+    inputs.check_outputs(html=call[opt.Page].html)
 
     settings = call.settings(paths, stdin_text=inputs.document_text(paths))
     with loading(settings, reads=True):
@@ -140,6 +140,8 @@ def _questions(words: list[str], call: Call, *, edit: bool) -> tuple[list[inputs
         raise InputError("--html is for one question, without --session", hint="lcrag ask docs/ QUESTION --html FILE")
     if call[opt.Talk].session is not None and batch.questions is not None:
         raise InputError("--session is for one question at a time", hint="lcrag chat docs/ --session NAME < FILE")
+    if call[opt.Talk].session is not None and call[opt.Ray].ray is not None:
+        raise InputError("--session does not go with --ray", hint="leave one of them out")
     if edit:
         return [inputs.Asked(None, _edited(words, batch))], tuple(words)
     if batch.questions is None:

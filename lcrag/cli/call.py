@@ -12,7 +12,8 @@ from typing import Annotated, Any, Final, TypeVar
 
 import typer
 
-from lcrag.cli.options import CONFIGURABLE, Common, Field, Group, flags
+from lcrag.cli.groups import Field, Group, flags
+from lcrag.cli.options import CONFIGURABLE, Common
 from lcrag.cli.output import Form, Output
 from lcrag.types import Policy, PolicyOptions, Settings
 

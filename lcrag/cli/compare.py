@@ -62,7 +62,7 @@ def compare(call: Call, words: Words = None) -> int:
     output, batch, options = call.output, call[opt.Batch], call[opt.Compare]
     seed = call[opt.Sampling].seed
     paths, asked = _asked(words or [], batch.questions, options.dataset)
-    inputs.check_folders(options.html, options.csv)
+    inputs.check_outputs(html=options.html, csv=options.csv)
 
     from lcrag.cluster import files_there
     from lcrag.comparison.results import Results

@@ -16,7 +16,7 @@ from lcrag.errors import BadConfig
 from lcrag.paths import config_folder
 
 if TYPE_CHECKING:
-    from lcrag.cli.options import Field
+    from lcrag.cli.groups import Field
 
 FILE: Final = "lcrag.toml"
 PRESET: Final = "preset"

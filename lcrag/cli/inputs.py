@@ -120,10 +120,14 @@ def _records(data: bytes) -> Iterator[tuple[int, Any]]:
             continue  # cut off when the earlier run was killed
 
 
-def check_folders(*files: Path | None) -> None:
-    """Raises InputError for a file to be written whose folder is not there."""
-    for file in files:
-        if file is not None and not file.absolute().parent.is_dir():
+def check_outputs(**files: Path | None) -> None:
+    """Raises InputError for a file to be written, by its option, that is a folder or whose folder is not there."""
+    for option, file in files.items():
+        if file is None:
+            continue
+        if file.is_dir():
+            raise InputError(f"--{option} {file} is a folder", hint=f"--{option} {file / 'FILE'}")
+        if not file.absolute().parent.is_dir():
             raise InputError(f"there is no folder {file.parent}", hint=f"mkdir -p {file.parent}")
 
 

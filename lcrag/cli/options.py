@@ -1,60 +1,17 @@
 """The options in groups. A command names the groups that it takes (``lcrag.cli.call.with_options``).
 
 A value comes from the command line, else the environment (``LCRAG_`` and the option's name), else ``lcrag.toml``, else
-from here. Annotations are evaluated in this module: each is ``Annotated[type, Option(...)]``.
+from here.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
 from lcrag.cli import completion, config
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """What ``--help`` says of an option, and its limits. ``callback``: called before all other options are read.
-
-    ``complete``: what a shell offers for what has been typed of the value.
-    """
-
-    help: str
-    metavar: str | None = None
-    min: float | None = None
-    max: float | None = None
-    short: str | None = None
-    count: bool = False
-    callback: Callable[..., Any] | None = None
-    complete: Callable[[str], list[str]] | None = None
-
-
-class Field(NamedTuple):
-    """An option of a group."""
-
-    name: str
-    type: Any
-    option: Option
-    default: Any
-
-
-class Group:
-    """A class attribute for each option, with its default; an instance holds the values of one call.
-
-    Not a dataclass: to define sixteen of them takes 8 ms of every start.
-    """
-
-    def __init__(self, **values: Any) -> None:
-        vars(self).update(values)
-
-    @classmethod
-    def fields(cls) -> Iterator[Field]:
-        for group in reversed(cls.__mro__):
-            for name, annotation in vars(group).get("__annotations__", {}).items():
-                kind, option = get_args(annotation)
-                yield Field(name, kind, option, getattr(cls, name))
+from lcrag.cli.groups import Group, Option, flags
 
 
 def _configure(ctx: typer.Context, param: typer.CallbackParam, value: Any) -> Any:
@@ -364,14 +321,6 @@ GROUPS: Final[tuple[type[Group], ...]] = (
     Up,
     Serve,
 )
-
-
-def flags(field: Field) -> tuple[str, ...]:
-    """How the option is typed: ``--max-tokens``; ``--sources/--no-sources`` for a flag that may be on by default."""
-    name = field.name.replace("_", "-")
-    both = bool in (field.type, *get_args(field.type)) and field.default is not False
-    flag = f"--{name}/--no-{name}" if both else f"--{name}"
-    return (flag, field.option.short) if field.option.short else (flag,)
 
 
 CONFIGURABLE: Final = {

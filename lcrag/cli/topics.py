@@ -155,7 +155,8 @@ seconds, and goes on from there after a kill; `ask` does with `--resume`. Tasks
 of a machine that dies run on another one. The results are those without Ray.
 For questions every chunk is embedded first, as with `--dense on`, and each
 process that answers has a copy of the index in its temporary folder; an index
-in Milvus is for `index --ray` only. `ask` keeps no route log there."""
+in Milvus or PostgreSQL is for `index --ray` only. `ask` keeps no route log
+there."""
 
 
 TOPICS: Final = {

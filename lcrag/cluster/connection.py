@@ -33,9 +33,10 @@ CONNECT_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 60.0
 """For the first answer of each machine, which starts a Python process (assumed; 2 s on two busy cores)."""
 STALLED_SECONDS: Final = 10.0
-"""How often a wait looks whether the cluster still has a machine that can work."""
+"""How often a wait looks whether the cluster still has a machine that can work (assumed, not measured)."""
 RETRIES: Final = 10
-"""Times that a task is run again when its process or machine is gone. More would hide a task that kills it."""
+"""Times that a task is run again when its process or machine is gone (assumed, not measured). More would hide a task
+that kills it."""
 AHEAD: Final = 2
 """Tasks in flight for each processor of the cluster: one runs, one waits (as without Ray, ``lcrag.index.workers``)."""
 
@@ -209,13 +210,9 @@ def connected(address: str) -> Iterator[Cluster]:
     except ImportError as error:
         raise NotInstalled(f"Ray lacks a package: {error}", hint='pip install "lcrag[ray]"') from error
     except (ConnectionError, TimeoutError, ValueError) as error:
-        raise NotRunning(
-            f"no Ray cluster at {address}: {_first_line(error)}", hint=f"ray start --head; {FORMS}"
-        ) from error
-    except (
-        RuntimeError,
-        ray.exceptions.RayError,
-    ) as error:  # another version of Ray or Python there, or a token that is not right
+        reason = "on this machine" if address == "auto" else f"at {address}: {_first_line(error)}"
+        raise NotRunning(f"no Ray cluster {reason}", hint=f"ray start --head; {FORMS}") from error
+    except (RuntimeError, ray.exceptions.RayError) as error:  # another Ray or Python there, or a token that is wrong
         raise NotAvailable(f"the Ray cluster at {address} cannot be used: {_first_line(error)}") from error
     try:
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own there

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeGuard
@@ -18,6 +19,8 @@ MILVUS: Final = "milvus:"
 """What begins the name of an index whose chunks are in Milvus; its address follows."""
 POSTGRES: Final = ("postgresql://", "postgres://")
 """What begins the address of a PostgreSQL."""
+ADDRESSES: Final = "milvus:http://HOST:19530, milvus:FILE.db, postgresql://USER@HOST/DATABASE"
+_ADDRESS: Final = re.compile(r"\w+://|postgres(?:ql)?:", re.IGNORECASE)
 
 
 def is_external(named: Path | str | None) -> TypeGuard[str]:
@@ -26,8 +29,13 @@ def is_external(named: Path | str | None) -> TypeGuard[str]:
 
 
 def folder_of(paths: Iterable[str], named: Path | str | None = None) -> Path:
-    """The folder of the index of these paths, whatever their order; ``named`` is another, or says where the rest is."""
+    """The folder of the index of these paths, whatever their order; ``named`` is another, or says where the rest is.
+
+    Raises InputError for an address of something else.
+    """
     if named is not None and not is_external(named):
+        if _ADDRESS.match(str(named)):
+            raise InputError(f"{named} is no address of an index", hint=f"--index DIR, or {ADDRESSES}")
         return Path(named).expanduser()  # a file of options has it as it was typed
     key = [path for path in paths if path != "-"]
     if is_external(named):

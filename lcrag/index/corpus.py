@@ -29,7 +29,7 @@ __all__ = ["Corpus", "IndexStatus", "Refreshed", "clear"]
 _log = logging.getLogger("lcrag")
 
 FEW: Final = 4000
-"""Chosen chunks whose vectors are read one by one: 12 ms from SQLite, 0.3 s from a server. Assumed, not measured."""
+"""Chosen chunks whose vectors are read one by one, in 12 ms from SQLite, 0.3 s from a server. The number is assumed."""
 _VECTOR_WAIT_SECONDS = 2.0  # vectors are a cache: an answer does not wait for another process to finish indexing
 
 

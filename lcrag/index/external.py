@@ -181,18 +181,18 @@ class ExternalEngine:
             for content, product in near.items()
             for (chunk,) in db.execute("SELECT id FROM chunks WHERE content = ?", (bytes.fromhex(content),))
         }
-        isfar = ~np.isin(ids, list(found))
+        is_far = ~np.isin(ids, list(found))
         if len(near) < stored:
             contained = int(_meta(db, "chunks"))
             if stored < contained:  # copies of a chunk, or chunks without a vector
                 [(contained,)] = db.execute("SELECT count(DISTINCT content) FROM chunks")
             if stored < contained:
-                isfar &= ~np.isin(ids, self.missing(db, ids[isfar].tolist(), embedder))
-            far = ids[isfar]
+                is_far &= ~np.isin(ids, self.missing(db, ids[is_far].tolist(), embedder))
+            far = ids[is_far]
             some = np.random.default_rng(0).choice(far, min(len(far), SAMPLED), replace=False)
             own = self._products(db, query, embedder, np.union1d(some, np.intersect1d(candidates, far)))
             sampled = [own[chunk] for chunk in some.tolist() if chunk in own]
-            products[isfar] = np.mean(sampled) if sampled else np.nan
+            products[is_far] = np.mean(sampled) if sampled else np.nan
             found |= own
         by_id = np.argsort(ids, kind="stable")
         chunks = np.array(list(found), np.int64)

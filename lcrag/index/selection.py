@@ -34,7 +34,7 @@ class Selection:
     that was changed last before it is left out. Documents without a file have no such time and stay. ``always``:
     sources that stay whatever is chosen.
 
-    Raises InputError for a ``since`` that is neither.
+    Raises InputError for a pattern or a ``since`` that makes no sense.
     """
 
     only: tuple[str, ...] = ()
@@ -42,18 +42,20 @@ class Selection:
     always: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        if self.since is not None:
-            try:
-                datetime.fromisoformat(self.since)
-            except ValueError as error:
-                raise InputError(f"{self.since!r} is no date", hint="--since 2024-01-31") from error
+        for pattern in self.only:
+            if not spec_of([_anywhere(pattern.removeprefix("!"))]).patterns:
+                raise InputError(f"{pattern!r} is no pattern for paths", hint='--only "docs/2023/*.md"')
+        try:
+            self._least  # noqa: B018
+        except (ValueError, OverflowError) as error:  # no date, or one that no clock has
+            raise InputError(f"{self.since!r} is no date", hint="--since 2024-01-31") from error
 
     def __bool__(self) -> bool:
-        return bool(self.only or self.since)
+        return bool(self.only) or self.since is not None
 
     def __str__(self) -> str:
         """The choice as it is typed."""
-        since = [f"--since {self.since}"] if self.since else []
+        since = [f"--since {self.since}"] if self.since is not None else []
         return " ".join([*(f"--only '{pattern}'" for pattern in self.only), *since])
 
     def has(self, source: str) -> bool:
@@ -72,16 +74,20 @@ class Selection:
             db.execute(f"DROP {kind} IF EXISTS temp.{view}")
         if not self:
             return
-        least = int(datetime.fromisoformat(self.since).timestamp() * 1e9) if self.since else 0
         files = db.execute("SELECT document, source, mtime_ns FROM files WHERE document IS NOT NULL").fetchall()
         chosen = {
             document
             for document, source, changed in files
-            if source in self.always or ((changed < 0 or changed >= least) and self.has(source))
+            if source in self.always or ((changed < 0 or changed >= self._least) and self.has(source))
         }
         for statement in _VIEWS:
             db.execute(statement)
         db.executemany("INSERT INTO chosen VALUES (?)", ((document,) for document in chosen))
+
+    @cached_property
+    def _least(self) -> int:
+        """``since`` in nanoseconds."""
+        return 0 if self.since is None else int(datetime.fromisoformat(self.since).timestamp() * 1e9)
 
     @cached_property
     def _specs(self) -> tuple[GitIgnoreSpec, GitIgnoreSpec]:

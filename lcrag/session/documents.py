@@ -135,7 +135,7 @@ class OpenDocuments:
         if self.corpus.size.documents == 0:
             raise InputError(
                 f"none of the {self.corpus.whole_size.documents:,} documents is chosen by {chosen}",
-                hint=f"patterns are for paths as they are shown, like {self.corpus.newest()}",
+                hint=f"the one that was changed last: {self.corpus.newest()}",
             )
 
     def close(self) -> None:

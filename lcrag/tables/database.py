@@ -2,7 +2,7 @@
 many seconds, rows and bytes. Nothing in it reaches another file or the network.
 
 Rows are read in once and kept in a file next to the index, by the hash of their document; what is known of each table
-(``lcrag.tables.loaded``) is kept beside them, so that most questions need no row at all.
+(``lcrag.tables.loaded``) is kept with them, so that most questions need no row at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lcrag.tables.values import Value
 from lcrag.types import Document
 
 FORMAT: Final = 1
-"""Of what is kept; a file of another format is made anew."""
+"""Of what is kept; a file of another format is made again."""
 SECONDS: Final = 10.0
 """Of computing that a program may take. Measured: a sum for each of 336 texts over a million rows (100 MB), 4.5 s."""
 MOST_ROWS: Final = 1000
@@ -104,7 +104,7 @@ class Database:
 
     def _open(self, path: Path | None) -> sqlite3.Connection:
         if path is not None:
-            with suppress(FileExistsError, OSError):
+            with suppress(OSError):  # it is there; else SQLite says what is wrong
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(path or "", isolation_level=None, check_same_thread=False, timeout=WAIT)
         try:

@@ -134,7 +134,7 @@ LESS: Final = frozenset("less fewer under below lower smaller".split())
 SUPERLATIVES: Final[Mapping[str, tuple[str, int]]] = {
     word: (concept, sign)
     for concept, high, low in (
-        ("time", "latest newest last", "oldest earliest first"),
+        ("time", "latest newest last", "earliest first"),
         ("strength", "strongest", "weakest"),
         ("temperature", "hottest warmest", "coldest coolest"),
         ("rain", "wettest", "driest"),
@@ -153,9 +153,7 @@ SUPERLATIVES: Final[Mapping[str, tuple[str, int]]] = {
     for sign, words in ((1, high), (-1, low))
     for word in words.split()
 }
-"""One-word superlatives: what they compare, and whether the highest or the lowest wins. Those of age stand apart."""
-OF_AGE: Final[Mapping[str, int]] = {"oldest": 1, "youngest": -1}
-"""Where a column says how old something is; where one says since when it is, it is the other way round."""
+"""One-word superlatives: what they compare, and whether the highest or the lowest wins."""
 
 ADJECTIVES: Final[Mapping[str, tuple[str, int]]] = {
     "valuable": ("money", 1),

@@ -66,7 +66,9 @@ class Chosen(BaseModel):
         list[str] | None,
         Field(description='Read only files whose path matches, as in .gitignore. Example: ["docs/2023/*.md"]'),
     ] = None
-    since: Annotated[str | None, Field(description="Read only files changed since. Example: 2024-01-31")] = None
+    since: Annotated[
+        str | None, Field(description="Read only files changed on that day or later. Example: 2024-01-31")
+    ] = None
 
     def of(self, session: Session) -> Session:
         """The session, on these documents until its next question."""

@@ -35,7 +35,7 @@ MaxTokens = Annotated[int | None, Field(gt=0, description="Read at most so many 
 Only = Annotated[
     list[str] | None, Field(description='Read only files whose path matches, as in .gitignore. Example: ["2023/*.md"]')
 ]
-Since = Annotated[str | None, Field(description="Read only files changed since. Example: 2024-01-31")]
+Since = Annotated[str | None, Field(description="Read only files changed on that day or later. Example: 2024-01-31")]
 Limit = Annotated[int, Field(ge=1, le=queries.MOST_HITS, description="So many passages at most.")]
 Place = Annotated[str, Field(description="FILE:LINE, FILE:pPAGE, FILE:START-END (characters), or FILE, as cited.")]
 Quote = Annotated[str | None, Field(description="Words to find there, as the file has them.")]

@@ -59,11 +59,13 @@ def test_ask_writes_a_page_for_a_browser(lcrag: Lcrag) -> None:
     ("more", "says"),
     [
         (("who?", "--html", "no/r.html"), "there is no folder no"),
+        (("who?", "--html", "docs"), "--html docs is a folder"),
         (("--questions", "q.txt", "--html", "r.html"), "--html is for one question"),
         (("who?", "--session", "s", "--html", "r.html"), "--html is for one question"),
+        (("who?", "--session", "s", "--ray", "local"), "--session does not go with --ray"),
     ],
 )
-def test_ask_refuses_a_page_that_it_cannot_write(lcrag: Lcrag, more: tuple[str, ...], says: str) -> None:
+def test_ask_refuses_what_it_cannot_write_or_combine(lcrag: Lcrag, more: tuple[str, ...], says: str) -> None:
     Path("q.txt").write_text("who?\n")
     result = lcrag("ask", "docs", *more)
     assert result.code == 2
@@ -225,6 +227,22 @@ def test_wrong_usage_exits_with_2_and_the_line_to_type(lcrag: Lcrag, args: list[
     assert plain.err.endswith(f"  {line}\n")
     assert with_json.code == with_json.json["code"] == 2
     assert with_json.json["schema"] == "lcrag.error/1"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["plan", "docs", "who?", "--only"], "lcrag: Option '--only' requires an argument.\n  lcrag plan --help\n"),
+        (["-q", "index", "docs", "--ray"], "lcrag: Option '--ray' requires an argument.\n  lcrag index --help\n"),
+        (
+            ["index", "docs", "--layers", "chapter"],
+            "lcrag: Invalid value for '--layers': 'chapter' is not one of 'section'.\n  lcrag index --help\n",
+        ),
+    ],
+)
+def test_wrong_values_of_options_are_phrased(lcrag: Lcrag, args: list[str], said: str) -> None:
+    result = lcrag(*args)
+    assert (result.code, result.out, result.err) == (2, "", said)
 
 
 def test_ask_takes_an_option_after_two_dashes_for_the_question(lcrag: Lcrag) -> None:

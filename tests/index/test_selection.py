@@ -140,7 +140,15 @@ def test_select_finds_a_copy_of_a_text_that_is_not_chosen(corpus: Corpus, docs: 
     assert corpus.size.documents == 1
 
 
-def test_selection_refuses_what_is_no_date() -> None:
+@pytest.mark.parametrize("since", ["last week", "", "2024-13-01", "0001-01-01"])
+def test_selection_refuses_what_is_no_date(since: str) -> None:
     with pytest.raises(InputError, match="no date") as raised:
-        Selection(since="last week")
+        Selection(since=since)
     assert "2024-01-31" in raised.value.hint
+
+
+@pytest.mark.parametrize("pattern", ["", "!", "#a.md", "[z-a]", "a/**/b/**/c/**/d/**/e.md"])
+def test_selection_refuses_what_is_no_pattern(pattern: str) -> None:
+    with pytest.raises(InputError, match="no pattern for paths") as raised:
+        Selection(("*.md", pattern))
+    assert "*.md" in raised.value.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,11 @@ def test_open_exported_raises_if_a_fresh_export_cannot_be_loaded(
     monkeypatch.setattr(encoder, "onnx_session", fail)
     with pytest.raises(RuntimeError):
         encoder.open_exported(tmp_path / "model.onnx", "model", "--dense off")
+
+
+@pytest.mark.parametrize(("value", "threads"), [("3", 3), ("2,1", 2), ("many", os.cpu_count()), ("", os.cpu_count())])
+def test_onnx_session_keeps_to_the_threads_of_openmp(monkeypatch: pytest.MonkeyPatch, value: str, threads: int) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", lambda _, *, sess_options, providers: sess_options)
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    assert encoder.onnx_session(Path("model.onnx")).intra_op_num_threads == threads
