@@ -8,6 +8,7 @@ from the whole cache.
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 from collections.abc import Sequence
@@ -66,6 +67,8 @@ class HFModel(Backend):
         self.window = _window(model, config)
         self.sampling = sampling or Sampling()
         self.kv_bytes = 0
+        parameters = inspect.signature(self._lm.forward).parameters
+        self._cache_name = "cache" if "cache" in parameters else "past_key_values"  # its earlier name
         self._thinking_tokens = 0
         self._lock = threading.Lock()
         added = self._tokenizer.added_tokens_decoder.values()
@@ -150,10 +153,10 @@ class HFModel(Backend):
         return str(self._tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
 
     def _read(self, task: Task, text: str, encoding: Any) -> tuple[list[int], Any]:
-        """What is left to read of a prompt, and the cache of what comes before: none, or the compressed documents."""
+        """What is left to read of a prompt, and the cache of what comes before: empty, or the compressed documents."""
         ids: list[int] = encoding["input_ids"]
         if self._press is None or not task.passages or not task.question:
-            return ids, None
+            return ids, transformers.DynamicCache(config=self._lm.config)
         documents = prompts.prefix(task.passages, self._control)
         begin = text.index(documents)
         end = begin + len(documents)
@@ -181,8 +184,8 @@ class HFModel(Backend):
         while reply.tokens < room and reply.finish != "stop":
             if self.max_seconds is not None and time.perf_counter() - begun > self.max_seconds:
                 raise BackendFailed(f"no whole reply within {self.max_seconds:g} s", hint="a longer --max-seconds")
-            output = self._lm(input_ids=self._tensor(ids), past_key_values=cache, use_cache=True, logits_to_keep=1)
-            cache, logits = output.past_key_values, output.logits[0, -1].float()
+            output = self._lm(input_ids=self._tensor(ids), logits_to_keep=1, **{self._cache_name: cache})
+            logits = output.logits[0, -1].float()
             if task.odds:
                 likeliest = logits.softmax(-1).topk(min(task.odds, MOST_ODDS))
                 pairs = zip(likeliest.indices.tolist(), likeliest.values.tolist(), strict=True)

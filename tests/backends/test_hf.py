@@ -18,6 +18,7 @@ from support.invocation import run
 from support.machine import NEEDS_WEIGHTS
 
 from lcrag.backends import open_backend
+from lcrag.calibrate import calibrate_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, NotInstalled
 from lcrag.pipelines import ChainOfAgents, ChunkRag, FullContext, Pipeline
 from lcrag.planning.profile import load_profile
@@ -326,8 +327,20 @@ def test_pipelines_answer_on_documents_that_are_longer_than_the_window(
 
 
 @NEEDS_WEIGHTS
-def test_a_model_that_nobody_measured_takes_the_prior_of_its_size(small: HFModel, compressing: HFModel) -> None:
-    for backend in (small, compressing):
-        profile = load_profile(backend.identity)
-        assert not profile.measured
-        assert "a model of 135M:" in profile.name
+@pytest.mark.parametrize("backend", ["small", pytest.param("compressing", marks=NEEDS_KVPRESS)])
+def test_a_model_that_nobody_measured_takes_the_prior_of_its_size(backend: str, request: pytest.FixtureRequest) -> None:
+    profile = load_profile(request.getfixturevalue(backend).identity)
+    assert not profile.measured
+    assert "a model of 135M:" in profile.name
+
+
+@pytest.mark.slow
+def test_calibrate_measures_it(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("LCRAG_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setattr("lcrag.calibrate.calibrate.ANSWER_TOKENS", 4)  # it would write noise up to any limit
+    folder = copy(tiny, tmp_path / "m", configured(max_position_embeddings=1500))
+    profile, path = calibrate_backend(Settings((), backend="hf", model=folder), ignore, quick=True)
+    assert path.exists()
+    assert (profile.measured, profile.backend, profile.window, profile.dtype) == (True, "hf", 1500, "bfloat16")
+    assert load_profile(HFModel(folder).identity) == profile
