@@ -97,10 +97,10 @@ def open(
     """A session over these files, folders or globs: the index is brought up to date, and questions can be asked.
 
     ``documents``: what to read besides or instead: each a ``Document``, or one of any reader of llama-index. Their
-    index is not kept, unless ``index`` names a folder for it. ``backend``: "auto", "embedded", "server", "vllm", or a
-    Backend of your own. ``emit`` is called with each event. ``settings``: other fields of ``Settings`` by name
-    (``index``, ``dense``, ``reader``, ``base_url``, ``model`` …). Raises InputError for paths that are not there or
-    hold nothing readable, TypeError for an unknown setting.
+    index is not kept, unless ``index`` names a folder for it. ``backend``: "auto", "embedded", "server", "vllm",
+    "hf", or a Backend of your own. ``emit`` is called with each event. ``settings``: other fields of ``Settings`` by
+    name (``index``, ``dense``, ``reader``, ``base_url``, ``model`` …). Raises InputError for paths that are not there
+    or hold nothing readable, TypeError for an unknown setting.
 
     >>> with lcrag.open("examples/saltmarsh", backend="embedded") as docs:
     ...     plan = docs.plan("How much did it cost to build the tide mill?", prefer="speed")

@@ -1,13 +1,14 @@
 """Every route on every question of several datasets, with all that the router knew before: what ``judge.py`` reads.
 
-    python examples/routing/measure.py OUT.jsonl DATASET... [--base-url URL] [--writer off] [--limit N]
-        [--index FOLDER] [--workers N] [--routes NAME,...]
+    python examples/routing/measure.py OUT.jsonl DATASET... [--base-url URL | --model FOLDER [--compress-kv N]]
+        [--writer off] [--limit N] [--index FOLDER] [--workers N] [--routes NAME,...]
 
-Without ``--base-url`` the embedded backend answers. ``--workers`` processes answer a few questions of the same
-documents at a time. ``--routes``: other routes than those of the router's study, by their names. A line for each
-question: estimate, size and marks, from which any profile gives the forecasts; and for each route its value by the
-measure that suits the question (``lcrag.comparison.scoring``), tokens, seconds, status, and whether all gold evidence
-was read. Questions that are in OUT are not asked again. A route that fails is written with its error.
+Without ``--base-url`` the embedded backend answers, with ``--model`` a Hugging Face model in this process.
+``--workers`` processes answer a few questions of the same documents at a time. ``--routes``: other routes than those of
+the router's study, by their names. A line for each question: estimate, size and marks, from which any profile gives the
+forecasts; and for each route its value by the measure that suits the question (``lcrag.comparison.scoring``), tokens,
+seconds, status, and whether all gold evidence was read. Questions that are in OUT are not asked again. A route that
+fails is written with its error.
 """
 
 from __future__ import annotations
@@ -76,13 +77,17 @@ class Setup:
     writer: str
     indexes: Path
     routes: str | None
+    model: str | None = None
+    compress_kv: int | None = None
 
     def settings(self, docs: Sequence[Path]) -> Settings:
         return Settings(
             tuple(map(str, docs)),
             index=self.indexes / key_of(docs),
-            backend="server" if self.base_url else "embedded",
+            backend="hf" if self.model else "server" if self.base_url else "embedded",
             base_url=self.base_url,
+            model=self.model,
+            compress_kv=self.compress_kv,
             writer=self.writer,
             log=False,
         )
@@ -168,6 +173,7 @@ def line(session: Session, question: Question, asked: Mapping[str, Pipeline]) ->
             "output_tokens": answer.usage.output_tokens,
             "calls": answer.usage.calls,
             "seconds": time.perf_counter() - begun,
+            "kv_bytes": getattr(session.backend, "kv_bytes", None),
             "read": read_all(question, passages) if question.evidence else None,
             "citations": len(answer.citations),
             "supported": [statement.supported for statement in answer.statements],
@@ -210,6 +216,8 @@ def main() -> None:
     parser.add_argument("out", type=Path, metavar="OUT.jsonl")
     parser.add_argument("folders", type=Path, nargs="+", metavar="DATASET")
     parser.add_argument("--base-url")
+    parser.add_argument("--model")
+    parser.add_argument("--compress-kv", type=int)
     parser.add_argument("--writer", choices=("auto", "off"), default="auto")
     parser.add_argument("--limit", type=int, help="questions of each dataset")
     parser.add_argument("--index", type=Path, help="keep the indexes in this folder")
@@ -220,7 +228,8 @@ def main() -> None:
     if options.out.exists():
         done = {json.loads(text)["id"] for text in options.out.read_text(encoding="utf-8").splitlines()}
     with tempfile.TemporaryDirectory() as scratch, options.out.open("a", encoding="utf-8") as file:
-        setup = Setup(options.base_url, options.writer, options.index or Path(scratch), options.routes)
+        indexes = options.index or Path(scratch)
+        setup = Setup(options.base_url, options.writer, indexes, options.routes, options.model, options.compress_kv)
         todo = [block for folder in options.folders for block in blocks(folder, options.limit, done)]
         with ProcessPoolExecutor(options.workers, get_context("spawn"), start, (setup,)) as pool:
             list(pool.map(fill, dict.fromkeys(docs for _, docs, _ in todo)))

@@ -82,19 +82,31 @@ def _open_vllm(settings: Settings, models: Models) -> Backend:
     return VLLMOffline(settings.model, sampling=Sampling(settings.temperature, settings.seed))
 
 
+def _open_hf(settings: Settings, models: Models) -> Backend:
+    from lcrag.backends.hf import HFModel
+    from lcrag.backends.request import Sampling
+
+    sampling = Sampling(settings.temperature, settings.seed)
+    return HFModel(settings.model, sampling=sampling, compress=settings.compress_kv)
+
+
 BACKENDS: Final[dict[str, Callable[[Settings, Models], Backend]]] = {
     "embedded": _open_embedded,
     "server": _open_server,
     "vllm": _open_vllm,
+    "hf": _open_hf,
 }
 
 
 def open_backend(settings: Settings, emit: Emit, models: Models) -> Backend:
     """The backend that is named; "auto" takes a server that answers, else the embedded one.
 
-    Raises NotAvailable when the one that is named is not here, InputError for an unknown name.
+    Raises NotAvailable when the one that is named is not here, InputError for an unknown name, and for ``compress_kv``
+    on a backend that cannot.
     """
     name = settings.backend
+    if settings.compress_kv and name != "hf":
+        raise InputError("--compress-kv is for the hf backend", hint="--backend hf --model FOLDER --compress-kv 4")
     if name == "auto":
         name = "server" if settings.base_url else "embedded"
         if not settings.base_url and local_server.may_answer():

@@ -146,9 +146,10 @@ class Connection:
     def reply(self, method: str, url: str, body: Mapping[str, Any] | None = None) -> Iterator[httpx.Response]:
         """A reply with a status of success, its body not read yet. Redirects are followed on the same server only.
 
+        ``body``: an object; a value that is bytes is JSON already.
         Raises TransientError, Refused, NotAvailable for a wrong key, or what httpx raises for a broken connection.
         """
-        content = None if body is None else json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        content = None if body is None else _encode(body)
         headers = {} if body is None else {"Content-Type": "application/json"}
         for _ in range(MAX_REDIRECTS + 1):
             with self._client.stream(
@@ -227,6 +228,17 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
+    items = (
+        b"%b:%b" % (_json(name), value if isinstance(value, bytes) else _json(value)) for name, value in body.items()
+    )
+    return b"{%b}" % b",".join(items)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _text(response: httpx.Response, max_bytes: int, *, cut: bool = False) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final, Unpack
 
 from lcrag.backends import local_server, machine
 from lcrag.backends.connection import Connection, Refused, TransientError
 from lcrag.backends.http import HttpClient, HttpOptions
 from lcrag.backends.local_tokenizer import control_tokens
-from lcrag.backends.prompt_ids import PromptIds
+from lcrag.backends.prompt_ids import Ids, PromptIds
 from lcrag.backends.refusals import is_too_long, window_and_tokens
 from lcrag.backends.replies import (
     THINKS_FIRST,
@@ -25,7 +26,7 @@ from lcrag.backends.replies import (
     does_not_fit,
     reply_text,
 )
-from lcrag.backends.request import RequestForm, Sampling
+from lcrag.backends.request import Messages, RequestForm, Sampling
 from lcrag.backends.served import cache_tokens, metric, metrics, served_model
 from lcrag.backends.server_tokens import IDS_FROM, ServerTokens
 from lcrag.backends.stream import Reply, read_event, usage_tokens
@@ -156,7 +157,7 @@ class OpenAIServer(Backend):
 
         Raises what ``run`` raises.
         """
-        messages = prompts.messages(task, self._control)
+        messages = cache(lambda: prompts.messages(task, self._control))
         max_tokens += 0 if task.odds else self._thinking_tokens
         ids = self._fitting_ids(connection, task, messages, max_tokens)
         speaker = Speaker(speak)
@@ -191,7 +192,7 @@ class OpenAIServer(Backend):
         return Completion(
             text=text,
             usage=Usage(
-                input_tokens=usage_tokens(usage.get("prompt_tokens")) or len(ids or ()) or _estimate(messages),
+                input_tokens=usage_tokens(usage.get("prompt_tokens")) or (ids.count if ids else _estimate(messages())),
                 cached_tokens=usage_tokens(details.get("cached_tokens")) if isinstance(details, dict) else 0,
                 output_tokens=usage_tokens(usage.get("completion_tokens")) or tokens.count(reply.text),
                 calls=1,
@@ -205,8 +206,8 @@ class OpenAIServer(Backend):
         self,
         connection: Connection,
         task: Task,
-        messages: list[dict[str, str]],
-        ids: list[int] | None,
+        messages: Messages,
+        ids: Ids | None,
         max_tokens: int,
         speaker: Speaker,
     ) -> Reply:
@@ -231,7 +232,7 @@ class OpenAIServer(Backend):
                     raise Refused(0, f"the reply is longer than {max_tokens:,} tokens can be")
         except Refused as refused:
             if refused.status == 413 or is_too_long(refused.message):
-                raise self._too_long(refused, messages, max_tokens) from refused
+                raise self._too_long(refused, messages(), max_tokens) from refused
             if refused.status == 404 and _NO_MODEL.search(refused.message):
                 raise NotAvailable(
                     f"the server at {self.root} does not serve {self.model!r}: {refused}", hint="--model NAME"
@@ -264,26 +265,25 @@ class OpenAIServer(Backend):
             self.window,
         )
 
-    def _fitting_ids(
-        self, connection: Connection, task: Task, messages: list[dict[str, str]], max_tokens: int
-    ) -> list[int] | None:
+    def _fitting_ids(self, connection: Connection, task: Task, messages: Messages, max_tokens: int) -> Ids | None:
         """Refuse what is longer than the window before it is sent: some servers cut a long prompt without a word.
 
         The ids of a long prompt, where the server gives them; None for a short one.
         """
-        text = "".join(message["content"] for message in messages)
-        fits = len(text.encode("utf-8", "replace")) + 64 + max_tokens <= self.window  # a token is at least one byte
-        if fits and (len(text) < IDS_FROM or not (self._tokens.is_there and self._form.takes_ids)):
+        sends_ids = self._tokens.is_there and self._form.takes_ids
+        if not sends_ids or sum(len(passage.text) for passage in task.passages) < IDS_FROM:
+            text = "".join(message["content"] for message in messages())
+            most = len(text.encode("utf-8", "replace")) + 64  # a token is at least one byte
+            if most + max_tokens <= self.window and not (sends_ids and len(text) >= IDS_FROM):
+                return None
+        if not self._tokens.is_there:
+            check_fits(tokens.count(text), max_tokens, self.window)
             return None
-        ids = (
-            self._ids.of(task, lambda messages: self._tokens.chat_ids(connection, messages))
-            if self._tokens.is_there
-            else None
-        )
+        ids = self._ids.of(task, lambda messages: self._tokens.chat_ids(connection, messages))
         if self._tokens.opens_thinking:
             self._form.takes_ids = False  # only the chat's own path takes the thinking out
             self._thinks_first = True
-        check_fits(tokens.count(text) if ids is None else len(ids), max_tokens, self.window)
+        check_fits(ids.count, max_tokens, self.window)
         return ids
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from lcrag.backends.connection import Refused
+from lcrag.backends.prompt_ids import Ids
 from lcrag.backends.refusals import SYSTEM, fold_system, refused_field
 from lcrag.backends.served import ServedModel
 from lcrag.backends.shapes import SHAPING, request_fields, shape_of
@@ -14,6 +16,9 @@ from lcrag.types import Task
 
 _PROMPT_TYPE: Final = re.compile(r"\bprompt\b.*\b(string|str|type|array|list)\b", re.IGNORECASE | re.DOTALL)
 """In the message of a server that takes prompts as text only; one about a prompt's length says none of these words."""
+
+Messages = Callable[[], list[dict[str, str]]]
+"""The messages of a prompt: to put a long one together takes time, and as ids it does not need them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,8 @@ class RequestForm:
         self._refused: set[str] = set()
         self.takes_ids = True
 
-    def body(
-        self, task: Task, messages: list[dict[str, str]], ids: list[int] | None, max_tokens: int
-    ) -> dict[str, Any]:
-        """With ``prompt``, the ids, where that can be; else with ``messages``."""
-        by_ids = ids is not None and self.takes_ids and shape_of(task) is None and not task.odds
-        chat = fold_system(messages) if SYSTEM in self._refused else messages
+    def body(self, task: Task, messages: Messages, ids: Ids | None, max_tokens: int) -> dict[str, Any]:
+        """With ``prompt``, the ids as JSON, where that can be; else with ``messages``."""
         optional: dict[str, Any] = {
             "max_completion_tokens" if "max_tokens" in self._refused else "max_tokens": max_tokens,
             "temperature": self._sampling.temperature,
@@ -56,9 +57,14 @@ class RequestForm:
             optional.pop("top_logprobs", None)
         return {
             "model": self._served.name,
-            **({"prompt": ids} if by_ids else {"messages": chat}),
+            **self._prompt(task, messages, ids),
             **{name: value for name, value in optional.items() if name not in self._refused},
         }
+
+    def _prompt(self, task: Task, messages: Messages, ids: Ids | None) -> dict[str, Any]:
+        if ids is not None and self.takes_ids and shape_of(task) is None and not task.odds:
+            return {"prompt": ids.json}
+        return {"messages": fold_system(messages()) if SYSTEM in self._refused else messages()}
 
     def leave_out(self, refused: Refused, sent: dict[str, Any]) -> bool:
         """Note what the server refused of the body ``sent``; whether there is something to leave out."""

@@ -124,7 +124,12 @@ class ServerTokens:
 def _count(reply: Any, text: str) -> int:
     """The tokens of ``text`` by a reply of /tokenize. Raises ValueError for one that cannot be."""
     count, ids = (reply.get("count"), reply.get("tokens")) if isinstance(reply, dict) else (None, None)
-    if type(count) is not int or not isinstance(ids, list) or not all(type(id) is int and id >= 0 for id in ids):
+    if (
+        type(count) is not int
+        or not isinstance(ids, list)
+        or not set(map(type, ids)) <= {int}
+        or min(ids, default=0) < 0
+    ):
         raise ValueError("another shape")
     if count < 0 or (count == 0 and text.strip()):
         raise ValueError(f"{count} tokens")

@@ -38,10 +38,18 @@ class Common(Group):
 
 class Backend(Group):
     backend: Annotated[
-        Literal["auto", "embedded", "server", "vllm"],
+        Literal["auto", "embedded", "server", "vllm", "hf"],
         Option("What answers: auto takes a server if there is one, else embedded, which needs no model server."),
     ] = "auto"
-    model: Annotated[str | None, Option("Name of the model that the server runs.")] = None
+    model: Annotated[
+        str | None, Option("Name of the model that the server runs; of vllm and hf the folder of one.")
+    ] = None
+    compress_kv: Annotated[
+        int | None,
+        Option(
+            "With hf: keep 1 in N of the documents' KV cache, chosen for the question. Example: 4", "N", min=2, max=64
+        ),
+    ] = None
 
 
 class Server(Group):

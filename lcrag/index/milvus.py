@@ -79,7 +79,7 @@ class MilvusStore:
         """The best of these chunks that have one of these words."""
         if not words or not chunks:
             return []
-        [hits] = self._milvus.ask(
+        [hits] = self._milvus.read(
             "search",
             self._words,
             data=[words],
@@ -111,7 +111,7 @@ class MilvusStore:
         name = self._vectors_of(embedder)
         if not self._milvus.ask("has_collection", name):
             return []
-        return self._milvus.ask("get", name, ids=contents, output_fields=["content", field])  # type: ignore[no-any-return]
+        return self._milvus.read("get", name, ids=contents, output_fields=["content", field])  # type: ignore[no-any-return]
 
     def products(self, embedder: str, query: npt.NDArray[np.float32], contents: Sequence[str]) -> dict[str, float]:
         import numpy as np
@@ -124,7 +124,7 @@ class MilvusStore:
         return self._milvus.rows(name) if self._milvus.ask("has_collection", name) else 0
 
     def nearest(self, embedder: str, query: npt.NDArray[np.float32], limit: int) -> dict[str, float]:
-        [hits] = self._milvus.ask(
+        [hits] = self._milvus.read(
             "search",
             self._vectors_of(embedder),
             data=[query],

@@ -27,11 +27,19 @@ class Milvus:
         except ImportError as error:
             raise NotInstalled(f"pymilvus cannot be imported: {error}", hint='pip install "lcrag[milvus]"') from error
         self._uri = uri
+        self._loaded: set[str] = set()
         self._client = self._translated(MilvusClient, uri, token=os.environ.get(TOKEN, ""))
 
     def ask(self, method: str, *values: Any, **named: Any) -> Any:
         """What this method of pymilvus' client returns. Raises NotRunning when it fails."""
         return self._translated(getattr(self._client, method), *values, **named)
+
+    def read(self, method: str, name: str, **named: Any) -> Any:
+        """The same of a collection that is read: it must be loaded first, which a restarted server has forgotten."""
+        if name not in self._loaded:
+            self.ask("load_collection", name)
+            self._loaded.add(name)
+        return self.ask(method, name, **named)
 
     @cached_property
     def is_lite(self) -> bool:
@@ -39,7 +47,7 @@ class Milvus:
 
     def rows(self, name: str, where: str = "") -> int:
         """How many rows of a collection match a filter."""
-        return int(self.ask("query", name, filter=where, output_fields=["count(*)"])[0]["count(*)"])
+        return int(self.read("query", name, filter=where, output_fields=["count(*)"])[0]["count(*)"])
 
     def _translated(self, call: Callable[..., Any], *values: Any, **named: Any) -> Any:
         from pymilvus.exceptions import MilvusException

@@ -118,28 +118,33 @@ def retrieve(
     falling = np.sort(
         -cosines[embedded].astype(np.float32)
     )  # float32 as they are stored: a million sort in half the time
+    found = list(_first(corpus, ids, order(fused, known), depth_tokens))
+    nearer = _nearer(cosines, falling, [index for index, _ in found])
     hits = tuple(
         Hit(
             chunk,
             float(fused[index]),
             lexical_rank=lexical_ranks.get(index),
-            dense_rank=_rank(cosines, falling, index) if embedded[index] else None,
+            dense_rank=rank if embedded[index] else None,
             lexical_score=float(words[index]) if index in lexical_ranks else None,
             dense_score=float(cosines[index]) if embedded[index] else None,
         )
-        for index, chunk in _first(corpus, ids, order(fused, known), depth_tokens)
+        for (index, chunk), rank in zip(found, nearer, strict=True)
     )
     rest = _rest(-np.sort(-fused[known].astype(np.float32))[len(hits) :])
     return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.any()), rest)
 
 
-def _rank(cosines: npt.NDArray[np.float64], falling: npt.NDArray[np.float32], index: int) -> int:
-    """The number of vectors that are nearer than this one, or as near and earlier."""
+def _nearer(cosines: npt.NDArray[np.float64], falling: npt.NDArray[np.float32], places: Sequence[int]) -> list[int]:
+    """For the vector of each place, how many are nearer, or as near and earlier. Any number where there is none."""
     import numpy as np
 
-    cosine = np.float32(cosines[index])
-    first, after = np.searchsorted(falling, -cosine, "left"), np.searchsorted(falling, -cosine, "right")
-    return int(first) + (int(np.count_nonzero(cosines[:index] == cosine)) if after - first > 1 else 0)
+    sought = -cosines[places].astype(np.float32)
+    first, after = np.searchsorted(falling, sought, "left"), np.searchsorted(falling, sought, "right")
+    for place in np.flatnonzero(after - first > 1).tolist():
+        first[place] += np.count_nonzero(cosines[: places[place]] == -sought[place])
+    ranks: list[int] = first.tolist()
+    return ranks
 
 
 def order(

@@ -25,6 +25,7 @@ def examine(base_url: str | None = None, index: Path | None = None, ca_file: Pat
         "lcrag": _lcrag,
         "GPU": _gpu,
         "vLLM": _vllm,
+        "hf": _hf,
         "server": lambda name: _server(name, base_url, ca_file),
         "embedding model": _embedding_model,
         "writer": _writer,
@@ -67,6 +68,18 @@ def _vllm(name: str) -> Finding:
 
     build = installed_build()
     return Finding(name, True, build) if build else Finding(name, False, "not installed in this Python", INSTALL)
+
+
+def _hf(name: str) -> Finding:
+    """What ``--backend hf`` runs a model with, and what ``--compress-kv`` needs."""
+    there = []
+    for package in ("transformers", "kvpress"):
+        try:
+            there.append(f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            found = ", ".join([*there, f"no {package}"])
+            return Finding(name, False, found, 'pip install "lcrag[hf]"   (for --compress-kv; 370 MB)')
+    return Finding(name, True, ", ".join(there))
 
 
 def _server(name: str, base_url: str | None, ca_file: Path | None) -> Finding:

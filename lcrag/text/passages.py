@@ -60,14 +60,12 @@ def pieces_of(passage: Passage) -> Iterator[Piece]:
 
 def _runs(ordered: Sequence[Chunk], limit: int) -> Iterator[list[Chunk]]:
     run: list[Chunk] = []
+    tokens = 0
     for chunk in ordered:
-        if run and (
-            chunk.document_id != run[-1].document_id
-            or chunk.start != run[-1].end
-            or sum(part.tokens for part in run) + chunk.tokens > limit
-        ):
+        tokens += chunk.tokens
+        if run and (chunk.document_id != run[-1].document_id or chunk.start != run[-1].end or tokens > limit):
             yield run
-            run = []
+            run, tokens = [], chunk.tokens
         run.append(chunk)
     if run:
         yield run

@@ -67,7 +67,8 @@ def count_many(texts: Sequence[str]) -> list[int]:
         return [(len(text) + 3) // 4 for text in texts]
     with _loading:  # another thread may be loading the vocabulary already
         encoding = None
-        if _times < OFTEN and sum(map(len, texts)) < FEW:
+        is_loaded = _encoding.cache_info().currsize
+        if not is_loaded and _times < OFTEN and sum(map(len, texts)) < FEW:
             _times += 1
             encoding = _encoding_of(texts)
         encoding = encoding or _encoding()

@@ -14,7 +14,8 @@ class Settings:
     or "milvus:" and the address of a Milvus, or the address of a PostgreSQL ("postgresql://…").
     ``dense``: "auto", "on", "off"; ``reader``: "auto", "off" (the reranker); ``writer``: the same
     (the small language model of the embedded backend). ``ca_file``: certificates to
-    trust in addition to the system's. ``log``: keep the route log; ``shadow``:
+    trust in addition to the system's. ``compress_kv``: keep 1 of so many keys and values of the documents (backend
+    "hf"). ``log``: keep the route log; ``shadow``:
     the share of questions that a second route is run on as well, for the log. ``transcript``: one more file to read,
     what the user said in a session, which takes at most a quarter of what is retrieved. ``only`` and ``since``: read
     only documents whose path matches one of these patterns (as in .gitignore), and files changed since that date.
@@ -31,6 +32,7 @@ class Settings:
     base_url: str | None = None
     ca_file: Path | None = None
     model: str | None = None
+    compress_kv: int | None = None
     temperature: float = 0.0
     seed: int = 0
     log: bool = False

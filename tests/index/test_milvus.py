@@ -37,6 +37,21 @@ def test_session_keeps_its_index_in_a_file_of_milvus(needs_milvus: None, tmp_pat
 
 
 @pytest.mark.slow
+def test_index_in_a_file_of_milvus_is_read_by_a_later_process(
+    needs_milvus: None, tmp_path: Path, own_cache: Path
+) -> None:
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    (docs / "a.md").write_text("The dam was built by Fenn.\n\nThe ferry leaves at nine.\n", encoding="utf-8")
+    command = [sys.executable, "-m", "lcrag", "ask", str(docs), "Who built the dam?", "--writer", "off", "--no-log"]
+    command += ["--index", f"milvus:{tmp_path / 'own.db'}"]
+    for _ in range(2):  # the second finds an index that is up to date, and collections that nobody has loaded
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "Fenn" in done.stdout
+
+
+@pytest.mark.slow
 def test_open_says_that_no_milvus_answers(needs_milvus: None, tmp_path: Path) -> None:
     with pytest.raises(NotRunning, match=r"Milvus at .* failed"):
         Corpus.open(tmp_path, engine_of(tmp_path, "milvus:http://127.0.0.1:9"))

@@ -45,6 +45,15 @@ class WordEmbedder:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
 
 
+class EqualEmbedder(WordEmbedder):
+    """All texts have the same vector."""
+
+    name = "equal"
+
+    def embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        return super().embed(["same"] * len(texts))
+
+
 def quiet(event: Event) -> None:
     pass
 
@@ -123,6 +132,14 @@ def test_retrieve_breaks_ties_by_reading_order(tmp_path: Path) -> None:
     texts = {f"{name}.txt": f"The harbour is open, says {name}." for name in "hcafbdge"}
     with corpus_of(tmp_path, texts) as corpus:
         assert sources(retrieve(corpus, "harbour", embedder=None).hits) == sorted(texts)
+
+
+def test_retrieve_numbers_equal_vectors_in_reading_order(tmp_path: Path) -> None:
+    with corpus_of(tmp_path, {f"{name}.txt": f"A car, says {name}." for name in "ecabd"}) as corpus:
+        hits = retrieve(corpus, "car", embedder=EqualEmbedder()).hits
+        assert {hit.chunk.source: hit.dense_rank for hit in hits} == {
+            f"{name}.txt": n for n, name in enumerate("abcde")
+        }
 
 
 def test_retrieve_raises_neighbours_in_the_same_document(tmp_path: Path) -> None:

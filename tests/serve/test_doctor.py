@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,28 @@ def test_examine_names_the_build_of_vllm(monkeypatch: pytest.MonkeyPatch, build:
     result = finding("vLLM")
     assert result.there is (build is not None)
     assert (result.found, result.hint) == ((build, "") if build else (result.found, 'pip install "lcrag[vllm]"'))
+
+
+@pytest.mark.parametrize(
+    ("installed", "found"),
+    [
+        ((), "no transformers"),
+        (("transformers",), "transformers 5.2.0, no kvpress"),
+        (("transformers", "kvpress"), "transformers 5.2.0, kvpress 5.2.0"),
+    ],
+)
+def test_examine_names_what_the_hf_backend_lacks(
+    monkeypatch: pytest.MonkeyPatch, installed: tuple[str, ...], found: str
+) -> None:
+    def version(name: str) -> str:
+        if name in ("transformers", "kvpress") and name not in installed:
+            raise PackageNotFoundError(name)
+        return "5.2.0"
+
+    monkeypatch.setattr("lcrag.serve.doctor.importlib.metadata.version", version)
+    result = finding("hf")
+    assert (result.there, result.found) == (len(installed) == 2, found)
+    assert ("lcrag[hf]" in result.hint) is not result.there
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")

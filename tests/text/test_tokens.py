@@ -71,6 +71,15 @@ def test_count_takes_the_whole_vocabulary_when_called_often() -> None:
     assert tokens._encoding.cache_info().currsize == 1
 
 
+@pytest.mark.usefixtures("unloaded")
+def test_count_builds_no_part_of_a_vocabulary_that_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts: list[str] = []
+    monkeypatch.setattr(tokens, "_encoding_of", parts.extend)
+    tokens.count_many(["harbour"] * 600)
+    assert tokens.count("harbour") == 2
+    assert parts == []
+
+
 def test_count_many_counts_special_tokens_as_text(reference: tiktoken.Encoding) -> None:
     texts = ["", "harbour", "<|endoftext|>", "It's 1931.\r\n\n  Don't!", "港口于一九三一年开放。", "x" * 5000]
     assert tokens.count_many(texts) == [len(reference.encode_ordinary(text)) for text in texts]
