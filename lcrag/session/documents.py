@@ -89,7 +89,7 @@ class OpenDocuments:
                 folder = folder_of(settings.paths, settings.index)
             corpus = cleanup.enter_context(Corpus.open(folder, engine_of(folder, settings.index)))
             opened = cls(settings, corpus, emit, documents, elsewhere)
-            corpus.select(opened._selection)
+            corpus.select(_selection(settings))
             opened.refresh(scan)
             opened._cleanup = cleanup.pop_all()
         emit(Event("index", dict(opened.index_info)))
@@ -114,23 +114,27 @@ class OpenDocuments:
         self._selected()
 
     def select(self, only: Iterable[str] = (), since: str | None = None) -> None:
-        """Read only these documents from now on: see ``Settings``. Raises InputError when none is chosen, or for a date
-        that is none."""
-        chosen = replace(self.settings, only=tuple(only), since=since)
-        if chosen == self.settings:
-            return
-        self.settings = chosen
-        self.corpus.select(self._selection)
-        self._selected()
+        """Read only these documents from now on: see ``Settings``.
 
-    @property
-    def _selection(self) -> Selection:
-        always = {STDIN} if self.settings.transcript is None else {STDIN, str(self.settings.transcript)}
-        return Selection(tuple(self.settings.only), self.settings.since, frozenset(always))
+        Raises InputError when none is chosen, or for a pattern or a date that makes no sense; all stays as it was then.
+        """
+        before, chosen = self.settings, replace(self.settings, only=tuple(only), since=since)
+        if chosen == before:
+            return
+        try:
+            self._choose(chosen)
+        except InputError:
+            self._choose(before)
+            raise
+
+    def _choose(self, settings: Settings) -> None:
+        self.corpus.select(_selection(settings))
+        self.settings = settings
+        self._selected()
 
     def _selected(self) -> None:
         """What depends on the documents that are chosen is found again. Raises InputError when these are none."""
-        chosen = self._selection
+        chosen = _selection(self.settings)
         self.left_out = tuple(file for file in self._left_out if chosen.has(file[0]))
         if self.corpus.size.documents == 0:
             raise InputError(
@@ -163,6 +167,11 @@ class OpenDocuments:
 def _scan(settings: Settings) -> Scan:
     said = [] if settings.transcript is None else [str(settings.transcript)]
     return ingest.discover([path for path in settings.paths if path != STDIN] + said)
+
+
+def _selection(settings: Settings) -> Selection:
+    always = {STDIN} if settings.transcript is None else {STDIN, str(settings.transcript)}
+    return Selection(tuple(settings.only), settings.since, frozenset(always))
 
 
 def path_strings(paths: str | Path | Iterable[str | Path]) -> tuple[str, ...]:

@@ -363,3 +363,15 @@ def test_session_estimates_over_the_chosen_documents(tmp_path: Path, own_cache: 
         assert chosen.plan(question, pipeline="full_context").chosen.input_tokens > 3000
         with chosen.fork() as other:
             assert other.index_info["documents"] == 2
+
+
+@pytest.mark.parametrize("choice", [{"only": ["*.pdf"]}, {"only": ["[z-a]"]}, {"since": "soon"}])
+def test_session_reads_on_after_a_choice_that_is_none(tmp_path: Path, own_cache: Path, choice: dict[str, Any]) -> None:
+    (tmp_path / "a.md").write_text("Anna Holm kept the light.\n")
+    (tmp_path / "b.md").write_text("Ben rang the bell.\n")
+    with Session.open(settings(tmp_path, backend="embedded", only=("a.md",))) as session:
+        for _ in range(2):
+            with pytest.raises(InputError):
+                session.select(**choice)
+        assert session.index_info["documents"] == 1
+        assert session.ask("Who kept the light?").status == "answered"
