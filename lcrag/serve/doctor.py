@@ -78,7 +78,7 @@ def _hf(name: str) -> Finding:
             there.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             found = ", ".join([*there, f"no {package}"])
-            return Finding(name, False, found, 'pip install "lcrag[hf]"   (for --compress-kv; 370 MB)')
+            return Finding(name, False, found, 'pip install "lcrag[hf]"   (for --compress-kv; 400 MB)')
     return Finding(name, True, ", ".join(there))
 
 
