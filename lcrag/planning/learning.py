@@ -129,11 +129,16 @@ def _log_likelihoods(outcome: Outcome, profile: Profile) -> npt.NDArray[np.float
         p = np.clip(right + absent * says_so, 0.01, 0.99)
         return outcome.right * np.log(p) + (1 - outcome.right) * np.log(1 - p)
     if outcome.refused:
-        return np.log(np.maximum(1e-6, absent * says_so + wrong * (1 - made_up)))
+        return _log(absent * says_so + wrong * (1 - made_up))
     wrong = wrong * made_up + absent * (1 - says_so)
     right = right * (SUPPORTED_RIGHT if outcome.supported else 1 - SUPPORTED_RIGHT)
     wrong = wrong * (SUPPORTED_WRONG if outcome.supported else 1 - SUPPORTED_WRONG)
     if outcome.agrees is not None:
         right = right * (AGREES_RIGHT if outcome.agrees else 1 - AGREES_RIGHT)
         wrong = wrong * (AGREES_WRONG if outcome.agrees else 1 - AGREES_WRONG)
-    return np.log(np.maximum(1e-6, right + wrong))
+    return _log(right + wrong)
+
+
+def _log(p: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    logs: npt.NDArray[np.float64] = np.log(np.maximum(1e-6, p))
+    return logs
