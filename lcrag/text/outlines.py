@@ -32,8 +32,6 @@ _DATED: Final = re.compile(rf"^(?:\w+day,?\s)?(?:\d{{1,2}}\s)?(?:{'|'.join(MONTH
 _LESS: Final = 0.5
 """What a heading is worth for each heading before it of the same document: a report of one document's headings alone
 would repeat that document. Assumed, not measured."""
-
-
 _BEFORE: Final = re.compile(r"^(?:(?:in|of|on|about|regarding)\b[\s,.:]*)+", re.I)
 """What is left before a subject when the words that ask for a report are taken away."""
 _LISTED: Final = re.compile(r"\s*,\s*(?:and\s+|or\s+)?|\s+and\s+(?:also\s+|on\s+|about\s+)?", re.I)
@@ -116,13 +114,9 @@ def outline_of(
     held = [asked.intersection(stems(f"{one.context} {one.text}")) for one in passages]
     if not any(held):
         return []
-    listed = subjects_of(topic)
-    if 1 < len(listed) <= most and all(not set().union(*held).isdisjoint(stems(subject)) for subject in listed):
-        shared = re.search(r"\s(?:of|in|at)\s.+$", listed[-1])  # "the history and finances of the harbour"
-        ends = [shared[0] if shared and " of " not in subject else "" for subject in listed[:-1]] + [""]
-        titles = [subject[0].upper() + subject[1:] for subject in listed]
-        each = words // len(listed)
-        return [Section(title, subject + end, each) for title, subject, end in zip(titles, listed, ends, strict=True)]
+    subjects, known = subjects_of(topic), set().union(*held)
+    if 1 < len(subjects) <= most and not any(known.isdisjoint(stems(subject)) for subject in subjects):
+        return _by_subject(subjects, words // len(subjects))
     often = Counter(word for words_held in held for word in words_held)
     rare = {word: math.log(1 + len(passages) / often[word]) for word in often}
     under: dict[tuple[str, str], list[Passage]] = {}
@@ -132,17 +126,27 @@ def outline_of(
         under.setdefault(place, []).append(passage)
         share = sum(map(rare.__getitem__, words_held)) / sum(rare.values())
         worth[place] = max(worth.get(place, 0.0), share + nearness)
-    named: dict[str, None] = {}
+    titles: dict[str, None] = {}
     taken: Counter[str] = Counter()
-    while under and len(named) < most:
+    while under and len(titles) < most:
         place = max(under, key=lambda one: worth[one] * _LESS ** taken[one[0]])
-        title = place[1] or _named(under[place], named, asked)
+        title = place[1] or _named(under[place], titles, asked)
         del under[place]
-        if title.casefold() not in map(str.casefold, named):
-            named[title] = None
+        if title.casefold() not in map(str.casefold, titles):
+            titles[title] = None
             taken[place[0]] += 1
-    share = words // max(1, len(named))
-    return [Section(title, f"{title}: {topic}" if topic.strip() else title, share) for title in named]
+    share = words // max(1, len(titles))
+    return [Section(title, f"{title}: {topic}" if topic.strip() else title, share) for title in titles]
+
+
+def _by_subject(subjects: Sequence[str], words: int) -> list[Section]:
+    """A section for each. What the last says for all, "the history and finances of the harbour", is looked up for each."""
+    *others, last = subjects
+    shared = re.search(r"\s(?:of|in|at)\s.+$", last)
+    end = shared[0] if shared else ""
+    queries = [*(subject if " of " in subject else subject + end for subject in others), last]
+    titles = [subject[0].upper() + subject[1:] for subject in subjects]
+    return [Section(title, query, words) for title, query in zip(titles, queries, strict=True)]
 
 
 def subjects_of(topic: str) -> list[str]:
