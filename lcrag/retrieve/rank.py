@@ -88,8 +88,8 @@ def retrieve(
 
     With ``embedder`` None by words alone. Otherwise also by all stored vectors, after making the missing ones: all if
     they are few, else those of the best candidates by words, which are stored for the next question. Ties go to the
-    chunk that comes first in reading order. ``section_weight``: what the
-    summary of a chunk's section says counts too, so much as against the best chunk.
+    chunk that comes first in reading order. ``section_weight``: what the summary of a chunk's section says counts too,
+    so much as against the best chunk.
     """
     import numpy as np
 
@@ -103,15 +103,22 @@ def retrieve(
     best = places([chunk_id for chunk_id, _ in by_words])
     words = np.zeros(len(ids))
     words[best] = [score for _, score in by_words]
-    cosines = np.full(len(ids), np.nan)
+    cosines, query = np.full(len(ids), np.nan), None
     if embedder is not None and len(ids):
-        cosines = _cosines(corpus, question, embedder, ids, best)
+        query = embedder.embed([question])[0]
+        cosines = _cosines(corpus, query, embedder, ids, best)
     embedded = ~np.isnan(cosines)
 
     own = words / max(words.max(initial=0.0), 1e-9) + COSINE_WEIGHT * np.nan_to_num(cosines)
     fused = add_neighbours(own, counts, neighbours(question))
     if section_weight and len(ids):
-        fused += section_weight * fused.max() * section_scores(corpus, question, embedder, ids)
+        fused += (
+            section_weight
+            * fused.max()
+            * section_scores(
+                corpus.summaries(embedder.name if embedder is not None else ""), question, query, COSINE_WEIGHT, ids
+            )
+        )
     known = (words > 0) | embedded | (fused > 0)
 
     lexical_ranks = {place: rank for rank, place in enumerate(best.tolist())}
@@ -242,15 +249,14 @@ def _texts(corpus: Corpus, ids: list[int]) -> list[str]:
 
 def _cosines(
     corpus: Corpus,
-    question: str,
+    query: npt.NDArray[np.float32],
     embedder: Embedder,
     ids: npt.NDArray[np.int64],
     candidates: npt.NDArray[np.intp],
 ) -> npt.NDArray[np.float64]:
-    """The cosine of each chunk's vector with the question's, in the order of ``ids``; NaN where there is no vector."""
+    """The cosine of each chunk's vector with ``query``, in the order of ``ids``; NaN where there is no vector."""
     import numpy as np
 
-    query = embedder.embed([question])[0]
     cosines = corpus.cosines(query, embedder.name, ids, ids[candidates])
     absent = np.isnan(cosines)
     few = np.count_nonzero(absent) <= EMBED_ALL

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from lcrag.index.summaries import Section
+from lcrag.index.summaries import Section, SectionSummary
 from lcrag.text.passages import groups, passages
 from lcrag.text.places import is_table
 from lcrag.text.prompts import says_nothing
@@ -33,8 +33,6 @@ WORDS: Final = 60
 PROMPT: Final = 1
 """The version of what is asked: another one makes all summaries again."""
 ASKED: Final = "Summarise this."
-COSINE_WEIGHT: Final = 1.5
-"""As of chunks (``lcrag.retrieve.rank``)."""
 BATCH: Final = 16
 """Sections that are summed up before they are stored: a kill loses no more."""
 _MARKERS: Final = re.compile(r"\s*\[\d+\]")
@@ -105,24 +103,27 @@ def _summaries(parts: list[list[Chunk]], backend: Backend) -> list[str]:
 
 
 def section_scores(
-    corpus: Corpus, question: str, embedder: Embedder | None, ids: npt.NDArray[np.int64]
+    summaries: Sequence[SectionSummary],
+    question: str,
+    query: npt.NDArray[np.float32] | None,
+    cosine_weight: float,
+    ids: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float64]:
     """What the summary of each chunk's section says to the question, from 0 to 1, in the order of ``ids``.
 
-    By words and meaning, as chunks are ranked; 0 for a chunk of a section without a summary.
+    By words and meaning, as chunks are ranked (``query``: the question's vector, which weighs ``cosine_weight``); 0 for
+    a chunk of a section without a summary.
     """
     import numpy as np
     from rank_bm25 import BM25Plus
 
     scores = np.zeros(len(ids))
-    summaries = corpus.summaries(embedder.name if embedder is not None else "")
     if not summaries:
         return scores
     words = np.asarray(BM25Plus([stems(one.text) or [""] for one in summaries]).get_scores(stems(question)))
     own = words / max(words.max(initial=0.0), 1e-9)
-    if embedder is not None:
-        query = embedder.embed([question])[0]
-        own += COSINE_WEIGHT * np.array([0.0 if one.vector is None else float(one.vector @ query) for one in summaries])
+    if query is not None:
+        own += cosine_weight * np.array([0.0 if one.vector is None else float(one.vector @ query) for one in summaries])
     own = np.maximum(own, 0.0) / max(own.max(), 1e-9)
     by_id = np.argsort(ids, kind="stable")
     ordered = ids[by_id]

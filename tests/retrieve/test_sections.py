@@ -13,7 +13,7 @@ from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, NotAvailable
 from lcrag.index.corpus import Corpus
 from lcrag.pipelines import ChunkRag
-from lcrag.retrieve.rank import retrieve
+from lcrag.retrieve.rank import COSINE_WEIGHT, retrieve
 from lcrag.retrieve.sections import BATCH, TOKENS, WORDS, fill_summaries, section_scores
 from lcrag.session import Session
 from lcrag.types import Backend, Event, Settings, Task, ignore
@@ -155,14 +155,16 @@ def test_hit_on_a_summary_counts_for_the_chunks_of_its_section(tmp_path: Path) -
     with corpus_of(tmp_path, DOCUMENTS) as corpus:
         fill(corpus, Knowing())
         ids, _ = corpus.layout()
-        scores = section_scores(corpus, question, HashingEmbedder(), ids)
+        embedder = HashingEmbedder()
+        query, summaries = embedder.embed([question])[0], corpus.summaries(embedder.name)
+        scores = section_scores(summaries, question, query, COSINE_WEIGHT, ids)
         chunks = corpus.get(ids.tolist())
         of_mill = np.array(["Cog" in chunk.text for chunk in chunks])
         assert scores[of_mill].min() == 1.0
         assert scores[~of_mill].max() < 0.5
         ranking = retrieve(corpus, question, embedder=HashingEmbedder(), section_weight=1.0)
         assert "Cog" in ranking.hits[0].chunk.text
-        assert not section_scores(corpus, question, None, ids[:0]).size
+        assert not section_scores(corpus.summaries(""), question, None, COSINE_WEIGHT, ids[:0]).size
 
 
 @pytest.mark.parametrize("documents", [{}, {"a.md": SHORT}, {"a.md": SHORT, "b.md": "🦜 灯台守は鳥を飼っていた。"}])
