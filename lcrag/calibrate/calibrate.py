@@ -110,13 +110,18 @@ def longest_probe(backend: Backend, source: ProbeSource) -> int:
     tokens = usable(backend.window)
     if backend.template_tokens is None:  # it has no prompts
         return min(tokens, usable(LONGEST_EMBEDDED))
-    room = backend.window - ANSWER_TOKENS - backend.template_tokens
+    room = _room(backend, backend.template_tokens)
     probes = [
         probe
         for place in get_args(Surroundings)
         for probe in source.probes(source.kinds, tokens, place, 0, 0.5, "answer")
     ]
     return min(tokens, int(tokens * room / (SPARE * _longest_prompt(backend, probes))))
+
+
+def _room(backend: Backend, template_tokens: int) -> int:
+    """Tokens that a prompt may have, without the chat template."""
+    return backend.window - ANSWER_TOKENS - template_tokens
 
 
 def _longest_prompt(backend: Backend, probes: Sequence[Probe]) -> int:
@@ -139,7 +144,7 @@ def probes_that_fit(
     probes = source.probes(kinds, tokens, surroundings, seed, depth, role)
     if backend.template_tokens is None:
         return probes
-    room = backend.window - ANSWER_TOKENS - backend.template_tokens
+    room = _room(backend, backend.template_tokens)
     while tokens > room / CERTAIN and (longest := _longest_prompt(backend, probes)) > room:
         tokens = int(tokens * room / (SPARE * longest))
         probes = source.probes(kinds, tokens, surroundings, seed, depth, role)

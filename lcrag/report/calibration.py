@@ -40,8 +40,11 @@ def profile_report(profile: Profile) -> str:
 
 def _curves(profile: Profile, surroundings: Surroundings) -> Mapping[str, Curve]:
     """Of use, by kind of question where that was measured."""
-    kinds = {kind: curves for kind, curves in profile.kinds.items() if kind != "whole"}
-    curves = {kind: curves[surroundings] for kind, curves in kinds.items() if surroundings in curves}
+    curves = {
+        kind: curves[surroundings]
+        for kind, curves in profile.kinds.items()
+        if kind != "whole" and surroundings in curves
+    }
     return curves or {"any kind": profile.use[surroundings]}
 
 

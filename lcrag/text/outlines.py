@@ -140,7 +140,7 @@ def outline_of(
 
 
 def _by_subject(subjects: Sequence[str], words: int) -> list[Section]:
-    """A section for each. What the last says for all, "the history and finances of the harbour", is looked up for each."""
+    """A section for each; what the last one says for all, "the history and finances of the harbour", goes to each."""
     *others, last = subjects
     shared = re.search(r"\s(?:of|in|at)\s.+$", last)
     end = shared[0] if shared else ""
