@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from lcrag.types import Curve, Learned, Profile
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+N = TypeVar("N", float, "npt.NDArray[np.float64]")
 
 LEAST: Final = 10
 """Questions from which a log is used at all."""
@@ -47,6 +49,7 @@ MOST_UNKNOWN: Final = 20.0
 """Questions that outcomes without a right answer weigh at most: P(refused | wrong) differs between sources and models
 by .1 (standard deviation; 0 to .30 on the same answers), as a mean of about 20 questions does."""
 GRID: Final = np.arange(-30, 31) / 10
+TIMES: Final = np.exp(GRID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,11 @@ def use_of(quality: float, evidence: float, answerable: float, profile: Profile)
 
 def shifted(p: float, log_odds: float) -> float:
     """The probability with ``log_odds`` added to its own; 0 and 1 stay."""
-    times = math.exp(log_odds)
+    return odds_times(p, math.exp(log_odds))
+
+
+def odds_times(p: float, times: N) -> N:
+    """The probability with so many times the odds, for one number or an array of them."""
     return p * times / (1 - p + p * times)
 
 
@@ -121,8 +128,7 @@ def _log_likelihoods(outcome: Outcome, profile: Profile) -> npt.NDArray[np.float
     refused = _refused(profile)
     made_up = MADE_UP if profile.false_found is None else profile.false_found
     answerable = 1.0 if refused is None else outcome.answerable
-    times = np.exp(GRID)
-    right = answerable * outcome.evidence * outcome.use * times / (1 - outcome.use + outcome.use * times)
+    right = answerable * outcome.evidence * odds_times(outcome.use, TIMES)
     wrong, absent = answerable - right, 1 - answerable
     says_so = refused or 0.0
     if outcome.right is not None:
