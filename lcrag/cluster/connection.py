@@ -144,7 +144,7 @@ class Cluster:
             if isinstance(there, str):
                 raise NotAvailable(
                     f"{name} cannot import lcrag ({there})",
-                    hint=f'there: pip install "lcrag[ray]=={lcrag.__version__}"',
+                    hint=HINTS["lcrag"],
                 )
             for what, value in here.items():
                 if there[what] != value:

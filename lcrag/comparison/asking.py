@@ -17,6 +17,7 @@ from lcrag.comparison.rows import (
     refused_row,
     stored_answer,
     stored_options,
+    unique_passages,
 )
 from lcrag.comparison.scoring import Place, evidence_score
 from lcrag.comparison.scoring import asked as question_text
@@ -144,7 +145,6 @@ class Asker:
         cited = [passage for passage in asked if any(holds(passage, place) for place in answer.citations)]
         if not cited:
             return "no"
-        unique = {(passage.document_id, passage.start, passage.text): passage for passage in cited}
-        listed = tuple(replace(passage, marker=place) for place, passage in enumerate(unique.values(), 1))
+        listed = tuple(replace(passage, marker=place) for place, passage in enumerate(unique_passages(cited), 1))
         [verdict] = session.backend.run([Task("judge", question_text(question), listed)], max_tokens=VERDICT_TOKENS)
         return verdict.text

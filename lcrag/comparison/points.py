@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from lcrag.comparison.rows import unique_passages
 from lcrag.evidence.cite import find_support
 from lcrag.types import Passage
 
@@ -19,8 +20,8 @@ PER: Final = 1000
 
 def points_read(points: Sequence[str], asked: Sequence[Passage]) -> list[bool]:
     """For each point, whether the passages that reached a model support it, one alone or several together."""
-    unique = {(passage.document_id, passage.start, passage.text): passage for passage in asked}
-    return [bool(find_support(point, list(unique.values()))) for point in points]
+    read = unique_passages(asked)
+    return [bool(find_support(point, read)) for point in points]
 
 
 def points_of(names: Sequence[str], items: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

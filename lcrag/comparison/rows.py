@@ -29,6 +29,11 @@ ANSWER_FIELDS: Final = (
 )
 
 
+def unique_passages(asked: Sequence[Passage]) -> list[Passage]:
+    """Each passage once, however often it was asked."""
+    return list({(passage.document_id, passage.start, passage.text): passage for passage in asked}.values())
+
+
 def places_of(asked: Sequence[Passage]) -> list[Place]:
     """Which characters of which documents these passages hold, as often as they were given."""
     return [
