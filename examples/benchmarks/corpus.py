@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "saltmarsh"
+PARTS, CHARACTERS = 8, 3.45
+"""Documents of ``write_tokens``, and characters for a token of them in a prompt."""
 
 
 def sentences() -> list[str]:
@@ -60,6 +62,15 @@ def write(folder: Path, megabytes: float, files: int, seed: int = 0) -> None:
         if number % 1000 == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(document(pool, each, seed * 10**6 + number), encoding="utf-8")
+
+
+def write_tokens(folder: Path, tokens: int, seed: int) -> None:
+    """Write eight documents into ``folder`` that have about that many tokens together in a prompt, fences included."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pool = sentences()
+    for number in range(PARTS):
+        text = document(pool, int(tokens * CHARACTERS / PARTS), seed + number)
+        (folder / f"{number}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

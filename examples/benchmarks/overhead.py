@@ -24,7 +24,7 @@ from clock import print_result
 from lcrag.session import Session
 from lcrag.types import Policy, Settings
 
-TOKENS, CHARACTERS = 64_000, 3.45
+TOKENS = 64_000
 WHOLE = Policy(pipeline="full_context")
 ASKED = ("Who kept the light{}?", "When was the ferry{} put out of service?", "What does a mooring{} cost?", "Who{}?")
 REPLY = "The ferry was put out of service in 1953, and the light on the Calf was kept until the mill closed."
@@ -87,11 +87,7 @@ def timed(ask: Callable[[], Any], questions: int = 1) -> dict[str, float]:
 
 def measure(work: Path, url: str) -> dict[str, Any]:
     folder = work / "documents"
-    folder.mkdir(parents=True, exist_ok=True)
-    pool = documents.sentences()
-    for number in range(8):
-        text = documents.document(pool, int(TOKENS * CHARACTERS / 8), number)
-        (folder / f"{number}.md").write_text(text, "utf-8")
+    documents.write_tokens(folder, TOKENS, 0)
     settings = Settings((str(folder),), index=work / "index", backend="server", base_url=url, writer="off", log=False)
     questions = [asked.format(f" of box {number}") for number in range(16) for asked in ASKED]
     with Session.open(settings) as session:

@@ -14,9 +14,8 @@ from typing import Any
 
 import httpx
 
-from lcrag.backends.openai_server import OpenAIServer
 from lcrag.text import prompts
-from lcrag.types import Completion, OnToken, Task
+from lcrag.types import Backend, Completion, OnToken, Task
 
 SPOKEN = {"answer": 1024, "note": 128, "synthesise": 128, "summarise": 128, "judge": 8}
 """Tokens written in each role, at most: noise never ends by itself, where a model that reads ends after a few lines."""
@@ -37,7 +36,7 @@ class Batch:
 class Short:
     """The server as a backend whose replies end early; ``batches`` records what was asked since it was emptied."""
 
-    server: OpenAIServer
+    server: Backend
     spoken: dict[str, int] = field(default_factory=lambda: dict(SPOKEN))
     batches: list[Batch] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)

@@ -103,10 +103,9 @@ def main() -> int:
             break
         since = time.perf_counter()
         try:
-            url = start(
-                folder, work, port=8201, window=given.window, python=given.python, kv_bytes=0,
-                flags=[*given.flags.split(), *LEVERS[name]],
-            )()  # fmt: skip
+            flags = [*given.flags.split(), *LEVERS[name]]
+            wait = start(folder, work, port=8201, window=given.window, python=given.python, kv_bytes=0, flags=flags)
+            url = wait()
             up = time.perf_counter() - since
             server = OpenAIServer(url)
             state = server.cache_state()

@@ -40,7 +40,6 @@ from lcrag.pipelines import PIPELINES, ChainOfAgents, FullContext, Pipeline, Run
 from lcrag.session import Session
 from lcrag.types import CostModel, Policy, Settings, ignore
 
-CHARACTERS = 3.45  # of these documents for a token, fences included
 ASKED = (
     "Who kept the light on the Calf?",
     "When was the ferry put out of service?",
@@ -83,13 +82,8 @@ class Measuring:
 
     def prepare(self) -> None:
         """Write the documents and their indexes, vectors included."""
-        pool = documents.sentences()
         for tokens in self.sizes:
-            for number in range(8):
-                path = self.folder(tokens) / f"{number}.md"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                text = documents.document(pool, int(tokens * CHARACTERS / 8), tokens + number)
-                path.write_text(text, encoding="utf-8")
+            documents.write_tokens(self.folder(tokens), tokens, tokens)
             with Session.open(self._settings(tokens, "embedded")) as session:
                 session.fill()
 

@@ -27,36 +27,16 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 import corpus as documents
 import shapes
-from asking import Batch
+from asking import Short
 
 from lcrag import batch
 from lcrag.backends import open_backend
 from lcrag.retrieve.embedder import load_embedder
 from lcrag.session import Session
-from lcrag.types import Backend, Completion, OnToken, Policy, Settings, Task, ignore
+from lcrag.types import Policy, Settings, ignore
 
-CHARACTERS = 3.45
 WHOLE = Policy(pipeline="full_context")
 ASKED = ("Who kept the light?", "When was the ferry put out of service?", "What does a mooring cost?", "Who wrote it?")
-
-
-class Counting:
-    """A backend whose replies end early, and which counts what was asked; forks share the count."""
-
-    def __init__(self, backend: Backend, written: int) -> None:
-        self.backend, self.written, self.batches = backend, written, list[Batch]()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.backend, name)
-
-    def run(self, tasks: Sequence[Task], *, max_tokens: int, on_token: OnToken | None = None) -> list[Completion]:
-        begun = time.perf_counter()
-        done = self.backend.run(tasks, max_tokens=min(max_tokens, self.written), on_token=on_token)
-        read, cached, out = (
-            sum(getattr(one.usage, name) for one in done) for name in ("input_tokens", "cached_tokens", "output_tokens")
-        )
-        self.batches.append(Batch(len(done), read - cached, cached, out, time.perf_counter() - begun))
-        return done
 
 
 def folder(work: Path, number: int) -> Path:
@@ -75,12 +55,8 @@ def settings(work: Path, number: int, urls: str | None) -> Settings:
 
 
 def prepare(work: Path, sets: int, tokens: int) -> None:
-    pool = documents.sentences()
     for number in range(sets):
-        for part in range(8):
-            path = folder(work, number) / f"{part}.md"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(documents.document(pool, int(tokens * CHARACTERS / 8), 100 * number + part), "utf-8")
+        documents.write_tokens(folder(work, number), tokens, 100 * number)
         with Session.open(settings(work, number, None)) as session:
             session.fill()
 
@@ -89,7 +65,7 @@ def ask(work: Path, urls: str, jobs: Sequence[tuple[int, str]], workers: int, wr
     """``jobs``: set and question. The questions of a set come together, as ``batch`` wants them."""
     for url in urls.split(","):
         httpx.post(f"{url.removesuffix('/v1')}/reset_prefix_cache", timeout=60, trust_env=False).raise_for_status()
-    backend = Counting(open_backend(settings(work, 0, urls), ignore, lambda: (None, None)), written)
+    backend = Short(open_backend(settings(work, 0, urls), ignore, lambda: (None, None)), {"answer": written})
     embedder = load_embedder()
     groups = [[job for job in jobs if job[0] == number] for number in dict.fromkeys(number for number, _ in jobs)]
 
