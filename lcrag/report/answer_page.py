@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from itertools import cycle, pairwise
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +38,7 @@ def answer_page(question: str, answer: Answer, document: Callable[[str], Documen
     ``document``: the document with this id; each citation is shown with the text around it.
     """
     cited = {str(citation.marker): citation for citation in answer.citations}
+    document = cache(document)  # most sources are cited more than once
     body, sections = _written(printable(stated(answer)), cited)
     return render(
         "answer/page.html",
