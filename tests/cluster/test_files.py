@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from support.corpora import content, write, write_docs
+from support.corpora import content, write, write_many_docs
 from support.invocation import process
 from support.ray_cluster import NEEDED, Machines, machines, until
 
@@ -57,11 +57,7 @@ def cluster(two: Machines) -> Iterator[Cluster]:
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    folder = write_docs(tmp_path / "docs")
-    for number in range(60):
-        write(folder / f"{number:02}.md", f"# Part {number}\n\n" + f"Boat {number} lands herring. " * 80)
-    write(folder / "copy.md", (folder / "03.md").read_bytes())
-    write(folder / "empty.docx", b"PK no archive")
+    folder = write_many_docs(tmp_path / "docs", 60)
     write(folder / "page.html", "<h1>Quay</h1><p>The harbour has eight ships a week.</p>")
     return folder
 

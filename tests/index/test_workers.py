@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.corpora import content, refreshed, write, write_docs
+from support.corpora import content, refreshed, write, write_many_docs
 
 from lcrag.index import workers
 from lcrag.index.corpus import Corpus
@@ -23,12 +23,7 @@ CRASHING = (
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    folder = write_docs(tmp_path / "docs")
-    for number in range(12):
-        write(folder / f"{number:02}.md", f"# Part {number}\n\n" + f"Boat {number} lands herring. " * 80)
-    write(folder / "copy.md", (folder / "03.md").read_bytes())
-    write(folder / "empty.docx", b"PK no archive")
-    return folder
+    return write_many_docs(tmp_path / "docs", 12)
 
 
 @pytest.fixture

@@ -33,6 +33,16 @@ def touch(path: Path) -> None:
     os.utime(path, ns=(now, now))
 
 
+def write_many_docs(folder: Path, number: int) -> Path:
+    """Those of ``write_docs``, so many more, a copy of one, and a file that cannot be read."""
+    write_docs(folder)
+    for part in range(number):
+        write(folder / f"{part:02}.md", f"# Part {part}\n\n" + f"Boat {part} lands herring. " * 80)
+    write(folder / "copy.md", (folder / "03.md").read_bytes())
+    write(folder / "empty.docx", b"PK no archive")
+    return folder
+
+
 def refreshed(corpus: Corpus, docs: Path, *extra: Document) -> Refreshed:
     return corpus.refresh(discover([docs]), ignore, extra)
 

