@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
@@ -68,9 +69,9 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, floa
         (folder / "docs").mkdir()
         for name, text in texts.items():
             (folder / "docs" / name).write_text(text, encoding="utf-8")
-        settings = Settings((str(folder / "docs"),), index=folder / "index", dense="off", reader="off", log=False)
+        settings = Settings(("docs",), index=folder / "index", dense="off", reader="off", log=False)
         model = Obliging(FACT)
-        with Session.open(settings, ignore, backend=model) as session:
+        with chdir(folder), Session.open(settings, ignore, backend=model) as session:  # prompts hold paths as shown
             session.embedder = HashingEmbedder()
             session.sum_up()
             for name in NAMES:
