@@ -30,7 +30,8 @@ def up(call: Call, model: ModelName, flags: Flags = None) -> int:
     Example: lcrag up ./qwen2.5-7b-instruct
 
     It listens on this machine alone, and lcrag ask uses it while it runs. Prints its address; with --replicas those of
-    all servers, each of which has GPUs of its own.
+    all servers, each of which has GPUs of its own. Where the model's window does not fit into the GPU's memory, the KV
+    cache is kept in fp8, which holds twice as many tokens; a line says so.
     """
     from lcrag.serve.process import up as start
 

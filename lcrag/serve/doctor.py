@@ -10,13 +10,11 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Final
 
 from lcrag.errors import LcragError
 from lcrag.paths import cache_folder
+from lcrag.serve.nvidia import nvidia_smi
 from lcrag.types import Finding
-
-GPU_TIMEOUT: Final = 10.0
 
 
 def examine(base_url: str | None = None, index: Path | None = None, ca_file: Path | None = None) -> list[Finding]:
@@ -50,17 +48,13 @@ def _lcrag(name: str) -> Finding:
 
 
 def _gpu(name: str) -> Finding:
-    nothing = Finding(name, False, "none: models run on the processor", "lcrag up MODEL works there too, slowly")
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return nothing
-    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
     try:
-        reply = subprocess.run(query, capture_output=True, text=True, check=False, timeout=GPU_TIMEOUT)
+        gpus = nvidia_smi("name,memory.total")
     except (OSError, subprocess.TimeoutExpired) as error:
         return Finding(name, False, f"nvidia-smi does not answer: {error}", "nvidia-smi")
-    gpus = [line.strip() for line in reply.stdout.splitlines() if line.strip()]
-    return Finding(name, True, "; ".join(gpus)) if gpus and reply.returncode == 0 else nothing
+    if not gpus:
+        return Finding(name, False, "none: models run on the processor", "lcrag up MODEL works there too, slowly")
+    return Finding(name, True, "; ".join(gpus))
 
 
 def _vllm(name: str) -> Finding:

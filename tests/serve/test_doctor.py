@@ -13,7 +13,7 @@ import pytest
 from support.faulty_server import faulty_server
 
 from lcrag.cli.app import run
-from lcrag.serve import doctor
+from lcrag.serve import nvidia
 from lcrag.serve.doctor import Finding, examine
 
 
@@ -30,7 +30,7 @@ def finding(name: str, **options: object) -> Finding:
 
 
 def test_examine_gives_the_line_to_type_without_gpu_and_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lcrag.serve.doctor.shutil.which", lambda tool: None)
+    monkeypatch.setattr("lcrag.serve.nvidia.shutil.which", lambda tool: None)
     assert not finding("GPU").there
     server = finding("server")
     assert not server.there
@@ -86,8 +86,8 @@ def test_examine_reads_the_gpu_from_nvidia_smi(
     tool = tmp_path / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\nexec {script}\n" if script.startswith("sleep") else f"#!/bin/sh\n{script}\n")
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr("lcrag.serve.doctor.shutil.which", lambda name: str(tool))
-    monkeypatch.setattr(doctor, "GPU_TIMEOUT", 0.5)
+    monkeypatch.setattr("lcrag.serve.nvidia.shutil.which", lambda name: str(tool))
+    monkeypatch.setattr(nvidia, "TIMEOUT", 0.5)
     result = finding("GPU")
     assert result.there is there
     assert reply in result.found

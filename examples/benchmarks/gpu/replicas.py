@@ -3,8 +3,9 @@
     python examples/benchmarks/gpu/replicas.py WORK --out replicas.json      two GPUs, about 5 minutes on two H200
 
 Random weights of a real shape: speeds are real, words are noise, so replies end after 32 tokens. "one set": 64
-questions over the same 64,000 tokens; "many sets": 4 questions over each of 16 sets of 64,000. With each: seconds, and
-the share of the prompts' tokens that came from the prefix cache. Everything is asked of emptied caches.
+questions over the same 64,000 tokens; "again": 64 others over them, of servers that have read them; "many sets": 4
+questions over each of 16 sets of 64,000. With each: seconds, and the share of the prompts' tokens that came from the
+prefix cache. The first and the last are asked of emptied caches.
 """
 
 from __future__ import annotations
@@ -61,10 +62,14 @@ def prepare(work: Path, sets: int, tokens: int) -> None:
             session.fill()
 
 
-def ask(work: Path, urls: str, jobs: Sequence[tuple[int, str]], workers: int, written: int) -> dict[str, Any]:
-    """``jobs``: set and question. The questions of a set come together, as ``batch`` wants them."""
+def forget(urls: str) -> None:
+    """Empty the servers' caches."""
     for url in urls.split(","):
         httpx.post(f"{url.removesuffix('/v1')}/reset_prefix_cache", timeout=60, trust_env=False).raise_for_status()
+
+
+def ask(work: Path, urls: str, jobs: Sequence[tuple[int, str]], workers: int, written: int) -> dict[str, Any]:
+    """``jobs``: set and question. The questions of a set come together, as ``batch`` wants them."""
     backend = Short(open_backend(settings(work, 0, urls), ignore, lambda: (None, None)), {"answer": written})
     embedder = load_embedder()
     groups = [[job for job in jobs if job[0] == number] for number in dict.fromkeys(number for number, _ in jobs)]
@@ -85,13 +90,15 @@ def ask(work: Path, urls: str, jobs: Sequence[tuple[int, str]], workers: int, wr
         for session in opened.values():
             session.close()
 
-    begun = time.perf_counter()
+    begun, computed = time.perf_counter(), time.process_time()
     for _ in batch.run(groups, worker, workers):
         pass
-    seconds = time.perf_counter() - begun
+    seconds, computed = time.perf_counter() - begun, time.process_time() - computed
     new, cached, out = (sum(getattr(one, name) for one in backend.batches) for name in ("new", "cached", "out"))
     return {
         "seconds": seconds,
+        "client's processor seconds": computed,
+        "workers": workers,
         "questions": len(jobs),
         "new": new,
         "cached": cached,
@@ -125,7 +132,7 @@ def main() -> int:
     parser.add_argument("--window", type=int, default=80_000)
     parser.add_argument("--sets", type=int, default=16)
     parser.add_argument("--questions", type=int, default=64)
-    parser.add_argument("--workers", type=int, default=16)
+    parser.add_argument("--workers", default="8,32", help="questions at a time; many sets: the last")
     parser.add_argument("--flags", default="")
     parser.add_argument("--setups", default="replicas,tensor")
     given = parser.parse_args()
@@ -142,14 +149,22 @@ def main() -> int:
         for number in range(given.sets)
         for n in range(given.questions // given.sets)
     ]
-    found: dict[str, Any] = {"shape": given.shape, "tokens": given.tokens, "workers": given.workers}
-    found["when"] = time.strftime("%Y-%m-%d")
+    others = [(0, f"{ASKED[n % 4][:-1]} by line {n}?") for n in range(given.questions)]
+    workers = [int(number) for number in given.workers.split(",")]
+    found: dict[str, Any] = {"shape": given.shape, "tokens": given.tokens, "when": time.strftime("%Y-%m-%d")}
 
     def part(name: str, urls: str) -> None:
-        for kind, jobs in (("one set", one), ("many sets", many)):
-            found[f"{name}, {kind}"] = ask(work, urls, jobs, given.workers, 32)
+        def timed(kind: str, jobs: Sequence[tuple[int, str]], at_once: int) -> None:
+            found[f"{name}, {kind}"] = ask(work, urls, jobs, at_once, 32)
             given.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
             print(name, kind, found[f"{name}, {kind}"], file=sys.stderr, flush=True)
+
+        for at_once in workers:
+            forget(urls)
+            timed(f"one set, {at_once} at a time", one, at_once)
+            timed(f"again, {at_once} at a time", others, at_once)
+        forget(urls)
+        timed("many sets", many, workers[-1])
 
     for setup in given.setups.split(","):
         try:
