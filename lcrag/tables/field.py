@@ -13,6 +13,9 @@ from lcrag.text.words import fold, stems
 Words = tuple[str, ...]
 _FULL_NAME: Final = re.compile(r"[^\W\d_][\w.'’-]*(?: [^\W\d_][\w.'’-]*)+")
 
+NAMELESS: Final = "\0"
+"""The stem of a column whose head has no word, as that of the rows' names often has none: no question says it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Field:
@@ -101,7 +104,7 @@ def names_of(column: str) -> tuple[Words, ...]:
         *(tuple(map(stem_of, words)) for words in (bare, plain, short)),
     ]
     named += [(stem_of(word),) for word in short if len(short) > 1]
-    return tuple(dict.fromkeys(name for name in named if name))
+    return tuple(dict.fromkeys(name for name in named if name)) or ((NAMELESS,),)
 
 
 def stemmed(text: str) -> Words:

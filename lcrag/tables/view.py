@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Final
 
-from lcrag.tables.field import Field, Words, fold_letters, names_of, plain_words, stem_of, stemmed
+from lcrag.tables.field import NAMELESS, Field, Words, fold_letters, names_of, plain_words, stem_of, stemmed
 from lcrag.tables.lexicon import EMPLOYED, GENDERS, GENERIC, PEOPLE, PLURALS, ROW_NOUNS
 from lcrag.tables.loaded import Column, Loaded
 from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN, words_of
@@ -143,7 +143,7 @@ def _is_key(column: Column, loaded: Loaded) -> bool:
 
 
 def _joined(many: Loaded, one: Loaded, left: Column, right: Column) -> View:
-    noun = stemmed(one.table.name)[-1]
+    noun = (stemmed(one.table.name) or (NAMELESS,))[-1]
     own = {stemmed(column.name) for column in many.columns}
     fields = [Field(column, many, f"{many.sql}.{column.sql}", names_of(column.name)) for column in many.columns]
     for column in one.columns:
