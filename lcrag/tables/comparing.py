@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
 from lcrag.tables.conditions import COMPARED
 from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition
-from lcrag.tables.lexicon import ACTS, ANY, ANYONE, EMPTY_VERBS, LINKS, WEAK_VERBS
+from lcrag.tables.lexicon import ANY, ANYONE, LINKS
 from lcrag.tables.selects import Program, Selects
-from lcrag.tables.tokens import COLUMN, IGNORED, NUMBER, ROWS, Token
+from lcrag.tables.tokens import Kind, Token, fits
+from lcrag.tables.verbs import ACTS, EMPTY_VERBS, WEAK_VERBS
 
 IS: Final = ("is", "are", "was", "were")
 LESSER: Final = ("less", "fewer", "lower")
@@ -26,29 +26,29 @@ class Comparing(Selects):
 
     def _share(self) -> Program | None:
         """What percentage of rows, or of the sum of a column, is in those that fit."""
-        if re.fullmatch("%s?[RC]", self._pattern) is None or not self._conditions:
+        if fits("share sum? (rows|column)", self._pattern) is None or not self._conditions:
             return None
         what = self._tokens[-1]
         part, base = self._parted()
         if not part:
             return None
-        fits = " AND ".join(one.sql for one in part)
+        fit = " AND ".join(one.sql for one in part)
         source = f"{self._view.source}{self._clause([one.sql for one in base])}"
-        if what.kind == ROWS and "s" not in self._pattern:
-            sql = f"SELECT 100.0 * count(CASE WHEN {fits} THEN 1 END) / count(*) FROM {source}"
+        if what.kind == Kind.ROWS and Kind.SUM not in self._pattern:
+            sql = f"SELECT 100.0 * count(CASE WHEN {fit} THEN 1 END) / count(*) FROM {source}"
             return Program(sql, "value", self._used(), self._view.loaded, read=self._read(()), unit="%")
         one = self._field(what)
         if one is None or one.kind != "number":
             return None
-        sql = f"SELECT 100.0 * sum(CASE WHEN {fits} THEN {one.sql} ELSE 0 END) / sum({one.sql}) FROM {source}"
+        sql = f"SELECT 100.0 * sum(CASE WHEN {fit} THEN {one.sql} ELSE 0 END) / sum({one.sql}) FROM {source}"
         return Program(sql, "value", self._used(), self._view.loaded, read=self._read((one,)), unit="%")
 
     def _parted(self) -> tuple[list[Condition], list[Condition]]:
         """The conditions behind the verb, which the part must meet, and those before it, which all rows must."""
         if len(self._conditions) == 1:
             return list(self._conditions), []
-        begin = next(token.start for token in self._said if token.kind == "%")
-        small = [token for token in self._said if token.start > begin and token.kind in (IGNORED, COLUMN)]
+        begin = next(token.start for token in self._said if token.kind == Kind.SHARE)
+        small = [token for token in self._said if token.start > begin and token.kind in (Kind.IGNORED, Kind.COLUMN)]
         links = [token.start for token in small if _is_link(token.text.lower())]
         place = links[0] if links else len(self._said[-1].text) + self._said[-1].end
         part = [one for one in self._conditions if one.start > place]
@@ -57,9 +57,9 @@ class Comparing(Selects):
     def _whether(self) -> Program | None:
         """Yes or no: of a named row whether it fits; else whether any row does."""
         rest = self._pattern[1:]
-        if rest not in ("", ROWS, COLUMN) or not self._conditions:
+        if rest not in ("", Kind.ROWS, Kind.COLUMN) or not self._conditions:
             return None
-        if rest == COLUMN and (self._tokens[1].fields[0].kind != "text" or len(self._tokens[1].fields) > 1):
+        if rest == Kind.COLUMN and (self._tokens[1].fields[0].kind != "text" or len(self._tokens[1].fields) > 1):
             return None
         words = {token.text.lower() for token in self._said}
         is_any = bool(words & ANY)
@@ -79,17 +79,19 @@ class Comparing(Selects):
         where = self._clause([named.sql])
         if self._database.run(f"SELECT count(*) FROM {self._view.source}{where}").rows[0][0] != 1:
             return None
-        fits = " AND ".join(one.sql for one in others)
-        sql = f"SELECT CASE WHEN {fits} THEN 'yes' WHEN NOT ({fits}) THEN 'no' END FROM {self._view.source}{where}"
+        fit = " AND ".join(one.sql for one in others)
+        sql = f"SELECT CASE WHEN {fit} THEN 'yes' WHEN NOT ({fit}) THEN 'no' END FROM {self._view.source}{where}"
         used = f"SELECT {self._view.rowid} FROM {self._view.source}{where}"
         return Program(sql, "value", used, self._view.loaded, read=self._read(()))
 
     def _difference(self) -> Program | None:
         """Between the highest and the lowest cell, or between two values: of a cell, a sum, a mean, a count."""
-        kept = [token for token in self._tokens if token.kind not in "nb"]
+        kept = [token for token in self._tokens if token.kind not in (Kind.THAN, Kind.BETWEEN)]
         pattern = "".join(token.kind for token in kept)
-        columns = [token.fields[0] for token in kept if token.kind == COLUMN]
-        if re.fullmatch(r"d\+C?&\+C", pattern) or re.fullmatch(r"d\^&\^R", pattern):
+        columns = [token.fields[0] for token in kept if token.kind == Kind.COLUMN]
+        if fits("difference extreme column? and extreme column", pattern) or fits(
+            "difference superlative and superlative rows", pattern
+        ):
             one = columns[-1] if columns else self._view.meant_by(kept[1].concept)
             extremes = [token for token in kept if token.sign]
             if one is None or one.kind != "number" or any(other is not one for other in columns):
@@ -97,19 +99,19 @@ class Comparing(Selects):
             if extremes[0].sign == extremes[1].sign:
                 return None
             return self._aggregate(f"max({one.sql}) - min({one.sql})", "", (one,))
-        if pattern == "d":  # "how much longer"
+        if pattern == Kind.DIFFERENCE:  # "how much longer"
             one = self._view.meant_by(kept[0].concept)
             asked = ["how", "much", "more" if kept[0].sign > 0 else "less"]
             return self._between(asked, "", one) if one is not None and one.kind == "number" else None
-        match = re.fullmatch("d([sm]?)(C|hR|R)", pattern)
+        match = fits("difference ((?:sum|mean)?) (column|count rows|rows)", pattern)
         if match is None:
             return None
         asked = kept[0].text.lower().split()
-        if match[2] != COLUMN:
+        if match[2] != Kind.COLUMN:
             return self._between(asked, "count", None)
         if columns[0].kind != "number":
             return None
-        added = next((self._adding(token) for token in kept if token.kind in "sm"), "")
+        added = next((self._adding(token) for token in kept if token.kind in (Kind.SUM, Kind.MEAN)), "")
         return self._between(asked, added or ("sum" if "many" in asked else ""), columns[0])
 
     def _between(self, asked: Sequence[str], function: str, one: Field | None) -> Program | None:
@@ -149,12 +151,16 @@ class Comparing(Selects):
 
     def _by_size(self) -> Program | None:
         """Groups with more or fewer rows than a number, or how many such groups there are."""
-        match = re.fullmatch(r"(h?)C[}{\[\]]Nh?R", self._pattern)
+        match = fits("(count?) column (over|under|at_least|at_most) number count? rows", self._pattern)
         if match is None:
             return None
-        what = next(token for token in self._tokens if token.kind == COLUMN)
-        number = next(token.number for token in self._tokens if token.kind == NUMBER)
-        sign = next(COMPARED[token.kind] for token in self._tokens if token.kind in "}{[]")
+        what = next(token for token in self._tokens if token.kind == Kind.COLUMN)
+        number = next(token.number for token in self._tokens if token.kind == Kind.NUMBER)
+        sign = next(
+            COMPARED[token.kind]
+            for token in self._tokens
+            if token.kind in (Kind.OVER, Kind.UNDER, Kind.AT_LEAST, Kind.AT_MOST)
+        )
         group = self._group(what)
         if group is None:
             return None

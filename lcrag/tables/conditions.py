@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from lcrag.tables.dates import when
 from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition, Filters, Unclear
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import COLUMN, DATE, NUMBER, ROWS, VALUE, Token
+from lcrag.tables.tokens import Kind, Token
 from lcrag.tables.view import View
 
-COMPARED: Final = {"}": ">", "{": "<", "[": ">=", "]": "<=", "a": ">=", "z": "<="}
-DATED: Final = ("(", ")", "S", "U")
-KEPT: Final = ("k", "+", "^")
+COMPARED: Final[Mapping[Kind | str, str]] = {
+    Kind.OVER: ">",
+    Kind.UNDER: "<",
+    Kind.AT_LEAST: ">=",
+    Kind.AT_MOST: "<=",
+    Kind.OR_MORE: ">=",
+    Kind.OR_LESS: "<=",
+}
+DATED: Final = (Kind.BEFORE, Kind.AFTER, Kind.SINCE, Kind.UNTIL)
+KEPT: Final = (Kind.TOP, Kind.EXTREME, Kind.SUPERLATIVE)
 """Before or after a number: it says how many rows are asked for."""
 
 
@@ -21,12 +29,12 @@ def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[T
     """The conditions, and the tokens with FILTER where each stood. Raises Unclear."""
     found = _Conditions(tokens, view)
     for kind, read in (
-        (VALUE, found.value),
-        (DATE, found.date),
-        (NUMBER, found.number),
-        (COLUMN, found.flag),
-        ("m", found.average),
-        ("0", found.empty),
+        (Kind.VALUE, found.value),
+        (Kind.DATE, found.date),
+        (Kind.NUMBER, found.number),
+        (Kind.COLUMN, found.flag),
+        (Kind.MEAN, found.average),
+        (Kind.WITHOUT, found.empty),
     ):
         place = 0
         while place < len(found.tokens):
@@ -42,15 +50,15 @@ class _Conditions(Filters):
         """Values of one column, "good or fair", with the name of the column before or behind them."""
         last, fields = place, {one for one, _ in self.tokens[place].cells}
         while True:
-            after = self._right(last, also="&|f")
-            if after is None or self.tokens[after].kind != VALUE:
+            after = self._right(last, also=(Kind.AND, Kind.OR, Kind.FROM))
+            if after is None or self.tokens[after].kind != Kind.VALUE:
                 break
             both = fields & {one for one, _ in self.tokens[after].cells}
-            joined = any(token.kind in "&|" for token in self.tokens[last:after]) or after == last + 1
+            joined = any(token.kind in (Kind.AND, Kind.OR) for token in self.tokens[last:after]) or after == last + 1
             if not both or not joined:
                 break
             last, fields = after, both
-        first, left = place, self._left(place, also="f")
+        first, left = place, self._left(place, also=(Kind.FROM,))
         right = last + 1 if last + 1 < len(self.tokens) else None
         if right is not None and self.tokens[right].text.lower() == "as":
             right = self._right(right)  # "Oslo as home port"
@@ -87,22 +95,22 @@ class _Conditions(Filters):
         after = self.tokens[right].kind if right is not None else ""
         if self._is_year(place):
             return self._dated(place, (str(token.number), str(token.number)))
-        if before in ("b", "f") and (other := self._between(place, before)) is not None:
+        if before in (Kind.BETWEEN, Kind.FROM) and (other := self._between(place, before)) is not None:
             assert left is not None
             one, first, end = self._counted(left, other, "")
             low, high = _amount(token, one), _amount(self.tokens[other], one)
             return self._replace(*self._not(first, end), Condition(f"{one.sql} BETWEEN {low} AND {high}", one))
-        if before in COMPARED and after == ROWS:
+        if before in COMPARED and after == Kind.ROWS:
             return place  # "more than 3 loans"
-        if before in COMPARED or after in ("a", "z"):
+        if before in COMPARED or after in (Kind.OR_MORE, Kind.OR_LESS):
             sign = COMPARED[before] if before in COMPARED else COMPARED[after]
             start = left if before in COMPARED and left is not None else place
-            last = right if after in ("a", "z") and right is not None else place
+            last = right if after in (Kind.OR_MORE, Kind.OR_LESS) and right is not None else place
             one, first, end = self._counted(start, last, self.tokens[start].concept or token.concept)
             return self._replace(*self._not(first, end), Condition(f"{one.sql} {sign} {_amount(token, one)}", one))
-        if before in KEPT or after in KEPT or after == ROWS:
+        if before in KEPT or after in KEPT or after == Kind.ROWS:
             return place
-        if right is not None and after == COLUMN and not self.tokens[right].fields[0].is_counted:
+        if right is not None and after == Kind.COLUMN and not self.tokens[right].fields[0].is_counted:
             return place
         one, first, end = self._counted(place, place, token.concept)
         return self._replace(*self._not(first, end), Condition(f"{one.sql} = {_amount(token, one)}", one))
@@ -120,15 +128,15 @@ class _Conditions(Filters):
             return False
         if before.kind in DATED or any(one.text.lower() in ("in", "during") for one in self.tokens[left + 1 : place]):
             return True
-        if before.kind in ("b", "f"):
-            is_named = far is not None and self.tokens[far].kind == COLUMN
+        if before.kind in (Kind.BETWEEN, Kind.FROM):
+            is_named = far is not None and self.tokens[far].kind == Kind.COLUMN
             return self.tokens[far or 0].fields[0].is_dated if is_named else bool(self._view.dated)
-        return before.kind == COLUMN and before.fields[0].is_dated
+        return before.kind == Kind.COLUMN and before.fields[0].is_dated
 
     def average(self, place: int) -> int:
         """Above or below the mean of all rows: "earn more than the average"."""
         left = self._left(place)
-        if left is None or self.tokens[left].kind not in "}{":
+        if left is None or self.tokens[left].kind not in (Kind.OVER, Kind.UNDER):
             return place
         one, first, end = self._counted(left, place, self.tokens[left].concept)
         sql = f"{one.sql} {COMPARED[self.tokens[left].kind]} (SELECT avg({one.sql}) FROM {self._view.source})"
@@ -138,13 +146,15 @@ class _Conditions(Filters):
         low, high = dates
         left = self._left(place)
         before = self.tokens[left].kind if left is not None else ""
-        first, last, sign = place, place, before if before in DATED else "="
-        if before in ("b", "f"):
+        first, last, sign = place, place, before if isinstance(before, Kind) and before in DATED else None
+        if before in (Kind.BETWEEN, Kind.FROM):
             other = self._between(place, before)
             if other is not None:
                 token = self.tokens[other]
-                high = token.dates[1] if token.kind == DATE else str(token.number)
-            elif before == "b" or (place + 1 < len(self.tokens) and self.tokens[place + 1].text.lower() == "on"):
+                high = token.dates[1] if token.kind == Kind.DATE else str(token.number)
+            elif before == Kind.BETWEEN or (
+                place + 1 < len(self.tokens) and self.tokens[place + 1].text.lower() == "on"
+            ):
                 raise Unclear  # "from 1900 on"
             first, last = left or 0, other or place
         elif before in DATED and left is not None:
@@ -167,7 +177,7 @@ class _Conditions(Filters):
 
     def _date_column(self, place: int | None, otherwise: list[Field] | None) -> Field | None:
         """The date that is named here; else the only one there is, if ``otherwise`` has one."""
-        if place is not None and self.tokens[place].kind == COLUMN:
+        if place is not None and self.tokens[place].kind == Kind.COLUMN:
             dated = [one for one in self.tokens[place].fields if one.is_dated]
             if len(dated) == 1:
                 return dated[0]
@@ -185,7 +195,7 @@ class _Conditions(Filters):
         if is_behind and (one := self._number_at(right + 1)) is not None:
             return one, first, right + 2
         money = "money" if concept in tuple("£$€¥₹") else concept
-        is_person = "peopl" in self._view.nouns and left is not None and self.tokens[left].kind == ROWS
+        is_person = "peopl" in self._view.nouns and left is not None and self.tokens[left].kind == Kind.ROWS
         if not money and is_person:  # "patients over 80"
             money = "age"
         found = self._view.meant_by(money) if money and money.isalpha() else None
@@ -196,23 +206,29 @@ class _Conditions(Filters):
     def _number_at(self, place: int) -> Field | None:
         token = self.tokens[place]
         return (
-            token.fields[0] if token.kind == COLUMN and len(token.fields) == 1 and token.fields[0].is_counted else None
+            token.fields[0]
+            if token.kind == Kind.COLUMN and len(token.fields) == 1 and token.fields[0].is_counted
+            else None
         )
 
     def _between(self, place: int, before: str) -> int | None:
         """Where the second end of "between 3 and 5", "from 3 to 5" is."""
         link = self._right(place)
-        if link is None or self.tokens[link].kind not in ("&" if before == "b" else "tU"):
+        if link is None or self.tokens[link].kind not in (
+            (Kind.AND,) if before == Kind.BETWEEN else (Kind.TO, Kind.UNTIL)
+        ):
             return None
         other = self._right(link)
-        return other if other is not None and self.tokens[other].kind in (NUMBER, DATE) else None
+        return other if other is not None and self.tokens[other].kind in (Kind.NUMBER, Kind.DATE) else None
 
     def _named(self, place: int | None, fields: set[Field]) -> Field | None:
         """The column of these that is named here."""
-        if place is None or self.tokens[place].kind not in (COLUMN, ROWS):
+        if place is None or self.tokens[place].kind not in (Kind.COLUMN, Kind.ROWS):
             return None
         token = self.tokens[place]
-        named = token.fields or ((self._view.label,) if token.kind == ROWS and self._view.label is not None else ())
+        named = token.fields or (
+            (self._view.label,) if token.kind == Kind.ROWS and self._view.label is not None else ()
+        )
         return next((one for one in named if one in fields), None)
 
 

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from lcrag.tables.lexicon import AMOUNTS, CONCEPTS, GENERIC, NO, PEOPLE, SCALED, UNITS, YES
+from lcrag.tables.lexicon import AMOUNTS, CONCEPTS, GENERIC, NO, PEOPLE, YES
 from lcrag.tables.loaded import Column, Loaded
+from lcrag.tables.units import SCALED, UNITS
 from lcrag.text.words import fold, stems
 
 Words = tuple[str, ...]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from lcrag.tables.comparing import Comparing
@@ -10,9 +9,10 @@ from lcrag.tables.database import Database
 from lcrag.tables.essential import essential
 from lcrag.tables.field import Field, plain_words, stem_of
 from lcrag.tables.filters import Condition
-from lcrag.tables.lexicon import ADDED_UP, MEASURED_IN, PAID
+from lcrag.tables.lexicon import ADDED_UP, PAID
 from lcrag.tables.selects import Program
-from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, NUMBER, ROWS, WEAK, Token
+from lcrag.tables.tokens import WEAK, Kind, Token, fits
+from lcrag.tables.units import MEASURED_IN
 from lcrag.tables.view import CATEGORY_SHARE, View, is_code
 
 TOP: Final = 10
@@ -36,39 +36,43 @@ class Writer(Comparing):
     def program(self) -> Program | None:
         if not self._explains_verbs():
             return None
-        if self._pattern.startswith("y"):
+        if self._pattern.startswith(Kind.WHETHER):
             return self._whether()
-        asks = self._pattern.startswith("w")
+        asks = self._pattern.startswith(Kind.ASKS)
         concept = self._tokens[0].concept if asks else ""
         is_sum = asks and self._tokens[0].text.lower() == "how much" and bool(self._where)
-        while self._pattern.startswith("w"):
+        while self._pattern.startswith(Kind.ASKS):
             self._tokens, self._pattern = self._tokens[1:], self._pattern[1:]
         pronouns = any(token.text.lower() in PRONOUNS for token in self._said)
         if not self._where and (pronouns or (concept and not self._tokens)):
             return None  # "who gave it?", "where?"
         if concept == "who":
-            named = any(token.kind == ROWS or any(one.kind == "text" for one in token.fields) for token in self._tokens)
+            named = any(
+                token.kind == Kind.ROWS or any(one.kind == "text" for one in token.fields) for token in self._tokens
+            )
             if not named and not self._insert_people():
                 return None
-            columns = [one for token in self._tokens if token.kind == COLUMN for one in token.fields]
-            if re.fullmatch("[RC&]+", self._pattern) and any(one.kind != "text" for one in columns):
+            columns = [one for token in self._tokens if token.kind == Kind.COLUMN for one in token.fields]
+            if fits("(rows|column|and)+", self._pattern) and any(one.kind != "text" for one in columns):
                 return None  # no number says who
         elif concept and not any(self._says(concept, token) for token in self._tokens):
             meant = self._view.meant_by(concept)
             if meant is None:
                 return None
-            self._tokens.insert(0, Token(COLUMN, "", 0, 0, fields=(meant,)))
-            self._pattern = COLUMN + self._pattern
-        if self._pattern.startswith("m") and self._pattern.endswith("pR"):  # "the average price per order"
+            self._tokens.insert(0, Token(Kind.COLUMN, "", 0, 0, fields=(meant,)))
+            self._pattern = Kind.COLUMN + self._pattern
+        if fits("mean .+ each rows", self._pattern):  # "the average price per order"
             self._tokens, self._pattern = self._tokens[:-2], self._pattern[:-2]
-        if "%" in self._pattern or "d" in self._pattern:
+        if Kind.SHARE in self._pattern or Kind.DIFFERENCE in self._pattern:
             return self._share() or self._difference()
-        if "p" in self._pattern and not self._pattern.startswith(("k", "+", "^")):
+        if fits("(?!top|extreme|superlative).*each.*", self._pattern):
             return self._grouped()
-        if is_sum and self._pattern in ("", "s"):  # "how much did Ann donate"
+        if is_sum and fits("sum?", self._pattern):  # "how much did Ann donate"
             money = self._view.meant_by("money")
             return self._total(money, "") if money is not None and money.kind == "number" else None
-        if is_sum and self._pattern == COLUMN and self._tokens[0].text.endswith("s"):  # "how much did Ann pay in fines"
+        if (
+            is_sum and self._pattern == Kind.COLUMN and self._tokens[0].text.endswith("s")
+        ):  # "how much did Ann pay in fines"
             [one] = self._tokens[0].fields
             return self._total(one, "") if one.kind == "number" else None
         found = self._by_size() or self._counted() or self._added() or self._first()
@@ -84,10 +88,10 @@ class Writer(Comparing):
 
     def _has_condition(self, place: int) -> bool:
         """Whether a condition is next to this token, with nothing but small words between."""
-        small = (IGNORED, "t", "f")
+        small = (Kind.IGNORED, Kind.TO, Kind.FROM)
         behind = next((one.kind for one in self._said[place + 1 :] if one.kind not in small), "")
         before = next((one.kind for one in self._said[:place][::-1] if one.kind not in small), "")
-        return FILTER in (behind, before)
+        return Kind.FILTER in (behind, before)
 
     @staticmethod
     def _says(concept: str, token: Token) -> bool:
@@ -101,9 +105,9 @@ class Writer(Comparing):
         if not any(token.sign for token in self._tokens):  # only the first of a row says who
             people = [one for one in people if one is texts[0]]
         if "peopl" in self._view.nouns and self._view.label is not None:
-            token = Token(ROWS, "", 0, 0)
+            token = Token(Kind.ROWS, "", 0, 0)
         elif len(people) == 1 or (people and people[0] is self._view.fields[0]):  # the first says whose row it is
-            token = Token(COLUMN, "", 0, 0, fields=(people[0],))
+            token = Token(Kind.COLUMN, "", 0, 0, fields=(people[0],))
         else:
             return False
         self._tokens.insert(0, token)
@@ -111,15 +115,19 @@ class Writer(Comparing):
         return True
 
     def _matched(self, pattern: str) -> list[Token] | None:
-        return self._tokens if re.fullmatch(pattern, self._pattern) else None
+        return self._tokens if fits(pattern, self._pattern) else None
 
     def _counted(self, group: str = "") -> Program | None:
-        tokens = self._matched("s?hu?(?:R|CR?)s?")
+        tokens = self._matched("sum? count different? (rows|column rows?) sum?")
         if tokens is None:  # "how many ferries are there", where a column says which ships are ferries
-            is_kind = self._pattern == "h" and self._conditions and self._conditions[0].field is not self._view.label
+            is_kind = (
+                self._pattern == Kind.COUNT and self._conditions and self._conditions[0].field is not self._view.label
+            )
             return self._aggregate("count(*)", group, ()) if is_kind else None
-        what = next(token for token in tokens if token.kind in (ROWS, COLUMN))  # of both, the first is counted
-        expression = self._count(what, is_different="u" in self._pattern)
+        what = next(
+            token for token in tokens if token.kind in (Kind.ROWS, Kind.COLUMN)
+        )  # of both, the first is counted
+        expression = self._count(what, is_different=Kind.DIFFERENT in self._pattern)
         if expression is None:
             one = self._field(what)
             return self._total(one, group) if one is not None and one.kind == "number" else None
@@ -128,7 +136,7 @@ class Writer(Comparing):
     def _count(self, what: Token, is_different: bool) -> str | None:
         """How many rows, or different texts of a column."""
         one = self._field(what)
-        if what.kind == ROWS:
+        if what.kind == Kind.ROWS:
             return (
                 f"count(DISTINCT {one.sql})"
                 if is_different and one is not None
@@ -147,21 +155,26 @@ class Writer(Comparing):
         return self._aggregate(f"sum({one.sql})", group, (one,))
 
     def _added(self, group: str = "") -> Program | None:
-        tokens = self._matched(r"R?[sm]CR?|\+CR?|R?Cs|R?Cm|\^C|C\^|[sm]R")
+        tokens = self._matched(
+            "rows? (sum|mean) column rows?|extreme column rows?|rows? column (sum|mean)"
+            "|superlative column|column superlative|(sum|mean) rows"
+        )
         if tokens is None:
             return None
-        if self._pattern in ("^C", "C^"):
-            what = next(token for token in tokens if token.kind == "^")
-            return self._extreme_cell(what, next(token for token in tokens if token.kind == COLUMN).fields[0], group)
-        if tokens[-1].kind == ROWS and len(tokens) == 2:  # "the average donation"
+        if fits("superlative column|column superlative", self._pattern):
+            what = next(token for token in tokens if token.kind == Kind.SUPERLATIVE)
+            return self._extreme_cell(
+                what, next(token for token in tokens if token.kind == Kind.COLUMN).fields[0], group
+            )
+        if tokens[-1].kind == Kind.ROWS and len(tokens) == 2:  # "the average donation"
             money = self._view.meant_by("money") if self._view.nouns & PAYMENTS else None
             return self._aggregate(f"{self._adding(tokens[0])}({money.sql})", group, (money,)) if money else None
-        what = next(token for token in tokens if token.kind in "sm+")
-        if "CR" in self._pattern and tokens[-1].start - tokens[-2].end <= 1:
+        what = next(token for token in tokens if token.kind in (Kind.SUM, Kind.MEAN, Kind.EXTREME))
+        if f"{Kind.COLUMN}{Kind.ROWS}" in self._pattern and tokens[-1].start - tokens[-2].end <= 1:
             return None  # "the highest value object" is a row
-        one = next(token for token in tokens if token.kind == COLUMN).fields[0]
+        one = next(token for token in tokens if token.kind == Kind.COLUMN).fields[0]
         name = self._adding(what)
-        if not (one.kind == "number" or (what.kind == "+" and one.is_dated)):
+        if not (one.kind == "number" or (what.kind == Kind.EXTREME and one.is_dated)):
             return None
         return self._aggregate(f"{name}({one.sql})", group, (one,))
 
@@ -176,7 +189,7 @@ class Writer(Comparing):
 
     def _grouped(self) -> Program | None:
         """A count, sum or mean for each text of a column, or for each year or month."""
-        match = re.fullmatch("p[CY](.+)|([^k].*)p[CY]", self._pattern)
+        match = fits("each (?:column|period) (.+)|(.+) each (?:column|period)", self._pattern)
         if match is None:
             return None
         at = 1 if match[1] else len(self._tokens) - 1
@@ -184,27 +197,31 @@ class Writer(Comparing):
         if group is None:
             return None
         rest = self._tokens[2:] if match[1] else self._tokens[:-2]
-        rest = [token for place, token in enumerate(rest) if token.kind != "w" and not (place and token.kind == "p")]
-        if rest and rest[-1].kind == COLUMN and rest[-1].fields == self._tokens[at].fields:
+        rest = [
+            token
+            for place, token in enumerate(rest)
+            if token.kind != Kind.ASKS and not (place and token.kind == Kind.EACH)
+        ]
+        if rest and rest[-1].kind == Kind.COLUMN and rest[-1].fields == self._tokens[at].fields:
             rest = rest[:-1]
         self._tokens, self._pattern = rest, "".join(token.kind for token in rest)
-        if self._pattern == "mhR" and rest[0].text.lower() != "median":
+        if fits("mean count rows", self._pattern) and rest[0].text.lower() != "median":
             filled = [f"{group} IS NOT NULL"]
             sql = f"SELECT 1.0 * count(*) / count(DISTINCT {group}) FROM {self._view.source}"
             where = self._clause([*self._where, *filled])
             return Program(sql + where, "value", self._used(filled), self._view.loaded)
-        is_sum = self._pattern == COLUMN and {*rest[0].text.lower().split()} & ADDED_UP
+        is_sum = self._pattern == Kind.COLUMN and {*rest[0].text.lower().split()} & ADDED_UP
         if is_sum and rest[0].fields[0].kind == "number":  # "the revenue per month"
             return self._total(rest[0].fields[0], group)
         return self._counted(group) or self._added(group)
 
     def _first(self) -> Program | None:
         """The rows or groups that come first by a column, a sum, a mean or a number of rows; so many of them."""
-        numbers = [token for token in self._tokens if token.kind == NUMBER]
-        tokens = [token for token in self._tokens if token.kind not in (NUMBER, "o")]
-        ordinal = next((int(token.number) for token in self._tokens if token.kind == "o"), 1)
+        numbers = [token for token in self._tokens if token.kind == Kind.NUMBER]
+        tokens = [token for token in self._tokens if token.kind not in (Kind.NUMBER, Kind.ORDINAL)]
+        ordinal = next((int(token.number) for token in self._tokens if token.kind == Kind.ORDINAL), 1)
         pattern = "".join(token.kind for token in tokens)
-        is_top = pattern.startswith("k")
+        is_top = pattern.startswith(Kind.TOP)
         if len(numbers) > 1 or (numbers and not 1 <= numbers[0].number <= 1000):
             return None
         if numbers and ordinal > 1:
@@ -214,12 +231,12 @@ class Writer(Comparing):
         found = next((token for token in tokens if token.sign), None)
         if found is None:
             return None
-        columns = [token.fields[0] for token in tokens if token.kind == COLUMN and token.fields]
+        columns = [token.fields[0] for token in tokens if token.kind == Kind.COLUMN and token.fields]
         is_timed = found.concept == "time" and bool(columns) and columns[-1].is_dated
-        if is_timed and re.fullmatch(r"RC\^|\^RC", pattern):  # "launched first"
-            return self._extreme(Token(ROWS, "", 0, 0), columns[-1], found.sign, most)
-        what = next((token for token in tokens if token.kind in "RCY"), None)
-        if re.fullmatch(r"\^[RC]|[RC]\^|k?[RC]\^", pattern):
+        if is_timed and fits("rows column superlative|superlative rows column", pattern):  # "launched first"
+            return self._extreme(Token(Kind.ROWS, "", 0, 0), columns[-1], found.sign, most)
+        what = next((token for token in tokens if token.kind in (Kind.ROWS, Kind.COLUMN, Kind.PERIOD)), None)
+        if fits("superlative (rows|column)|(rows|column) superlative|top? (rows|column) superlative", pattern):
             by = self._view.meant_by(found.concept)
             sign = found.sign
             if by is None and found.text.lower() in ("oldest", "youngest", "newest"):
@@ -227,46 +244,46 @@ class Writer(Comparing):
             if by is None or what is None:
                 return None
             return self._extreme(what, by, sign, most)
-        if re.fullmatch(r"C\^R|\^RC", pattern) and not numbers:
+        if fits("column superlative rows|superlative rows column", pattern) and not numbers:
             by = self._view.meant_by(found.concept)
             return self._top_rows(by, found.sign, 1, columns[0]) if by is not None else None
-        if re.fullmatch(r"CR\+C", pattern) and not numbers:
-            return self._extreme(Token(ROWS, "", 0, 0), columns[1], found.sign, 1, columns[0])
-        if re.fullmatch(r"[+^]RpC", pattern):
+        if fits("column rows extreme column", pattern) and not numbers:
+            return self._extreme(Token(Kind.ROWS, "", 0, 0), columns[1], found.sign, 1, columns[0])
+        if fits("(extreme|superlative) rows each column", pattern):
             return self._extreme(tokens[1], columns[0], found.sign, most)
-        if re.fullmatch(r"\+R", pattern) and found.concept:
+        if fits("extreme rows", pattern) and found.concept:
             by = self._view.meant_by(found.concept)
             return self._extreme(tokens[1], by, found.sign, most) if by is not None else None
-        if re.fullmatch("C>C", pattern) and columns[-1].kind == "number" and columns[0] is not self._view.label:
+        if fits("column most column", pattern) and columns[-1].kind == "number" and columns[0] is not self._view.label:
             return self._top_groups(tokens[0], f"sum({columns[-1].sql})", (columns[-1],), found.sign, most)
-        if re.fullmatch(r"[RC]\+C|k[RC]pC|[RC]>C|[RC]C>", pattern) and what is not None:
+        by_column = "(rows|column) ((extreme|most) column|column most)|top (rows|column) each column"
+        if fits(by_column, pattern) and what is not None:
             return self._extreme(what, columns[-1], found.sign, most)
-        if re.fullmatch(r"\+C|kC", pattern) and (numbers or ordinal > 1) and columns[0].kind == "number":
+        if fits("extreme column|top column", pattern) and (numbers or ordinal > 1) and columns[0].kind == "number":
             return self._top_rows(columns[0], found.sign, most)
         if what is None:
             return None
-        if re.fullmatch(r"[CY]R?>R|qC|Cq|CqR|k[CY]phR|\+hRC", pattern):
+        by_rows = "(column|period) rows? most rows|common column|column common rows?|extreme count rows column"
+        if fits(f"{by_rows}|top (column|period) each count rows", pattern):
             return self._top_groups(what, "count(*)", (), found.sign, most)
-        if re.fullmatch(r"[CY]R?\+hR", pattern):
-            return self._top_groups(what, "count(*)", (), found.sign, most)
-        added = re.fullmatch(r"[CY]R?\+([sm])C|[CY]R?>([s])C|k[CY]p([sm])C", pattern)
-        if added and columns[-1].kind == "number":
-            name = next((self._adding(token) for token in tokens if token.kind == "m"), "sum")
+        by_sum = "(column|period) rows? (extreme (sum|mean)|most sum) column|top (column|period) each (sum|mean) column"
+        if fits(by_sum, pattern) and columns[-1].kind == "number":
+            name = next((self._adding(token) for token in tokens if token.kind == Kind.MEAN), "sum")
             return self._top_groups(what, f"{name}({columns[-1].sql})", (columns[-1],), found.sign, most)
         return None
 
     def _listed(self) -> Program | None:
         """Cells of the rows that fit; of a column alone its different texts."""
-        match = re.fullmatch("u?([RC](?:&?C)*)R?", self._pattern)
+        match = fits("different? (rows|column) (and? column)* rows?", self._pattern)
         if match is None:
             return None
-        fields = [self._field(token) for token in self._tokens if token.kind == COLUMN]
-        is_rows = ROWS in self._pattern
-        if self._pattern.replace("R", "").replace("&", "").replace("u", "") not in ("", "C", "CC", "CCC", "CCCC"):
+        fields = [self._field(token) for token in self._tokens if token.kind == Kind.COLUMN]
+        is_rows = Kind.ROWS in self._pattern
+        if len(fields) > 4:
             return None
-        if len(fields) > 1 and "&" not in self._pattern:
+        if len(fields) > 1 and Kind.AND not in self._pattern:
             return None
-        if "RC" in self._pattern:
+        if f"{Kind.ROWS}{Kind.COLUMN}" in self._pattern:
             return None  # "objects that have a note", perhaps
         label = self._view.label
         if is_rows and not fields:
@@ -276,7 +293,7 @@ class Writer(Comparing):
             len(plain) == 1
             and plain[0].kind == "number"
             and plain[0].names[0][0] == "total"
-            and "R" in self._pattern[1:]
+            and Kind.ROWS in self._pattern[1:]
         ):
             return self._total(plain[0], "")  # "the total price of all bookings"
         if len(plain) == 1 and not is_rows:
@@ -295,7 +312,7 @@ class Writer(Comparing):
                 sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{self._clause()}"
                 unit = one.column.reader.unit
                 return Program(sql, "groups", self._used(), self._view.loaded, read=(one,), unit=unit)
-        if one.kind == "text" and (self._where or one.share < CATEGORY_SHARE or "u" in self._pattern):
+        if one.kind == "text" and (self._where or one.share < CATEGORY_SHARE or Kind.DIFFERENT in self._pattern):
             where = self._clause([*self._where, f"{one.sql} IS NOT NULL"])
             sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{where} ORDER BY {one.sql}"
             return Program(sql, "groups", self._used(), self._view.loaded)

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 from typing import Final
 
-from lcrag.tables import lexicon
+from lcrag.tables import verbs
 from lcrag.tables.field import Field, stem_of
 from lcrag.tables.tokens import DONE
 from lcrag.tables.view import View
 
-_VERBS: Final = {stem_of(verb): columns for verb, columns in lexicon.VERBS.items()}
+_VERBS: Final = {stem_of(verb): columns for verb, columns in verbs.VERBS.items()}
 
 
 def is_noun(word: str, view: View) -> bool:
     """Whether the word means rows; "ordered" is not "orders", but "booking" is "bookings"."""
     is_verb = word.endswith(DONE) and word not in view.loaded.table.name.lower()
-    is_verb = is_verb or (word in lexicon.ACTS and word not in lexicon.ACTS[word].split())
+    is_verb = is_verb or (word in verbs.ACTS and word not in verbs.ACTS[word].split())
     return stem_of(word) in view.nouns and not is_verb
 
 
 def is_act(word: str, view: View) -> bool:
     """Whether the verb says what every row is: "borrowed" of loans."""
-    nouns = {stem_of(noun) for noun in lexicon.ACTS.get(word, "").split()}
+    nouns = {stem_of(noun) for noun in verbs.ACTS.get(word, "").split()}
     return bool(nouns & (view.nouns | view.about))
 
 
 def columns_of_verb(word: str, view: View) -> list[Field]:
     """What a verb may be about: "donated" the donor, "directed" the director, "released" the year."""
     stem = stem_of(word)
-    means = lexicon.VERBS.get(word) or (_VERBS.get(stem, "") if word.endswith(DONE) else "")  # "price" is no verb
+    means = verbs.VERBS.get(word) or (_VERBS.get(stem, "") if word.endswith(DONE) else "")  # "price" is no verb
     wanted = {stem_of(name) for name in means.split()}
     fields = [one for one in view.fields if wanted & set(one.names[0])]
     fields = [one for one in fields if len(one.names[0]) == 1] or fields  # "mark" before "max mark"
@@ -36,6 +36,6 @@ def columns_of_verb(word: str, view: View) -> list[Field]:
         fields = [one for one in view.fields if any(name.startswith(stem) for name in one.names[0])]
     if not fields and len(stem) >= 4:  # "flow into" of outflow
         fields = [one for one in view.fields if any(name.endswith(stem) for name in one.names[0])]
-    if not fields and word in lexicon.TIME_VERBS:
+    if not fields and word in verbs.TIME_VERBS:
         fields = [one for one in view.dated if one.names[0] in (("year",), ("date",))]
     return fields

@@ -9,24 +9,12 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from lcrag.tables import lexicon
+from lcrag.tables import lexicon, units, verbs
 from lcrag.tables.comparisons import Comparison, comparison, difference
 from lcrag.tables.dates import dates_in
 from lcrag.tables.field import Field, plain_words, rank_of, stem_of
 from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun
-from lcrag.tables.tokens import (
-    COLUMN,
-    DATE,
-    IGNORED,
-    NOUN,
-    NUMBER,
-    PHRASES,
-    ROWS,
-    UNKNOWN,
-    VALUE,
-    WEAK,
-    Token,
-)
+from lcrag.tables.tokens import NOUN, PHRASES, WEAK, Kind, Token
 from lcrag.tables.values import read_number
 from lcrag.tables.view import View
 from lcrag.text.words import MONTHS
@@ -66,17 +54,17 @@ class _Reading:
             token, taken = self._next(place, found)
             found.append(token)
             place += taken
-        return [self._by(place, found) if token.kind == "p" else token for place, token in enumerate(found)]
+        return [self._by(place, found) if token.kind == Kind.EACH else token for place, token in enumerate(found)]
 
     @staticmethod
     def _by(place: int, tokens: list[Token]) -> Token:
         """ "by" before a value says who did it; before a column it groups."""
-        after = [token for token in tokens[place + 1 :] if token.kind not in (IGNORED, "f", "T")][:2]
-        is_noun = bool(after) and (after[0].concept == NOUN or after[0].kind == ROWS)
-        if len(after) > 1 and after[0].kind == COLUMN:  # "by guests from Germany"
+        after = [token for token in tokens[place + 1 :] if token.kind not in (Kind.IGNORED, Kind.FROM, Kind.TABLE)][:2]
+        is_noun = bool(after) and (after[0].concept == NOUN or after[0].kind == Kind.ROWS)
+        if len(after) > 1 and after[0].kind == Kind.COLUMN:  # "by guests from Germany"
             is_noun = not set(after[0].fields) & {one for one, _ in after[1].cells}
-        is_who = bool(after) and (after[0].kind == VALUE or (is_noun and after[-1].kind == VALUE))
-        return replace(tokens[place], kind=IGNORED) if is_who else tokens[place]
+        is_who = bool(after) and (after[0].kind == Kind.VALUE or (is_noun and after[-1].kind == Kind.VALUE))
+        return replace(tokens[place], kind=Kind.IGNORED) if is_who else tokens[place]
 
     def _named_columns(self) -> list[dict[tuple[str, ...], list[Field]]]:
         """Columns by what they are called: full names first, shorter ones after."""
@@ -96,9 +84,9 @@ class _Reading:
         if self._words[place][1] in self._quoted:
             return self._in_quotes(place)
         if place == 0 and self._plain[0] in lexicon.ASKING:
-            return self._token("w", 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
+            return self._token(Kind.ASKS, 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
         if place == 0 and self._plain[0] in lexicon.ASKS_WHETHER:
-            return self._token("y", 0, 1), 1
+            return self._token(Kind.WHETHER, 0, 1), 1
         value, of_value = self._value(place, before)
         column, of_column = self._column(place)
         if value is not None and of_value >= max(of_column, 1) and (of_value > of_column or column is None):
@@ -108,9 +96,9 @@ class _Reading:
             return when
         if column is not None and of_column > 1:
             return column, of_column
-        after_column = bool(before) and before[-1].kind in (COLUMN, ROWS)
+        after_column = bool(before) and before[-1].kind in (Kind.COLUMN, Kind.ROWS)
         if after_column and column is None and self._plain[place] in AFTER_COLUMNS:
-            return self._token(IGNORED, place, 1), 1  # "the accession number of"
+            return self._token(Kind.IGNORED, place, 1), 1  # "the accession number of"
         if (compared := self._compared(place, difference(self._plain[place:]))) is not None:
             return compared
         for phrase, kind in PHRASES:
@@ -138,7 +126,7 @@ class _Reading:
         words = sum(self._words[place][1] <= start < end for _, start, _ in self._words)
         key = tuple(self._plain[place : place + words])
         cells = tuple(self._view.values.get(key, ()))
-        return self._token(VALUE if cells else UNKNOWN, place, words, cells=cells), words
+        return self._token(Kind.VALUE if cells else Kind.UNKNOWN, place, words, cells=cells), words
 
     def _value(self, place: int, before: list[Token]) -> tuple[Token | None, int]:
         """The longest text of a cell that begins here; of the label, its beginning is enough."""
@@ -149,7 +137,7 @@ class _Reading:
                 cells = self._view.stems.get(stem_of(key[0])) or self._view.stems.get(key[0][:-1])
             if not cells or not self._may_be_value(place, words, cells, before):
                 continue
-            return self._token(VALUE, place, words, cells=tuple(cells)), words
+            return self._token(Kind.VALUE, place, words, cells=tuple(cells)), words
         return None, 0
 
     def _may_be_value(self, place: int, words: int, cells: list[tuple[Field, str]], before: list[Token]) -> bool:
@@ -157,10 +145,10 @@ class _Reading:
         if words > 1 and not all(word.isdigit() for word in self._plain[place : place + words]):
             return True
         word = self._words[place][0]
-        named = [token for token in before[-2:] if token.kind != IGNORED][-1:]
+        named = [token for token in before[-2:] if token.kind != Kind.IGNORED][-1:]
         is_named = bool(named) and (
             any(one in [cell[0] for cell in cells] for one in named[0].fields)
-            or (named[0].kind == ROWS and self._view.label in [cell[0] for cell in cells])
+            or (named[0].kind == Kind.ROWS and self._view.label in [cell[0] for cell in cells])
         )
         if words > 1 or word.isdigit():
             return is_named or (words > 1 and not word[0].isspace() and self._is_one_number(place, words))
@@ -183,11 +171,11 @@ class _Reading:
         if start in self._dates:
             end, dates = self._dates[start]
             words = sum(start <= at < end for _, at, _ in self._words)
-            return self._token(DATE, place, words, dates=dates), words
+            return self._token(Kind.DATE, place, words, dates=dates), words
         if start in self._months and self._view.dated:
             month = [name.lower() for name in MONTHS].index(self._plain[place]) + 1
             is_verb = self._plain[place] in ("may", "march") and not self._words[place][0][0].isupper()
-            return None if is_verb else (self._token(DATE, place, 1, dates=("", f"-{month:02}")), 1)
+            return None if is_verb else (self._token(Kind.DATE, place, 1, dates=("", f"-{month:02}")), 1)
         return None
 
     def _column(self, place: int) -> tuple[Token | None, int]:
@@ -197,18 +185,18 @@ class _Reading:
             for name, fields in names.items():
                 words = self._taken(name, place)
                 if words > best[1] and len(fields) == 1:
-                    best = self._token(COLUMN, place, words, fields=tuple(fields)), words
+                    best = self._token(Kind.COLUMN, place, words, fields=tuple(fields)), words
                 elif words > best[1]:
-                    best = self._token(UNKNOWN, place, words, fields=tuple(fields)), words
-            if best[0] is not None and best[0].kind == COLUMN:
+                    best = self._token(Kind.UNKNOWN, place, words, fields=tuple(fields)), words
+            if best[0] is not None and best[0].kind == Kind.COLUMN:
                 if names is not self._names[0] and best[1] == 1 and is_noun(self._plain[place], self._view):
-                    return self._token(ROWS, place, 1), 1
+                    return self._token(Kind.ROWS, place, 1), 1
                 if best[0].fields[0] is self._view.other.get(stem_of(self._plain[place])):
                     return replace(best[0], concept=NOUN), best[1]
                 is_label = best[0].fields[0] is self._view.label and set(best[0].fields[0].names[-1]) & self._view.nouns
                 after = self._plain[place + best[1] : place + best[1] + 1]
                 is_table = bool(is_label and after and after[0] in lexicon.TABLE_WORDS)
-                return (replace(best[0], kind="T" if is_table else ROWS) if is_label else best[0]), best[1]
+                return (replace(best[0], kind=Kind.TABLE if is_table else Kind.ROWS) if is_label else best[0]), best[1]
         return None, 0
 
     def _taken(self, name: tuple[str, ...], place: int) -> int:
@@ -242,20 +230,20 @@ class _Reading:
                 if number is None:
                     return None
                 after = (self._plain[place + words : place + words + 1] or [""])[0]
-                scale = lexicon.SCALES.get(after, 1.0) if self._column(place + words)[0] is None else 1.0
+                scale = units.SCALES.get(after, 1.0) if self._column(place + words)[0] is None else 1.0
                 words += scale > 1
                 if (
                     self._plain[place + words : place + words + 1]
-                    and self._plain[place + words] in lexicon.UNITS
+                    and self._plain[place + words] in units.UNITS
                     and self._column(place + words)[0] is None
                 ):
                     words += 1
-                if after in lexicon.MONEY_WORDS or self._plain[place + words - 1] in lexicon.MONEY_WORDS:
+                if after in units.MONEY_WORDS or self._plain[place + words - 1] in units.MONEY_WORDS:
                     number = number[0], "money"
                 unit, value = number[1], number[0] * int(scale)
-                return self._token(NUMBER, place, words, number=value, concept=unit, scale=scale), words
+                return self._token(Kind.NUMBER, place, words, number=value, concept=unit, scale=scale), words
         if self._plain[place] in lexicon.NUMBER_WORDS:
-            return self._token(NUMBER, place, 1, number=lexicon.NUMBER_WORDS[self._plain[place]]), 1
+            return self._token(Kind.NUMBER, place, 1, number=lexicon.NUMBER_WORDS[self._plain[place]]), 1
         return None
 
     def _single(self, place: int) -> Token:
@@ -263,33 +251,33 @@ class _Reading:
         word = self._plain[place]
         stem = stem_of(word)
         if stem in self._view.other:
-            return self._token(COLUMN, place, 1, fields=(self._view.other[stem],), concept=NOUN)
+            return self._token(Kind.COLUMN, place, 1, fields=(self._view.other[stem],), concept=NOUN)
         if is_noun(word, self._view):
             is_name = self._plain[place + 1 : place + 2] and self._plain[place + 1] in lexicon.TABLE_WORDS
-            return self._token("T" if is_name else ROWS, place, 1)
+            return self._token(Kind.TABLE if is_name else Kind.ROWS, place, 1)
         if word in ("year", "years", "month", "months") and any(one.kind == "date" for one in self._view.dated):
-            return self._token("Y", place, 1)
+            return self._token(Kind.PERIOD, place, 1)
         if word == "times" and place and self._plain[place - 1].isalnum() and self._is_number(place - 1):
-            return self._token(ROWS, place, 1)
+            return self._token(Kind.ROWS, place, 1)
         verb = [] if is_act(word, self._view) else columns_of_verb(word, self._view)
         if verb:
-            return self._token(COLUMN, place, 1, fields=tuple(verb))
+            return self._token(Kind.COLUMN, place, 1, fields=tuple(verb))
         if word in lexicon.ASKING[:4] or (place == 0 and word in ("where", "when")) or self._begins(word, place):
-            return self._token("w", place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
+            return self._token(Kind.ASKS, place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
         concept = lexicon.ADJECTIVES[word][0] if word in lexicon.ADJECTIVES else _CONCEPTS.get(word, "")
         concept = "money" if word == "money" else concept
         one = self._view.meant_by(concept) if concept else None
         if one is not None:
-            return self._token(COLUMN, place, 1, fields=(one,))
+            return self._token(Kind.COLUMN, place, 1, fields=(one,))
         if word == "amount" and self._plain[place + 1 : place + 2] == ["of"]:
-            return self._token(IGNORED, place, 1)
+            return self._token(Kind.IGNORED, place, 1)
         if word == "about" and not any(map(str.isdigit, self._plain[place + 1 : place + 2])):
-            return self._token(IGNORED, place, 1)
-        if word in lexicon.WEAK_VERBS and not is_act(word, self._view):
-            return self._token(IGNORED, place, 1, concept=WEAK)
-        if word in lexicon.IGNORED or word in lexicon.EMPTY_VERBS or is_act(word, self._view):
-            return self._token(IGNORED, place, 1)
-        return self._token("T" if stem in self._view.about else UNKNOWN, place, 1)
+            return self._token(Kind.IGNORED, place, 1)
+        if word in verbs.WEAK_VERBS and not is_act(word, self._view):
+            return self._token(Kind.IGNORED, place, 1, concept=WEAK)
+        if word in lexicon.IGNORED or word in verbs.EMPTY_VERBS or is_act(word, self._view):
+            return self._token(Kind.IGNORED, place, 1)
+        return self._token(Kind.TABLE if stem in self._view.about else Kind.UNKNOWN, place, 1)
 
     def _is_number(self, place: int) -> bool:
         return self._plain[place].isdigit() or self._plain[place] in lexicon.NUMBER_WORDS

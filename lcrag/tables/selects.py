@@ -11,7 +11,7 @@ from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import ROWS, Token
+from lcrag.tables.tokens import Kind, Token
 from lcrag.tables.view import View
 
 Form = Literal["value", "rows", "groups"]
@@ -65,7 +65,7 @@ class Selects:
             return None
         one = self._field(what)
         is_own = one is not None and one.kind == "text" and one.share == 1 and one.loaded is self._view.loaded
-        if what.kind == ROWS or one is self._view.label or is_own:
+        if what.kind == Kind.ROWS or one is self._view.label or is_own:
             return self._top_rows(by, sign, most, shown or one)
         if one is None or by.kind != "number":
             return None
@@ -126,9 +126,9 @@ class Selects:
     @staticmethod
     def _adding(what: Token) -> str:
         """The function that a word for a sum, a mean or an extreme asks for."""
-        if what.kind == "m":
+        if what.kind == Kind.MEAN:
             return "median" if what.text.lower() == "median" else "avg"
-        return "sum" if what.kind == "s" else "max" if what.sign > 0 else "min"
+        return "sum" if what.kind == Kind.SUM else "max" if what.sign > 0 else "min"
 
     @staticmethod
     def _either(column: Field, texts: Sequence[str]) -> str:
@@ -163,11 +163,11 @@ class Selects:
         return Program(sql, "rows", self._used(), self._view.loaded, tuple(shown), self._read(()))
 
     def _field(self, token: Token) -> Field | None:
-        return self._view.label if token.kind == ROWS else token.fields[0] if token.fields else None
+        return self._view.label if token.kind == Kind.ROWS else token.fields[0] if token.fields else None
 
     def _group(self, token: Token) -> str | None:
         """What rows are grouped by: a column whose texts repeat, the year or the month of the only date."""
-        if token.kind == "Y":
+        if token.kind == Kind.PERIOD:
             dated = [one for one in self._view.dated if one.kind == "date"]
             return (
                 f"substr({dated[0].sql}, 1, {4 if token.text.lower().startswith('year') else 7})"
