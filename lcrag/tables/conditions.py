@@ -10,6 +10,7 @@ from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition, Filters, Unclear
 from lcrag.tables.names import literal
 from lcrag.tables.tokens import Kind, Token
+from lcrag.tables.units import SIZES
 from lcrag.tables.view import View
 
 COMPARED: Final[Mapping[Kind | str, str]] = {
@@ -195,10 +196,15 @@ class _Conditions(Filters):
         if is_behind and (one := self._number_at(right + 1)) is not None:
             return one, first, right + 2
         money = "money" if concept in tuple("£$€¥₹") else concept
-        is_person = "peopl" in self._view.nouns and left is not None and self.tokens[left].kind == Kind.ROWS
-        if not money and is_person:  # "patients over 80"
+        is_person = (
+            "peopl" in self._view.nouns and left is not None and self.tokens[left].kind in (Kind.ROWS, Kind.FILTER)
+        )
+        unit = next((token.unit for token in self.tokens[first : last + 1] if token.unit), "")
+        if not money and not unit and is_person:  # "patients over 80"
             money = "age"
         found = self._view.meant_by(money) if money and money.isalpha() else None
+        if found is None and unit:  # "over 20 kg"
+            found = self._view.measured_in(SIZES[unit][0])
         if found is None or not found.is_counted:
             raise Unclear
         return found, first, last + 1
@@ -233,5 +239,10 @@ class _Conditions(Filters):
 
 
 def _amount(token: Token, one: Field) -> float:
-    """A number as the column counts: 150 million of a column in millions is 150."""
+    """A number as the column counts: 150 million of a column in millions is 150, 2 hours of minutes 120."""
+    if token.unit and one.unit:
+        (dimension, size), (of_column, other) = SIZES[token.unit], SIZES[one.unit]
+        if dimension != of_column:
+            raise Unclear
+        return token.number * size / other if size != other else token.number
     return token.number / one.scale if token.scale > 1 and one.scale > 1 else token.number

@@ -42,6 +42,8 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
         is_holder = is_holder and is_second and found[-1].kind != Kind.EACH
         if is_holder and Kind.FILTER in (before, *behind):
             continue  # "the average score of Asian restaurants"
+        if is_second and place == len(kept) - 1 and token.fields[0].is_dated and _asks_what_was_done(tokens):
+            continue  # "did each studio release"
         if token.kind == Kind.COLUMN and _is_repeated(token, kept[place + 1 :]):
             continue
         follows = kept[place + 1 : place + 2]
@@ -59,6 +61,12 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
             continue
         found.append(token)
     return found
+
+
+def _asks_what_was_done(tokens: Sequence[Token]) -> bool:
+    """Whether the verb is at the end: "how many ... did ...", and the time is not asked for."""
+    words = [token.text.lower() for token in tokens]
+    return "when" not in words and any(word in ("do", "does", "did") for word in words[1:-1])
 
 
 def _is_repeated(token: Token, after: Sequence[Token]) -> bool:

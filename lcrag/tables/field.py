@@ -8,7 +8,8 @@ from typing import Final
 
 from lcrag.tables.lexicon import AMOUNTS, CONCEPTS, GENERIC, NO, PEOPLE, YES
 from lcrag.tables.loaded import Column, Loaded
-from lcrag.tables.units import SCALED, UNITS
+from lcrag.tables.units import BARE, SCALED, SIZES, UNITS
+from lcrag.tables.values import words_of
 from lcrag.text.words import fold, stems
 
 Words = tuple[str, ...]
@@ -51,6 +52,22 @@ class Field:
         """What its numbers are in: 1,000,000 of "cost (million)"."""
         words = re.findall(r"[a-z]+", self.column.name.lower())
         return next((SCALED[word] for word in words if word in SCALED), 1.0)
+
+    @property
+    def unit(self) -> str:
+        """What its numbers are counted in, where its name or its cells say so: "minutes"."""
+        words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", self.column.name).lower())
+        return next((word for word in [*words[::-1], self.column.reader.unit.lower()] if word in SIZES), "")
+
+    @property
+    def dimension(self) -> str:
+        """What its unit measures."""
+        return SIZES[self.unit][0] if self.unit else ""
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether its name says nothing but a unit, and that it is a time or a length."""
+        return self.kind == "number" and not set(words_of(self.column.name)) - UNITS - BARE
 
     @property
     def is_of_people(self) -> bool:
@@ -124,6 +141,12 @@ def rank_of(name: Words, one: Field) -> int | None:
     amounts = {stem_of(word) for word in AMOUNTS}
     is_head = all(word in amounts or word.isdigit() or f"{word}ed" in one.column.name.lower() for word in behind)
     return 2 if is_head or one.kind == "text" or one.is_dated else None
+
+
+def singular(word: str) -> list[str]:
+    """What a word may be the plural of."""
+    endings = (("ies", "y"), ("es", ""), ("s", ""))
+    return [word.removesuffix(plural) + one for plural, one in endings if word.endswith(plural)]
 
 
 def stem_of(word: str) -> str:

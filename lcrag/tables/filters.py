@@ -11,7 +11,7 @@ from typing import Final
 
 from lcrag.tables.field import Field, stem_of
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import Kind, Token
+from lcrag.tables.tokens import NEGATED, Kind, Token
 from lcrag.tables.verbs import LEFT
 from lcrag.tables.view import View
 
@@ -69,6 +69,8 @@ class Filters:
         ):
             return place
         one, is_not = token.fields[0], before in (Kind.NOT, Kind.WITHOUT)
+        if token.concept == NEGATED:
+            left, is_not = (left if is_not else place), not is_not
         if is_not and one.column.empty:
             raise Unclear
         sql = f"{one.sql} {'<>' if is_not else '='} {literal(yes)}"

@@ -19,6 +19,7 @@ TOP: Final = 10
 """Rows of a "top" without a number. Assumed, not measured."""
 
 
+HOW_OFTEN: Final = ("how often", "how many times")
 PRONOUNS: Final = ("it", "he", "she", "they", "them", "him", "her", "his", "their")
 PAYMENTS: Final = {stem_of(word) for word in PAID}
 """Nouns of rows that are amounts of money."""
@@ -40,7 +41,7 @@ class Writer(Comparing):
             return self._whether()
         asks = self._pattern.startswith(Kind.ASKS)
         concept = self._tokens[0].concept if asks else ""
-        is_sum = asks and self._tokens[0].text.lower() == "how much" and bool(self._where)
+        is_sum = asks and self._tokens[0].text.lower().startswith("how much") and bool(self._where)
         while self._pattern.startswith(Kind.ASKS):
             self._tokens, self._pattern = self._tokens[1:], self._pattern[1:]
         pronouns = any(token.text.lower() in PRONOUNS for token in self._said)
@@ -67,7 +68,7 @@ class Writer(Comparing):
             return self._share() or self._difference()
         if fits("(?!top|extreme|superlative).*each.*", self._pattern):
             return self._grouped()
-        if is_sum and fits("sum?", self._pattern):  # "how much did Ann donate"
+        if is_sum and fits("rows? sum? rows?", self._pattern):  # "how much did Ann donate"
             money = self._view.meant_by("money")
             return self._total(money, "") if money is not None and money.kind == "number" else None
         if (
@@ -118,12 +119,15 @@ class Writer(Comparing):
         return self._tokens if fits(pattern, self._pattern) else None
 
     def _counted(self, group: str = "") -> Program | None:
+        if self._tokens and self._tokens[0].text.lower() in HOW_OFTEN:
+            return self._aggregate("count(*)", group, ()) if self._asks_how_often() else None
         tokens = self._matched("sum? count different? (rows|column rows?) sum?")
         if tokens is None:  # "how many ferries are there", where a column says which ships are ferries
             is_kind = (
                 self._pattern == Kind.COUNT and self._conditions and self._conditions[0].field is not self._view.label
             )
             return self._aggregate("count(*)", group, ()) if is_kind else None
+
         what = next(
             token for token in tokens if token.kind in (Kind.ROWS, Kind.COLUMN)
         )  # of both, the first is counted
@@ -132,6 +136,13 @@ class Writer(Comparing):
             one = self._field(what)
             return self._total(one, group) if one is not None and one.kind == "number" else None
         return self._aggregate(expression, group, ())
+
+    def _asks_how_often(self) -> bool:
+        """Whether nothing but the number of rows with a value that repeats is asked for: "how often did Bella come"."""
+
+        texts = [one.field for one in self._conditions if one.texts]
+        is_named = bool(texts) and all(one.share < 1 or one.loaded is not self._view.loaded for one in texts)
+        return is_named and fits("count (rows|column)*", self._pattern) is not None
 
     def _count(self, what: Token, is_different: bool) -> str | None:
         """How many rows, or different texts of a column."""
@@ -274,6 +285,8 @@ class Writer(Comparing):
 
     def _listed(self) -> Program | None:
         """Cells of the rows that fit; of a column alone its different texts."""
+        if not self._pattern and self._names_kind():  # "which strikers are under 25"
+            return self._rows([self._view.label]) if self._view.label is not None else None
         match = fits("different? (rows|column) (and? column)* rows?", self._pattern)
         if match is None:
             return None
@@ -300,6 +313,13 @@ class Writer(Comparing):
             return self._cells(plain[0])
         return self._rows([label, *plain] if label is not None and not self._names_one_row() else plain)
 
+    def _names_kind(self) -> bool:
+        """Whether a value stands where the rows are named: "which strikers", "list the dramas"."""
+        first = next((token for token in self._said if token.kind not in (Kind.ASKS, Kind.IGNORED)), None)
+        said = self._said[0].text.lower()
+        is_text = first is not None and first.kind == Kind.FILTER and all(one.kind == "text" for one in first.fields)
+        return is_text and said in ("which", "list", "name", "show") and len(self._conditions) > 1
+
     def _cells(self, one: Field) -> Program | None:
         """One cell, or the different texts of a column."""
         if self._where and self._names_one_row():
@@ -315,7 +335,7 @@ class Writer(Comparing):
         if one.kind == "text" and (self._where or one.share < CATEGORY_SHARE or Kind.DIFFERENT in self._pattern):
             where = self._clause([*self._where, f"{one.sql} IS NOT NULL"])
             sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{where} ORDER BY {one.sql}"
-            return Program(sql, "groups", self._used(), self._view.loaded)
+            return Program(sql, "groups", self._used(), self._view.loaded, (one,))
         label = self._view.label
         is_few = bool(self._where) and label is not None and one is not label and one.kind != "number"
         return self._rows([label, one]) if is_few else None

@@ -13,7 +13,8 @@ IGNORED: Final = frozenset(
     " this these those they them i me we us you please can could anyone anybody someone"
     " tell into out listed recorded shown entered given found existing exist exists total's hold holds held contain"
     " contains include includes including come comes came s table file sheet spreadsheet data dataset database list"
-    " catalogue catalog register document documents according where what when".split()
+    " catalogue catalog register document documents according where what when still just really actually ever already"
+    " currently only called named please we our your my so then now".split()
 )
 """Words that say nothing of their own once what they belong to is understood."""
 
@@ -44,7 +45,14 @@ ROW_NOUNS: Final = frozenset("everything row rows entry entries record records i
 
 ASKING: Final = ("what", "which", "who", "whom", "list", "show", "name", "give", "find", "display", "tell", "return")
 
-COUNTING: Final = (("how", "many"), ("number", "of"), ("count",), ("the", "count", "of"))
+COUNTING: Final = (
+    ("how", "many", "times"),
+    ("how", "often"),
+    ("how", "many"),
+    ("number", "of"),
+    ("count",),
+    ("the", "count", "of"),
+)
 SUMMING: Final = (("total",), ("sum",), ("in", "total"), ("altogether",), ("in", "all"), ("combined",), ("overall",))
 AVERAGING: Final = (("average",), ("mean",), ("on", "average"), ("avg",), ("median",))
 SHARING: Final = tuple((word, "of") for word in ("percentage", "percent", "share", "proportion"))
@@ -57,23 +65,17 @@ ASKS_WHETHER: Final = frozenset("is are was were did does do has have had".split
 """First words of questions that yes or no answers."""
 LINKS: Final = frozenset("is are was were did does do has have had be been come came went go goes get got".split())
 """Words before which a question names all, behind which a part of it: "what share of loans WERE late"."""
+PERIODS: Final = frozenset("year years month months day days".split())
+"""Parts of dates by which rows are grouped."""
 DIFFERENT: Final = (("different",), ("distinct",), ("unique",))
 GROUPING: Final = (
     ("per",),
-    ("for", "each"),
-    ("in", "each"),
-    ("of", "each"),
     ("by", "each"),
-    ("at", "each"),
-    ("on", "each"),
     ("from", "each"),
-    ("with", "each"),
-    ("does", "each"),
-    ("did", "each"),
-    ("has", "each"),
-    ("for", "every"),
-    ("in", "every"),
+    ("from", "every"),
     ("each",),
+    ("every",),
+    ("each", "of"),
     ("grouped", "by"),
     ("group", "by"),
     ("broken", "down", "by"),

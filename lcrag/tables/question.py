@@ -9,18 +9,20 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from lcrag.tables import lexicon, units, verbs
+from lcrag.tables import lexicon, verbs
+from lcrag.tables.amounts import NUMBER, amount
+from lcrag.tables.arithmetic import computed
 from lcrag.tables.comparisons import Comparison, comparison, difference
 from lcrag.tables.dates import dates_in
-from lcrag.tables.field import Field, plain_words, rank_of, stem_of
+from lcrag.tables.directions import directed
+from lcrag.tables.field import Field, plain_words, rank_of, singular, stem_of
 from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun
-from lcrag.tables.tokens import NOUN, PHRASES, WEAK, Kind, Token
-from lcrag.tables.values import read_number
+from lcrag.tables.tokens import NEGATED, NOUN, PHRASES, WEAK, Kind, Token
+from lcrag.tables.unexplained import explained
 from lcrag.tables.view import View
 from lcrag.text.words import MONTHS
 
 _MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"(?<![^\W_])[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
 _QUOTED: Final = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
 _WORD: Final = re.compile(r"[^\W_]+")
 
@@ -43,7 +45,7 @@ class _Reading:
         self._plain = [(plain_words(word) or ("",))[0] for word, _, _ in self._words]
         self._dates = dates_in(question)
         self._months = _spans(_MONTH, question)
-        self._numbers = _spans(_NUMBER, question)
+        self._numbers = _spans(NUMBER, question)
         self._quoted = {match.start() + 1: match.end() - 1 for match in _QUOTED.finditer(question)}
         self._names = self._named_columns()
 
@@ -54,6 +56,7 @@ class _Reading:
             token, taken = self._next(place, found)
             found.append(token)
             place += taken
+        found = explained(computed(directed(found, self._view), self._view), self._view)
         return [self._by(place, found) if token.kind == Kind.EACH else token for place, token in enumerate(found)]
 
     @staticmethod
@@ -106,10 +109,20 @@ class _Reading:
                 return self._token(kind, place, len(phrase)), len(phrase)
         if (compared := self._compared(place, comparison(self._plain[place:]))) is not None:
             return compared
+        if self._is_period(place):
+            return self._token(Kind.PERIOD, place, 1), 1
         if column is not None:
             return column, of_column
         number = self._number(place)
         return number if number is not None else (self._single(place), 1)
+
+    def _is_period(self, place: int) -> bool:
+        """Whether "year" or "month" is a part of the dates, and not the name of a column."""
+        word, before = self._plain[place], self._plain[place - 1] if place else ""
+        is_named = any(one.names[0] == (stem_of(word),) or one.kind == "year" for one in self._view.fields)
+        is_dated = any(one.kind == "date" for one in self._view.dated)
+        is_number = before.isdigit() or before in lexicon.NUMBER_WORDS
+        return word in lexicon.PERIODS and is_dated and not is_named and not is_number
 
     @staticmethod
     def _is_column_word(column: Token | None, phrase: tuple[str, ...]) -> bool:
@@ -133,6 +146,10 @@ class _Reading:
         for words in range(min(16, len(self._words) - place), 0, -1):
             key = tuple(self._plain[place : place + words])
             cells = self._view.values.get(key) or self._view.beginnings.get(key)
+            if cells is None and words > 1:  # "check-ups"
+                cells = next(
+                    (found for last in singular(key[-1]) if (found := self._view.values.get((*key[:-1], last)))), None
+                )
             if cells is None and words == 1 and len(key[0]) > 3 and key[0].endswith("s"):
                 cells = self._view.stems.get(stem_of(key[0])) or self._view.stems.get(key[0][:-1])
             if not cells or not self._may_be_value(place, words, cells, before):
@@ -222,29 +239,15 @@ class _Reading:
 
     def _number(self, place: int) -> tuple[Token, int] | None:
         _, start, _ = self._words[place]
-        for first in range(max(0, start - 2), start + 1):
-            if self._numbers.get(first, 0) > start:
-                end = self._numbers[first]
-                words = sum(start <= at < end for _, at, _ in self._words)
-                number = read_number(self._text[first:end].replace(" ", ""))
-                if number is None:
-                    return None
-                after = (self._plain[place + words : place + words + 1] or [""])[0]
-                scale = units.SCALES.get(after, 1.0) if self._column(place + words)[0] is None else 1.0
-                words += scale > 1
-                if (
-                    self._plain[place + words : place + words + 1]
-                    and self._plain[place + words] in units.UNITS
-                    and self._column(place + words)[0] is None
-                ):
-                    words += 1
-                if after in units.MONEY_WORDS or self._plain[place + words - 1] in units.MONEY_WORDS:
-                    number = number[0], "money"
-                unit, value = number[1], number[0] * int(scale)
-                return self._token(Kind.NUMBER, place, words, number=value, concept=unit, scale=scale), words
-        if self._plain[place] in lexicon.NUMBER_WORDS:
-            return self._token(Kind.NUMBER, place, 1, number=lexicon.NUMBER_WORDS[self._plain[place]]), 1
-        return None
+        first = next((at for at in range(max(0, start - 2), start + 1) if self._numbers.get(at, 0) > start), start)
+        end = self._numbers.get(first, first)
+        taken = sum(start <= at < end for _, at, _ in self._words)
+        columns = [self._column(at)[0] is not None for at in range(place, len(self._words))]
+        found = amount(self._text[first:end], self._plain[place:], taken, columns)
+        if found is None:
+            return None
+        said = {"number": found.number, "concept": found.sign, "scale": found.scale, "unit": found.unit}
+        return self._token(Kind.NUMBER, place, found.words, **said), found.words
 
     def _single(self, place: int) -> Token:
         """A word that stands for itself."""
@@ -255,8 +258,11 @@ class _Reading:
         if is_noun(word, self._view):
             is_name = self._plain[place + 1 : place + 2] and self._plain[place + 1] in lexicon.TABLE_WORDS
             return self._token(Kind.TABLE if is_name else Kind.ROWS, place, 1)
-        if word in ("year", "years", "month", "months") and any(one.kind == "date" for one in self._view.dated):
+        if self._is_period(place):
             return self._token(Kind.PERIOD, place, 1)
+        negated = self._view.flags.get(stem_of(re.sub("^(?:un|non)", "", word)))
+        if negated is not None and word.startswith(("un", "non")):
+            return self._token(Kind.COLUMN, place, 1, fields=(negated,), concept=NEGATED)
         if word == "times" and place and self._plain[place - 1].isalnum() and self._is_number(place - 1):
             return self._token(Kind.ROWS, place, 1)
         verb = [] if is_act(word, self._view) else columns_of_verb(word, self._view)

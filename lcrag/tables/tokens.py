@@ -83,12 +83,16 @@ WEAK: Final = "weak"
 """The concept of a verb that needs a number or a condition behind it."""
 NOUN: Final = "noun"
 """The concept of a column that is named by what its rows are: "customers" of orders."""
+NEGATED: Final = "negated"
+"""The concept of a column of yes and no that is named with a "not": "unpaid"."""
+TIMES: Final = "times"
+"""The concept of a count of nothing but rows: "how often"."""
 
 
 @dataclass(frozen=True, eq=False)
 class Token:
     """``fields``: what a column word names, or what holds the value ``text`` of each of ``cells``.
-    ``number`` of NUMBER, ``scale`` of its "million"; ``dates`` of DATE (``lcrag.tables.dates``).
+    ``number`` of NUMBER, ``scale`` of its "million", ``unit`` "hours"; ``dates`` of DATE (``lcrag.tables.dates``).
     ``concept`` and ``sign`` of words that compare.
     """
 
@@ -100,6 +104,7 @@ class Token:
     cells: tuple[tuple[Field, str], ...] = ()
     number: float = 0
     scale: float = 1.0
+    unit: str = ""
     dates: tuple[str, str] = ("", "")
     concept: str = ""
     sign: int = 0
@@ -117,6 +122,7 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], Kind], ...]] = tuple(
             *((phrase, Kind.DIFFERENCE) for phrase in lexicon.DIFFERING),
             (("than",), Kind.THAN),
             (("how", "much"), Kind.ASKS),
+            (("how", "much", "money"), Kind.ASKS),
             (("how",), Kind.ASKS),
             (("is", "there"), Kind.IGNORED),
             (("no", "more", "than"), Kind.AT_MOST),

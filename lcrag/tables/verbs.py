@@ -41,6 +41,19 @@ ACTS: Final[Mapping[str, str]] = {
         ("deliver delivered", "delivery deliveries shipment shipments"),
         ("ship shipped", "shipment shipments"),
         ("repair repaired", "repair repairs"),
+        ("move moves moved transfer transferred", "transfer transfers move moves"),
+        ("see sees seen", "appointment appointments consultation consultations"),
+        ("depart departs departed leave leaves", "departure departures trip trips flight flights"),
+        ("perform performed", "performance performances concert concerts show shows"),
+        ("attend attended", "attendance attendances lesson lessons class classes"),
+        ("call called", "call calls"),
+        ("rescue rescued", "rescue rescues"),
+        ("complain complained", "complaint complaints"),
+        ("crash crashed collided", "accident accidents crash crashes collision collisions"),
+        ("hire hires hired", "hire hires rental rentals"),
+        ("harvest harvested", "harvest harvests"),
+        ("print printed", "print prints"),
+        ("adopt adopted", "adoption adoptions"),
         ("catch catches caught", "catch catches"),
     )
     for verb in verbs.split()
@@ -66,7 +79,7 @@ VERBS: Final[Mapping[str, str]] = {
         ("teaches taught", "teacher"),
         ("manages managed leads led heads", "manager head leader"),
         ("born", "born birth birthday"),
-        ("costs cost worth valued priced", "price cost value amount fee fare rent"),
+        ("costs cost worth valued priced", "price cost value amount fee fare rent budget"),
         ("scored scores score", "score mark points grade goals"),
         ("weighs weigh weighing", "weight mass"),
         ("earns earn earned earning paid pays", "salary wage pay income"),
@@ -90,3 +103,19 @@ TIME_VERBS: Final = frozenset(
 """What happens at the only date or year of a row."""
 LEFT: Final = frozenset("left sold died gone lost sent won met paid held bought taken born made built given".split())
 """Verbs in the past that do not end in -ed, as names of dates: "left on"."""
+NEUTRAL: Final = frozenset(
+    "release produce publish make build host hold organise organize offer provide supply serve employ perform handle"
+    " process complete record register log list note count attract draw bring consume burn emit generate deliver"
+    " contribute contain require total reach get score gain manage achieve obtain belong exist operate appear feature"
+    " show display stage win earn take gross sell cost weigh measure stock print send place check carry out conduct"
+    " attend sit stay attend appear mention classify label mark describe name rank live"
+    " won made built held drew brought burnt gave kept ran sent took wrote shown sold".split()
+)
+"""Verbs that say no more than a number or a condition next to them, where the table has no column of theirs."""
+TELLING: Final = frozenset(
+    "lose lost refuse reject cancel fail miss return decline leave quit withdraw dismiss fire sack drop skip avoid"
+    " reverse destroy damage break kill die injure resign retire appeal steal hate like love dislike want wish promise"
+    " prefer regret expect plan hope forget need deny stop end close lack waste save change owe break hurt remove"
+    " delete sell buy join borrow lend import export gain beat defeat draw".split()
+)
+"""Verbs that say which rows, so that no question is understood without them: "how many matches did Rovers lose"."""

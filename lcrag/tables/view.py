@@ -14,6 +14,7 @@ from typing import Final
 from lcrag.tables.field import Field, Words, fold_letters, names_of, plain_words, stem_of, stemmed
 from lcrag.tables.lexicon import EMPLOYED, GENDERS, GENERIC, PEOPLE, PLURALS, ROW_NOUNS
 from lcrag.tables.loaded import Column, Loaded
+from lcrag.tables.units import MEASURED
 from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN, words_of
 from lcrag.text.words import stems
 
@@ -78,6 +79,11 @@ class View:
         return found
 
     @cached_property
+    def flags(self) -> dict[str, Field]:
+        """Columns of yes and no by each word of their names."""
+        return {stem: one for one in self.fields if one.says_yes is not None for stem in one.names[0]}
+
+    @cached_property
     def dated(self) -> list[Field]:
         """The columns that say when; where there are several, the one called after the rows ("loan_date" of loans)."""
         found = [one for one in self.fields if one.kind == "date" or (one.kind == "year" and _says_when(one))]
@@ -100,6 +106,12 @@ class View:
             found = [one for one in self.fields if one.kind == "text" and one.is_called(concept)]
         else:
             found = [one for one in self.fields if one.is_counted and one.is_called(concept)]
+            found = found or [one for one in self.fields if one.is_bare and one.dimension in MEASURED.get(concept, ())]
+        return found[0] if len(found) == 1 else None
+
+    def measured_in(self, dimension: str) -> Field | None:
+        """The one column of numbers with a unit of this dimension."""
+        found = [one for one in self.fields if one.kind == "number" and one.dimension == dimension]
         return found[0] if len(found) == 1 else None
 
 

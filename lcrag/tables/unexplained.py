@@ -1,0 +1,70 @@
+"""Words that are not in the table, nor of the English of questions: a synonym of a word that is, or a verb that says no
+more than that the rows are there. Any other word stays unexplained, and with it the question unanswered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from lcrag.tables.field import rank_of, stem_of
+from lcrag.tables.synonyms import SYNONYMS
+from lcrag.tables.tokens import WEAK, Kind, Token
+from lcrag.tables.verbs import NEUTRAL, TELLING
+from lcrag.tables.view import View
+
+_SYNONYMS: Final = {stem_of(word): {stem_of(one) for one in others} for word, others in SYNONYMS.items()}
+_NEUTRAL: Final = {stem_of(word) for word in NEUTRAL}
+_TELLING: Final = {stem_of(word) for word in TELLING}
+_SUBJECTS: Final = (Kind.VALUE, Kind.COLUMN, Kind.ROWS, Kind.EACH, Kind.TABLE, Kind.IGNORED, Kind.PERIOD)
+
+
+def explained(tokens: Sequence[Token], view: View) -> list[Token]:
+    """The tokens, UNKNOWN ones in the place of which another can stand replaced."""
+    found = list(tokens)
+    is_asked = any(token.kind == Kind.ASKS and token.concept for token in tokens)
+    for place, token in enumerate(found):
+        if token.kind != Kind.UNKNOWN or token.fields:
+            continue
+        stem = stem_of(token.text.lower())
+        meant = _synonym(token, stem, view)
+        if meant is not None:
+            found[place] = meant
+        elif is_asked:
+            continue  # "who wrote", "when was it built"
+        elif _is_of_subject(found, place) and stem not in _TELLING:
+            found[place] = replace(token, kind=Kind.IGNORED)
+        elif stem in _NEUTRAL:
+            found[place] = replace(token, kind=Kind.IGNORED, concept=WEAK)
+    return found
+
+
+def _synonym(token: Token, stem: str, view: View) -> Token | None:
+    """The one column, or the rows, that a synonym of the word names."""
+    meant = _SYNONYMS.get(stem, set())
+    if meant & view.nouns:
+        return replace(token, kind=Kind.ROWS)
+    ranked = [
+        (rank, one)
+        for one in view.fields
+        for other in meant
+        if (rank := rank_of((other,), one)) is not None and (other,) in one.names
+    ]
+    best = min((rank for rank, _ in ranked), default=0)
+    fields = {one for rank, one in ranked if rank == best}
+    if len(fields) != 1:
+        return None
+    [one] = fields
+    return replace(token, kind=Kind.ROWS if one is view.label else Kind.COLUMN, fields=(one,))
+
+
+def _is_of_subject(tokens: Sequence[Token], place: int) -> bool:
+    """Whether it is the verb of "how many films did Ann direct": behind "did" and its subject, where what is asked for
+    stands before "did"."""
+    did = next((at for at in range(place - 1, -1, -1) if tokens[at].text.lower() in ("do", "does", "did")), None)
+    if did is None or did == 0 or tokens[0].kind == Kind.WHETHER:
+        return False
+    subject = [token.kind for token in tokens[did + 1 : place]]
+    has_subject = bool({Kind.VALUE, Kind.COLUMN, Kind.ROWS} & set(subject)) and all(one in _SUBJECTS for one in subject)
+    asked = {token.kind for token in tokens[:did]} & {Kind.ROWS, Kind.COLUMN}
+    return has_subject and bool(asked)
