@@ -129,7 +129,7 @@ class _Reading:
         """Whether a phrase begins with the full name of a column: "Total"."""
         return column is not None and any(one.names[0] == (stem_of(phrase[0]),) for one in column.fields)
 
-    def _token(self, kind: str, place: int, words: int, **fields: object) -> Token:
+    def _token(self, kind: Kind, place: int, words: int, **fields: object) -> Token:
         start, end = self._words[place][1], self._words[place + words - 1][2]
         return Token(kind, self._text[start:end], start, end, **fields)  # type: ignore[arg-type]
 
