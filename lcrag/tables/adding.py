@@ -103,8 +103,9 @@ class Adding(Comparing):
         name = "max" if (what.sign > 0) != is_time else "min"
         return self._aggregate(f"{name}({one.sql})", group, (one,))
 
-    def _grouped(self) -> Program | None:
-        """A count, sum or mean for each text of a column, or for each year or month."""
+    def _grouped(self, is_sum: bool = False) -> Program | None:
+        """A count, sum or mean for each text of a column, or for each year or month. ``is_sum``: whether a column alone
+        is added up."""
         match = fits("each (?:column|period) (.+)|(.+) each (?:column|period)", self._pattern)
         if match is None:
             return None
@@ -126,7 +127,7 @@ class Adding(Comparing):
             sql = f"SELECT 1.0 * count(*) / count(DISTINCT {group}) FROM {self._view.source}"
             where = self._clause([*self._where, *filled])
             return Program(sql + where, "value", self._used(filled), self._view.loaded)
-        is_sum = self._pattern == Kind.COLUMN and {*rest[0].text.lower().split()} & ADDED_UP
-        if is_sum and rest[0].fields[0].kind == "number":  # "the revenue per month"
+        is_sum = is_sum or (self._pattern == Kind.COLUMN and bool({*rest[0].text.lower().split()} & ADDED_UP))
+        if is_sum and self._pattern == Kind.COLUMN and rest[0].fields[0].kind == "number":  # "the revenue per month"
             return self._total(rest[0].fields[0], group)
         return self._counted(group) or self._added(group)

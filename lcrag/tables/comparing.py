@@ -14,6 +14,7 @@ from lcrag.tables.tokens import Kind, Token, fits
 from lcrag.tables.verbs import ACTS, EMPTY_VERBS, WEAK_VERBS
 
 IS: Final = ("is", "are", "was", "were")
+SHRINKING: Final = ("fall", "fell", "fallen", "drop", "dropped", "shrink", "shrank", "decrease", "decreased", "decline")
 LESSER: Final = ("less", "fewer", "lower")
 
 
@@ -29,6 +30,8 @@ class Comparing(Selects):
         if fits("share sum? (rows|column)", self._pattern) is None or not self._conditions:
             return None
         what = self._tokens[-1]
+        if what.kind == Kind.COLUMN and what.fields[0] in [one.field for one in self._conditions]:
+            what = Token(Kind.ROWS, "", 0, 0)  # "what share of the Web team works at home"
         part, base = self._parted()
         if not part:
             return None
@@ -68,15 +71,19 @@ class Comparing(Selects):
         named = [one for one in self._conditions if one.field is self._view.label and len(one.texts) == 1]
         others = [one for one in self._conditions if one not in named]
         if len(named) == 1 and others and not is_any:
-            return self._of_one_row(named[0], others)
+            return self._of_one_row(named, others)
         verb = self._said[0].text.lower()
+        if verb in IS and not rest and len(self._conditions) > 2:  # "is the rate of Colne in 2022 above 50%"
+            by_place = sorted(self._conditions, key=lambda one: one.start)
+            compared = [one for one in by_place if one.field.kind == "number"]
+            return self._of_one_row([one for one in by_place if one not in compared], compared) if compared else None
         if not is_any and (verb in IS or rest or len(self._conditions) < 2):
             return None  # "are the boats red": all of them, perhaps
         sql = f"SELECT CASE WHEN count(*) > 0 THEN 'yes' ELSE 'no' END FROM {self._view.source}{self._clause()}"
         return Program(sql, "value", self._used(), self._view.loaded, read=self._read(()))
 
-    def _of_one_row(self, named: Condition, others: Sequence[Condition]) -> Program | None:
-        where = self._clause([named.sql])
+    def _of_one_row(self, named: Sequence[Condition], others: Sequence[Condition]) -> Program | None:
+        where = self._clause([one.sql for one in named])
         if self._database.run(f"SELECT count(*) FROM {self._view.source}{where}").rows[0][0] != 1:
             return None
         fit = " AND ".join(one.sql for one in others)
@@ -116,6 +123,12 @@ class Comparing(Selects):
 
     def _between(self, asked: Sequence[str], function: str, one: Field | None) -> Program | None:
         """The difference between what two values of a column have."""
+        if (
+            one is not None
+            and not function
+            and (ranged := [first for first in self._conditions if len(first.ends) == 2])
+        ):
+            return self._growth(ranged, one)
         pairs = [[first] for first in self._conditions if len(first.texts) == 2]
         pairs += [
             [first, second]
@@ -148,6 +161,22 @@ class Comparing(Selects):
         sql = f"SELECT {difference} FROM {self._view.source}{where}"
         numbers = (one,) if one is not None else ()
         return Program(sql, "value", used, self._view.loaded, read=self._read(numbers), unit=unit)
+
+    def _growth(self, ranged: Sequence[Condition], one: Field) -> Program | None:
+        """What a cell has on the last day more than on the first: "by how much did it grow from 2001 to 2021"."""
+        base = [first.sql for first in self._conditions if first not in ranged]
+        first, last = ranged[0].ends
+        for end in (first, last):
+            rows = f"SELECT count(*) FROM {self._view.source}{self._clause([*base, end])}"
+            if len(ranged) != 1 or self._database.run(rows).rows[0][0] != 1:
+                return None
+        where = self._clause([*base, f"({first} OR {last})"])
+        parts = [f"max(CASE WHEN {end} THEN {one.sql} END)" for end in (last, first)]
+        if any(token.text.lower() in SHRINKING for token in self._said):
+            parts.reverse()
+        used = f"SELECT {self._view.rowid} FROM {self._view.source}{where}"
+        sql = f"SELECT {' - '.join(parts)} FROM {self._view.source}{where}"
+        return Program(sql, "value", used, self._view.loaded, read=self._read((one,)), unit=one.column.reader.unit)
 
     def _by_size(self) -> Program | None:
         """Groups with more or fewer rows than a number, or how many such groups there are."""

@@ -172,9 +172,28 @@ class _Conditions(Filters):
         if one is None:
             raise Unclear
         sql = when(one.sql, one.kind, sign, (low, high))
+        second = self._second_date(last) if sign is None and low == high else None
+        if sql is not None and second is not None:  # "in 2020 and 2021"
+            said = self.tokens[second]
+            dates = said.dates if said.kind == Kind.DATE else (said.text, said.text)
+            also, last = when(one.sql, one.kind, None, dates), second
+            sql = f"({sql} OR {also})" if also is not None else None
         if sql is None:
             raise Unclear
-        return self._replace(*self._not(first, last + 1), Condition(sql, one))
+        ends = [when(one.sql, one.kind, None, (end, end)) for end in (low, high)] if low != high and low else []
+        return self._replace(*self._not(first, last + 1), Condition(sql, one, ends=tuple(end for end in ends if end)))
+
+    def _second_date(self, place: int) -> int | None:
+        """Where another date or year of the same kind follows "and" or "or"."""
+        link = self._right(place)
+        if link is None or self.tokens[link].kind not in (Kind.AND, Kind.OR):
+            return None
+        other = self._right(link)
+        if other is None:
+            return None
+        token = self.tokens[other]
+        is_year = token.kind == Kind.NUMBER and token.text.isdigit() and 1000 <= token.number <= 2100
+        return other if is_year or token.kind == Kind.DATE else None
 
     def _date_column(self, place: int | None, otherwise: list[Field] | None) -> Field | None:
         """The date that is named here; else the only one there is, if ``otherwise`` has one."""
@@ -187,14 +206,17 @@ class _Conditions(Filters):
     def _counted(self, first: int, last: int, concept: str) -> tuple[Field, int, int]:
         """The column of numbers that a comparison from ``first`` to ``last`` is about, and where it begins and ends."""
         right, left = last + 1, self._left(first)
+        far = self._left(first, also=(Kind.FILTER,))
         if right < len(self.tokens) and (one := self._number_at(right)) is not None:
             is_again = left is not None and self._number_at(left) is one  # "lasted 45 minutes"
             return one, left if is_again and left is not None else first, right + 1
         if left is not None and (one := self._number_at(left)) is not None:
             return one, left, last + 1
-        is_behind = right + 1 < len(self.tokens) and self.tokens[right].text.lower() in ("in", "of")
+        is_behind = right + 1 < len(self.tokens) and self.tokens[right].text.lower() in ("in", "of", "to")
         if is_behind and (one := self._number_at(right + 1)) is not None:
             return one, first, right + 2
+        if far is not None and far != left and (one := self._number_at(far)) is not None:
+            return one, far, last + 1  # "was the rate in Denham above 6%"
         money = "money" if concept in tuple("£$€¥₹") else concept
         is_person = (
             "peopl" in self._view.nouns and left is not None and self.tokens[left].kind in (Kind.ROWS, Kind.FILTER)

@@ -8,7 +8,7 @@ from typing import Final
 
 from lcrag.tables.lexicon import AMOUNTS, CONCEPTS, GENERIC, NO, PEOPLE, YES
 from lcrag.tables.loaded import Column, Loaded
-from lcrag.tables.units import BARE, SCALED, SIZES, UNITS
+from lcrag.tables.units import BARE, NOT_ADDED, SCALED, SIZES, UNITS
 from lcrag.tables.values import words_of
 from lcrag.text.words import fold, stems
 
@@ -63,6 +63,13 @@ class Field:
     def dimension(self) -> str:
         """What its unit measures."""
         return SIZES[self.unit][0] if self.unit else ""
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether a sum of its numbers says anything: no rates, prices or ages."""
+        return (
+            self.kind == "number" and self.column.reader.unit != "%" and not NOT_ADDED & set(words_of(self.column.name))
+        )
 
     @property
     def is_bare(self) -> bool:

@@ -30,12 +30,14 @@ class Unclear(Exception):
 @dataclass(frozen=True, eq=False)
 class Condition:
     """``sql``: as a program says it; ``field``: the column that it is about; ``start``: where it is in the question;
-    ``texts``: the values that the column must have, one of them."""
+    ``texts``: the values that the column must have, one of them; ``ends``: conditions of the first and the last day of
+    a time."""
 
     sql: str
     field: Field
     start: int = 0
     texts: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
 
 
 class Filters:
@@ -53,6 +55,8 @@ class Filters:
             return place
         if token.text.lower() in WON and token.fields[0].is_counted and token.fields[0].is_called("rank"):
             return self._replace(place, place + 1, Condition(f"{token.fields[0].sql} = 1", token.fields[0]))
+        if self._is_with(place):  # "bookings with children"
+            return self._replace(place, place + 1, Condition(f"{token.fields[0].sql} > 0", token.fields[0]))
         yes = token.fields[0].says_yes
         before = self.tokens[left].kind if left is not None else ""
         after = [one.kind for one in self.tokens[place + 1 :] if one.kind != Kind.IGNORED][:1]
@@ -76,6 +80,14 @@ class Filters:
         sql = f"{one.sql} {'<>' if is_not else '='} {literal(yes)}"
         return self._replace(left if is_not and left is not None else place, place + 1, Condition(sql, one))
 
+    def _is_with(self, place: int) -> bool:
+        """Whether rows with a number above nothing are meant: "with" before a column that has zeros."""
+        one = self.tokens[place].fields[0]
+        words = [token.text.lower() for token in self.tokens[max(0, place - 2) : place]]
+        is_with = words[-1:] == ["with"] or words == ["with", "any"]
+        compared = [token.kind for token in self.tokens[place + 1 : place + 2]]
+        return is_with and one.kind == "number" and one.column.zeros > 0 and compared in ([], [Kind.IGNORED])
+
     def done(self) -> None:
         """Whether something was done at all, where a column says when: "were returned", "have not left"."""
         kinds = {token.kind for token in self.tokens} | {
@@ -87,14 +99,16 @@ class Filters:
             if place >= len(self.tokens):
                 continue  # it went with the one behind it
             token, left = self.tokens[place], self._left(place)
-            if token.kind != Kind.COLUMN or [one.kind for one in token.fields] != ["date"]:
+            if token.kind != Kind.COLUMN or len(token.fields) != 1 or not token.fields[0].is_dated:
                 continue
             [one] = token.fields
             helped = any(other.text.lower() in HELPING for other in self.tokens[max(0, place - 6) : place])
             helped = helped or (place > 0 and self.tokens[place - 1].kind in (Kind.ROWS, Kind.COLUMN))
-            if not helped or not _is_done(token.text.lower(), one):
+            if token.concept != NEGATED and (not helped or not _is_done(token.text.lower(), one)):
                 continue
             is_not = left is not None and self.tokens[left].kind == Kind.NOT
+            if token.concept == NEGATED:
+                left, is_not = (left if is_not else place), not is_not
             if one.column.unread or (is_not and not one.column.empty):
                 raise Unclear
             if not one.column.empty:  # it was done in every row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 from lcrag.tables.database import Database
@@ -12,6 +13,8 @@ from lcrag.tables.selects import Program
 from lcrag.tables.tokens import WEAK, Kind, Token, fits
 from lcrag.tables.view import View, is_code
 
+KINDS: Final = ("which", "list", "name", "show", "what")
+"""Words before a value that names a kind of row."""
 PRONOUNS: Final = ("it", "he", "she", "they", "them", "him", "her", "his", "their")
 
 
@@ -31,9 +34,12 @@ class Writer(Listing):
             return self._whether()
         asks = self._pattern.startswith(Kind.ASKS)
         concept = self._tokens[0].concept if asks else ""
-        is_sum = asks and self._tokens[0].text.lower().startswith("how much") and bool(self._where)
+        is_much = asks and self._tokens[0].text.lower().startswith("how much")
+        is_sum = is_much and bool(self._where)
+        is_done = any(token.text.lower() in ("do", "does", "did") for token in self._said)
         while self._pattern.startswith(Kind.ASKS):
             self._tokens, self._pattern = self._tokens[1:], self._pattern[1:]
+        self._insert_kind()
         pronouns = any(token.text.lower() in PRONOUNS for token in self._said)
         if not self._where and (pronouns or (concept and not self._tokens)):
             return None  # "who gave it?", "where?"
@@ -52,29 +58,56 @@ class Writer(Listing):
                 return None
             self._tokens.insert(0, Token(Kind.COLUMN, "", 0, 0, fields=(meant,)))
             self._pattern = Kind.COLUMN + self._pattern
+        if fits(".+ each (column|period) sum", self._pattern):  # "how much does each shop sell in total"
+            self._tokens, self._pattern = self._tokens[-1:] + self._tokens[:-1], self._pattern[-1] + self._pattern[:-1]
         if fits("mean .+ each rows", self._pattern):  # "the average price per order"
             self._tokens, self._pattern = self._tokens[:-2], self._pattern[:-2]
         if Kind.SHARE in self._pattern or Kind.DIFFERENCE in self._pattern:
             return self._share() or self._difference()
         if fits("(?!top|extreme|superlative).*each.*", self._pattern):
-            return self._grouped()
+            return self._grouped(is_much and is_done)
         if is_sum and fits("rows? sum? rows?", self._pattern):  # "how much did Ann donate"
             money = self._view.meant_by("money")
             return self._total(money, "") if money is not None and money.kind == "number" else None
-        if (
-            is_sum and self._pattern == Kind.COLUMN and self._tokens[0].text.endswith("s")
-        ):  # "how much did Ann pay in fines"
+        if is_sum and self._pattern == Kind.COLUMN:
             [one] = self._tokens[0].fields
-            return self._total(one, "") if one.kind == "number" else None
+            if one.adds_up and (is_done or self._tokens[0].text.endswith("s")):  # "how much did Ann pay in fines"
+                return self._total(one, "")
         found = self._by_size() or self._counted() or self._added() or self._first()
         return found or (self._listed() if asks else None)
+
+    def _insert_kind(self) -> None:
+        """Put the rows where a value names them: "which strikers are", "the cheapest dessert", "the most designers"."""
+        said = [token for token in self._said if token.kind not in (Kind.IGNORED, Kind.TABLE)]
+        for before, token in pairwise(said):
+            is_text = token.kind == Kind.FILTER and all(one.kind == "text" for one in token.fields)
+            if not is_text:
+                continue
+            is_which = before.kind == Kind.ASKS and before.text.lower() in KINDS
+            if (
+                is_which
+                and fits("(most|extreme|superlative)?.*", self._pattern)
+                and not fits("(rows|column).*", self._pattern)
+            ):
+                self._insert(0, Token(Kind.ROWS, "", 0, 0))
+            elif before.kind == Kind.SUPERLATIVE and self._pattern == Kind.SUPERLATIVE:
+                self._insert(1, Token(Kind.ROWS, "", 0, 0))
+            elif before.kind == Kind.MOST and fits("(column|period) most", self._pattern):
+                self._insert(2, Token(Kind.ROWS, "", 0, 0))
+
+    def _insert(self, place: int, token: Token) -> None:
+        self._tokens.insert(place, token)
+        self._pattern = "".join(one.kind for one in self._tokens)
 
     def _explains_verbs(self) -> bool:
         """Whether what weak verbs say is said by a column of numbers, or by a condition behind each."""
         if any(one.kind == "number" for token in self._tokens for one in token.fields):
             return True
+        if {Kind.MOST, Kind.COMMON, Kind.EACH} & set(self._pattern):
+            return True  # "released the most films"
         weak = [place for place, token in enumerate(self._said) if token.concept == WEAK]
         is_paid = any(self._said[place].text.lower().startswith("pa") for place in weak)
+        is_paid = is_paid and not self._said[0].text.lower().startswith("how much")
         return not is_paid and all(self._has_condition(place) for place in weak)
 
     def _has_condition(self, place: int) -> bool:

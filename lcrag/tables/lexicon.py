@@ -56,7 +56,18 @@ COUNTING: Final = (
 SUMMING: Final = (("total",), ("sum",), ("in", "total"), ("altogether",), ("in", "all"), ("combined",), ("overall",))
 AVERAGING: Final = (("average",), ("mean",), ("on", "average"), ("avg",), ("median",))
 SHARING: Final = tuple((word, "of") for word in ("percentage", "percent", "share", "proportion"))
+GROWING: Final = frozenset(
+    "grow grew grown rise rose risen increase increased change changed fall fell fallen drop dropped shrink shrank"
+    " decrease decreased decline declined go up down".split()
+)
+"""Verbs of a difference between two days."""
 DIFFERING: Final = (
+    ("by", "how", "much"),
+    ("change", "in"),
+    ("growth", "of"),
+    ("growth", "in"),
+    ("increase", "in"),
+    ("rise", "in"),
     ("difference", "between"),
     ("difference", "in"),
     *(("how", much, word) for much in ("much", "many") for word in "more less fewer higher lower".split()),
@@ -67,6 +78,18 @@ LINKS: Final = frozenset("is are was were did does do has have had be been come 
 """Words before which a question names all, behind which a part of it: "what share of loans WERE late"."""
 PERIODS: Final = frozenset("year years month months day days".split())
 """Parts of dates by which rows are grouped."""
+ANTONYMS: Final[Mapping[str, str]] = {
+    word: done
+    for words, done in (
+        ("open running active operating operational", "closed ended left stopped retired"),
+        ("alive living", "died death deceased"),
+        ("outstanding overdue missing", "returned paid"),
+        ("available", "sold rented taken"),
+        ("single", "married"),
+    )
+    for word in words.split()
+}
+"""What is not done yet, by the columns that say that it is: "still open" of a column "Closed"."""
 DIFFERENT: Final = (("different",), ("distinct",), ("unique",))
 GROUPING: Final = (
     ("per",),
@@ -173,6 +196,7 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "rating": "rating score grade mark points",
         "gender": "gender sex",
         "began": "built made founded planted born established opened launched commissioned created since",
+        "born": "born birth birthday birthdate",
         "hired": "hired hire hiring start",
         "rank": "rank position place",
         "taken": "time duration seconds minutes hours",

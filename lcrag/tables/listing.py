@@ -14,8 +14,7 @@ class Listing(Ranking):
 
     def _listed(self) -> Program | None:
         """Cells of the rows that fit; of a column alone its different texts."""
-        if not self._pattern and self._names_kind():  # "which strikers are under 25"
-            return self._rows([self._view.label]) if self._view.label is not None else None
+
         match = fits("different? (rows|column) (and? column)* rows?", self._pattern)
         if match is None:
             return None
@@ -42,13 +41,6 @@ class Listing(Ranking):
             return self._cells(plain[0])
         return self._rows([label, *plain] if label is not None and not self._names_one_row() else plain)
 
-    def _names_kind(self) -> bool:
-        """Whether a value stands where the rows are named: "which strikers", "list the dramas"."""
-        first = next((token for token in self._said if token.kind not in (Kind.ASKS, Kind.IGNORED)), None)
-        said = self._said[0].text.lower()
-        is_text = first is not None and first.kind == Kind.FILTER and all(one.kind == "text" for one in first.fields)
-        return is_text and said in ("which", "list", "name", "show") and len(self._conditions) > 1
-
     def _cells(self, one: Field) -> Program | None:
         """One cell, or the different texts of a column."""
         if self._where and self._names_one_row():
@@ -61,7 +53,8 @@ class Listing(Ranking):
                 sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{self._clause()}"
                 unit = one.column.reader.unit
                 return Program(sql, "groups", self._used(), self._view.loaded, read=(one,), unit=unit)
-        if one.kind == "text" and (self._where or one.share < CATEGORY_SHARE or Kind.DIFFERENT in self._pattern):
+        is_text = one.kind == "text" or (one.kind == "year" and self._view.label is None)
+        if is_text and (self._where or one.share < CATEGORY_SHARE or Kind.DIFFERENT in self._pattern):
             where = self._clause([*self._where, f"{one.sql} IS NOT NULL"])
             sql = f"SELECT DISTINCT {one.sql} FROM {self._view.source}{where} ORDER BY {one.sql}"
             return Program(sql, "groups", self._used(), self._view.loaded, (one,))

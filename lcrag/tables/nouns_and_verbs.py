@@ -34,6 +34,8 @@ def columns_of_verb(word: str, view: View) -> list[Field]:
     fields = [one for one in fields if len(one.names[0]) == 1] or fields  # "mark" before "max mark"
     if not fields and len(stem) >= 5:
         fields = [one for one in view.fields if any(name.startswith(stem) for name in one.names[0])]
+    if not fields and len(stem) >= 6:  # "to prepare" of "prep minutes"
+        fields = [one for one in view.fields if any(len(name) >= 4 and stem.startswith(name) for name in one.names[0])]
     if not fields and len(stem) >= 4:  # "flow into" of outflow
         fields = [one for one in view.fields if any(name.endswith(stem) for name in one.names[0])]
     if not fields and word in verbs.TIME_VERBS:

@@ -27,6 +27,8 @@ _QUOTED: Final = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)['‘]([^'‘�
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
+BEFORE_STATES: Final = ("still", "is", "are", "was", "were", "currently", "not")
+"""Words before "open" that make it no verb."""
 AFTER_COLUMNS: Final = ("number", "no", "code", "id", "figure", "figures", "information", "data")
 _CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
 
@@ -260,6 +262,10 @@ class _Reading:
             return self._token(Kind.TABLE if is_name else Kind.ROWS, place, 1)
         if self._is_period(place):
             return self._token(Kind.PERIOD, place, 1)
+        undone = {stem_of(done) for done in lexicon.ANTONYMS.get(word, "").split()}
+        closed = [one for one in self._view.fields if undone & set(one.names[0]) and (one.is_dated or one.says_yes)]
+        if len(closed) == 1 and self._plain[place - 1] in BEFORE_STATES:
+            return self._token(Kind.COLUMN, place, 1, fields=(closed[0],), concept=NEGATED)
         negated = self._view.flags.get(stem_of(re.sub("^(?:un|non)", "", word)))
         if negated is not None and word.startswith(("un", "non")):
             return self._token(Kind.COLUMN, place, 1, fields=(negated,), concept=NEGATED)

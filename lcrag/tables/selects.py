@@ -69,6 +69,8 @@ class Selects:
             return self._top_rows(by, sign, most, shown or one)
         if one is None or by.kind != "number":
             return None
+        if one.kind == "date":  # "in which month", where every month has one row
+            return self._top_rows(by, sign, most, one) if self._are_different(one) else None
         if one.kind == "text" and self._is_of(one, by):
             return self._top_groups(what, f"max({by.sql})", (by,), sign, most)
         if most > 1:
@@ -79,6 +81,12 @@ class Selects:
             return None
         first, second = (self._database.run(program.sql).rows for program in (row, added))
         return row if len(first) == len(second) == 1 and first[0][0] == second[0][0] else None
+
+    def _are_different(self, one: Field) -> bool:
+        """Whether no two rows have the same cell of a column."""
+        source = f"{self._view.source}{self._clause()}"
+        [(rows, cells)] = self._database.run(f"SELECT count(*), count(DISTINCT {one.sql}) FROM {source}").rows
+        return rows == cells
 
     def _is_of(self, one: Field, by: Field) -> bool:
         """Whether a number belongs to each text of a column: the price of a product."""
@@ -185,6 +193,9 @@ class Selects:
     def _by_age(self, word: str) -> tuple[Field | None, int]:
         """The oldest has the highest age, or the earliest date."""
         age = self._view.meant_by("age")
+        born = [one for one in self._view.fields if one.is_dated and one.is_called("born")]
+        if age is None and len(born) == 1 and "peopl" in self._view.nouns:
+            return born[0], 1 if word in ("youngest", "newest") else -1
         began = [one for one in self._view.fields if one.is_dated and one.is_called("began")]
         when = began[0] if len(began) == 1 else self._view.meant_by("time")
         sign = -1 if word in ("youngest", "newest") else 1

@@ -89,3 +89,8 @@ SYNONYMS: Final[Mapping[str, frozenset[str]]] = {
     for word in group.split()
 }
 """By word in the singular, its synonyms."""
+CROWDS: Final = frozenset(
+    "employee staff worker headcount visitor passenger attendee attendance spectator inhabitant resident population"
+    " patient guest participant member volunteer people workforce".split()
+)
+"""Columns that "people" means where no other noun does."""

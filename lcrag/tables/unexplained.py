@@ -8,12 +8,16 @@ from dataclasses import replace
 from typing import Final
 
 from lcrag.tables.field import rank_of, stem_of
-from lcrag.tables.synonyms import SYNONYMS
+from lcrag.tables.lexicon import GROWING
+from lcrag.tables.synonyms import CROWDS, SYNONYMS
 from lcrag.tables.tokens import WEAK, Kind, Token
+from lcrag.tables.units import MONEY_WORDS, SIZES
 from lcrag.tables.verbs import NEUTRAL, TELLING
 from lcrag.tables.view import View
 
 _SYNONYMS: Final = {stem_of(word): {stem_of(one) for one in others} for word, others in SYNONYMS.items()}
+_CROWDS: Final = {stem_of(word) for word in CROWDS}
+_UNITS: Final = {stem_of(word) for word in (*SIZES, *MONEY_WORDS) if len(word) > 3}
 _NEUTRAL: Final = {stem_of(word) for word in NEUTRAL}
 _TELLING: Final = {stem_of(word) for word in TELLING}
 _SUBJECTS: Final = (Kind.VALUE, Kind.COLUMN, Kind.ROWS, Kind.EACH, Kind.TABLE, Kind.IGNORED, Kind.PERIOD)
@@ -23,11 +27,15 @@ def explained(tokens: Sequence[Token], view: View) -> list[Token]:
     """The tokens, UNKNOWN ones in the place of which another can stand replaced."""
     found = list(tokens)
     is_asked = any(token.kind == Kind.ASKS and token.concept for token in tokens)
+    is_growth = any(token.kind == Kind.DIFFERENCE for token in tokens)
     for place, token in enumerate(found):
         if token.kind != Kind.UNKNOWN or token.fields:
             continue
         stem = stem_of(token.text.lower())
-        meant = _synonym(token, stem, view)
+        if is_growth and token.text.lower() in GROWING:
+            found[place] = replace(token, kind=Kind.IGNORED)
+            continue
+        meant = _synonym(token, stem, found, view)
         if meant is not None:
             found[place] = meant
         elif is_asked:
@@ -39,9 +47,20 @@ def explained(tokens: Sequence[Token], view: View) -> list[Token]:
     return found
 
 
-def _synonym(token: Token, stem: str, view: View) -> Token | None:
+def _synonym(token: Token, stem: str, tokens: Sequence[Token], view: View) -> Token | None:
     """The one column, or the rows, that a synonym of the word names."""
     meant = _SYNONYMS.get(stem, set())
+    if stem in ("peopl", "person"):
+        crowds = [one for one in view.fields if one.kind == "number" and _CROWDS & set(one.names[0])]
+        if len(crowds) == 1:
+            return replace(token, kind=Kind.COLUMN, fields=(crowds[0],))
+        is_counted = any(one.kind == "number" for other in tokens for one in other.fields)
+        return replace(token, kind=Kind.IGNORED) if is_counted else None
+    if stem in _UNITS and any(one.kind == "number" for other in tokens for one in other.fields):
+        return replace(token, kind=Kind.IGNORED)  # "how many tonnes of glass"
+    is_timed = any(one.dimension == "time" for other in tokens for one in other.fields)
+    if stem == "time" and is_timed:  # "the total cooking time" of minutes
+        return replace(token, kind=Kind.IGNORED)
     if meant & view.nouns:
         return replace(token, kind=Kind.ROWS)
     ranked = [

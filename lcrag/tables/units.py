@@ -61,6 +61,10 @@ SIZES: Final[Mapping[str, tuple[str, float]]] = {
     for word in words.split()
 }
 """What a unit measures, and how many of the dimension's first unit it is."""
+NOT_ADDED: Final = frozenset(
+    "price rate rating age average mean median score percent temperature ratio per share".split()
+)
+"""Words of column names whose numbers are not added up."""
 BARE: Final = frozenset("running time total playing play run duration travel journey flight net gross".split())
 """Words of column names that do not say of what a length or a weight is: "running time (min)"."""
 MEASURED: Final[Mapping[str, tuple[str, ...]]] = {

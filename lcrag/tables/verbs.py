@@ -43,9 +43,15 @@ ACTS: Final[Mapping[str, str]] = {
         ("repair repaired", "repair repairs"),
         ("move moves moved transfer transferred", "transfer transfers move moves"),
         ("see sees seen", "appointment appointments consultation consultations"),
-        ("depart departs departed leave leaves", "departure departures trip trips flight flights"),
+        ("depart departs departed leave leaves left", "departure departures trip trips flight flights"),
         ("perform performed", "performance performances concert concerts show shows"),
         ("attend attended", "attendance attendances lesson lessons class classes"),
+        ("ride rides rode ridden", "ride rides"),
+        ("drive drives drove driven", "drive drives trip trips journey journeys"),
+        ("run runs ran", "run runs race races"),
+        ("swim swims swam", "swim swims race races result results"),
+        ("speak spoke spoken", "talk talks speech speeches"),
+        ("start starts started begin began", "trip trips ride rides journey journeys"),
         ("call called", "call calls"),
         ("rescue rescued", "rescue rescues"),
         ("complain complained", "complaint complaints"),
@@ -109,7 +115,7 @@ NEUTRAL: Final = frozenset(
     " contribute contain require total reach get score gain manage achieve obtain belong exist operate appear feature"
     " show display stage win earn take gross sell cost weigh measure stock print send place check carry out conduct"
     " attend sit stay attend appear mention classify label mark describe name rank live"
-    " won made built held drew brought burnt gave kept ran sent took wrote shown sold".split()
+    " won made built held drew brought burnt gave kept ran sent took wrote shown sold saw started began".split()
 )
 """Verbs that say no more than a number or a condition next to them, where the table has no column of theirs."""
 TELLING: Final = frozenset(

@@ -188,7 +188,7 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     if label is not None and label.names[-1] not in (("name",), ("id",), ("title",)):
         name = next((name for name in label.names if len(name) == 1 and name[0] not in GENERIC), None)
         nouns |= set(name or ())
-    is_named = label is not None and {"full", "surnam", "forenam", "last", "name"} & set(label.names[0])
+    is_named = label is not None and set(label.names[0]) <= {"full", "surnam", "forenam", "first", "last", "name"}
     if is_named and any(one.is_called("pay") or one.is_called("hired") for one in fields):
         nouns |= {stem_of(word) for word in EMPLOYED}
     roles = {stem_of(word) for word in PEOPLE} & {one.names[0][0] for one in fields if len(one.names[0]) > 1}
