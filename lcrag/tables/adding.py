@@ -127,6 +127,8 @@ class Adding(Comparing):
             sql = f"SELECT 1.0 * count(*) / count(DISTINCT {group}) FROM {self._view.source}"
             where = self._clause([*self._where, *filled])
             return Program(sql + where, "value", self._used(filled), self._view.loaded)
+        if self._pattern == Kind.ROWS and self._said[0].kind == Kind.ROWS:  # "flights per airline"
+            return self._aggregate("count(*)", group, ())
         is_sum = is_sum or (self._pattern == Kind.COLUMN and bool({*rest[0].text.lower().split()} & ADDED_UP))
         if is_sum and self._pattern == Kind.COLUMN and rest[0].fields[0].kind == "number":  # "the revenue per month"
             return self._total(rest[0].fields[0], group)

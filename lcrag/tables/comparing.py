@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from lcrag.tables.conditions import COMPARED
 from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition
 from lcrag.tables.lexicon import ANY, ANYONE, LINKS
 from lcrag.tables.selects import Program, Selects
-from lcrag.tables.tokens import Kind, Token, fits
+from lcrag.tables.tokens import COMPARED, Kind, Token, fits
 from lcrag.tables.verbs import ACTS, EMPTY_VERBS, WEAK_VERBS
 
 IS: Final = ("is", "are", "was", "were")

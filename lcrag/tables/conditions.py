@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from lcrag.tables.dates import when
 from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition, Filters, Unclear
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import Kind, Token
+from lcrag.tables.tokens import COMPARED, Kind, Token
 from lcrag.tables.units import SIZES
 from lcrag.tables.view import View
 
-COMPARED: Final[Mapping[Kind | str, str]] = {
-    Kind.OVER: ">",
-    Kind.UNDER: "<",
-    Kind.AT_LEAST: ">=",
-    Kind.AT_MOST: "<=",
-    Kind.OR_MORE: ">=",
-    Kind.OR_LESS: "<=",
-}
 DATED: Final = (Kind.BEFORE, Kind.AFTER, Kind.SINCE, Kind.UNTIL)
 KEPT: Final = (Kind.TOP, Kind.EXTREME, Kind.SUPERLATIVE)
 """Before or after a number: it says how many rows are asked for."""

@@ -23,7 +23,7 @@ NEAR: Final = 2
 
 def directed(tokens: Sequence[Token], view: View) -> list[Token]:
     """The tokens, those that may mean either end with the one that the words next to them say, or the verb."""
-    ends = [[one for one in view.fields if names & {one.names[0][0]}] for names in _NAMES]
+    ends = [[one for one in view.fields if one.kind == "text" and one.names[0][0] in names] for names in _NAMES]
     if any(len(one) != 1 for one in ends):
         return list(tokens)
     both = {ends[0][0], ends[1][0]}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from lcrag.tables.field import stem_of
+from lcrag.tables.field import Field, stem_of
 from lcrag.tables.tokens import NOUN, Kind, Token
 
 _SAID_TWICE: Final = (Kind.COLUMN, Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.ASKS)
@@ -42,8 +42,9 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
         is_holder = is_holder and is_second and found[-1].kind != Kind.EACH
         if is_holder and Kind.FILTER in (before, *behind):
             continue  # "the average score of Asian restaurants"
-        if is_second and place == len(kept) - 1 and token.fields[0].is_dated and _asks_what_was_done(tokens):
-            continue  # "did each studio release"
+        is_part = is_second and (token.fields[0].is_dated or len(token.fields[0].names[0]) > 1)
+        if is_part and place == len(kept) - 1 and " " not in token.text and _asks_what_was_done(tokens):
+            continue  # "did each studio release", "what place did Ann finish in"
         if token.kind == Kind.COLUMN and _is_repeated(token, kept[place + 1 :]):
             continue
         follows = kept[place + 1 : place + 2]
@@ -52,6 +53,8 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
         )
         if is_rated and not any(one.is_called("taken") or one.is_called("rank") for one in follows[0].fields):
             token = replace(token, kind=Kind.EXTREME)  # "the best mark"
+        if token.kind == Kind.SUPERLATIVE and any(one.is_called(token.concept) for one in _numbers(follows)):
+            token = replace(token, kind=Kind.EXTREME)  # "the longest distance"
         is_number = place + 1 < len(kept) and any(one.kind == "number" for one in kept[place + 1].fields)
         if token.kind == Kind.COUNT and before in (Kind.MEAN, Kind.EXTREME, Kind.SUM) and is_number:
             continue  # "the highest number of launches"
@@ -61,6 +64,10 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
             continue
         found.append(token)
     return found
+
+
+def _numbers(tokens: Sequence[Token]) -> list[Field]:
+    return [one for token in tokens for one in token.fields if token.kind == Kind.COLUMN and one.kind == "number"]
 
 
 def _asks_what_was_done(tokens: Sequence[Token]) -> bool:

@@ -48,6 +48,12 @@ class Field:
         return next((text for plain, text in texts.items() if plain in YES), None)
 
     @property
+    def head(self) -> str:
+        """The stem that says what its cells are: "cost" of unit_cost, "distance" of distance_km."""
+        says = [name for name in self.names[0] if name not in _SAYS_LITTLE]
+        return (says or list(self.names[0]))[-1]
+
+    @property
     def scale(self) -> float:
         """What its numbers are in: 1,000,000 of "cost (million)"."""
         words = re.findall(r"[a-z]+", self.column.name.lower())
@@ -134,6 +140,11 @@ def stemmed(text: str) -> Words:
     return tuple(stem_of(word) for word in re.findall(r"[^\W_]+", fold_letters(text)))
 
 
+_SAYS_LITTLE: Final = frozenset(stems(" ".join(GENERIC | UNITS))) | GENERIC | UNITS
+_PARTS: Final = ("unit", "max", "min", "maximum", "minimum", "total", "averag", "mean")
+"""Stems before a name that are none themselves: "unit cost" is not called "unit"."""
+
+
 def rank_of(name: Words, one: Field) -> int | None:
     """How well a name is the column's: 0 its own, 1 short for it ("guest" of guest_name), 2 a part ("guest" of
     guest_country). None for a part that says what numbers are of, not what they are ("patient" of patient_age)."""
@@ -144,6 +155,8 @@ def rank_of(name: Words, one: Field) -> int | None:
     if len(name) > 1 or not longer:
         return 1
     short = longer[-1]
+    if name[0] in _PARTS and short[0] == name[0] and short[-1] != "sold":
+        return None
     behind = short[short.index(name[0]) + 1 :] if name[0] in short else ()
     amounts = {stem_of(word) for word in AMOUNTS}
     is_head = all(word in amounts or word.isdigit() or f"{word}ed" in one.column.name.lower() for word in behind)
@@ -152,7 +165,7 @@ def rank_of(name: Words, one: Field) -> int | None:
 
 def singular(word: str) -> list[str]:
     """What a word may be the plural of."""
-    endings = (("ies", "y"), ("es", ""), ("s", ""))
+    endings = (("ves", "f"), ("ies", "y"), ("es", ""), ("s", ""))
     return [word.removesuffix(plural) + one for plural, one in endings if word.endswith(plural)]
 
 

@@ -103,7 +103,7 @@ class Writer(Listing):
         """Whether what weak verbs say is said by a column of numbers, or by a condition behind each."""
         if any(one.kind == "number" for token in self._tokens for one in token.fields):
             return True
-        if {Kind.MOST, Kind.COMMON, Kind.EACH} & set(self._pattern):
+        if {Kind.MOST, Kind.COMMON, Kind.EACH, Kind.DIFFERENT} & set(self._pattern):
             return True  # "released the most films"
         weak = [place for place, token in enumerate(self._said) if token.concept == WEAK]
         is_paid = any(self._said[place].text.lower().startswith("pa") for place in weak)

@@ -78,6 +78,14 @@ LINKS: Final = frozenset("is are was were did does do has have had be been come 
 """Words before which a question names all, behind which a part of it: "what share of loans WERE late"."""
 PERIODS: Final = frozenset("year years month months day days".split())
 """Parts of dates by which rows are grouped."""
+EVERY: Final[Mapping[str, str]] = {
+    "monthly": "month",
+    "yearly": "year",
+    "annual": "year",
+    "annually": "year",
+    "daily": "day",
+}
+"""Words that group by a part of the dates: "the monthly revenue"."""
 ANTONYMS: Final[Mapping[str, str]] = {
     word: done
     for words, done in (
@@ -194,6 +202,7 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "temperature": "temperature temp",
         "rain": "rain rainfall precipitation",
         "rating": "rating score grade mark points",
+        "income": "revenue takings turnover sales charge bill paid payment total",
         "gender": "gender sex",
         "began": "built made founded planted born established opened launched commissioned created since",
         "born": "born birth birthday birthdate",

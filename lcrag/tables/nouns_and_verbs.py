@@ -12,6 +12,9 @@ from lcrag.tables.view import View
 _VERBS: Final = {stem_of(verb): columns for verb, columns in verbs.VERBS.items()}
 
 
+_WHERE_TO: Final = ("in", "out", "over", "under", "up")
+
+
 def is_noun(word: str, view: View) -> bool:
     """Whether the word means rows; "ordered" is not "orders", but "booking" is "bookings"."""
     is_verb = word.endswith(DONE) and word not in view.loaded.table.name.lower()
@@ -37,7 +40,10 @@ def columns_of_verb(word: str, view: View) -> list[Field]:
     if not fields and len(stem) >= 6:  # "to prepare" of "prep minutes"
         fields = [one for one in view.fields if any(len(name) >= 4 and stem.startswith(name) for name in one.names[0])]
     if not fields and len(stem) >= 4:  # "flow into" of outflow
-        fields = [one for one in view.fields if any(name.endswith(stem) for name in one.names[0])]
+        named = [(one, one.names[0]) for one in view.fields]
+        fields = [one for one, name in named if name[-1] == stem or {word + stem for word in _WHERE_TO} & set(name)]
+    money = view.meant_by("money") if not fields and word in verbs.WORTH else None
+    fields = [money] if money is not None else fields
     if not fields and word in verbs.TIME_VERBS:
         fields = [one for one in view.dated if one.names[0] in (("year",), ("date",))]
     return fields

@@ -17,7 +17,7 @@ from lcrag.tables.dates import dates_in
 from lcrag.tables.directions import directed
 from lcrag.tables.field import Field, plain_words, rank_of, singular, stem_of
 from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun
-from lcrag.tables.tokens import NEGATED, NOUN, PHRASES, WEAK, Kind, Token
+from lcrag.tables.tokens import COMPARED, NEGATED, NOUN, PHRASES, WEAK, Kind, Token
 from lcrag.tables.unexplained import explained
 from lcrag.tables.view import View
 from lcrag.text.words import MONTHS
@@ -29,7 +29,9 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 BEFORE_STATES: Final = ("still", "is", "are", "was", "were", "currently", "not")
 """Words before "open" that make it no verb."""
-AFTER_COLUMNS: Final = ("number", "no", "code", "id", "figure", "figures", "information", "data")
+AFTER_COLUMNS: Final = frozenset(
+    "number no code id figure figures information data type types kind kinds name names".split()
+)
 _CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
 
 
@@ -69,6 +71,7 @@ class _Reading:
         if len(after) > 1 and after[0].kind == Kind.COLUMN:  # "by guests from Germany"
             is_noun = not set(after[0].fields) & {one for one, _ in after[1].cells}
         is_who = bool(after) and (after[0].kind == Kind.VALUE or (is_noun and after[-1].kind == Kind.VALUE))
+        is_who = is_who or (bool(after) and after[0].kind in (*COMPARED, Kind.NUMBER))  # "delayed by more than an hour"
         return replace(tokens[place], kind=Kind.IGNORED) if is_who else tokens[place]
 
     def _named_columns(self) -> list[dict[tuple[str, ...], list[Field]]]:
@@ -148,7 +151,7 @@ class _Reading:
         for words in range(min(16, len(self._words) - place), 0, -1):
             key = tuple(self._plain[place : place + words])
             cells = self._view.values.get(key) or self._view.beginnings.get(key)
-            if cells is None and words > 1:  # "check-ups"
+            if cells is None:  # "check-ups", "bookshelves"
                 cells = next(
                     (found for last in singular(key[-1]) if (found := self._view.values.get((*key[:-1], last)))), None
                 )

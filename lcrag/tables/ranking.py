@@ -41,6 +41,8 @@ class Ranking(Adding):
             sign = found.sign
             if by is None and found.text.lower() in ("oldest", "youngest", "newest"):
                 by, sign = self._by_age(found.text.lower())
+            if by is None and found.concept == "speed":  # "the fastest runner" took the least time
+                by, sign = self._view.meant_by("taken"), -sign
             if by is None or what is None:
                 return None
             return self._extreme(what, by, sign, most)

@@ -73,8 +73,8 @@ class Selects:
             return self._top_rows(by, sign, most, one) if self._are_different(one) else None
         if one.kind == "text" and self._is_of(one, by):
             return self._top_groups(what, f"max({by.sql})", (by,), sign, most)
-        if most > 1:
-            return None
+        if most > 1:  # "the top 3 customers by revenue"
+            return self._top_groups(what, f"sum({by.sql})", (by,), sign, most) if by.adds_up else None
         row = self._top_rows(by, sign, 1, one)
         added = self._top_groups(what, f"sum({by.sql})", (by,), sign, 1)
         if row is None or added is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from functools import cache
@@ -64,6 +65,17 @@ class Kind(StrEnum):
     WITHOUT = auto()
     AND = auto()
     OR = auto()
+
+
+COMPARED: Final[Mapping[Kind | str, str]] = {
+    Kind.OVER: ">",
+    Kind.UNDER: "<",
+    Kind.AT_LEAST: ">=",
+    Kind.AT_MOST: "<=",
+    Kind.OR_MORE: ">=",
+    Kind.OR_LESS: "<=",
+}
+"""Kinds that compare with a number, as programs do."""
 
 
 @cache

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from lcrag.tables.field import rank_of, stem_of
-from lcrag.tables.lexicon import GROWING
+from lcrag.tables.field import Field, rank_of, stem_of
+from lcrag.tables.lexicon import EVERY, GROWING, ORDINALS
 from lcrag.tables.synonyms import CROWDS, SYNONYMS
 from lcrag.tables.tokens import WEAK, Kind, Token
 from lcrag.tables.units import MONEY_WORDS, SIZES
 from lcrag.tables.verbs import NEUTRAL, TELLING
 from lcrag.tables.view import View
 
-_SYNONYMS: Final = {stem_of(word): {stem_of(one) for one in others} for word, others in SYNONYMS.items()}
+_SYNONYMS: Final[dict[str, set[str]]] = {}
+for _word, _others in SYNONYMS.items():  # "unit" and "units" have one stem
+    _SYNONYMS.setdefault(stem_of(_word), set()).update(map(stem_of, _others))
 _CROWDS: Final = {stem_of(word) for word in CROWDS}
 _UNITS: Final = {stem_of(word) for word in (*SIZES, *MONEY_WORDS) if len(word) > 3}
 _NEUTRAL: Final = {stem_of(word) for word in NEUTRAL}
@@ -27,17 +29,30 @@ def explained(tokens: Sequence[Token], view: View) -> list[Token]:
     """The tokens, UNKNOWN ones in the place of which another can stand replaced."""
     found = list(tokens)
     is_asked = any(token.kind == Kind.ASKS and token.concept for token in tokens)
+    is_much = bool(tokens) and tokens[0].text.lower() == "how much"
     is_growth = any(token.kind == Kind.DIFFERENCE for token in tokens)
     for place, token in enumerate(found):
         if token.kind != Kind.UNKNOWN or token.fields:
             continue
         stem = stem_of(token.text.lower())
+        if token.text.lower() in EVERY:
+            found[place] = replace(token, kind=Kind.IGNORED)
+            found += [
+                Token(Kind.EACH, "per", token.end, token.end),
+                replace(token, kind=Kind.PERIOD, text=EVERY[token.text.lower()]),
+            ]
+            continue
         if is_growth and token.text.lower() in GROWING:
             found[place] = replace(token, kind=Kind.IGNORED)
             continue
         meant = _synonym(token, stem, found, view)
         if meant is not None:
             found[place] = meant
+        elif (rank := _rank(found, place, view)) is not None:
+            found[place] = replace(token, kind=Kind.COLUMN, fields=(rank,))
+            found.insert(place + 1, replace(token, kind=Kind.NUMBER, number=ORDINALS[token.text.lower()]))
+        elif is_much and place and _counts(found[place - 1]) and (stem not in _TELLING or stem == "fell"):
+            found[place] = replace(token, kind=Kind.IGNORED)  # "how much rain fell"
         elif is_asked:
             continue  # "who wrote", "when was it built"
         elif _is_of_subject(found, place) and stem not in _TELLING:
@@ -67,7 +82,7 @@ def _synonym(token: Token, stem: str, tokens: Sequence[Token], view: View) -> To
         (rank, one)
         for one in view.fields
         for other in meant
-        if (rank := rank_of((other,), one)) is not None and (other,) in one.names
+        if (rank := rank_of((other,), one)) is not None and (other,) in one.names and one.head == other
     ]
     best = min((rank for rank, _ in ranked), default=0)
     fields = {one for rank, one in ranked if rank == best}
@@ -75,6 +90,19 @@ def _synonym(token: Token, stem: str, tokens: Sequence[Token], view: View) -> To
         return None
     [one] = fields
     return replace(token, kind=Kind.ROWS if one is view.label else Kind.COLUMN, fields=(one,))
+
+
+def _counts(token: Token) -> bool:
+    return token.kind == Kind.COLUMN and any(one.kind == "number" for one in token.fields)
+
+
+def _rank(tokens: Sequence[Token], place: int, view: View) -> Field | None:
+    """The column of ranks, where "third" is one: "who came third"."""
+    word, before = tokens[place].text.lower(), tokens[place - 1].text.lower() if place else ""
+    if word not in ORDINALS or before not in ("came", "come", "finished", "placed", "was", "finish"):
+        return None
+    ranks = [one for one in view.fields if one.kind == "number" and one.is_called("rank")]
+    return ranks[0] if len(ranks) == 1 else None
 
 
 def _is_of_subject(tokens: Sequence[Token], place: int) -> bool:

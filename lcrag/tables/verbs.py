@@ -77,7 +77,7 @@ VERBS: Final[Mapping[str, str]] = {
         ("owns own owned", "owner"),
         ("sold sells", "seller salesperson vendor"),
         ("bought buys purchased", "buyer customer purchaser"),
-        ("won win wins", "winner won elected rank position"),
+        ("won win wins", "winner won elected rank position place"),
         ("runs run operates operated", "operator"),
         ("founded", "founder"),
         ("painted", "painter artist"),
@@ -103,6 +103,8 @@ VERBS: Final[Mapping[str, str]] = {
     for verb in verbs.split()
 }
 """Which columns a verb may mean, as words of their names."""
+WORTH: Final = frozenset("costs cost worth valued priced".split())
+"""Verbs that mean the one column of money, whatever it is called."""
 TIME_VERBS: Final = frozenset(
     "released published built founded made opened launched established completed created born".split()
 )
@@ -114,6 +116,7 @@ NEUTRAL: Final = frozenset(
     " process complete record register log list note count attract draw bring consume burn emit generate deliver"
     " contribute contain require total reach get score gain manage achieve obtain belong exist operate appear feature"
     " show display stage win earn take gross sell cost weigh measure stock print send place check carry out conduct"
+    " cover span stretch go fly flow"
     " attend sit stay attend appear mention classify label mark describe name rank live"
     " won made built held drew brought burnt gave kept ran sent took wrote shown sold saw started began".split()
 )

@@ -106,6 +106,9 @@ class View:
             found = [one for one in self.fields if one.kind == "text" and one.is_called(concept)]
         else:
             found = [one for one in self.fields if one.is_counted and one.is_called(concept)]
+            found = found or [
+                one for one in self.fields if concept == "money" and one.kind == "number" and one.is_called("income")
+            ]
             found = found or [one for one in self.fields if one.is_bare and one.dimension in MEASURED.get(concept, ())]
         return found[0] if len(found) == 1 else None
 
@@ -193,7 +196,8 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
         nouns |= {stem_of(word) for word in EMPLOYED}
     roles = {stem_of(word) for word in PEOPLE} & {one.names[0][0] for one in fields if len(one.names[0]) > 1}
     nouns |= {role for role in roles if not any((role,) in one.names for one in fields if one.kind == "text")}
-    if is_named or nouns & {stem_of(word) for word in PEOPLE}:
+    is_person = label is not None and label.is_of_people
+    if is_named or is_person or nouns & {stem_of(word) for word in PEOPLE}:
         nouns |= {"peopl", "person"}
     return frozenset(nouns)
 
