@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from lcrag.tables.dates import when
 from lcrag.tables.field import Field
-from lcrag.tables.filters import Condition, Filters, Unclear
+from lcrag.tables.filters import Condition, Unclear
 from lcrag.tables.names import literal
+from lcrag.tables.times import Times
 from lcrag.tables.tokens import COMPARED, Kind, Token
 from lcrag.tables.units import SIZES
 from lcrag.tables.view import View
 
-DATED: Final = (Kind.BEFORE, Kind.AFTER, Kind.SINCE, Kind.UNTIL)
+MONEY: Final = tuple("£$€¥₹")
 KEPT: Final = (Kind.TOP, Kind.EXTREME, Kind.SUPERLATIVE)
 """Before or after a number: it says how many rows are asked for."""
 
@@ -37,7 +37,7 @@ def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[T
     return found.conditions, found.tokens
 
 
-class _Conditions(Filters):
+class _Conditions(Times):
     def value(self, place: int) -> int:
         """Values of one column, "good or fair", with the name of the column before or behind them."""
         last, fields = place, {one for one, _ in self.tokens[place].cells}
@@ -76,10 +76,6 @@ class _Conditions(Filters):
             sql = f"{one.sql} {'NOT IN' if is_not else 'IN'} ({listed})"
         return self._replace(first, end, Condition(sql, one, texts=() if is_not else tuple(texts)))
 
-    def date(self, place: int) -> int:
-        token = self.tokens[place]
-        return self._dated(place, token.dates)
-
     def number(self, place: int) -> int:
         token = self.tokens[place]
         left, right = self._left(place), self._right(place)
@@ -107,24 +103,6 @@ class _Conditions(Filters):
         one, first, end = self._counted(place, place, token.concept)
         return self._replace(*self._not(first, end), Condition(f"{one.sql} = {_amount(token, one)}", one))
 
-    def _is_year(self, place: int) -> bool:
-        """Whether a number is a year: of a date, after "in", or between two of them."""
-        token, left = self.tokens[place], self._left(place)
-        if left is None or not token.text.isdigit():
-            return False
-        before = self.tokens[left]
-        far = self._left(left)
-        if before.kind in DATED and far is not None and any(one.kind == "year" for one in self.tokens[far].fields):
-            return True
-        if not 1000 <= token.number <= 2100:
-            return False
-        if before.kind in DATED or any(one.text.lower() in ("in", "during") for one in self.tokens[left + 1 : place]):
-            return True
-        if before.kind in (Kind.BETWEEN, Kind.FROM):
-            is_named = far is not None and self.tokens[far].kind == Kind.COLUMN
-            return self.tokens[far or 0].fields[0].is_dated if is_named else bool(self._view.dated)
-        return before.kind == Kind.COLUMN and before.fields[0].is_dated
-
     def average(self, place: int) -> int:
         """Above or below the mean of all rows: "earn more than the average"."""
         left = self._left(place)
@@ -134,68 +112,18 @@ class _Conditions(Filters):
         sql = f"{one.sql} {COMPARED[self.tokens[left].kind]} (SELECT avg({one.sql}) FROM {self._view.source})"
         return self._replace(*self._not(first, end), Condition(sql, one))
 
-    def _dated(self, place: int, dates: tuple[str, str]) -> int:
-        low, high = dates
-        left = self._left(place)
-        before = self.tokens[left].kind if left is not None else ""
-        first, last, sign = place, place, before if isinstance(before, Kind) and before in DATED else None
-        if before in (Kind.BETWEEN, Kind.FROM):
-            other = self._between(place, before)
-            if other is not None:
-                token = self.tokens[other]
-                high = token.dates[1] if token.kind == Kind.DATE else str(token.number)
-            elif before == Kind.BETWEEN or (
-                place + 1 < len(self.tokens) and self.tokens[place + 1].text.lower() == "on"
-            ):
-                raise Unclear  # "from 1900 on"
-            first, last = left or 0, other or place
-        elif before in DATED and left is not None:
-            first = left
-        named = self._left(first)
-        right = last + 1 if last + 1 < len(self.tokens) else None
-        one = self._date_column(named, None)
-        if one is not None and named is not None:
-            first = named
-        else:
-            one = self._date_column(right, self._view.dated)
-            if one is not None and right is not None and one in self.tokens[right].fields:
-                last = right
-        if one is None:
-            raise Unclear
-        sql = when(one.sql, one.kind, sign, (low, high))
-        second = self._second_date(last) if sign is None and low == high else None
-        if sql is not None and second is not None:  # "in 2020 and 2021"
-            said = self.tokens[second]
-            dates = said.dates if said.kind == Kind.DATE else (said.text, said.text)
-            also, last = when(one.sql, one.kind, None, dates), second
-            sql = f"({sql} OR {also})" if also is not None else None
-        if sql is None:
-            raise Unclear
-        ends = [when(one.sql, one.kind, None, (end, end)) for end in (low, high)] if low != high and low else []
-        return self._replace(*self._not(first, last + 1), Condition(sql, one, ends=tuple(end for end in ends if end)))
-
-    def _second_date(self, place: int) -> int | None:
-        """Where another date or year of the same kind follows "and" or "or"."""
-        link = self._right(place)
-        if link is None or self.tokens[link].kind not in (Kind.AND, Kind.OR):
-            return None
-        other = self._right(link)
-        if other is None:
-            return None
-        token = self.tokens[other]
-        is_year = token.kind == Kind.NUMBER and token.text.isdigit() and 1000 <= token.number <= 2100
-        return other if is_year or token.kind == Kind.DATE else None
-
-    def _date_column(self, place: int | None, otherwise: list[Field] | None) -> Field | None:
-        """The date that is named here; else the only one there is, if ``otherwise`` has one."""
-        if place is not None and self.tokens[place].kind == Kind.COLUMN:
-            dated = [one for one in self.tokens[place].fields if one.is_dated]
-            if len(dated) == 1:
-                return dated[0]
-        return otherwise[0] if otherwise is not None and len(otherwise) == 1 else None
-
     def _counted(self, first: int, last: int, concept: str) -> tuple[Field, int, int]:
         """The column of numbers that a comparison from ``first`` to ``last`` is about, and where it begins and ends."""
+        one, begin, end = self._beside(first, last, concept)
+        money = self._view.meant_by("money") if concept in (*MONEY, "money") and not one.is_money else None
+        if money is not None and money.is_money:
+            if not set(one.names[0]) & set(money.names[0]):
+                raise Unclear
+            return money, begin, end  # "tickets at £25" of their price, not of their number
+        return one, begin, end
+
+    def _beside(self, first: int, last: int, concept: str) -> tuple[Field, int, int]:
+        """The column next to a comparison, or the one that its unit or what it says means."""
         right, left = last + 1, self._left(first)
         far = self._left(first, also=(Kind.FILTER,))
         if right < len(self.tokens) and (one := self._number_at(right)) is not None:
@@ -208,7 +136,7 @@ class _Conditions(Filters):
             return one, first, right + 2
         if far is not None and far != left and (one := self._number_at(far)) is not None:
             return one, far, last + 1  # "was the rate in Denham above 6%"
-        money = "money" if concept in tuple("£$€¥₹") else concept
+        money = "money" if concept in MONEY else concept
         is_person = (
             "peopl" in self._view.nouns and left is not None and self.tokens[left].kind in (Kind.ROWS, Kind.FILTER)
         )
@@ -229,16 +157,6 @@ class _Conditions(Filters):
             if token.kind == Kind.COLUMN and len(token.fields) == 1 and token.fields[0].is_counted
             else None
         )
-
-    def _between(self, place: int, before: str) -> int | None:
-        """Where the second end of "between 3 and 5", "from 3 to 5" is."""
-        link = self._right(place)
-        if link is None or self.tokens[link].kind not in (
-            (Kind.AND,) if before == Kind.BETWEEN else (Kind.TO, Kind.UNTIL)
-        ):
-            return None
-        other = self._right(link)
-        return other if other is not None and self.tokens[other].kind in (Kind.NUMBER, Kind.DATE) else None
 
     def _named(self, place: int | None, fields: set[Field]) -> Field | None:
         """The column of these that is named here."""

@@ -11,6 +11,8 @@ from lcrag.tables.values import read_date
 from lcrag.text.words import MONTHS
 
 FULL_DATE: Final = 10
+FULL_MONTH: Final = 7
+"""Characters of an ISO date, and of one without its day."""
 _MONTHS: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS)
 _DATE: Final = re.compile(
     rf"\b(?:\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{_MONTHS})\.?,?\s+\d{{4}}"
@@ -57,6 +59,19 @@ def dates_in(question: str) -> dict[int, tuple[int, Dates]]:
 
 def _of_any_year(months: range) -> str:
     return " ".join(f"-{month:02}" for month in months)
+
+
+def spanned(first: Dates, last: Dates) -> Dates | None:
+    """From the first to the last: "March" to "June 2022" is of that year, "March" to "June" of any. None
+    where there is no time between them."""
+    (low, months), (end, high) = first, last
+    if low:
+        return low, high
+    if len(end) >= FULL_MONTH:
+        return end[:4] + months, high
+    if not months or end:
+        return None
+    return "", _of_any_year(range(int(months[1:3]), int(high[-2:]) + 1))
 
 
 def when(column: str, kind: str, sign: Kind | None, dates: Dates) -> str | None:

@@ -45,6 +45,8 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
         is_part = is_second and (token.fields[0].is_dated or len(token.fields[0].names[0]) > 1)
         if is_part and place == len(kept) - 1 and " " not in token.text and _asks_what_was_done(tokens):
             continue  # "did each studio release", "what place did Ann finish in"
+        if is_holder and token.text.lower().endswith("s") and _follows_all(token, tokens):
+            continue  # "the total income of all farms"
         if token.kind == Kind.COLUMN and _is_repeated(token, kept[place + 1 :]):
             continue
         follows = kept[place + 1 : place + 2]
@@ -64,6 +66,11 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
             continue
         found.append(token)
     return found
+
+
+def _follows_all(token: Token, tokens: Sequence[Token]) -> bool:
+    words = [one.text.lower() for one in tokens[: list(tokens).index(token)]]
+    return words[-2:] == ["of", "all"] or words[-3:] == ["of", "all", "the"]
 
 
 def _numbers(tokens: Sequence[Token]) -> list[Field]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from lcrag.tables.lexicon import AMOUNTS, CONCEPTS, GENERIC, NO, PEOPLE, YES
 from lcrag.tables.loaded import Column, Loaded
-from lcrag.tables.units import BARE, NOT_ADDED, SCALED, SIZES, UNITS
+from lcrag.tables.units import BARE, MONEY_WORDS, NOT_ADDED, SCALED, SIZES, UNITS
 from lcrag.tables.values import words_of
 from lcrag.text.words import fold, stems
 
@@ -69,6 +69,12 @@ class Field:
     def dimension(self) -> str:
         """What its unit measures."""
         return SIZES[self.unit][0] if self.unit else ""
+
+    @property
+    def is_money(self) -> bool:
+        """Whether its cells or its name say so."""
+        words = {*words_of(self.column.name)}
+        return self.column.reader.unit in ("£", "$", "€", "¥", "₹") or bool(words & MONEY_WORDS)
 
     @property
     def adds_up(self) -> bool:

@@ -61,7 +61,7 @@ class _Reading:
             found.append(token)
             place += taken
         found = explained(computed(directed(found, self._view), self._view), self._view)
-        return [self._by(place, found) if token.kind == Kind.EACH else token for place, token in enumerate(found)]
+        return [self._by(place, found) if token.text.lower() == "by" else token for place, token in enumerate(found)]
 
     @staticmethod
     def _by(place: int, tokens: list[Token]) -> Token:

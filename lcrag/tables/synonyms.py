@@ -8,6 +8,10 @@ from typing import Final
 _GROUPS: Final = (
     "film movie picture title",
     "transfer deal move signing",
+    "concert gig show performance",
+    "applicant candidate",
+    "test exam examination",
+    "ticket seat",
     "employee worker staff colleague",
     "pupil student learner",
     "patient case",

@@ -48,6 +48,8 @@ def explained(tokens: Sequence[Token], view: View) -> list[Token]:
         meant = _synonym(token, stem, found, view)
         if meant is not None:
             found[place] = meant
+        elif any(stem in one.names[0] for other in found for one in other.fields if len(other.fields) == 1):
+            found[place] = replace(token, kind=Kind.IGNORED)  # "scored below 50 on the test" of test score
         elif (rank := _rank(found, place, view)) is not None:
             found[place] = replace(token, kind=Kind.COLUMN, fields=(rank,))
             found.insert(place + 1, replace(token, kind=Kind.NUMBER, number=ORDINALS[token.text.lower()]))

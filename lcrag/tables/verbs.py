@@ -33,7 +33,7 @@ ACTS: Final[Mapping[str, str]] = {
         ("register registered enrol enrolled", "registration registrations enrolment enrolments"),
         ("fly flies flew flown", "flight flights"),
         ("vote votes voted", "vote votes"),
-        ("play plays played", "match matches game games"),
+        ("play plays played", "match matches game games concert concerts gig gigs"),
         ("inspect inspected", "inspection inspections"),
         ("report reported", "report reports incident incidents complaint complaints"),
         ("treat treated", "treatment treatments patient patients admission admissions"),
@@ -99,6 +99,7 @@ VERBS: Final[Mapping[str, str]] = {
         ("launched", "launched launch"),
         ("released", "released release"),
         ("died", "died death"),
+        ("grow grows grew grown", "crop"),
     )
     for verb in verbs.split()
 }
