@@ -8,7 +8,7 @@ from lcrag.tables.comparing import Comparing
 from lcrag.tables.field import Field, plain_words, stem_of
 from lcrag.tables.lexicon import ADDED_UP, PAID
 from lcrag.tables.selects import Program
-from lcrag.tables.tokens import Kind, Token, fits
+from lcrag.tables.tokens import NOUN, Kind, Token, fits
 from lcrag.tables.units import MEASURED_IN
 from lcrag.tables.view import CATEGORY_SHARE
 
@@ -26,7 +26,10 @@ class Adding(Comparing):
     def _counted(self, group: str = "") -> Program | None:
         if self._tokens and self._tokens[0].text.lower() in HOW_OFTEN:
             return self._aggregate("count(*)", group, ()) if self._asks_how_often() else None
-        tokens = self._matched("sum? count different? (rows|column rows?) sum?")
+        made = [one for token in self._tokens for one in token.fields if one.column not in one.loaded.columns]
+        if len(made) == 1 and fits("count rows column", self._pattern):  # "how many medals, gold plus silver"
+            return self._total(made[0], group)
+        tokens = self._matched("sum? count different? (rows|column rows?)")
         if tokens is None:  # "how many ferries are there", where a column says which ships are ferries
             is_kind = (
                 self._pattern == Kind.COUNT and self._conditions and self._conditions[0].field is not self._view.label
@@ -60,7 +63,7 @@ class Adding(Comparing):
                 if is_different
                 else "count(*)"
             )
-        if one is None or one.kind not in ("text", "year") or one.says_yes:
+        if one is None or one.kind not in ("text", "year") or one.says_yes or not _is_head(what, one):
             return None
         if is_different or (one.kind == "text" and (one.share < CATEGORY_SHARE or one in self._view.other.values())):
             return f"count(DISTINCT {one.sql})"
@@ -72,7 +75,7 @@ class Adding(Comparing):
 
     def _added(self, group: str = "") -> Program | None:
         tokens = self._matched(
-            "rows? (sum|mean) column rows?|extreme column rows?|rows? column (sum|mean)"
+            "(sum|mean) count? rows? column rows?|extreme column rows?"
             "|superlative column|column superlative|(sum|mean) rows"
         )
         if tokens is None:
@@ -133,3 +136,10 @@ class Adding(Comparing):
         if is_sum and self._pattern == Kind.COLUMN and rest[0].fields[0].kind == "number":  # "the revenue per month"
             return self._total(rest[0].fields[0], group)
         return self._counted(group) or self._added(group)
+
+
+def _is_head(token: Token, one: Field) -> bool:
+    """Whether the word says what the cells are: "sexes" of patient_sex, and not "patients"."""
+    said = [stem_of(word) for word in plain_words(token.text)]
+    parts = {*one.names[0], *(stem for name in one.names for stem in name)}
+    return token.concept == NOUN or one.head in said or not set(said) & parts

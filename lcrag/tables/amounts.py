@@ -12,6 +12,8 @@ from lcrag.tables.units import MONEY_WORDS, SCALES, SIZES, UNITS
 from lcrag.tables.values import read_number
 
 NUMBER: Final = re.compile(r"(?<![^\W_])[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
+ALONE: Final = ("minute", "hour", "day", "week", "kilometre", "kilometer", "kilo", "tonne", "ton")
+"""Units behind "a" that make it one of them."""
 _HALVES: Final = (("half", "an"), ("half", "a"))
 
 
@@ -38,7 +40,7 @@ def amount(digits: str, words: Sequence[str], taken: int, columns: Sequence[bool
         number, sign, taken = NUMBER_WORDS[words[0]], "", 1
     elif tuple(words[:2]) in _HALVES and words[2:3] and words[2] in SIZES:
         return Amount(0.5, 3, unit=words[2])
-    elif words[:1] and words[0] in ("an", "a") and words[1:2] and words[1] in ("hour", "minute", "kilometre", "tonne"):
+    elif words[:1] and words[0] in ("an", "a") and words[1:2] and words[1] in ALONE:
         return Amount(1, 2, unit=words[1])
     else:
         return None

@@ -20,7 +20,6 @@ LESSER: Final = ("less", "fewer", "lower")
 class Comparing(Selects):
     """``_said``: every token of the question; ``_tokens`` and ``_pattern``: what is left of it without conditions."""
 
-    _said: Sequence[Token]
     _tokens: list[Token]
     _pattern: str
 
@@ -109,7 +108,10 @@ class Comparing(Selects):
             one = self._view.meant_by(kept[0].concept)
             asked = ["how", "much", "more" if kept[0].sign > 0 else "less"]
             return self._between(asked, "", one) if one is not None and one.kind == "number" else None
-        match = fits("difference ((?:sum|mean)?) (column|count rows|rows)", pattern)
+        match = fits(
+            "difference ((?:sum|mean)?) (column|count rows|rows)",
+            pattern.removesuffix(Kind.ROWS) if columns else pattern,
+        )
         if match is None:
             return None
         asked = kept[0].text.lower().split()

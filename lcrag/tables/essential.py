@@ -42,7 +42,11 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
         is_holder = is_holder and is_second and found[-1].kind != Kind.EACH
         if is_holder and Kind.FILTER in (before, *behind):
             continue  # "the average score of Asian restaurants"
-        is_part = is_second and (token.fields[0].is_dated or len(token.fields[0].names[0]) > 1)
+        is_part = (
+            is_second
+            and token.fields[0].column in token.fields[0].loaded.columns
+            and (token.fields[0].is_dated or len(token.fields[0].names[0]) > 1)
+        )
         if is_part and place == len(kept) - 1 and " " not in token.text and _asks_what_was_done(tokens):
             continue  # "did each studio release", "what place did Ann finish in"
         if is_holder and token.text.lower().endswith("s") and _follows_all(token, tokens):

@@ -73,6 +73,7 @@ class Writer(Listing):
             [one] = self._tokens[0].fields
             if one.adds_up and (is_done or self._tokens[0].text.endswith("s")):  # "how much did Ann pay in fines"
                 return self._total(one, "")
+        self._add_first()
         found = self._by_size() or self._counted() or self._added() or self._first()
         return found or (self._listed() if asks else None)
 
@@ -95,6 +96,12 @@ class Writer(Listing):
             elif before.kind == Kind.MOST and fits("(column|period) most", self._pattern):
                 self._insert(2, Token(Kind.ROWS, "", 0, 0))
 
+    def _add_first(self) -> None:
+        """Put what adds up before what it adds up: "how many tickets did they sell in total", "… on average"."""
+        place = next((at for at, token in enumerate(self._tokens) if token.kind in (Kind.SUM, Kind.MEAN)), 0)
+        if place and not any(token.sign for token in self._tokens):
+            self._insert(0, self._tokens.pop(place))
+
     def _insert(self, place: int, token: Token) -> None:
         self._tokens.insert(place, token)
         self._pattern = "".join(one.kind for one in self._tokens)
@@ -114,7 +121,7 @@ class Writer(Listing):
         """Whether a condition is next to this token, with nothing but small words between."""
         small = (Kind.IGNORED, Kind.TO, Kind.FROM)
         behind = next((one.kind for one in self._said[place + 1 :] if one.kind not in small), "")
-        before = next((one.kind for one in self._said[:place][::-1] if one.kind not in small), "")
+        before = next((one.kind for one in self._said[:place][::-1] if one.kind not in (*small, Kind.ROWS)), "")
         return Kind.FILTER in (behind, before)
 
     @staticmethod

@@ -14,7 +14,7 @@ IGNORED: Final = frozenset(
     " tell into out listed recorded shown entered given found existing exist exists total's hold holds held contain"
     " contains include includes including come comes came s table file sheet spreadsheet data dataset database list"
     " catalogue catalog register document documents according where what when still just really actually ever already"
-    " currently only called named please we our your my so then now during but".split()
+    " currently only called named please we our your my so then now during but e g ie eg".split()
 )
 """Words that say nothing of their own once what they belong to is understood."""
 
@@ -53,7 +53,17 @@ COUNTING: Final = (
     ("count",),
     ("the", "count", "of"),
 )
-SUMMING: Final = (("total",), ("sum",), ("in", "total"), ("altogether",), ("in", "all"), ("combined",), ("overall",))
+SUMMING: Final = (
+    ("total",),
+    ("sum",),
+    ("in", "total"),
+    ("altogether",),
+    ("in", "all"),
+    ("combined",),
+    ("overall",),
+    ("add", "up", "to"),
+    ("amount", "to"),
+)
 AVERAGING: Final = (("average",), ("mean",), ("on", "average"), ("avg",), ("median",))
 SHARING: Final = tuple((word, "of") for word in ("percentage", "percent", "share", "proportion", "fraction", "portion"))
 GROWING: Final = frozenset(

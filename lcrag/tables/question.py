@@ -109,6 +109,8 @@ class _Reading:
             return self._token(Kind.IGNORED, place, 1), 1  # "the accession number of"
         if (compared := self._compared(place, difference(self._plain[place:]))) is not None:
             return compared
+        if before and before[-1].kind in COMPARED and (number := self._number(place)) is not None and column is None:
+            return number  # "longer than a week"
         for phrase, kind in PHRASES:
             if tuple(self._plain[place : place + len(phrase)]) == phrase and not self._is_column_word(column, phrase):
                 return self._token(kind, place, len(phrase)), len(phrase)

@@ -39,6 +39,8 @@ class Program:
 class Selects:
     """The programs over the rows of one view that fit the conditions."""
 
+    _said: Sequence[Token] = ()
+
     def __init__(self, view: View, database: Database, where: Sequence[Condition]) -> None:
         self._view, self._database = view, database
         self._conditions = where
@@ -176,7 +178,10 @@ class Selects:
     def _group(self, token: Token) -> str | None:
         """What rows are grouped by: a column whose texts repeat, the year or the month of the only date."""
         if token.kind == Kind.PERIOD:
-            dated = [one for one in self._view.dated if one.kind == "date"]
+            named = [
+                one for said in self._said for one in said.fields if said.kind != Kind.FILTER and one.kind == "date"
+            ]
+            dated = list(dict.fromkeys(named)) or [one for one in self._view.dated if one.kind == "date"]
             return (
                 f"substr({dated[0].sql}, 1, {4 if token.text.lower().startswith('year') else 7})"
                 if len(dated) == 1

@@ -18,6 +18,7 @@ _GROUPS: Final = (
     "car vehicle automobile",
     "customer client buyer shopper guest",
     "visitor guest attendee",
+    "user subscriber member account",
     "doctor physician consultant",
     "vet veterinarian surgeon",
     "company firm business organisation organization operator maker manufacturer brand",

@@ -147,11 +147,14 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], Kind], ...]] = tuple(
             (("or", "more"), Kind.OR_MORE),
             (("or", "over"), Kind.OR_MORE),
             (("or", "above"), Kind.OR_MORE),
-            (("or", "later"), Kind.OR_MORE),
+            *(
+                (("or", word), Kind.OR_MORE)
+                for word in "later older higher longer larger bigger greater higher".split()
+            ),
             (("or", "less"), Kind.OR_LESS),
             (("or", "fewer"), Kind.OR_LESS),
             (("or", "under"), Kind.OR_LESS),
-            (("or", "earlier"), Kind.OR_LESS),
+            *((("or", word), Kind.OR_LESS) for word in "earlier younger lower shorter smaller".split()),
             (("between",), Kind.BETWEEN),
             (("from",), Kind.FROM),
             (("before",), Kind.BEFORE),

@@ -114,6 +114,8 @@ def _is_of_subject(tokens: Sequence[Token], place: int) -> bool:
     if did is None or did == 0 or tokens[0].kind == Kind.WHETHER:
         return False
     subject = [token.kind for token in tokens[did + 1 : place]]
+    if not tokens[place].text.islower() or subject[-1:] in ([], [Kind.IGNORED]):
+        return False
     has_subject = bool({Kind.VALUE, Kind.COLUMN, Kind.ROWS} & set(subject)) and all(one in _SUBJECTS for one in subject)
     asked = {token.kind for token in tokens[:did]} & {Kind.ROWS, Kind.COLUMN}
     return has_subject and bool(asked)

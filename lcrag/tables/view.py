@@ -195,7 +195,7 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     if is_named and any(one.is_called("pay") or one.is_called("hired") for one in fields):
         nouns |= {stem_of(word) for word in EMPLOYED}
     roles = {stem_of(word) for word in PEOPLE} & {one.names[0][0] for one in fields if len(one.names[0]) > 1}
-    nouns |= {role for role in roles if not any((role,) in one.names for one in fields if one.kind == "text")}
+    nouns |= {role for role in roles if not any(role == one.head for one in fields if one.kind == "text")}
     is_person = label is not None and label.is_of_people
     if is_named or is_person or nouns & {stem_of(word) for word in PEOPLE}:
         nouns |= {"peopl", "person"}
