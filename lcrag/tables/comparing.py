@@ -14,6 +14,8 @@ from lcrag.tables.verbs import ACTS, EMPTY_VERBS, WEAK_VERBS
 
 IS: Final = ("is", "are", "was", "were")
 SHRINKING: Final = ("fall", "fell", "fallen", "drop", "dropped", "shrink", "shrank", "decrease", "decreased", "decline")
+HIGHER: Final = {"higher": "height", "lower": "height", "larger": "size", "bigger": "size"}
+"""What is compared where no column is named: "how much higher is A than B"."""
 LESSER: Final = ("less", "fewer", "lower")
 
 
@@ -105,8 +107,9 @@ class Comparing(Selects):
                 return None
             return self._aggregate(f"max({one.sql}) - min({one.sql})", "", (one,))
         if pattern == Kind.DIFFERENCE:  # "how much longer"
-            one = self._view.meant_by(kept[0].concept)
-            asked = ["how", "much", "more" if kept[0].sign > 0 else "less"]
+            said = kept[0].text.lower().split()[-1]
+            one = self._view.meant_by(kept[0].concept or HIGHER.get(said, ""))
+            asked = ["how", "much", "less" if kept[0].sign < 0 or said in LESSER else "more"]
             return self._between(asked, "", one) if one is not None and one.kind == "number" else None
         match = fits(
             "difference ((?:sum|mean)?) (column|count rows|rows)",

@@ -53,7 +53,8 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
             continue  # "the total income of all farms"
         if token.kind == Kind.COLUMN and _is_repeated(token, kept[place + 1 :]):
             continue
-        follows = kept[place + 1 : place + 2]
+        follows = kept[place + 1 : place + 3]
+        follows = follows[1:] if [one.kind for one in follows[:1]] == [Kind.MEAN] else follows[:1]
         is_rated = (
             token.kind == Kind.SUPERLATIVE and token.concept == "rating" and follows and follows[0].kind == Kind.COLUMN
         )

@@ -95,6 +95,8 @@ class _Reading:
             return self._token(Kind.ASKS, 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
         if place == 0 and self._plain[0] in lexicon.ASKS_WHETHER:
             return self._token(Kind.WHETHER, 0, 1), 1
+        if (state := self._state(place)) is not None:
+            return state, 1
         value, of_value = self._value(place, before)
         column, of_column = self._column(place)
         if value is not None and of_value >= max(of_column, 1) and (of_value > of_column or column is None):
@@ -122,6 +124,13 @@ class _Reading:
             return column, of_column
         number = self._number(place)
         return number if number is not None else (self._single(place), 1)
+
+    def _state(self, place: int) -> Token | None:
+        """ "Open" of a column that says what is closed."""
+        undone = {stem_of(done) for done in lexicon.ANTONYMS.get(self._plain[place], "").split()}
+        closed = [one for one in self._view.fields if undone & set(one.names[0]) and (one.is_dated or one.says_yes)]
+        is_state = place > 0 and self._plain[place - 1] in BEFORE_STATES and len(closed) == 1
+        return self._token(Kind.COLUMN, place, 1, fields=(closed[0],), concept=NEGATED) if is_state else None
 
     def _is_period(self, place: int) -> bool:
         """Whether "year" or "month" is a part of the dates, and not the name of a column."""
@@ -267,10 +276,7 @@ class _Reading:
             return self._token(Kind.TABLE if is_name else Kind.ROWS, place, 1)
         if self._is_period(place):
             return self._token(Kind.PERIOD, place, 1)
-        undone = {stem_of(done) for done in lexicon.ANTONYMS.get(word, "").split()}
-        closed = [one for one in self._view.fields if undone & set(one.names[0]) and (one.is_dated or one.says_yes)]
-        if len(closed) == 1 and self._plain[place - 1] in BEFORE_STATES:
-            return self._token(Kind.COLUMN, place, 1, fields=(closed[0],), concept=NEGATED)
+
         negated = self._view.flags.get(stem_of(re.sub("^(?:un|non)", "", word)))
         if negated is not None and word.startswith(("un", "non")):
             return self._token(Kind.COLUMN, place, 1, fields=(negated,), concept=NEGATED)

@@ -12,6 +12,10 @@ TOP: Final = 10
 """Rows of a "top" without a number. Assumed, not measured."""
 
 
+HIGHEST: Final = {"highest": "height", "lowest": "height"}
+"""What is compared where no column is named: "the highest mountain"."""
+
+
 class Ranking(Adding):
     """The highest, the oldest, the top three."""
 
@@ -53,8 +57,8 @@ class Ranking(Adding):
             return self._extreme(Token(Kind.ROWS, "", 0, 0), columns[1], found.sign, 1, columns[0])
         if fits("(extreme|superlative) rows each column", pattern):
             return self._extreme(tokens[1], columns[0], found.sign, most)
-        if fits("extreme rows", pattern) and found.concept:
-            by = self._view.meant_by(found.concept)
+        if fits("extreme rows", pattern):
+            by = self._view.meant_by(found.concept or HIGHEST.get(found.text.lower(), ""))
             return self._extreme(tokens[1], by, found.sign, most) if by is not None else None
         if fits("column most column", pattern) and columns[-1].kind == "number" and columns[0] is not self._view.label:
             return self._top_groups(tokens[0], f"sum({columns[-1].sql})", (columns[-1],), found.sign, most)

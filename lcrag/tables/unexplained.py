@@ -42,6 +42,11 @@ def explained(tokens: Sequence[Token], view: View) -> list[Token]:
                 replace(token, kind=Kind.PERIOD, text=EVERY[token.text.lower()]),
             ]
             continue
+        first = [one for one in view.fields if one.is_dated and one.names[0][0] == "first"]
+        if place and found[place - 1].text.lower() == "first" and len(first) == 1:  # "first climbed" of "First ascent"
+            found[place - 1] = replace(found[place - 1], kind=Kind.IGNORED, sign=0)
+            found[place] = replace(token, kind=Kind.COLUMN, fields=(first[0],))
+            continue
         if is_growth and token.text.lower() in GROWING:
             found[place] = replace(token, kind=Kind.IGNORED)
             continue

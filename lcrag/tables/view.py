@@ -100,6 +100,8 @@ class View:
 
     def meant_by(self, concept: str) -> Field | None:
         """The one column that a concept is about; None where there is none, or more than one."""
+        if not concept:
+            return None
         if concept == "time":
             found = self.dated
         elif concept == "place":
