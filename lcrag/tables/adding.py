@@ -42,7 +42,8 @@ class Adding(Comparing):
         expression = self._count(what, is_different=Kind.DIFFERENT in self._pattern)
         if expression is None:
             one = self._field(what)
-            return self._total(one, group) if one is not None and one.kind == "number" else None
+            adds_up = one is not None and (one.adds_up or self._names_one_row())
+            return self._total(one, group) if one is not None and one.kind == "number" and adds_up else None
         return self._aggregate(expression, group, ())
 
     def _asks_how_often(self) -> bool:

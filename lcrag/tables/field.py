@@ -95,6 +95,8 @@ class Field:
         texts = list(self.column.values or ())
         full = sum(_FULL_NAME.fullmatch(text) is not None for text in texts)
         is_role = first in {stem_of(word) for word in PEOPLE} or re.match(r"[a-z]+(?:er|or)\b", self._first_word)
+        if first in {stem_of(word) for word in PEOPLE} and all(text.isalpha() and text.istitle() for text in texts):
+            return self.kind == "text" and len(self.names[0]) == 1  # called by their first names
         return self.kind == "text" and bool(is_role) and full * 2 > len(texts)
 
     @property

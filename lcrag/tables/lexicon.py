@@ -103,6 +103,7 @@ ANTONYMS: Final[Mapping[str, str]] = {
         ("alive living", "died death deceased"),
         ("outstanding overdue missing", "returned paid"),
         ("available", "sold rented taken"),
+        ("time", "late delayed"),
         ("single", "married"),
     )
     for word in words.split()

@@ -28,6 +28,13 @@ def is_act(word: str, view: View) -> bool:
     return bool(nouns & (view.nouns | view.about))
 
 
+def named_by_verb(word: str, view: View) -> Field | None:
+    """The one column of texts that "who" asks for with this verb: the artist of "who painted"."""
+    wanted = {stem_of(name) for name in verbs.VERBS.get(word, "").split()}
+    fields = [one for one in view.fields if one.kind == "text" and one.says_yes is None and one.head in wanted]
+    return fields[0] if len(fields) == 1 else None
+
+
 def columns_of_verb(word: str, view: View) -> list[Field]:
     """What a verb may be about: "donated" the donor, "directed" the director, "released" the year."""
     stem = stem_of(word)

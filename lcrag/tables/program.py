@@ -46,8 +46,13 @@ def write(question: str, tables: Sequence[Loaded], database: Database) -> Progra
     alone = _best(question, map(view_of, tables), database)
     if len(alone) > 1 or (alone and not _shows_code(alone[0])):
         return alone[0] if len(alone) == 1 else None
-    found = _best(question, joined_views(tables), database)  # which may know the name of a code
-    return found[0] if len(found) == 1 else alone[0] if alone else None
+    views = list(joined_views(tables))  # which may know the name of a code
+    found = _best(question, views, database)
+    if len(found) == 1 or not alone:
+        return found[0] if len(found) == 1 else None
+    code = alone[0].shown[0]
+    is_named = any(one.column is code.column for view in views for one in view.keys) if code is not None else False
+    return None if is_named else alone[0]
 
 
 def _shows_code(program: Program) -> bool:

@@ -16,7 +16,7 @@ from lcrag.tables.comparisons import Comparison, comparison, difference
 from lcrag.tables.dates import dates_in
 from lcrag.tables.directions import directed
 from lcrag.tables.field import Field, plain_words, rank_of, singular, stem_of
-from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun
+from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun, named_by_verb
 from lcrag.tables.tokens import COMPARED, NEGATED, NOUN, PHRASES, WEAK, Kind, Token
 from lcrag.tables.unexplained import explained
 from lcrag.tables.view import View
@@ -27,7 +27,7 @@ _QUOTED: Final = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)['‘]([^'‘�
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
-BEFORE_STATES: Final = ("still", "is", "are", "was", "were", "currently", "not")
+BEFORE_STATES: Final = ("on", "still", "is", "are", "was", "were", "currently", "not")
 """Words before "open" that make it no verb."""
 AFTER_COLUMNS: Final = frozenset(
     "number no code id figure figures information data type types kind kinds name names".split()
@@ -95,6 +95,8 @@ class _Reading:
             return self._token(Kind.ASKS, 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
         if place == 0 and self._plain[0] in lexicon.ASKS_WHETHER:
             return self._token(Kind.WHETHER, 0, 1), 1
+        if place == 1 and before[0].concept == "who" and (who := named_by_verb(self._plain[1], self._view)):
+            return self._token(Kind.COLUMN, 1, 1, fields=(who,)), 1
         if (state := self._state(place)) is not None:
             return state, 1
         value, of_value = self._value(place, before)
@@ -185,6 +187,8 @@ class _Reading:
         )
         if words > 1 or word.isdigit():
             return is_named or (words > 1 and not word[0].isspace() and self._is_one_number(place, words))
+        if self._text[self._words[place][2] :].startswith(("'s", "’s")) and place and word[0].isupper():
+            return True  # "Bo's grade"
         is_small = (
             self._plain[place] in lexicon.IGNORED or len(word) < 3 or word.lower() in ("not", "and", "yes", "all")
         )
@@ -226,6 +230,8 @@ class _Reading:
                     return self._token(Kind.ROWS, place, 1), 1
                 if best[0].fields[0] is self._view.other.get(stem_of(self._plain[place])):
                     return replace(best[0], concept=NOUN), best[1]
+                if best[0].fields[0].is_dated and self._plain[place].endswith(("ing", "ings")):
+                    return self._token(Kind.ROWS, place, 1), 1  # "paintings" of "year painted"
                 is_label = best[0].fields[0] is self._view.label and set(best[0].fields[0].names[-1]) & self._view.nouns
                 after = self._plain[place + best[1] : place + best[1] + 1]
                 is_table = bool(is_label and after and after[0] in lexicon.TABLE_WORDS)

@@ -32,7 +32,10 @@ def explained(tokens: Sequence[Token], view: View) -> list[Token]:
     is_much = bool(tokens) and tokens[0].text.lower() == "how much"
     is_growth = any(token.kind == Kind.DIFFERENCE for token in tokens)
     for place, token in enumerate(found):
-        if token.kind != Kind.UNKNOWN or token.fields:
+        if token.kind != Kind.UNKNOWN:
+            continue
+        if token.fields:  # of more than one column: "did each driver drive"
+            found[place] = replace(token, kind=Kind.IGNORED, fields=()) if _is_of_subject(found, place) else token
             continue
         stem = stem_of(token.text.lower())
         if token.text.lower() in EVERY:

@@ -62,7 +62,8 @@ SIZES: Final[Mapping[str, tuple[str, float]]] = {
 }
 """What a unit measures, and how many of the dimension's first unit it is."""
 NOT_ADDED: Final = frozenset(
-    "price rate rating age average mean median score percent temperature ratio per share".split()
+    "price rate rating grade mark rank place level age average mean median score percent"
+    " temperature ratio per share".split()
 )
 """Words of column names whose numbers are not added up."""
 BARE: Final = frozenset("running time total playing play run duration travel journey flight net gross".split())

@@ -27,7 +27,8 @@ CATEGORY_SHARE: Final = 0.7
 @dataclass(frozen=True, eq=False)
 class View:
     """``source``: the FROM of its programs; ``loaded``: the table whose rows its rows are. ``other``: fields whose
-    different values are what a noun means ("customers" of orders joined with customers)."""
+    different values are what a noun means ("customers" of orders joined with customers); ``keys``: fields of codes
+    that the other table names."""
 
     source: str
     loaded: Loaded
@@ -36,6 +37,7 @@ class View:
     about: frozenset[str]
     label: Field | None
     other: dict[str, Field] = field(default_factory=dict)
+    keys: tuple[Field, ...] = ()
 
     @cached_property
     def rowid(self) -> str:
@@ -173,13 +175,15 @@ def _joined(many: Loaded, one: Loaded, left: Column, right: Column) -> View:
     source = f"{many.sql} JOIN {one.sql} ON {many.sql}.{left.sql} = {one.sql}.{right.sql}"
     key = next(field for field in fields if field.column is left)
     label = _label([field for field in fields if field.loaded is one])
+    codes: tuple[Field, ...] = ()
     if label is not None and _is_key(label.column, one):  # its name says more than its number
         names = tuple(name for name in key.names if name != (noun,))
         fields = [replace(field, names=names) if field is key and names else field for field in fields]
-        key = label
+        codes, key = (key,), label
     own_fields = [field for field in fields if field.loaded is many]
     about = _about(many) | _about(one)
-    return View(source, many, tuple(fields), _nouns(many, own_fields) - {noun}, about, _label(own_fields), {noun: key})
+    nouns = _nouns(many, own_fields) - {noun}
+    return View(source, many, tuple(fields), nouns, about, _label(own_fields), {noun: key}, codes)
 
 
 def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
