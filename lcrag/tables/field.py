@@ -158,6 +158,8 @@ def rank_of(name: Words, one: Field) -> int | None:
     guest_country). None for a part that says what numbers are of, not what they are ("patient" of patient_age)."""
     if name == one.names[0]:
         return 0
+    if "(" in one.column.name and name == stemmed(re.sub(r"[(\[].*?[)\]]", " ", one.column.name)):
+        return 1  # "CO2" of "CO2 (Mt)"
     generic = {stem_of(word) for word in GENERIC | UNITS}
     longer = [other for other in one.names if len(other) > 1 and not generic & set(other)]
     if len(name) > 1 or not longer:

@@ -139,7 +139,7 @@ class Filters:
 
     def _negated(self, first: int) -> tuple[int, bool]:
         left = self._left(first)
-        is_not = left is not None and self.tokens[left].kind == Kind.NOT
+        is_not = left is not None and self.tokens[left].kind in (Kind.NOT, Kind.WITHOUT)
         return (left if is_not and left is not None else first), is_not
 
     def _left(self, place: int, also: Sequence[Kind] = ()) -> int | None:

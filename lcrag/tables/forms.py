@@ -113,16 +113,16 @@ class Writer(Listing):
         if {Kind.MOST, Kind.COMMON, Kind.EACH, Kind.DIFFERENT} & set(self._pattern):
             return True  # "released the most films"
         weak = [place for place, token in enumerate(self._said) if token.concept == WEAK]
-        is_paid = any(self._said[place].text.lower().startswith("pa") for place in weak)
-        is_paid = is_paid and not self._said[0].text.lower().startswith("how much")
-        return not is_paid and all(self._has_condition(place) for place in weak)
+        is_much = self._said[0].text.lower().startswith("how much")
+        return all(self._has_condition(place, is_much) for place in weak)
 
-    def _has_condition(self, place: int) -> bool:
-        """Whether a condition is next to this token, with nothing but small words between."""
+    def _has_condition(self, place: int, is_much: bool) -> bool:
+        """Whether a condition is next to this token, with nothing but small words between; of "paid" behind it."""
         small = (Kind.IGNORED, Kind.TO, Kind.FROM)
         behind = next((one.kind for one in self._said[place + 1 :] if one.kind not in small), "")
         before = next((one.kind for one in self._said[:place][::-1] if one.kind not in (*small, Kind.ROWS)), "")
-        return Kind.FILTER in (behind, before)
+        is_paid = self._said[place].text.lower().startswith("pa") and not is_much
+        return Kind.FILTER in ((behind,) if is_paid else (behind, before))
 
     @staticmethod
     def _says(concept: str, token: Token) -> bool:

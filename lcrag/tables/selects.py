@@ -181,7 +181,9 @@ class Selects:
             named = [
                 one for said in self._said for one in said.fields if said.kind != Kind.FILTER and one.kind == "date"
             ]
-            dated = list(dict.fromkeys(named)) or [one for one in self._view.dated if one.kind == "date"]
+            is_clear = not any(one.kind == "year" for one in self._view.dated)
+            others = [one for one in self._view.dated if one.kind == "date" and is_clear]
+            dated = list(dict.fromkeys(named)) or others
             return (
                 f"substr({dated[0].sql}, 1, {4 if token.text.lower().startswith('year') else 7})"
                 if len(dated) == 1

@@ -166,6 +166,7 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], Kind], ...]] = tuple(
             (("until",), Kind.UNTIL),
             (("to",), Kind.TO),
             (("through",), Kind.TO),
+            (("not", "have"), Kind.WITHOUT),
             (("not",), Kind.NOT),
             (("isn't",), Kind.NOT),
             (("never",), Kind.NOT),
