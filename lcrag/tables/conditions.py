@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from lcrag.tables.dates import when
 from lcrag.tables.field import Field
-from lcrag.tables.filters import Condition, Filters, Unclear
+from lcrag.tables.filters import Condition, Unclear
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import COLUMN, DATE, NUMBER, ROWS, VALUE, Token
+from lcrag.tables.times import Times
+from lcrag.tables.tokens import COMPARED, Kind, Token
+from lcrag.tables.units import SIZES
 from lcrag.tables.view import View
 
-COMPARED: Final = {"}": ">", "{": "<", "[": ">=", "]": "<=", "a": ">=", "z": "<="}
-DATED: Final = ("(", ")", "S", "U")
-KEPT: Final = ("k", "+", "^")
+MONEY: Final = tuple("£$€¥₹")
+KEPT: Final = (Kind.TOP, Kind.EXTREME, Kind.SUPERLATIVE)
 """Before or after a number: it says how many rows are asked for."""
 
 
@@ -21,12 +21,12 @@ def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[T
     """The conditions, and the tokens with FILTER where each stood. Raises Unclear."""
     found = _Conditions(tokens, view)
     for kind, read in (
-        (VALUE, found.value),
-        (DATE, found.date),
-        (NUMBER, found.number),
-        (COLUMN, found.flag),
-        ("m", found.average),
-        ("0", found.empty),
+        (Kind.VALUE, found.value),
+        (Kind.DATE, found.date),
+        (Kind.NUMBER, found.number),
+        (Kind.COLUMN, found.flag),
+        (Kind.MEAN, found.average),
+        (Kind.WITHOUT, found.empty),
     ):
         place = 0
         while place < len(found.tokens):
@@ -37,20 +37,20 @@ def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[T
     return found.conditions, found.tokens
 
 
-class _Conditions(Filters):
+class _Conditions(Times):
     def value(self, place: int) -> int:
         """Values of one column, "good or fair", with the name of the column before or behind them."""
         last, fields = place, {one for one, _ in self.tokens[place].cells}
         while True:
-            after = self._right(last, also="&|f")
-            if after is None or self.tokens[after].kind != VALUE:
+            after = self._right(last, also=(Kind.AND, Kind.OR, Kind.FROM))
+            if after is None or self.tokens[after].kind != Kind.VALUE:
                 break
             both = fields & {one for one, _ in self.tokens[after].cells}
-            joined = any(token.kind in "&|" for token in self.tokens[last:after]) or after == last + 1
+            joined = any(token.kind in (Kind.AND, Kind.OR) for token in self.tokens[last:after]) or after == last + 1
             if not both or not joined:
                 break
             last, fields = after, both
-        first, left = place, self._left(place, also="f")
+        first, left = place, self._left(place, also=(Kind.FROM,))
         right = last + 1 if last + 1 < len(self.tokens) else None
         if right is not None and self.tokens[right].text.lower() == "as":
             right = self._right(right)  # "Oslo as home port"
@@ -76,10 +76,6 @@ class _Conditions(Filters):
             sql = f"{one.sql} {'NOT IN' if is_not else 'IN'} ({listed})"
         return self._replace(first, end, Condition(sql, one, texts=() if is_not else tuple(texts)))
 
-    def date(self, place: int) -> int:
-        token = self.tokens[place]
-        return self._dated(place, token.dates)
-
     def number(self, place: int) -> int:
         token = self.tokens[place]
         left, right = self._left(place), self._right(place)
@@ -87,108 +83,69 @@ class _Conditions(Filters):
         after = self.tokens[right].kind if right is not None else ""
         if self._is_year(place):
             return self._dated(place, (str(token.number), str(token.number)))
-        if before in ("b", "f") and (other := self._between(place, before)) is not None:
+        if before in (Kind.BETWEEN, Kind.FROM) and (other := self._between(place, before)) is not None:
             assert left is not None
             one, first, end = self._counted(left, other, "")
             low, high = _amount(token, one), _amount(self.tokens[other], one)
             return self._replace(*self._not(first, end), Condition(f"{one.sql} BETWEEN {low} AND {high}", one))
-        if before in COMPARED and after == ROWS:
+        if before in COMPARED and after == Kind.ROWS:
             return place  # "more than 3 loans"
-        if before in COMPARED or after in ("a", "z"):
+        if before in COMPARED or after in (Kind.OR_MORE, Kind.OR_LESS):
             sign = COMPARED[before] if before in COMPARED else COMPARED[after]
             start = left if before in COMPARED and left is not None else place
-            last = right if after in ("a", "z") and right is not None else place
+            last = right if after in (Kind.OR_MORE, Kind.OR_LESS) and right is not None else place
             one, first, end = self._counted(start, last, self.tokens[start].concept or token.concept)
             return self._replace(*self._not(first, end), Condition(f"{one.sql} {sign} {_amount(token, one)}", one))
-        if before in KEPT or after in KEPT or after == ROWS:
+        if before in KEPT or after in KEPT or after == Kind.ROWS:
             return place
-        if right is not None and after == COLUMN and not self.tokens[right].fields[0].is_counted:
+        if right is not None and after == Kind.COLUMN and not self.tokens[right].fields[0].is_counted:
             return place
         one, first, end = self._counted(place, place, token.concept)
         return self._replace(*self._not(first, end), Condition(f"{one.sql} = {_amount(token, one)}", one))
 
-    def _is_year(self, place: int) -> bool:
-        """Whether a number is a year: of a date, after "in", or between two of them."""
-        token, left = self.tokens[place], self._left(place)
-        if left is None or not token.text.isdigit():
-            return False
-        before = self.tokens[left]
-        far = self._left(left)
-        if before.kind in DATED and far is not None and any(one.kind == "year" for one in self.tokens[far].fields):
-            return True
-        if not 1000 <= token.number <= 2100:
-            return False
-        if before.kind in DATED or any(one.text.lower() in ("in", "during") for one in self.tokens[left + 1 : place]):
-            return True
-        if before.kind in ("b", "f"):
-            is_named = far is not None and self.tokens[far].kind == COLUMN
-            return self.tokens[far or 0].fields[0].is_dated if is_named else bool(self._view.dated)
-        return before.kind == COLUMN and before.fields[0].is_dated
-
     def average(self, place: int) -> int:
         """Above or below the mean of all rows: "earn more than the average"."""
         left = self._left(place)
-        if left is None or self.tokens[left].kind not in "}{":
+        if left is None or self.tokens[left].kind not in (Kind.OVER, Kind.UNDER):
             return place
         one, first, end = self._counted(left, place, self.tokens[left].concept)
         sql = f"{one.sql} {COMPARED[self.tokens[left].kind]} (SELECT avg({one.sql}) FROM {self._view.source})"
         return self._replace(*self._not(first, end), Condition(sql, one))
 
-    def _dated(self, place: int, dates: tuple[str, str]) -> int:
-        low, high = dates
-        left = self._left(place)
-        before = self.tokens[left].kind if left is not None else ""
-        first, last, sign = place, place, before if before in DATED else "="
-        if before in ("b", "f"):
-            other = self._between(place, before)
-            if other is not None:
-                token = self.tokens[other]
-                high = token.dates[1] if token.kind == DATE else str(token.number)
-            elif before == "b" or (place + 1 < len(self.tokens) and self.tokens[place + 1].text.lower() == "on"):
-                raise Unclear  # "from 1900 on"
-            first, last = left or 0, other or place
-        elif before in DATED and left is not None:
-            first = left
-        named = self._left(first)
-        right = last + 1 if last + 1 < len(self.tokens) else None
-        one = self._date_column(named, None)
-        if one is not None and named is not None:
-            first = named
-        else:
-            one = self._date_column(right, self._view.dated)
-            if one is not None and right is not None and one in self.tokens[right].fields:
-                last = right
-        if one is None:
-            raise Unclear
-        sql = when(one.sql, one.kind, sign, (low, high))
-        if sql is None:
-            raise Unclear
-        return self._replace(*self._not(first, last + 1), Condition(sql, one))
-
-    def _date_column(self, place: int | None, otherwise: list[Field] | None) -> Field | None:
-        """The date that is named here; else the only one there is, if ``otherwise`` has one."""
-        if place is not None and self.tokens[place].kind == COLUMN:
-            dated = [one for one in self.tokens[place].fields if one.is_dated]
-            if len(dated) == 1:
-                return dated[0]
-        return otherwise[0] if otherwise is not None and len(otherwise) == 1 else None
-
     def _counted(self, first: int, last: int, concept: str) -> tuple[Field, int, int]:
         """The column of numbers that a comparison from ``first`` to ``last`` is about, and where it begins and ends."""
+        one, begin, end = self._beside(first, last, concept)
+        money = self._view.meant_by("money") if concept in (*MONEY, "money") and not one.is_money else None
+        if money is not None and money.is_money:
+            if not set(one.names[0]) & set(money.names[0]):
+                raise Unclear
+            return money, begin, end  # "tickets at £25" of their price, not of their number
+        return one, begin, end
+
+    def _beside(self, first: int, last: int, concept: str) -> tuple[Field, int, int]:
+        """The column next to a comparison, or the one that its unit or what it says means."""
         right, left = last + 1, self._left(first)
+        far = self._left(first, also=(Kind.FILTER,))
         if right < len(self.tokens) and (one := self._number_at(right)) is not None:
             is_again = left is not None and self._number_at(left) is one  # "lasted 45 minutes"
             return one, left if is_again and left is not None else first, right + 1
         if left is not None and (one := self._number_at(left)) is not None:
             return one, left, last + 1
-        is_behind = right + 1 < len(self.tokens) and self.tokens[right].text.lower() in ("in", "of")
+        is_behind = right + 1 < len(self.tokens) and self.tokens[right].text.lower() in ("in", "of", "to")
         if is_behind and (one := self._number_at(right + 1)) is not None:
             return one, first, right + 2
-        money = "money" if concept in tuple("£$€¥₹") else concept
-        is_person = "peopl" in self._view.nouns and left is not None and self.tokens[left].kind == ROWS
-        if not money and is_person:  # "patients over 80"
+        if far is not None and far != left and (one := self._number_at(far)) is not None:
+            return one, far, last + 1  # "was the rate in Denham above 6%"
+        money = "money" if concept in MONEY else concept
+        is_person = (
+            "peopl" in self._view.nouns and left is not None and self.tokens[left].kind in (Kind.ROWS, Kind.FILTER)
+        )
+        unit = next((token.unit for token in self.tokens[first : last + 1] if token.unit), "")
+        if not money and not unit and is_person:  # "patients over 80"
             money = "age"
         found = self._view.meant_by(money) if money and money.isalpha() else None
+        if found is None and unit:  # "over 20 kg"
+            found = self._view.measured_in(SIZES[unit][0])
         if found is None or not found.is_counted:
             raise Unclear
         return found, first, last + 1
@@ -196,26 +153,27 @@ class _Conditions(Filters):
     def _number_at(self, place: int) -> Field | None:
         token = self.tokens[place]
         return (
-            token.fields[0] if token.kind == COLUMN and len(token.fields) == 1 and token.fields[0].is_counted else None
+            token.fields[0]
+            if token.kind == Kind.COLUMN and len(token.fields) == 1 and token.fields[0].is_counted
+            else None
         )
-
-    def _between(self, place: int, before: str) -> int | None:
-        """Where the second end of "between 3 and 5", "from 3 to 5" is."""
-        link = self._right(place)
-        if link is None or self.tokens[link].kind not in ("&" if before == "b" else "tU"):
-            return None
-        other = self._right(link)
-        return other if other is not None and self.tokens[other].kind in (NUMBER, DATE) else None
 
     def _named(self, place: int | None, fields: set[Field]) -> Field | None:
         """The column of these that is named here."""
-        if place is None or self.tokens[place].kind not in (COLUMN, ROWS):
+        if place is None or self.tokens[place].kind not in (Kind.COLUMN, Kind.ROWS):
             return None
         token = self.tokens[place]
-        named = token.fields or ((self._view.label,) if token.kind == ROWS and self._view.label is not None else ())
+        named = token.fields or (
+            (self._view.label,) if token.kind == Kind.ROWS and self._view.label is not None else ()
+        )
         return next((one for one in named if one in fields), None)
 
 
 def _amount(token: Token, one: Field) -> float:
-    """A number as the column counts: 150 million of a column in millions is 150."""
+    """A number as the column counts: 150 million of a column in millions is 150, 2 hours of minutes 120."""
+    if token.unit and one.unit:
+        (dimension, size), (of_column, other) = SIZES[token.unit], SIZES[one.unit]
+        if dimension != of_column:
+            raise Unclear
+        return token.number * size / other if size != other else token.number
     return token.number / one.scale if token.scale > 1 and one.scale > 1 else token.number

@@ -6,10 +6,13 @@ import re
 from typing import Final
 
 from lcrag.tables.names import literal
+from lcrag.tables.tokens import Kind
 from lcrag.tables.values import read_date
 from lcrag.text.words import MONTHS
 
 FULL_DATE: Final = 10
+FULL_MONTH: Final = 7
+"""Characters of an ISO date, and of one without its day."""
 _MONTHS: Final = "|".join(f"{name[:3]}(?:{name[3:]})?" for name in MONTHS)
 _DATE: Final = re.compile(
     rf"\b(?:\d{{4}}-\d{{2}}-\d{{2}}|\d{{1,2}}(?:st|nd|rd|th)?\s+(?:of\s+)?(?:{_MONTHS})\.?,?\s+\d{{4}}"
@@ -58,13 +61,26 @@ def _of_any_year(months: range) -> str:
     return " ".join(f"-{month:02}" for month in months)
 
 
-def when(column: str, kind: str, sign: str, dates: Dates) -> str | None:
-    """A condition on a column of dates or years: before "(", after ")", since "S", until "U", within "=". None where
-    the column does not say it."""
+def spanned(first: Dates, last: Dates) -> Dates | None:
+    """From the first to the last: "March" to "June 2022" is of that year, "March" to "June" of any. None
+    where there is no time between them."""
+    (low, months), (end, high) = first, last
+    if low:
+        return low, high
+    if len(end) >= FULL_MONTH:
+        return end[:4] + months, high
+    if not months or end:
+        return None
+    return "", _of_any_year(range(int(months[1:3]), int(high[-2:]) + 1))
+
+
+def when(column: str, kind: str, sign: Kind | None, dates: Dates) -> str | None:
+    """A condition on a column of dates or years: BEFORE, AFTER, SINCE, UNTIL, or within them. None where the column
+    does not say it."""
     low, high = dates
     if not low:
         months = [literal(month) for month in high.split()]
-        if kind != "date" or sign != "=":
+        if kind != "date" or sign is not None:
             return None
         part = f"substr({column}, 5, 3)"
         return f"{part} = {months[0]}" if len(months) == 1 else f"{part} IN ({', '.join(months)})"
@@ -73,14 +89,13 @@ def when(column: str, kind: str, sign: str, dates: Dates) -> str | None:
             return None
         low, high = str(int(low)), str(int(high))
         within = f"= {low}" if low == high else f"BETWEEN {low} AND {high}"
-        return (
-            f"{column} " + {"(": f"< {low}", ")": f"> {high}", "S": f">= {low}", "U": f"<= {high}", "=": within}[sign]
-        )
+        compared = {Kind.BEFORE: f"< {low}", Kind.AFTER: f"> {high}", Kind.SINCE: f">= {low}", Kind.UNTIL: f"<= {high}"}
+        return f"{column} {within if sign is None else compared[sign]}"
     last = column if len(high) >= FULL_DATE else f"substr({column}, 1, {len(high)})"
-    if sign in "(S":
-        return f"{column} {'<' if sign == '(' else '>='} {literal(low)}"
-    if sign in ")U":
-        return f"{last} {'>' if sign == ')' else '<='} {literal(high)}"
+    if sign in (Kind.BEFORE, Kind.SINCE):
+        return f"{column} {'<' if sign == Kind.BEFORE else '>='} {literal(low)}"
+    if sign in (Kind.AFTER, Kind.UNTIL):
+        return f"{last} {'>' if sign == Kind.AFTER else '<='} {literal(high)}"
     if low == high:
         return f"{last} = {literal(high)}"
     return f"{column} >= {literal(low)} AND {last} <= {literal(high)}"

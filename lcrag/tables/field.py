@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from lcrag.tables.lexicon import AMOUNTS, CONCEPTS, GENERIC, NO, PEOPLE, SCALED, UNITS, YES
+from lcrag.tables.lexicon import AMOUNTS, CONCEPTS, GENERIC, NO, PEOPLE, YES
 from lcrag.tables.loaded import Column, Loaded
+from lcrag.tables.units import BARE, MONEY_WORDS, NOT_ADDED, SCALED, SIZES, UNITS
+from lcrag.tables.values import words_of
 from lcrag.text.words import fold, stems
 
 Words = tuple[str, ...]
@@ -49,10 +51,45 @@ class Field:
         return next((text for plain, text in texts.items() if plain in YES), None)
 
     @property
+    def head(self) -> str:
+        """The stem that says what its cells are: "cost" of unit_cost, "distance" of distance_km."""
+        says = [name for name in self.names[0] if name not in _SAYS_LITTLE]
+        return (says or list(self.names[0]))[-1]
+
+    @property
     def scale(self) -> float:
         """What its numbers are in: 1,000,000 of "cost (million)"."""
         words = re.findall(r"[a-z]+", self.column.name.lower())
         return next((SCALED[word] for word in words if word in SCALED), 1.0)
+
+    @property
+    def unit(self) -> str:
+        """What its numbers are counted in, where its name or its cells say so: "minutes"."""
+        words = re.findall(r"[^\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", self.column.name).lower())
+        return next((word for word in [*words[::-1], self.column.reader.unit.lower()] if word in SIZES), "")
+
+    @property
+    def dimension(self) -> str:
+        """What its unit measures."""
+        return SIZES[self.unit][0] if self.unit else ""
+
+    @property
+    def is_money(self) -> bool:
+        """Whether its cells or its name say so."""
+        words = {*words_of(self.column.name)}
+        return self.column.reader.unit in ("£", "$", "€", "¥", "₹") or bool(words & MONEY_WORDS)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether a sum of its numbers says anything: no rates, prices or ages."""
+        return (
+            self.kind == "number" and self.column.reader.unit != "%" and not NOT_ADDED & set(words_of(self.column.name))
+        )
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether its name says nothing but a unit, and that it is a time or a length."""
+        return self.kind == "number" and not set(words_of(self.column.name)) - UNITS - BARE
 
     @property
     def is_of_people(self) -> bool:
@@ -61,6 +98,8 @@ class Field:
         texts = list(self.column.values or ())
         full = sum(_FULL_NAME.fullmatch(text) is not None for text in texts)
         is_role = first in {stem_of(word) for word in PEOPLE} or re.match(r"[a-z]+(?:er|or)\b", self._first_word)
+        if first in {stem_of(word) for word in PEOPLE} and all(text.isalpha() and text.istitle() for text in texts):
+            return self.kind == "text" and len(self.names[0]) == 1  # called by their first names
         return self.kind == "text" and bool(is_role) and full * 2 > len(texts)
 
     @property
@@ -112,20 +151,35 @@ def stemmed(text: str) -> Words:
     return tuple(stem_of(word) for word in re.findall(r"[^\W_]+", fold_letters(text)))
 
 
+_SAYS_LITTLE: Final = frozenset(stems(" ".join(GENERIC | UNITS))) | GENERIC | UNITS
+_PARTS: Final = ("unit", "max", "min", "maximum", "minimum", "total", "averag", "mean")
+"""Stems before a name that are none themselves: "unit cost" is not called "unit"."""
+
+
 def rank_of(name: Words, one: Field) -> int | None:
     """How well a name is the column's: 0 its own, 1 short for it ("guest" of guest_name), 2 a part ("guest" of
     guest_country). None for a part that says what numbers are of, not what they are ("patient" of patient_age)."""
     if name == one.names[0]:
         return 0
+    if "(" in one.column.name and name == stemmed(re.sub(r"[(\[].*?[)\]]", " ", one.column.name)):
+        return 1  # "CO2" of "CO2 (Mt)"
     generic = {stem_of(word) for word in GENERIC | UNITS}
     longer = [other for other in one.names if len(other) > 1 and not generic & set(other)]
     if len(name) > 1 or not longer:
         return 1
     short = longer[-1]
+    if name[0] in _PARTS and short[0] == name[0] and short[-1] != "sold":
+        return None
     behind = short[short.index(name[0]) + 1 :] if name[0] in short else ()
     amounts = {stem_of(word) for word in AMOUNTS}
     is_head = all(word in amounts or word.isdigit() or f"{word}ed" in one.column.name.lower() for word in behind)
     return 2 if is_head or one.kind == "text" or one.is_dated else None
+
+
+def singular(word: str) -> list[str]:
+    """What a word may be the plural of."""
+    endings = (("ves", "f"), ("ies", "y"), ("es", ""), ("s", ""))
+    return [word.removesuffix(plural) + one for plural, one in endings if word.endswith(plural)]
 
 
 def stem_of(word: str) -> str:

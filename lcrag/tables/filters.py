@@ -5,13 +5,14 @@ takes the place of its words.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from lcrag.tables.field import Field, stem_of
-from lcrag.tables.lexicon import LEFT
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import COLUMN, FILTER, IGNORED, ROWS, Token
+from lcrag.tables.tokens import NEGATED, Kind, Token
+from lcrag.tables.verbs import LEFT
 from lcrag.tables.view import View
 
 MISSING: Final = ("missing", "blank", "empty")
@@ -19,6 +20,7 @@ RECORDED: Final = ("recorded", "given", "known", "listed", "entered", "figure", 
 BY_WHOM: Final = ("made", "used", "paid", "visited", "ordered", "placed")
 WON: Final = ("won", "win", "wins")
 HELPING: Final = ("have", "has", "had", "been", "was", "were", "not", "never", "are", "is", "did", "does", "do")
+_COUNTED: Final = {Kind.COUNT, Kind.ASKS, Kind.WHETHER, Kind.SHARE, Kind.SUM, Kind.MEAN, Kind.DIFFERENCE}
 
 
 class Unclear(Exception):
@@ -28,12 +30,14 @@ class Unclear(Exception):
 @dataclass(frozen=True, eq=False)
 class Condition:
     """``sql``: as a program says it; ``field``: the column that it is about; ``start``: where it is in the question;
-    ``texts``: the values that the column must have, one of them."""
+    ``texts``: the values that the column must have, one of them; ``ends``: conditions of the first and the last day of
+    a time."""
 
     sql: str
     field: Field
     start: int = 0
     texts: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
 
 
 class Filters:
@@ -51,45 +55,64 @@ class Filters:
             return place
         if token.text.lower() in WON and token.fields[0].is_counted and token.fields[0].is_called("rank"):
             return self._replace(place, place + 1, Condition(f"{token.fields[0].sql} = 1", token.fields[0]))
+        if self._is_with(place):  # "bookings with children"
+            return self._replace(place, place + 1, Condition(f"{token.fields[0].sql} > 0", token.fields[0]))
         yes = token.fields[0].says_yes
         before = self.tokens[left].kind if left is not None else ""
-        after = [one.kind for one in self.tokens[place + 1 :] if one.kind != IGNORED][:1]
-        is_target = before == "h" and after not in ([ROWS], [COLUMN])  # "furnished flats", but not "how many furnished"
-        if yes is not None and before == "p" and left and self.tokens[left - 1].text.lower() in BY_WHOM:
+        after = [one.kind for one in self.tokens[place + 1 :] if one.kind != Kind.IGNORED][:1]
+        is_target = before == Kind.COUNT and after not in (
+            [Kind.ROWS],
+            [Kind.COLUMN],
+        )  # "furnished flats", but not "how many furnished"
+        if yes is not None and before == Kind.EACH and left and self.tokens[left - 1].text.lower() in BY_WHOM:
             return self._replace(left, place + 1, Condition(f"{token.fields[0].sql} = {literal(yes)}", token.fields[0]))
         if (
             yes is None
-            or before in ("p", "u")
-            or (is_target and {ROWS, COLUMN} & {one.kind for one in self.tokens if one is not token})
+            or before in (Kind.EACH, Kind.DIFFERENT)
+            or (is_target and {Kind.ROWS, Kind.COLUMN} & {one.kind for one in self.tokens if one is not token})
         ):
             return place
-        one, is_not = token.fields[0], before in ("!", "0")
+        one, is_not = token.fields[0], before in (Kind.NOT, Kind.WITHOUT)
+        if token.concept == NEGATED:
+            left, is_not = (left if is_not else place), not is_not
         if is_not and one.column.empty:
             raise Unclear
         sql = f"{one.sql} {'<>' if is_not else '='} {literal(yes)}"
         return self._replace(left if is_not and left is not None else place, place + 1, Condition(sql, one))
 
+    def _is_with(self, place: int) -> bool:
+        """Whether rows with a number above nothing are meant: "with" before a column that has zeros."""
+        one = self.tokens[place].fields[0]
+        words = [token.text.lower() for token in self.tokens[max(0, place - 2) : place]]
+        is_with = words[-1:] == ["with"] or words == ["with", "any"]
+        compared = [token.kind for token in self.tokens[place + 1 : place + 2]]
+        return is_with and one.kind == "number" and one.column.zeros > 0 and compared in ([], [Kind.IGNORED])
+
     def done(self) -> None:
         """Whether something was done at all, where a column says when: "were returned", "have not left"."""
-        kinds = {token.kind for token in self.tokens} | {token.concept for token in self.tokens if token.kind == "w"}
-        if kinds & {"^", "+", "time"} or not kinds & {"h", "w", "y", "%", "s", "m", "d"}:
+        kinds = {token.kind for token in self.tokens} | {
+            token.concept for token in self.tokens if token.kind == Kind.ASKS
+        }
+        if kinds & {Kind.SUPERLATIVE, Kind.EXTREME, "time"} or not kinds & _COUNTED:
             return
         for place in range(len(self.tokens) - 1, -1, -1):
             if place >= len(self.tokens):
                 continue  # it went with the one behind it
             token, left = self.tokens[place], self._left(place)
-            if token.kind != COLUMN or [one.kind for one in token.fields] != ["date"]:
+            if token.kind != Kind.COLUMN or len(token.fields) != 1 or not token.fields[0].is_dated:
                 continue
             [one] = token.fields
             helped = any(other.text.lower() in HELPING for other in self.tokens[max(0, place - 6) : place])
-            helped = helped or (place > 0 and self.tokens[place - 1].kind in (ROWS, COLUMN))
-            if not helped or not _is_done(token.text.lower(), one):
+            helped = helped or (place > 0 and self.tokens[place - 1].kind in (Kind.ROWS, Kind.COLUMN))
+            if token.concept != NEGATED and (not helped or not _is_done(token.text.lower(), one)):
                 continue
-            is_not = left is not None and self.tokens[left].kind == "!"
+            is_not = left is not None and self.tokens[left].kind == Kind.NOT
+            if token.concept == NEGATED:
+                left, is_not = (left if is_not else place), not is_not
             if one.column.unread or (is_not and not one.column.empty):
                 raise Unclear
             if not one.column.empty:  # it was done in every row
-                self.tokens[place] = replace(token, kind=IGNORED)
+                self.tokens[place] = replace(token, kind=Kind.IGNORED)
                 continue
             condition = Condition(f"{one.sql} IS {'' if is_not else 'NOT '}NULL", one)
             self._replace(left if is_not and left is not None else place, place + 1, condition)
@@ -99,7 +122,7 @@ class Filters:
         left, right = self._left(place), self._right(place)
         is_behind = self.tokens[place].text.lower() in MISSING  # "marks are missing"
         named = left if is_behind else right
-        if named is None or self.tokens[named].kind != COLUMN:
+        if named is None or self.tokens[named].kind != Kind.COLUMN:
             raise Unclear
         [one] = self.tokens[named].fields
         is_known = any(token.text.lower() in RECORDED for token in self.tokens[named + 1 :])
@@ -116,22 +139,22 @@ class Filters:
 
     def _negated(self, first: int) -> tuple[int, bool]:
         left = self._left(first)
-        is_not = left is not None and self.tokens[left].kind == "!"
+        is_not = left is not None and self.tokens[left].kind in (Kind.NOT, Kind.WITHOUT)
         return (left if is_not and left is not None else first), is_not
 
-    def _left(self, place: int, also: str = "") -> int | None:
+    def _left(self, place: int, also: Sequence[Kind] = ()) -> int | None:
         return next((at for at in range(place - 1, -1, -1) if not self._is_passed(at, also)), None)
 
-    def _right(self, place: int, also: str = "") -> int | None:
+    def _right(self, place: int, also: Sequence[Kind] = ()) -> int | None:
         return next((at for at in range(place + 1, len(self.tokens)) if not self._is_passed(at, also)), None)
 
-    def _is_passed(self, at: int, also: str) -> bool:
-        return self.tokens[at].kind in (IGNORED, "T") or (bool(also) and self.tokens[at].kind in also)
+    def _is_passed(self, at: int, also: Sequence[Kind]) -> bool:
+        return self.tokens[at].kind in (Kind.IGNORED, Kind.TABLE) or self.tokens[at].kind in also
 
     def _replace(self, first: int, end: int, condition: Condition) -> int:
         """Put a FILTER in place of these tokens; returns where it stands."""
         begin, stop = self.tokens[first].start, self.tokens[end - 1].end
-        self.tokens[first:end] = [Token(FILTER, "", begin, stop, fields=(condition.field,))]
+        self.tokens[first:end] = [Token(Kind.FILTER, "", begin, stop, fields=(condition.field,))]
         self.conditions.append(replace(condition, start=begin))
         return first
 

@@ -13,52 +13,11 @@ IGNORED: Final = frozenset(
     " this these those they them i me we us you please can could anyone anybody someone"
     " tell into out listed recorded shown entered given found existing exist exists total's hold holds held contain"
     " contains include includes including come comes came s table file sheet spreadsheet data dataset database list"
-    " catalogue catalog register document documents according where what when".split()
+    " catalogue catalog register document documents according where what when still just really actually ever already"
+    " currently only called named please we our your my so then now during but e g ie eg".split()
 )
 """Words that say nothing of their own once what they belong to is understood."""
 
-EMPTY_VERBS: Final = frozenset(
-    "happen happened occur occurred hit struck get gets got go goes went stand stood take took taken part make made end"
-    " sail sailed travel travelled ended carry carried set do done".split()
-)
-"""Verbs that say no more than that there is a row, or a number in it."""
-WEAK_VERBS: Final = frozenset(
-    "receive received cause caused cast send sent lead led collect collected spend spent run runs find found need"
-    " needed"
-    " use used see seen bring brought raise raised pay pays paid".split()
-)
-"""Verbs that say no more than a number or a condition next to them; of rows alone they say more: "how many loans were
-paid"."""
-MONEY_WORDS: Final = frozenset("euro euros dollar dollars pound pounds usd eur gbp".split())
-ACTS: Final[Mapping[str, str]] = {
-    verb: nouns
-    for verbs, nouns in (
-        ("borrow borrows borrowed lend lends lent loaned", "loan loans lending lendings"),
-        ("order orders ordered placed", "order orders"),
-        ("sell sells sold", "sale sales"),
-        ("buy buys bought purchase purchased", "purchase purchases order orders sale sales"),
-        ("pay pays paid", "payment payments invoice invoices fee fees"),
-        ("visit visits visited", "visit visits visitor visitors"),
-        ("book books booked", "booking bookings reservation reservations"),
-        ("rent rents rented hired", "rental rentals"),
-        ("donate donates donated", "donation donations gift gifts"),
-        ("give gives gave given", "donation donations gift gifts talk talks lecture lectures speech speeches"),
-        ("register registered enrol enrolled", "registration registrations enrolment enrolments"),
-        ("fly flies flew flown", "flight flights"),
-        ("vote votes voted", "vote votes"),
-        ("play plays played", "match matches game games"),
-        ("inspect inspected", "inspection inspections"),
-        ("report reported", "report reports incident incidents complaint complaints"),
-        ("treat treated", "treatment treatments patient patients admission admissions"),
-        ("admit admitted", "admission admissions"),
-        ("deliver delivered", "delivery deliveries shipment shipments"),
-        ("ship shipped", "shipment shipments"),
-        ("repair repaired", "repair repairs"),
-        ("catch catches caught", "catch catches"),
-    )
-    for verb in verbs.split()
-}
-"""What is done in a row of a table of this name: "borrowed" of loans."""
 AMOUNTS: Final = frozenset("amount count number total value sum sold cost costs".split())
 """Words behind what is counted in the name of a column: "fine amount", "units sold"."""
 ADDED_UP: Final = frozenset(
@@ -71,8 +30,6 @@ ANY: Final = frozenset("there any anyone anybody someone".split())
 ANYONE: Final = frozenset("anyone anybody someone".split())
 YES: Final = frozenset("yes y true".split())
 NO: Final = frozenset("no n false".split())
-LEFT: Final = frozenset("left sold died gone lost sent won met paid held bought taken born made built given".split())
-"""Verbs in the past that do not end in -ed, as names of dates: "left on"."""
 GENDERS: Final[Mapping[str, str]] = {
     word: code
     for code, words in (
@@ -88,11 +45,39 @@ ROW_NOUNS: Final = frozenset("everything row rows entry entries record records i
 
 ASKING: Final = ("what", "which", "who", "whom", "list", "show", "name", "give", "find", "display", "tell", "return")
 
-COUNTING: Final = (("how", "many"), ("number", "of"), ("count",), ("the", "count", "of"))
-SUMMING: Final = (("total",), ("sum",), ("in", "total"), ("altogether",), ("in", "all"), ("combined",), ("overall",))
+COUNTING: Final = (
+    ("how", "many", "times"),
+    ("how", "often"),
+    ("how", "many"),
+    ("number", "of"),
+    ("count",),
+    ("the", "count", "of"),
+)
+SUMMING: Final = (
+    ("total",),
+    ("sum",),
+    ("in", "total"),
+    ("altogether",),
+    ("in", "all"),
+    ("combined",),
+    ("overall",),
+    ("add", "up", "to"),
+    ("amount", "to"),
+)
 AVERAGING: Final = (("average",), ("mean",), ("on", "average"), ("avg",), ("median",))
-SHARING: Final = tuple((word, "of") for word in ("percentage", "percent", "share", "proportion"))
+SHARING: Final = tuple((word, "of") for word in ("percentage", "percent", "share", "proportion", "fraction", "portion"))
+GROWING: Final = frozenset(
+    "grow grew grown rise rose risen increase increased change changed fall fell fallen drop dropped shrink shrank"
+    " decrease decreased decline declined go up down".split()
+)
+"""Verbs of a difference between two days."""
 DIFFERING: Final = (
+    ("by", "how", "much"),
+    ("change", "in"),
+    ("growth", "of"),
+    ("growth", "in"),
+    ("increase", "in"),
+    ("rise", "in"),
     ("difference", "between"),
     ("difference", "in"),
     *(("how", much, word) for much in ("much", "many") for word in "more less fewer higher lower".split()),
@@ -101,23 +86,38 @@ ASKS_WHETHER: Final = frozenset("is are was were did does do has have had".split
 """First words of questions that yes or no answers."""
 LINKS: Final = frozenset("is are was were did does do has have had be been come came went go goes get got".split())
 """Words before which a question names all, behind which a part of it: "what share of loans WERE late"."""
+PERIODS: Final = frozenset("year years month months day days".split())
+"""Parts of dates by which rows are grouped."""
+EVERY: Final[Mapping[str, str]] = {
+    "monthly": "month",
+    "yearly": "year",
+    "annual": "year",
+    "annually": "year",
+    "daily": "day",
+}
+"""Words that group by a part of the dates: "the monthly revenue"."""
+ANTONYMS: Final[Mapping[str, str]] = {
+    word: done
+    for words, done in (
+        ("open running active operating operational", "closed ended left stopped retired"),
+        ("alive living", "died death deceased"),
+        ("outstanding overdue missing", "returned paid"),
+        ("available", "sold rented taken"),
+        ("time", "late delayed"),
+        ("single", "married"),
+    )
+    for word in words.split()
+}
+"""What is not done yet, by the columns that say that it is: "still open" of a column "Closed"."""
 DIFFERENT: Final = (("different",), ("distinct",), ("unique",))
 GROUPING: Final = (
     ("per",),
-    ("for", "each"),
-    ("in", "each"),
-    ("of", "each"),
     ("by", "each"),
-    ("at", "each"),
-    ("on", "each"),
     ("from", "each"),
-    ("with", "each"),
-    ("does", "each"),
-    ("did", "each"),
-    ("has", "each"),
-    ("for", "every"),
-    ("in", "every"),
+    ("from", "every"),
     ("each",),
+    ("every",),
+    ("each", "of"),
     ("grouped", "by"),
     ("group", "by"),
     ("broken", "down", "by"),
@@ -213,8 +213,10 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "temperature": "temperature temp",
         "rain": "rain rainfall precipitation",
         "rating": "rating score grade mark points",
+        "income": "revenue takings turnover sales charge bill paid payment total",
         "gender": "gender sex",
         "began": "built made founded planted born established opened launched commissioned created since",
+        "born": "born birth birthday birthdate",
         "hired": "hired hire hiring start",
         "rank": "rank position place",
         "taken": "time duration seconds minutes hours",
@@ -224,61 +226,13 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
 }
 """Words of column names, as written (they are compared by their stems)."""
 
-TIME_VERBS: Final = frozenset(
-    "released published built founded made opened launched established completed created born".split()
-)
-"""What happens at the only date or year of a row."""
 TABLE_WORDS: Final = frozenset(
     "table file sheet spreadsheet data dataset database list catalogue catalog register".split()
 )
 """After a noun they make it the name of the table: "the cities table"."""
 MEASURES: Final = ("age", "weight", "height", "length", "depth", "width", "speed", "distance")
 """Concepts whose words may stand for each other: "length" for minutes. Those of money and of places may not."""
-VERBS: Final[Mapping[str, str]] = {
-    verb: columns
-    for verbs, columns in (
-        ("donated donate donates gave give gives presented", "donor giver"),
-        ("wrote written writes write", "author writer"),
-        ("directed directs", "director"),
-        ("made makes manufactured produced", "maker manufacturer producer"),
-        ("built builds", "builder architect shipyard"),
-        ("published publishes", "publisher"),
-        ("owns own owned", "owner"),
-        ("sold sells", "seller salesperson vendor"),
-        ("bought buys purchased", "buyer customer purchaser"),
-        ("won win wins", "winner won elected rank position"),
-        ("runs run operates operated", "operator"),
-        ("founded", "founder"),
-        ("painted", "painter artist"),
-        ("composed", "composer"),
-        ("teaches taught", "teacher"),
-        ("manages managed leads led heads", "manager head leader"),
-        ("born", "born birth birthday"),
-        ("costs cost worth valued priced", "price cost value amount fee fare rent"),
-        ("scored scores score", "score mark points grade goals"),
-        ("weighs weigh weighing", "weight mass"),
-        ("earns earn earned earning paid pays", "salary wage pay income"),
-        ("kept stored located housed displayed", "location room place store site"),
-        ("lives live living based", "city town country residence location"),
-        ("works work working employed", "department team division employer city office location country site contract"),
-        ("lasts last lasted", "duration length minutes hours"),
-        ("rated rates", "rating score grade"),
-        ("hired joined started", "hired hire joined start started since"),
-        ("opened", "opened opening"),
-        ("launched", "launched launch"),
-        ("released", "released release"),
-        ("died", "died death"),
-    )
-    for verb in verbs.split()
-}
-"""Which columns a verb may mean, as words of their names."""
 
-UNITS: Final = frozenset(
-    "gbp usd eur chf jpy pounds dollars euros kg g t tonnes lb km m cm mm mi miles ft feet l ml ha sqm sqkm km2 m2 min"
-    " minutes mins hours hrs hr h days seconds sec percent pct kmh mph c f k mn bn"
-    " kw mw gw kwh mwh gwh twh kb mb gb tb m3 meur musd".split()
-)
-"""Words of column names that say what is counted in; also after a number."""
 GENERIC: Final = frozenset("date year name no nr number of the in on at id code day title".split())
 """Words of column names that questions leave out: "hired" is ``hire_date``."""
 
@@ -298,21 +252,3 @@ NUMBER_WORDS: Final[Mapping[str, int]] = {
         " seventeen eighteen nineteen twenty".split()
     )
 } | {"once": 1, "twice": 2}
-SCALES: Final[Mapping[str, float]] = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
-"""Words behind a number that multiply it."""
-SCALED: Final[Mapping[str, float]] = {
-    word: scale
-    for scale, words in (
-        (1e3, "thousand thousands keur kusd"),
-        (1e6, "million millions mio mn meur musd mgbp"),
-        (1e9, "billion billions bn"),
-    )
-    for word in words.split()
-}
-"""Words of column names whose numbers are of so many."""
-MEASURED_IN: Final[Mapping[str, str]] = {
-    "weight": "kg g t tonnes lb",
-    "length": "km m cm mm miles",
-    "money": "usd eur gbp",
-}
-"""Units in the names of columns that tell what is measured."""

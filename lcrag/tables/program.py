@@ -1,6 +1,7 @@
 """From a question to a program by rules, without a model: only where every word of the question is explained.
 
-What is left of a question without its conditions and small words is a short pattern, "how many ROWS", "which ROWS
+What is left of a question without its conditions and small words is a short pattern, "how many ROWS", "which
+ROWS
 highest COLUMN"; the patterns here are the forms that are known. Where two readings give different answers, there is
 none.
 """
@@ -8,6 +9,7 @@ none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from lcrag.tables.conditions import conditions
 from lcrag.tables.database import Database
@@ -19,8 +21,24 @@ from lcrag.tables.lexicon import ROW_NOUNS
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
 from lcrag.tables.selects import Program
-from lcrag.tables.tokens import COLUMN, ROWS, UNKNOWN, VALUE, Token
+from lcrag.tables.tokens import Kind, Token
 from lcrag.tables.view import View, is_code, joined_views, view_of
+
+_REASONING: Final = {
+    Kind.COUNT,
+    Kind.SUM,
+    Kind.MEAN,
+    Kind.EXTREME,
+    Kind.SUPERLATIVE,
+    Kind.MOST,
+    Kind.COMMON,
+    Kind.TOP,
+    Kind.EACH,
+    Kind.OVER,
+    Kind.UNDER,
+    Kind.AT_LEAST,
+    Kind.AT_MOST,
+}
 
 
 def write(question: str, tables: Sequence[Loaded], database: Database) -> Program | None:
@@ -28,8 +46,13 @@ def write(question: str, tables: Sequence[Loaded], database: Database) -> Progra
     alone = _best(question, map(view_of, tables), database)
     if len(alone) > 1 or (alone and not _shows_code(alone[0])):
         return alone[0] if len(alone) == 1 else None
-    found = _best(question, joined_views(tables), database)  # which may know the name of a code
-    return found[0] if len(found) == 1 else alone[0] if alone else None
+    views = list(joined_views(tables))  # which may know the name of a code
+    found = _best(question, views, database)
+    if len(found) == 1 or not alone:
+        return found[0] if len(found) == 1 else None
+    code = alone[0].shown[0]
+    is_named = any(one.column is code.column for view in views for one in view.keys) if code is not None else False
+    return None if is_named else alone[0]
 
 
 def _shows_code(program: Program) -> bool:
@@ -42,7 +65,7 @@ def _best(question: str, views: Iterable[View], database: Database) -> list[Prog
     found: list[tuple[tuple[int, int], Program]] = []
     for view in views:
         tokens = read(question, view)
-        if any(token.kind == UNKNOWN for token in tokens):
+        if any(token.kind == Kind.UNKNOWN for token in tokens):
             continue
         try:
             program = Writer(view, database, *conditions(tokens, view)).program()
@@ -58,7 +81,7 @@ def _best(question: str, views: Iterable[View], database: Database) -> list[Prog
 def adds_up(question: str, table: Loaded) -> bool:
     """Whether it counts, adds, compares or groups, and names a column or a value of the table."""
     kinds = {token.kind for token in read(question, view_of(table))}
-    return bool(kinds & set("hsm+^>qkp}{[]")) and bool(kinds & {COLUMN, VALUE})
+    return bool(kinds & _REASONING) and bool(kinds & {Kind.COLUMN, Kind.VALUE})
 
 
 def names_its_table(question: str, table: Loaded) -> bool:
@@ -66,10 +89,10 @@ def names_its_table(question: str, table: Loaded) -> bool:
     view = view_of(table)
     own = view.nouns - {stem_of(word) for word in ROW_NOUNS}
     tokens = read(question, view)
-    named = any(token.kind in (COLUMN, VALUE, "T") or token.fields for token in tokens)
-    return named or any(token.kind == ROWS and stem_of(token.text.lower()) in own for token in tokens)
+    named = any(token.kind in (Kind.COLUMN, Kind.VALUE, Kind.TABLE) or token.fields for token in tokens)
+    return named or any(token.kind == Kind.ROWS and stem_of(token.text.lower()) in own for token in tokens)
 
 
 def _names_table(token: Token, view: View) -> bool:
     """Whether a word is of the table's own name."""
-    return token.kind == "T" or (token.kind == ROWS and stem_of(token.text.lower()) in view.about)
+    return token.kind == Kind.TABLE or (token.kind == Kind.ROWS and stem_of(token.text.lower()) in view.about)

@@ -9,35 +9,28 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from lcrag.tables import lexicon
+from lcrag.tables import lexicon, verbs
+from lcrag.tables.amounts import NUMBER, amount
+from lcrag.tables.arithmetic import computed
+from lcrag.tables.cells import Cells
 from lcrag.tables.comparisons import Comparison, comparison, difference
 from lcrag.tables.dates import dates_in
-from lcrag.tables.field import Field, plain_words, rank_of, stem_of
-from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun
-from lcrag.tables.tokens import (
-    COLUMN,
-    DATE,
-    IGNORED,
-    NOUN,
-    NUMBER,
-    PHRASES,
-    ROWS,
-    UNKNOWN,
-    VALUE,
-    WEAK,
-    Token,
-)
-from lcrag.tables.values import read_number
+from lcrag.tables.directions import directed
+from lcrag.tables.field import Field, rank_of, stem_of
+from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun, named_by_verb
+from lcrag.tables.tokens import COMPARED, NEGATED, NOUN, PHRASES, WEAK, Kind, Token
+from lcrag.tables.unexplained import explained
 from lcrag.tables.view import View
 from lcrag.text.words import MONTHS
 
 _MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"(?<![^\W_])[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
-_QUOTED: Final = re.compile(r"[\"“]([^\"“”]+)[\"”]|(?<!\w)['‘]([^'‘’]+)['’](?!\w)")
-_WORD: Final = re.compile(r"[^\W_]+")
 
 
-AFTER_COLUMNS: Final = ("number", "no", "code", "id", "figure", "figures", "information", "data")
+BEFORE_STATES: Final = ("on", "still", "is", "are", "was", "were", "currently", "not")
+"""Words before "open" that make it no verb."""
+AFTER_COLUMNS: Final = frozenset(
+    "number no code id figure figures information data type types kind kinds name names".split()
+)
 _CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
 
 
@@ -46,17 +39,13 @@ def read(question: str, view: View) -> list[Token]:
     return _Reading(question, view).tokens()
 
 
-class _Reading:
+class _Reading(Cells):
     def __init__(self, question: str, view: View) -> None:
         question = re.sub(r"n['’]t\b", " not", question.replace(" % ", " percent "))
-        self._text = question
-        self._view = view
-        self._words = [(match[0], match.start(), match.end()) for match in _WORD.finditer(question)]
-        self._plain = [(plain_words(word) or ("",))[0] for word, _, _ in self._words]
+        super().__init__(question, view)
         self._dates = dates_in(question)
         self._months = _spans(_MONTH, question)
-        self._numbers = _spans(_NUMBER, question)
-        self._quoted = {match.start() + 1: match.end() - 1 for match in _QUOTED.finditer(question)}
+        self._numbers = _spans(NUMBER, question)
         self._names = self._named_columns()
 
     def tokens(self) -> list[Token]:
@@ -66,17 +55,19 @@ class _Reading:
             token, taken = self._next(place, found)
             found.append(token)
             place += taken
-        return [self._by(place, found) if token.kind == "p" else token for place, token in enumerate(found)]
+        found = explained(computed(directed(found, self._view), self._view), self._view)
+        return [self._by(place, found) if token.text.lower() == "by" else token for place, token in enumerate(found)]
 
     @staticmethod
     def _by(place: int, tokens: list[Token]) -> Token:
         """ "by" before a value says who did it; before a column it groups."""
-        after = [token for token in tokens[place + 1 :] if token.kind not in (IGNORED, "f", "T")][:2]
-        is_noun = bool(after) and (after[0].concept == NOUN or after[0].kind == ROWS)
-        if len(after) > 1 and after[0].kind == COLUMN:  # "by guests from Germany"
+        after = [token for token in tokens[place + 1 :] if token.kind not in (Kind.IGNORED, Kind.FROM, Kind.TABLE)][:2]
+        is_noun = bool(after) and (after[0].concept == NOUN or after[0].kind == Kind.ROWS)
+        if len(after) > 1 and after[0].kind == Kind.COLUMN:  # "by guests from Germany"
             is_noun = not set(after[0].fields) & {one for one, _ in after[1].cells}
-        is_who = bool(after) and (after[0].kind == VALUE or (is_noun and after[-1].kind == VALUE))
-        return replace(tokens[place], kind=IGNORED) if is_who else tokens[place]
+        is_who = bool(after) and (after[0].kind == Kind.VALUE or (is_noun and after[-1].kind == Kind.VALUE))
+        is_who = is_who or (bool(after) and after[0].kind in (*COMPARED, Kind.NUMBER))  # "delayed by more than an hour"
+        return replace(tokens[place], kind=Kind.IGNORED) if is_who else tokens[place]
 
     def _named_columns(self) -> list[dict[tuple[str, ...], list[Field]]]:
         """Columns by what they are called: full names first, shorter ones after."""
@@ -96,9 +87,13 @@ class _Reading:
         if self._words[place][1] in self._quoted:
             return self._in_quotes(place)
         if place == 0 and self._plain[0] in lexicon.ASKING:
-            return self._token("w", 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
+            return self._token(Kind.ASKS, 0, 1, concept="who" if self._plain[0] in ("who", "whom") else ""), 1
         if place == 0 and self._plain[0] in lexicon.ASKS_WHETHER:
-            return self._token("y", 0, 1), 1
+            return self._token(Kind.WHETHER, 0, 1), 1
+        if place == 1 and before[0].concept == "who" and (who := named_by_verb(self._plain[1], self._view)):
+            return self._token(Kind.COLUMN, 1, 1, fields=(who,)), 1
+        if (state := self._state(place)) is not None:
+            return state, 1
         value, of_value = self._value(place, before)
         column, of_column = self._column(place)
         if value is not None and of_value >= max(of_column, 1) and (of_value > of_column or column is None):
@@ -108,86 +103,55 @@ class _Reading:
             return when
         if column is not None and of_column > 1:
             return column, of_column
-        after_column = bool(before) and before[-1].kind in (COLUMN, ROWS)
+        after_column = bool(before) and before[-1].kind in (Kind.COLUMN, Kind.ROWS)
         if after_column and column is None and self._plain[place] in AFTER_COLUMNS:
-            return self._token(IGNORED, place, 1), 1  # "the accession number of"
+            return self._token(Kind.IGNORED, place, 1), 1  # "the accession number of"
         if (compared := self._compared(place, difference(self._plain[place:]))) is not None:
             return compared
+        if before and before[-1].kind in COMPARED and (number := self._number(place)) is not None and column is None:
+            return number  # "longer than a week"
         for phrase, kind in PHRASES:
             if tuple(self._plain[place : place + len(phrase)]) == phrase and not self._is_column_word(column, phrase):
                 return self._token(kind, place, len(phrase)), len(phrase)
         if (compared := self._compared(place, comparison(self._plain[place:]))) is not None:
             return compared
+        if self._is_period(place):
+            return self._token(Kind.PERIOD, place, 1), 1
         if column is not None:
             return column, of_column
         number = self._number(place)
         return number if number is not None else (self._single(place), 1)
+
+    def _state(self, place: int) -> Token | None:
+        """ "Open" of a column that says what is closed."""
+        undone = {stem_of(done) for done in lexicon.ANTONYMS.get(self._plain[place], "").split()}
+        closed = [one for one in self._view.fields if undone & set(one.names[0]) and (one.is_dated or one.says_yes)]
+        is_state = place > 0 and self._plain[place - 1] in BEFORE_STATES and len(closed) == 1
+        return self._token(Kind.COLUMN, place, 1, fields=(closed[0],), concept=NEGATED) if is_state else None
+
+    def _is_period(self, place: int) -> bool:
+        """Whether "year" or "month" is a part of the dates, and not the name of a column."""
+        word, before = self._plain[place], self._plain[place - 1] if place else ""
+        is_named = any(one.names[0] == (stem_of(word),) for one in self._view.fields)
+        is_dated = any(one.kind == "date" for one in self._view.dated)
+        is_number = before.isdigit() or before in lexicon.NUMBER_WORDS
+        return word in lexicon.PERIODS and is_dated and not is_named and not is_number
 
     @staticmethod
     def _is_column_word(column: Token | None, phrase: tuple[str, ...]) -> bool:
         """Whether a phrase begins with the full name of a column: "Total"."""
         return column is not None and any(one.names[0] == (stem_of(phrase[0]),) for one in column.fields)
 
-    def _token(self, kind: str, place: int, words: int, **fields: object) -> Token:
-        start, end = self._words[place][1], self._words[place + words - 1][2]
-        return Token(kind, self._text[start:end], start, end, **fields)  # type: ignore[arg-type]
-
-    def _in_quotes(self, place: int) -> tuple[Token, int]:
-        """What stands in quotes is a value as a whole."""
-        end = self._quoted[self._words[place][1]]
-        words = sum(self._words[place][1] <= start < end for _, start, _ in self._words)
-        key = tuple(self._plain[place : place + words])
-        cells = tuple(self._view.values.get(key, ()))
-        return self._token(VALUE if cells else UNKNOWN, place, words, cells=cells), words
-
-    def _value(self, place: int, before: list[Token]) -> tuple[Token | None, int]:
-        """The longest text of a cell that begins here; of the label, its beginning is enough."""
-        for words in range(min(16, len(self._words) - place), 0, -1):
-            key = tuple(self._plain[place : place + words])
-            cells = self._view.values.get(key) or self._view.beginnings.get(key)
-            if cells is None and words == 1 and len(key[0]) > 3 and key[0].endswith("s"):
-                cells = self._view.stems.get(stem_of(key[0])) or self._view.stems.get(key[0][:-1])
-            if not cells or not self._may_be_value(place, words, cells, before):
-                continue
-            return self._token(VALUE, place, words, cells=tuple(cells)), words
-        return None, 0
-
-    def _may_be_value(self, place: int, words: int, cells: list[tuple[Field, str]], before: list[Token]) -> bool:
-        """Small words and bare numbers are values only after the name of their column, or as they are written."""
-        if words > 1 and not all(word.isdigit() for word in self._plain[place : place + words]):
-            return True
-        word = self._words[place][0]
-        named = [token for token in before[-2:] if token.kind != IGNORED][-1:]
-        is_named = bool(named) and (
-            any(one in [cell[0] for cell in cells] for one in named[0].fields)
-            or (named[0].kind == ROWS and self._view.label in [cell[0] for cell in cells])
-        )
-        if words > 1 or word.isdigit():
-            return is_named or (words > 1 and not word[0].isspace() and self._is_one_number(place, words))
-        is_small = (
-            self._plain[place] in lexicon.IGNORED or len(word) < 3 or word.lower() in ("not", "and", "yes", "all")
-        )
-        is_written = place > 0 and word[0].isupper() and any(word == value for _, value in cells)
-        return not is_small or is_named or (is_written and (word.isupper() or len(word) > 3))
-
-    def _is_one_number(self, place: int, words: int) -> bool:
-        """Whether digits with signs between, "1931.10", stand in one piece."""
-        start, end = self._words[place][1], self._words[place + words - 1][2]
-        return (
-            " " not in self._text[start:end]
-            and re.fullmatch(r"\d+[./-]\d+(?:[./-]\d+)*", self._text[start:end]) is not None
-        )
-
     def _date(self, place: int) -> tuple[Token, int] | None:
         start = self._words[place][1]
         if start in self._dates:
             end, dates = self._dates[start]
             words = sum(start <= at < end for _, at, _ in self._words)
-            return self._token(DATE, place, words, dates=dates), words
+            return self._token(Kind.DATE, place, words, dates=dates), words
         if start in self._months and self._view.dated:
             month = [name.lower() for name in MONTHS].index(self._plain[place]) + 1
             is_verb = self._plain[place] in ("may", "march") and not self._words[place][0][0].isupper()
-            return None if is_verb else (self._token(DATE, place, 1, dates=("", f"-{month:02}")), 1)
+            return None if is_verb else (self._token(Kind.DATE, place, 1, dates=("", f"-{month:02}")), 1)
         return None
 
     def _column(self, place: int) -> tuple[Token | None, int]:
@@ -197,18 +161,20 @@ class _Reading:
             for name, fields in names.items():
                 words = self._taken(name, place)
                 if words > best[1] and len(fields) == 1:
-                    best = self._token(COLUMN, place, words, fields=tuple(fields)), words
+                    best = self._token(Kind.COLUMN, place, words, fields=tuple(fields)), words
                 elif words > best[1]:
-                    best = self._token(UNKNOWN, place, words, fields=tuple(fields)), words
-            if best[0] is not None and best[0].kind == COLUMN:
+                    best = self._token(Kind.UNKNOWN, place, words, fields=tuple(fields)), words
+            if best[0] is not None and best[0].kind == Kind.COLUMN:
                 if names is not self._names[0] and best[1] == 1 and is_noun(self._plain[place], self._view):
-                    return self._token(ROWS, place, 1), 1
+                    return self._token(Kind.ROWS, place, 1), 1
                 if best[0].fields[0] is self._view.other.get(stem_of(self._plain[place])):
                     return replace(best[0], concept=NOUN), best[1]
+                if best[0].fields[0].is_dated and self._plain[place].endswith(("ing", "ings")):
+                    return self._token(Kind.ROWS, place, 1), 1  # "paintings" of "year painted"
                 is_label = best[0].fields[0] is self._view.label and set(best[0].fields[0].names[-1]) & self._view.nouns
                 after = self._plain[place + best[1] : place + best[1] + 1]
                 is_table = bool(is_label and after and after[0] in lexicon.TABLE_WORDS)
-                return (replace(best[0], kind="T" if is_table else ROWS) if is_label else best[0]), best[1]
+                return (replace(best[0], kind=Kind.TABLE if is_table else Kind.ROWS) if is_label else best[0]), best[1]
         return None, 0
 
     def _taken(self, name: tuple[str, ...], place: int) -> int:
@@ -234,62 +200,52 @@ class _Reading:
 
     def _number(self, place: int) -> tuple[Token, int] | None:
         _, start, _ = self._words[place]
-        for first in range(max(0, start - 2), start + 1):
-            if self._numbers.get(first, 0) > start:
-                end = self._numbers[first]
-                words = sum(start <= at < end for _, at, _ in self._words)
-                number = read_number(self._text[first:end].replace(" ", ""))
-                if number is None:
-                    return None
-                after = (self._plain[place + words : place + words + 1] or [""])[0]
-                scale = lexicon.SCALES.get(after, 1.0) if self._column(place + words)[0] is None else 1.0
-                words += scale > 1
-                if (
-                    self._plain[place + words : place + words + 1]
-                    and self._plain[place + words] in lexicon.UNITS
-                    and self._column(place + words)[0] is None
-                ):
-                    words += 1
-                if after in lexicon.MONEY_WORDS or self._plain[place + words - 1] in lexicon.MONEY_WORDS:
-                    number = number[0], "money"
-                unit, value = number[1], number[0] * int(scale)
-                return self._token(NUMBER, place, words, number=value, concept=unit, scale=scale), words
-        if self._plain[place] in lexicon.NUMBER_WORDS:
-            return self._token(NUMBER, place, 1, number=lexicon.NUMBER_WORDS[self._plain[place]]), 1
-        return None
+        first = next((at for at in range(max(0, start - 2), start + 1) if self._numbers.get(at, 0) > start), start)
+        end = self._numbers.get(first, first)
+        taken = sum(start <= at < end for _, at, _ in self._words)
+        columns = [self._column(at)[0] is not None for at in range(place, len(self._words))]
+        found = amount(self._text[first:end], self._plain[place:], taken, columns)
+        if found is None:
+            return None
+        said = {"number": found.number, "concept": found.sign, "scale": found.scale, "unit": found.unit}
+        return self._token(Kind.NUMBER, place, found.words, **said), found.words
 
     def _single(self, place: int) -> Token:
         """A word that stands for itself."""
         word = self._plain[place]
         stem = stem_of(word)
         if stem in self._view.other:
-            return self._token(COLUMN, place, 1, fields=(self._view.other[stem],), concept=NOUN)
+            return self._token(Kind.COLUMN, place, 1, fields=(self._view.other[stem],), concept=NOUN)
         if is_noun(word, self._view):
             is_name = self._plain[place + 1 : place + 2] and self._plain[place + 1] in lexicon.TABLE_WORDS
-            return self._token("T" if is_name else ROWS, place, 1)
-        if word in ("year", "years", "month", "months") and any(one.kind == "date" for one in self._view.dated):
-            return self._token("Y", place, 1)
+            return self._token(Kind.TABLE if is_name else Kind.ROWS, place, 1)
+        if self._is_period(place):
+            return self._token(Kind.PERIOD, place, 1)
+
+        negated = self._view.flags.get(stem_of(re.sub("^(?:un|non)", "", word)))
+        if negated is not None and word.startswith(("un", "non")):
+            return self._token(Kind.COLUMN, place, 1, fields=(negated,), concept=NEGATED)
         if word == "times" and place and self._plain[place - 1].isalnum() and self._is_number(place - 1):
-            return self._token(ROWS, place, 1)
+            return self._token(Kind.ROWS, place, 1)
         verb = [] if is_act(word, self._view) else columns_of_verb(word, self._view)
         if verb:
-            return self._token(COLUMN, place, 1, fields=tuple(verb))
+            return self._token(Kind.COLUMN, place, 1, fields=tuple(verb))
         if word in lexicon.ASKING[:4] or (place == 0 and word in ("where", "when")) or self._begins(word, place):
-            return self._token("w", place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
+            return self._token(Kind.ASKS, place, 1, concept={"where": "place", "when": "time"}.get(word, ""))
         concept = lexicon.ADJECTIVES[word][0] if word in lexicon.ADJECTIVES else _CONCEPTS.get(word, "")
         concept = "money" if word == "money" else concept
         one = self._view.meant_by(concept) if concept else None
         if one is not None:
-            return self._token(COLUMN, place, 1, fields=(one,))
+            return self._token(Kind.COLUMN, place, 1, fields=(one,))
         if word == "amount" and self._plain[place + 1 : place + 2] == ["of"]:
-            return self._token(IGNORED, place, 1)
+            return self._token(Kind.IGNORED, place, 1)
         if word == "about" and not any(map(str.isdigit, self._plain[place + 1 : place + 2])):
-            return self._token(IGNORED, place, 1)
-        if word in lexicon.WEAK_VERBS and not is_act(word, self._view):
-            return self._token(IGNORED, place, 1, concept=WEAK)
-        if word in lexicon.IGNORED or word in lexicon.EMPTY_VERBS or is_act(word, self._view):
-            return self._token(IGNORED, place, 1)
-        return self._token("T" if stem in self._view.about else UNKNOWN, place, 1)
+            return self._token(Kind.IGNORED, place, 1)
+        if word in verbs.WEAK_VERBS and not is_act(word, self._view):
+            return self._token(Kind.IGNORED, place, 1, concept=WEAK)
+        if word in lexicon.IGNORED or word in verbs.EMPTY_VERBS or is_act(word, self._view):
+            return self._token(Kind.IGNORED, place, 1)
+        return self._token(Kind.TABLE if stem in self._view.about else Kind.UNKNOWN, place, 1)
 
     def _is_number(self, place: int) -> bool:
         return self._plain[place].isdigit() or self._plain[place] in lexicon.NUMBER_WORDS

@@ -83,7 +83,8 @@ def _shown_row(row: Sequence[Value], program: Program, text: str, place: Place |
     for column, value in enumerate(row):
         field = fields[column] if column < len(fields) else None
         written = str(value) if field is not None and field.kind == "year" and value is not None else None
-        if field is not None and place is not None and program.form == "rows" and field.loaded is program.loaded:
+        is_cell = field is not None and field.column in field.loaded.columns and field.loaded is program.loaded
+        if field is not None and place is not None and program.form == "rows" and is_cell:
             written = _cell(field, text, place)
         is_last = column == len(row) - 1
         unit = program.unit if is_last else field.column.reader.unit if field is not None else ""

@@ -11,7 +11,7 @@ from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import ROWS, Token
+from lcrag.tables.tokens import Kind, Token
 from lcrag.tables.view import View
 
 Form = Literal["value", "rows", "groups"]
@@ -39,6 +39,8 @@ class Program:
 class Selects:
     """The programs over the rows of one view that fit the conditions."""
 
+    _said: Sequence[Token] = ()
+
     def __init__(self, view: View, database: Database, where: Sequence[Condition]) -> None:
         self._view, self._database = view, database
         self._conditions = where
@@ -65,20 +67,28 @@ class Selects:
             return None
         one = self._field(what)
         is_own = one is not None and one.kind == "text" and one.share == 1 and one.loaded is self._view.loaded
-        if what.kind == ROWS or one is self._view.label or is_own:
+        if what.kind == Kind.ROWS or one is self._view.label or is_own:
             return self._top_rows(by, sign, most, shown or one)
         if one is None or by.kind != "number":
             return None
+        if one.kind == "date":  # "in which month", where every month has one row
+            return self._top_rows(by, sign, most, one) if self._are_different(one) else None
         if one.kind == "text" and self._is_of(one, by):
             return self._top_groups(what, f"max({by.sql})", (by,), sign, most)
-        if most > 1:
-            return None
+        if most > 1:  # "the top 3 customers by revenue"
+            return self._top_groups(what, f"sum({by.sql})", (by,), sign, most) if by.adds_up else None
         row = self._top_rows(by, sign, 1, one)
         added = self._top_groups(what, f"sum({by.sql})", (by,), sign, 1)
         if row is None or added is None:
             return None
         first, second = (self._database.run(program.sql).rows for program in (row, added))
         return row if len(first) == len(second) == 1 and first[0][0] == second[0][0] else None
+
+    def _are_different(self, one: Field) -> bool:
+        """Whether no two rows have the same cell of a column."""
+        source = f"{self._view.source}{self._clause()}"
+        [(rows, cells)] = self._database.run(f"SELECT count(*), count(DISTINCT {one.sql}) FROM {source}").rows
+        return rows == cells
 
     def _is_of(self, one: Field, by: Field) -> bool:
         """Whether a number belongs to each text of a column: the price of a product."""
@@ -126,9 +136,9 @@ class Selects:
     @staticmethod
     def _adding(what: Token) -> str:
         """The function that a word for a sum, a mean or an extreme asks for."""
-        if what.kind == "m":
+        if what.kind == Kind.MEAN:
             return "median" if what.text.lower() == "median" else "avg"
-        return "sum" if what.kind == "s" else "max" if what.sign > 0 else "min"
+        return "sum" if what.kind == Kind.SUM else "max" if what.sign > 0 else "min"
 
     @staticmethod
     def _either(column: Field, texts: Sequence[str]) -> str:
@@ -163,12 +173,17 @@ class Selects:
         return Program(sql, "rows", self._used(), self._view.loaded, tuple(shown), self._read(()))
 
     def _field(self, token: Token) -> Field | None:
-        return self._view.label if token.kind == ROWS else token.fields[0] if token.fields else None
+        return self._view.label if token.kind == Kind.ROWS else token.fields[0] if token.fields else None
 
     def _group(self, token: Token) -> str | None:
         """What rows are grouped by: a column whose texts repeat, the year or the month of the only date."""
-        if token.kind == "Y":
-            dated = [one for one in self._view.dated if one.kind == "date"]
+        if token.kind == Kind.PERIOD:
+            named = [
+                one for said in self._said for one in said.fields if said.kind != Kind.FILTER and one.kind == "date"
+            ]
+            is_clear = not any(one.kind == "year" for one in self._view.dated)
+            others = [one for one in self._view.dated if one.kind == "date" and is_clear]
+            dated = list(dict.fromkeys(named)) or others
             return (
                 f"substr({dated[0].sql}, 1, {4 if token.text.lower().startswith('year') else 7})"
                 if len(dated) == 1
@@ -185,6 +200,9 @@ class Selects:
     def _by_age(self, word: str) -> tuple[Field | None, int]:
         """The oldest has the highest age, or the earliest date."""
         age = self._view.meant_by("age")
+        born = [one for one in self._view.fields if one.is_dated and one.is_called("born")]
+        if age is None and len(born) == 1 and "peopl" in self._view.nouns:
+            return born[0], 1 if word in ("youngest", "newest") else -1
         began = [one for one in self._view.fields if one.is_dated and one.is_called("began")]
         when = began[0] if len(began) == 1 else self._view.meant_by("time")
         sign = -1 if word in ("youngest", "newest") else 1

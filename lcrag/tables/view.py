@@ -14,6 +14,7 @@ from typing import Final
 from lcrag.tables.field import NAMELESS, Field, Words, fold_letters, names_of, plain_words, stem_of, stemmed
 from lcrag.tables.lexicon import EMPLOYED, GENDERS, GENERIC, PEOPLE, PLURALS, ROW_NOUNS
 from lcrag.tables.loaded import Column, Loaded
+from lcrag.tables.units import MEASURED
 from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN, words_of
 from lcrag.text.words import stems
 
@@ -26,7 +27,8 @@ CATEGORY_SHARE: Final = 0.7
 @dataclass(frozen=True, eq=False)
 class View:
     """``source``: the FROM of its programs; ``loaded``: the table whose rows its rows are. ``other``: fields whose
-    different values are what a noun means ("customers" of orders joined with customers)."""
+    different values are what a noun means ("customers" of orders joined with customers); ``keys``: fields of codes
+    that the other table names."""
 
     source: str
     loaded: Loaded
@@ -35,6 +37,7 @@ class View:
     about: frozenset[str]
     label: Field | None
     other: dict[str, Field] = field(default_factory=dict)
+    keys: tuple[Field, ...] = ()
 
     @cached_property
     def rowid(self) -> str:
@@ -78,6 +81,11 @@ class View:
         return found
 
     @cached_property
+    def flags(self) -> dict[str, Field]:
+        """Columns of yes and no by each word of their names."""
+        return {stem: one for one in self.fields if one.says_yes is not None for stem in one.names[0]}
+
+    @cached_property
     def dated(self) -> list[Field]:
         """The columns that say when; where there are several, the one called after the rows ("loan_date" of loans)."""
         found = [one for one in self.fields if one.kind == "date" or (one.kind == "year" and _says_when(one))]
@@ -94,12 +102,23 @@ class View:
 
     def meant_by(self, concept: str) -> Field | None:
         """The one column that a concept is about; None where there is none, or more than one."""
+        if not concept:
+            return None
         if concept == "time":
             found = self.dated
         elif concept == "place":
             found = [one for one in self.fields if one.kind == "text" and one.is_called(concept)]
         else:
             found = [one for one in self.fields if one.is_counted and one.is_called(concept)]
+            found = found or [
+                one for one in self.fields if concept == "money" and one.kind == "number" and one.is_called("income")
+            ]
+            found = found or [one for one in self.fields if one.is_bare and one.dimension in MEASURED.get(concept, ())]
+        return found[0] if len(found) == 1 else None
+
+    def measured_in(self, dimension: str) -> Field | None:
+        """The one column of numbers with a unit of this dimension."""
+        found = [one for one in self.fields if one.kind == "number" and one.dimension == dimension]
         return found[0] if len(found) == 1 else None
 
 
@@ -156,13 +175,15 @@ def _joined(many: Loaded, one: Loaded, left: Column, right: Column) -> View:
     source = f"{many.sql} JOIN {one.sql} ON {many.sql}.{left.sql} = {one.sql}.{right.sql}"
     key = next(field for field in fields if field.column is left)
     label = _label([field for field in fields if field.loaded is one])
+    codes: tuple[Field, ...] = ()
     if label is not None and _is_key(label.column, one):  # its name says more than its number
         names = tuple(name for name in key.names if name != (noun,))
         fields = [replace(field, names=names) if field is key and names else field for field in fields]
-        key = label
+        codes, key = (key,), label
     own_fields = [field for field in fields if field.loaded is many]
     about = _about(many) | _about(one)
-    return View(source, many, tuple(fields), _nouns(many, own_fields) - {noun}, about, _label(own_fields), {noun: key})
+    nouns = _nouns(many, own_fields) - {noun}
+    return View(source, many, tuple(fields), nouns, about, _label(own_fields), {noun: key}, codes)
 
 
 def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
@@ -176,12 +197,13 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     if label is not None and label.names[-1] not in (("name",), ("id",), ("title",)):
         name = next((name for name in label.names if len(name) == 1 and name[0] not in GENERIC), None)
         nouns |= set(name or ())
-    is_named = label is not None and {"full", "surnam", "forenam", "last", "name"} & set(label.names[0])
+    is_named = label is not None and set(label.names[0]) <= {"full", "surnam", "forenam", "first", "last", "name"}
     if is_named and any(one.is_called("pay") or one.is_called("hired") for one in fields):
         nouns |= {stem_of(word) for word in EMPLOYED}
     roles = {stem_of(word) for word in PEOPLE} & {one.names[0][0] for one in fields if len(one.names[0]) > 1}
-    nouns |= {role for role in roles if not any((role,) in one.names for one in fields if one.kind == "text")}
-    if is_named or nouns & {stem_of(word) for word in PEOPLE}:
+    nouns |= {role for role in roles if not any(role == one.head for one in fields if one.kind == "text")}
+    is_person = label is not None and label.is_of_people
+    if is_named or is_person or nouns & {stem_of(word) for word in PEOPLE}:
         nouns |= {"peopl", "person"}
     return frozenset(nouns)
 
