@@ -90,7 +90,7 @@ def table(draw: st.DrawFn) -> str:
     return written([heads, *rows])
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     texts=st.lists(table(), min_size=1, max_size=2),
     asked=st.sampled_from(ASKED.strip().splitlines()),
