@@ -97,14 +97,18 @@ def test_run_places_alike_whatever_the_order_of_the_addresses() -> None:
 
 @pytest.mark.parametrize("workers", [1, CONCURRENCY, 3 * CONCURRENCY])
 def test_three_servers_hit_their_caches_as_often_as_one(workers: int) -> None:
-    """200 questions over 20 documents, as many at once as their users ask."""
-    tasks = [question(document, number) for number in range(10) for document in range(20)]
+    """400 questions over 20 documents, as many at once as their users ask.
+
+    Which server a document goes to depends on the ports; where one gets many, some of its documents are shared, and
+    read twice. With 200 questions these readings were more than 5 % in 2 of 15 runs.
+    """
+    tasks = [question(document, number) for number in range(20) for document in range(20)]
     rates = []
     for count in (1, 3):
         with running(count, delay=0.005 * min(workers, 4)) as servers, ThreadPoolExecutor(workers) as threads:
             backend = together(servers)
             list(threads.map(partial(backend.run, max_tokens=50), [[task] for task in tasks]))
-            assert sum(len(server.seen) for server in servers) == 200
+            assert sum(len(server.seen) for server in servers) == 400
             rates.append(hit_rate(servers))
     one, three = rates
     assert one > 0.75
