@@ -15,6 +15,15 @@ settings.register_profile("ci", derandomize=True, deadline=None, suppress_health
 settings.load_profile("ci")
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+"""Threads of torch and vLLM that wait for each other sleep. By default they spin, which takes the processor from each
+other and from other tests: on two busy cores an answer of SmolLM2 took 10 s of processor time, this way 0.5 s."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """What ``-n auto`` means: one worker more than processors, since many tests wait for a process or for a time."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.fixture(autouse=True)
