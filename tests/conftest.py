@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from lcrag.paths import cache_folder
+from lcrag.retrieve.embedder import load_embedder
 from lcrag.retrieve.reranker import MiniLMReranker
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,8 +40,14 @@ def _private_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def reader() -> MiniLMReranker:
-    """The reader itself, made once in the user's cache."""
-    return MiniLMReranker()
+    """The reader itself, made once in the user's cache, as the embedder is: by one process while others wait."""
+    cache_folder().mkdir(parents=True, exist_ok=True)
+    with (cache_folder() / "tests.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        load_embedder()
+        reader = MiniLMReranker()
+        reader.read("Who?", ["Ann."])
+    return reader
 
 
 @pytest.fixture
