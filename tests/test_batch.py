@@ -60,7 +60,7 @@ def test_batch_runs_every_job_once_and_a_groups_first_job_first(workers: int, si
 
 
 def test_batch_workers_run_at_the_same_time() -> None:
-    barrier = threading.Barrier(4, timeout=10)
+    barrier = threading.Barrier(4, timeout=60)
 
     @contextmanager
     def worker() -> Iterator[Callable[[int], int]]:

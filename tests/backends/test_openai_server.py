@@ -41,7 +41,7 @@ def backend(url: str, **options: Any) -> OpenAIServer:
     return OpenAIServer(url, backoff=0.001, **options)
 
 
-def wait_until(condition: Any, seconds: float = 10.0) -> bool:
+def wait_until(condition: Any, seconds: float = 60.0) -> bool:
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(0.01)
@@ -83,10 +83,10 @@ def test_run_does_not_retry_what_the_caller_did_wrong(fault: str, error: type[Ex
 @pytest.mark.parametrize("fault", ["no headers", "silence", "stall", "trickle"])
 def test_run_fails_at_the_deadline_and_says_how_long_it_waited(fault: str) -> None:
     begun = time.monotonic()
-    with faulty_server(script=[fault] * 9, reply="word " * 40) as server:
+    with faulty_server(script=[fault] * 9, reply="word " * 200) as server:
         with pytest.raises(BackendFailed, match=r"no whole reply within 0\.5 s") as failed:
             backend(server.url, deadline=0.5).run([task()], max_tokens=50)
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < 10  # the whole reply takes 20 s
         assert server.url in failed.value.hint
         assert len(server.seen) == 1
         assert fault == "trickle" or wait_until(lambda: server.hang_ups == 1)
@@ -107,7 +107,7 @@ def test_run_holds_several_tasks_no_longer_than_the_deadline() -> None:
         pytest.raises(BackendFailed, match=r"within 0\.5 s"),
     ):
         backend(server.url, deadline=0.5).run([task() for _ in range(3)], max_tokens=50)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize("fault", ["half", "cut"])
@@ -533,7 +533,7 @@ def test_run_hangs_up_on_an_interrupt(code: str, script: list[str], stalls: int)
             process.stdout.readline()
             assert wait_until(lambda: server.stalls == stalls)
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=10)
+            _, errors = process.communicate(timeout=60)
             assert process.returncode != 0
             assert b"KeyboardInterrupt" in errors
             assert wait_until(lambda: server.hang_ups == stalls)
@@ -944,7 +944,7 @@ def test_run_does_not_wait_for_a_silent_server(fault: str) -> None:
     begun = time.monotonic()
     with faulty_server(script=[fault] * 9) as server, pytest.raises(BackendFailed, match=r"silent for 0\.3 s"):
         backend(server.url, silence=0.3).run([task()], max_tokens=50)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
     assert len(server.seen) == 1
 
 
@@ -957,7 +957,7 @@ def test_run_takes_no_longer_than_max_seconds(fault: str, tasks: int) -> None:
         asking.max_seconds = 0.5
         with pytest.raises(BackendFailed, match=r"no whole reply within 0\.5 s"):
             asking.run([task() for _ in range(tasks)], max_tokens=500)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize(("owner", "asked"), [("llamacpp", True), ("vllm", None)])

@@ -95,16 +95,20 @@ def test_run_places_alike_whatever_the_order_of_the_addresses() -> None:
     assert placed == expected
 
 
-@pytest.mark.parametrize("workers", [1, CONCURRENCY, 3 * CONCURRENCY])
-def test_three_servers_hit_their_caches_as_often_as_one(workers: int) -> None:
-    """200 questions over 20 documents, as many at once as their users ask."""
-    tasks = [question(document, number) for number in range(10) for document in range(20)]
+@pytest.mark.parametrize(("workers", "days"), [(1, 10), (CONCURRENCY, 20), (3 * CONCURRENCY, 20)])
+def test_three_servers_hit_their_caches_as_often_as_one(workers: int, days: int) -> None:
+    """Questions over 20 documents, as many at once as their users ask.
+
+    Which server a document goes to depends on the ports; where one gets many, some of its documents are shared, and
+    read twice. With 10 days these readings were more than 5 % in 2 of 15 runs.
+    """
+    tasks = [question(document, number) for number in range(days) for document in range(20)]
     rates = []
     for count in (1, 3):
         with running(count, delay=0.005 * min(workers, 4)) as servers, ThreadPoolExecutor(workers) as threads:
             backend = together(servers)
             list(threads.map(partial(backend.run, max_tokens=50), [[task] for task in tasks]))
-            assert sum(len(server.seen) for server in servers) == 200
+            assert sum(len(server.seen) for server in servers) == len(tasks)
             rates.append(hit_rate(servers))
     one, three = rates
     assert one > 0.75
@@ -137,7 +141,7 @@ def test_run_asks_others_when_a_server_is_lost_and_it_again_when_it_is_back(monk
         for server, before in zip(others, was, strict=True):  # only what the lost one had has moved
             assert before <= set(documents(server)) <= before | its
         with faulty_server(port=int(lost.url.rpartition(":")[2])) as back:
-            until = time.monotonic() + 10
+            until = time.monotonic() + 60
             while not back.seen and time.monotonic() < until:
                 time.sleep(0.03)
                 ask(backend, tasks)
@@ -184,7 +188,7 @@ def test_run_cuts_off_all_servers_when_the_time_is_over() -> None:
         backend.max_seconds = 0.3
         with pytest.raises(BackendFailed, match=r"within 0\.3 s"):
             backend.run([question(document) for document in range(9)], max_tokens=50)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while sum(server.hang_ups for server in servers) < 9 and time.monotonic() < until:
             time.sleep(0.01)
         assert sum(server.hang_ups for server in servers) == 9

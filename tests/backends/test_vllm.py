@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from support import tiny_model
-from support.machine import NEEDED, Machine
+from support.machine import NEEDED, UNBOUND, Machine
 
 from lcrag.backends.openai_server import OpenAIServer
 from lcrag.backends.request import Sampling
@@ -37,7 +37,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     (folder / "docs").mkdir()
     (folder / "docs" / "a.md").write_text(WORDS)
     subprocess.run([sys.executable, tiny_model.__file__, str(folder / "tiny")], check=True, capture_output=True)
-    return Machine(folder)
+    return Machine(folder, UNBOUND)
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +190,7 @@ def test_ask_refuses_what_does_not_fit(machine: Machine) -> None:
 def test_up_that_fails_gives_the_reason_and_leaves_nothing_running(
     bare: Machine, tmp_path: Path, args: list[str], code: int, reason: str
 ) -> None:
-    other = Machine(tmp_path)
+    other = Machine(tmp_path, UNBOUND)
     for name in ("tiny", "docs"):
         (tmp_path / name).symlink_to(bare.folder / name)
     done = other.lcrag("up", f"./{args[0]}", *args[1:])

@@ -81,9 +81,9 @@ def test_from_markup_reads_to_any_depth(markup: str) -> None:
 
 
 def test_from_markup_is_quick_with_many_attributes() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert text("<p " + " ".join(f"a{n}=1" for n in range(700_000)) + ">words</p>\nmore") == "words\n\nmore"
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_from_markup_counts_lines_beyond_those_of_the_parser() -> None:

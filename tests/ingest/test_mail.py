@@ -94,12 +94,12 @@ def test_extract_decodes_headers(raw: bytes, subject: str) -> None:
 def test_extract_is_quick_with_many_encoded_words_and_a_large_attachment() -> None:
     words = EmailMessage()
     words.set_content("x")
-    start = time.perf_counter()
+    start = time.process_time()
     mail.extract(b"Subject: " + b" =?utf-8?q?a=C3=BC?=\n" * 20_000 + b"\nx")
     body = b"Content-Transfer-Encoding: base64\n\n" + b"bGluZSBvZiB0ZXh0IHRoYXQgaXMgbm90IGluIHRoZSBmaWxlCg==\n" * 5_000
     pdf = b'Content-Type: application/pdf; name="a.pdf"\n\n' + b"QUJD" * 19 + (b"\n" + b"QUJD" * 19) * 100_000
     mail.extract(HEAD + b"Content-Type: multipart/mixed; boundary=B\n\n--B\n" + body + b"--B\n" + pdf + b"\n--B--\n")
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 MBOX = (

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from support.fakes import HashingEmbedder, corpus_of, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
+from lcrag.index.corpus import Corpus
 from lcrag.pipelines import PIPELINES, RECIPES, Pipeline, Report, Summarise, named
 from lcrag.planning.estimate import estimate
 from lcrag.retrieve.rank import retrieve
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Answer, Backend, Event, Ranking, Reranker, ignore
+from lcrag.types import Answer, Backend, Ranking, Reranker
 
 OVER_TABLES = ("hiddentables",)
 """Reads no text: its shapes are in ``test_table.py``."""
@@ -54,29 +56,35 @@ SHAPES = {
 STATUSES = {"answered", "not_found", "not_retrieved"}
 
 
+@pytest.fixture(scope="module")
+def corpora(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Corpus]]:
+    """The index of each shape, made once: pipelines only read it."""
+    with ExitStack() as opened:
+        yield {
+            shape: opened.enter_context(corpus_of(tmp_path_factory.mktemp("shape"), documents))
+            for shape, documents in SHAPES.items()
+        }
+
+
 def route(name: str) -> Pipeline:
     """The pipeline of this name, with its own options where the name leaves them open."""
     found = named(name)
     return found() if isinstance(found, type) else found
 
 
-def ask(
-    folder: Path, shape: str, name: str, backend: Backend, reader: Reranker | None = None
-) -> tuple[Answer, int, list[Event], dict[str, str]]:
-    events: list[Event] = []
-    with corpus_of(folder, SHAPES[shape]) as corpus:
+def ask(corpus: Corpus, name: str, backend: Backend, reader: Reranker | None = None) -> tuple[Answer, dict[str, str]]:
+    """The answer, and the texts of the documents."""
 
-        def search(text: str) -> Ranking:
-            return retrieve(corpus, text, embedder=HashingEmbedder())
+    def search(text: str) -> Ranking:
+        return retrieve(corpus, text, embedder=HashingEmbedder())
 
-        found = search(QUESTION)
-        ranking = replace(found, search=search, by_section=lambda: found)
-        answer = run_pipeline(route(name), QUESTION, corpus, ranking, backend, events.append, reader)
-        texts = {chunk.document_id: corpus.document(chunk.document_id).text for chunk in corpus.chunks()}
-        return answer, corpus.size.tokens, events, texts
+    found = search(QUESTION)
+    ranking = replace(found, search=search, by_section=lambda: found)
+    answer = run_pipeline(route(name), QUESTION, corpus, ranking, backend, reranker=reader)
+    return answer, {chunk.document_id: corpus.document(chunk.document_id).text for chunk in corpus.chunks()}
 
 
-def check(answer: Answer, size: int, texts: dict[str, str]) -> None:
+def check(answer: Answer, texts: dict[str, str]) -> None:
     assert answer.status in STATUSES
     assert (answer.status == "answered") == bool(answer.text)
     assert answer.steps
@@ -88,10 +96,10 @@ def check(answer: Answer, size: int, texts: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", NAMES)
-def test_pipeline_answers_by_extraction(tmp_path: Path, name: str, shape: str) -> None:
-    answer, size, _, texts = ask(tmp_path, shape, name, EmbeddedBackend(HashingEmbedder()))
-    check(answer, size, texts)
-    assert answer.tokens_read <= size
+def test_pipeline_answers_by_extraction(corpora: dict[str, Corpus], name: str, shape: str) -> None:
+    answer, texts = ask(corpora[shape], name, EmbeddedBackend(HashingEmbedder()))
+    check(answer, texts)
+    assert answer.tokens_read <= corpora[shape].size.tokens
     if FACT in "".join(texts.values()):
         assert "Brandt" in answer.text
         assert answer.citations
@@ -102,11 +110,11 @@ def test_pipeline_answers_by_extraction(tmp_path: Path, name: str, shape: str) -
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", NAMES)
 def test_pipeline_answers_by_extraction_with_a_reranker(
-    tmp_path: Path, reader: Reranker, name: str, shape: str
+    corpora: dict[str, Corpus], reader: Reranker, name: str, shape: str
 ) -> None:
-    answer, size, _, texts = ask(tmp_path, shape, name, EmbeddedBackend(HashingEmbedder(), reader), reader)
-    check(answer, size, texts)
-    assert answer.tokens_read <= size
+    answer, texts = ask(corpora[shape], name, EmbeddedBackend(HashingEmbedder(), reader), reader)
+    check(answer, texts)
+    assert answer.tokens_read <= corpora[shape].size.tokens
     if FACT in "".join(texts.values()):
         assert "Brandt" in answer.text
         if not isinstance(route(name), (Summarise, Report)):  # they have no short answer
@@ -116,9 +124,9 @@ def test_pipeline_answers_by_extraction_with_a_reranker(
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("name", NAMES)
-def test_pipeline_reports_that_nothing_was_found(tmp_path: Path, name: str, shape: str) -> None:
-    answer, size, _, texts = ask(tmp_path, shape, name, ScriptedBackend(lambda task: NOT_FOUND))
-    check(answer, size, texts)
+def test_pipeline_reports_that_nothing_was_found(corpora: dict[str, Corpus], name: str, shape: str) -> None:
+    answer, texts = ask(corpora[shape], name, ScriptedBackend(lambda task: NOT_FOUND))
+    check(answer, texts)
     assert (answer.text, answer.citations) == ("", ())
     assert answer.status in ("not_found", "not_retrieved")
     if name in READS_ALL:
@@ -127,15 +135,15 @@ def test_pipeline_reports_that_nothing_was_found(tmp_path: Path, name: str, shap
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("reply", ["", "  ", "Ann [1] [99] [", "\x1b[31mred [1]", "[1]" * 500, "word " * 5000])
-def test_pipeline_accepts_whatever_a_model_writes(tmp_path: Path, name: str, reply: str) -> None:
-    answer, size, _, texts = ask(tmp_path, "many chunks", name, ScriptedBackend(lambda task: reply))
-    check(answer, size, texts)
+def test_pipeline_accepts_whatever_a_model_writes(corpora: dict[str, Corpus], name: str, reply: str) -> None:
+    answer, texts = ask(corpora["many chunks"], name, ScriptedBackend(lambda task: reply))
+    check(answer, texts)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tasks_have_unique_markers_and_text_of_the_documents(tmp_path: Path, name: str) -> None:
+def test_tasks_have_unique_markers_and_text_of_the_documents(corpora: dict[str, Corpus], name: str) -> None:
     backend = ScriptedBackend(lambda task: NOT_FOUND)
-    _, _, _, texts = ask(tmp_path, "many chunks", name, backend)
+    _, texts = ask(corpora["many chunks"], name, backend)
     assert any(task.passages for task in backend.tasks)
     for task in backend.tasks:
         markers = [passage.marker for passage in task.passages]
@@ -147,14 +155,14 @@ def test_tasks_have_unique_markers_and_text_of_the_documents(tmp_path: Path, nam
 
 
 @pytest.mark.parametrize("name", PIPELINES)
-def test_workload_forecasts_what_is_asked(tmp_path: Path, name: str) -> None:
+def test_workload_forecasts_what_is_asked(corpora: dict[str, Corpus], name: str) -> None:
     """Forecast input tokens and calls, in the index's own tokens, against what the extracting backend is asked."""
     backend = EmbeddedBackend(None)
-    with corpus_of(tmp_path, SHAPES["many chunks"]) as corpus:
-        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
-        pipeline = PIPELINES[name]()
-        work = pipeline.workload(estimate(ranking), corpus.size, backend.window)
-        answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend, ignore)
+    corpus = corpora["many chunks"]
+    ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
+    pipeline = PIPELINES[name]()
+    work = pipeline.workload(estimate(ranking), corpus.size, backend.window)
+    answer = run_pipeline(pipeline, QUESTION, corpus, ranking, backend)
     if name == "escalate":
         assert answer.usage.calls <= work.calls
     else:
@@ -162,9 +170,9 @@ def test_workload_forecasts_what_is_asked(tmp_path: Path, name: str) -> None:
         assert 0.5 * work.input_tokens <= answer.usage.input_tokens <= work.input_tokens
 
 
-def test_tasks_never_change_the_question(tmp_path: Path) -> None:
+def test_tasks_never_change_the_question(corpora: dict[str, Corpus]) -> None:
     for name in NAMES:
         backend = ScriptedBackend(lambda task: "Something [1].")
-        ask(tmp_path / name, "many chunks", name, backend)
+        ask(corpora["many chunks"], name, backend)
         other = ("demonstrate", "write", *(["quote"] if name == "longcite" else []))  # about sections, and statements
         assert {task.question for task in backend.tasks if task.role not in other} == {QUESTION}

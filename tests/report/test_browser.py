@@ -193,7 +193,7 @@ def choose(browser: Any, id: str, option: str) -> None:
 
 
 def wait(condition: Any) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

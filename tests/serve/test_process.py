@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     yield Machine(tmp_path)
     for server in remembered():  # after a failed test
         os.killpg(server.pid, signal.SIGKILL)
+
+
+@contextmanager
+def taken_after_a_free_one() -> Iterator[int]:
+    """A port on which this process listens, and nobody on the one before it."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            taken = listening.getsockname()[1]
+            try:
+                socket.create_server(("127.0.0.1", taken - 1)).close()
+            except OSError:
+                continue
+            yield taken
+            return
 
 
 def workers(name: str) -> list[psutil.Process]:
@@ -111,8 +126,7 @@ def test_up_starts_replicas_and_down_stops_them(machine: Machine) -> None:
 
 
 def test_up_of_replicas_leaves_none_running_when_one_cannot_start(machine: Machine) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        taken = listening.getsockname()[1]
+    with taken_after_a_free_one() as taken:
         up = machine.lcrag("up", "model", "--replicas", "2", "--port", str(taken - 1))
     assert up.returncode == 2
     assert f"port {taken} cannot be used" in up.stderr

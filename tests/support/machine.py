@@ -7,9 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,16 @@ NEEDS_WEIGHTS = pytest.mark.skipif(
 """Mark of what needs the small model, too."""
 
 
+UNBOUND = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1"}
+"""vLLM's CPU build binds every server to the same core otherwise, whoever else is there."""
+
+
 @dataclass(frozen=True)
 class Machine:
-    """Private folders, and how lcrag is called in them."""
+    """Private folders, and how lcrag is called in them. ``more``: of the environment."""
 
     folder: Path
+    more: Mapping[str, str] = field(default_factory=dict)
 
     def lcrag(self, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -66,6 +71,7 @@ class Machine:
             "LCRAG_CACHE_DIR": str(self.folder / "cache"),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
             "HF_HUB_OFFLINE": "1",
+            **self.more,
         }
 
     @property

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -73,7 +76,19 @@ def served(
             listening.close()
 
 
-def until(condition: object, seconds: float = 20.0) -> None:
+@contextmanager
+def asking(url: str, path: str, body: dict[str, Any], token: str = TOKEN) -> Iterator[None]:
+    """A client that has asked, and hangs up at the end of the block, whether there is a reply or not."""
+    content = json.dumps(body)
+    lines = ("Host: localhost", f"Authorization: Bearer {token}", f"Content-Length: {len(content)}")
+    address = httpx.URL(url)
+    with socket.create_connection((address.host, address.port or 80)) as connection:
+        head = "\r\n".join((f"POST {path} HTTP/1.1", *lines, "Content-Type: application/json"))
+        connection.sendall(f"{head}\r\n\r\n{content}".encode())
+        yield
+
+
+def until(condition: object, seconds: float = 60.0) -> None:
     """Wait for what another thread does."""
     assert callable(condition)
     deadline = time.monotonic() + seconds
