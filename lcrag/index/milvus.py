@@ -9,20 +9,20 @@ and ranks differ a little from those over all chunks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from lcrag.index.milvus_client import MOST_WORDS, Milvus
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     from lcrag.index.chunk_store import Ranges
+    from lcrag.index.vectors import Floats
 
 MOST_HITS: Final = 16_384
 """Milvus' own limit for the hits of a search."""
+MOST_ROWS: Final = 1000
+"""Of a request; a gRPC message may have 64 MB."""
 EXACT_FROM: Final = 64
 """Neighbours that HNSW looks through at least, as many as it returns otherwise."""
 
@@ -38,6 +38,10 @@ class MilvusStore:
     @property
     def most_hits(self) -> int:
         return MOST_HITS
+
+    @property
+    def most_rows(self) -> int:
+        return MOST_ROWS
 
     def exists(self) -> bool:
         return bool(self._milvus.ask("has_collection", self._words))
@@ -68,7 +72,10 @@ class MilvusStore:
         # Lite gives scores with a minus
         return {int(hit["id"]): abs(float(hit["distance"])) for hit in hits}
 
-    def count(self, stem: str, chunks: Ranges, size: int) -> int:
+    def counts(self, stems: Iterable[str], chunks: Ranges) -> dict[str, int]:
+        return {stem: self._count(stem, chunks) for stem in stems}
+
+    def _count(self, stem: str, chunks: Ranges) -> int:
         """By its hits, since Lite reads every text for a filter (0.3 s for 8,000)."""
         hits = len(self._matches(stem, chunks, MOST_HITS))
         if hits < MOST_HITS:
@@ -91,7 +98,7 @@ class MilvusStore:
         )
         return hits  # type: ignore[no-any-return]
 
-    def add_vectors(self, embedder: str, vectors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    def add_vectors(self, embedder: str, vectors: Mapping[str, Floats]) -> None:
         name = self._vectors_of(embedder)
         if not self._milvus.ask("has_collection", name):
             self._milvus.create_vectors(name, len(next(iter(vectors.values()))))
@@ -101,11 +108,8 @@ class MilvusStore:
         for name in self._vectors():
             self._milvus.ask("delete", name, ids=contents)
 
-    def vectors(self, embedder: str, contents: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+    def vectors(self, embedder: str, contents: Sequence[str]) -> dict[str, Floats]:
         return {row["content"]: row["vector"] for row in self._get(embedder, contents, "vector")}
-
-    def known(self, embedder: str, contents: Sequence[str]) -> set[str]:
-        return {row["content"] for row in self._get(embedder, contents, "content")}
 
     def _get(self, embedder: str, contents: Sequence[str], field: str) -> list[dict[str, Any]]:
         name = self._vectors_of(embedder)
@@ -113,20 +117,20 @@ class MilvusStore:
             return []
         return self._milvus.read("get", name, ids=contents, output_fields=["content", field])  # type: ignore[no-any-return]
 
-    def products(self, embedder: str, query: npt.NDArray[np.float32], contents: Sequence[str]) -> dict[str, float]:
+    def products(self, embedder: str, query: Floats, contents: Sequence[str]) -> dict[str, float]:
         import numpy as np
 
         found = self.vectors(embedder, contents)
         return {content: float(np.asarray(vector) @ query) for content, vector in found.items()}
 
-    def stored(self, embedder: str) -> int:
+    def nearest(self, embedder: str, query: Floats) -> dict[str, float]:
         name = self._vectors_of(embedder)
-        return self._milvus.rows(name) if self._milvus.ask("has_collection", name) else 0
-
-    def nearest(self, embedder: str, query: npt.NDArray[np.float32], limit: int) -> dict[str, float]:
+        if not self._milvus.ask("has_collection", name):
+            return {}
+        limit = min(max(self._milvus.rows(name), 1), MOST_HITS)
         [hits] = self._milvus.read(
             "search",
-            self._vectors_of(embedder),
+            name,
             data=[query],
             anns_field="vector",
             limit=limit,

@@ -239,6 +239,8 @@ def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit, embed: EmbedBat
             emit(Event("index", {"message": "waiting for another process that is indexing"}))
         done += len(batch)
         emit(Event("index", {"embedded": done, "total": len(missing)}))
+    if missing:
+        corpus.settle()
     return len(missing)
 
 
