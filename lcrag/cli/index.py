@@ -36,6 +36,11 @@ def index_command(call: Call, paths: Paths = None, status: Status = False, clear
     """
     if status and clear:
         raise InputError("--status and --clear do not go together", hint="lcrag index docs/ --status")
+    if status or clear:
+        for option in ("--layers", "--ray"):
+            if call.is_typed(option.removeprefix("--")):
+                flag = "--status" if status else "--clear"
+                raise InputError(f"{option} and {flag} do not go together", hint=f"lcrag index docs/ {flag}")
     if not paths and not (call[opt.Index].index is not None and (status or clear)):
         raise InputError("say what to index", hint="lcrag index docs/")
 

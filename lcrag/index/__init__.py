@@ -58,9 +58,19 @@ def engine_of(folder: Path, named: Path | str | None) -> Engine | None:
     from lcrag.index.milvus import MilvusStore
 
     uri = named.removeprefix(MILVUS)
-    if not uri:
+    if not uri or ("://" in uri and not _has_port(uri)):
         raise InputError("there is no address of Milvus", hint="--index milvus:http://HOST:19530, or milvus:FILE.db")
     return ExternalEngine(MilvusStore(uri if "://" in uri else str(Path(uri).expanduser()), name_of(folder)))
+
+
+def _has_port(address: str) -> bool:
+    """Whether host and port can be read."""
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(address).port != 0
+    except ValueError:
+        return False
 
 
 def _without_password(address: str) -> str:
@@ -69,7 +79,12 @@ def _without_password(address: str) -> str:
 
     if not address.startswith(POSTGRES):
         return address
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:  # its host is no address of IPv6
+        raise InputError(
+            "what is given is no address of PostgreSQL", hint="postgresql://USER@HOST:5432/DATABASE"
+        ) from error
     user, at, place = parts.netloc.rpartition("@")
     query = [(name, value) for name, value in parse_qsl(parts.query) if "password" not in name]
     return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + place, query=urlencode(query, safe="/")))

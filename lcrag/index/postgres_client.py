@@ -73,11 +73,13 @@ class Postgres:
         ours = {"application_name": "lcrag", "connect_timeout": CONNECT_SECONDS}
         try:
             given = conninfo_to_dict(self._uri)
+            if any(port and not port.isdecimal() for port in str(given.get("port", "")).split(",")):
+                raise psycopg.ProgrammingError(f"invalid port number: {given['port']}")
             missing: dict[str, Any] = {name: value for name, value in ours.items() if name not in given}
             return psycopg.connect(self._uri, **missing, autocommit=True)
         except psycopg.Error as error:
-            # libpq looks at the address before it connects, and calls a port or an option that is none "invalid"
-            if isinstance(error, psycopg.ProgrammingError) or str(error).startswith("invalid "):
+            # libpq reads the whole address before it connects
+            if isinstance(error, psycopg.ProgrammingError) or str(error).startswith("connection is bad: invalid "):
                 raise InputError(
                     f"{self.name} is no address: {error}", hint="postgresql://USER@HOST:5432/DATABASE"
                 ) from error

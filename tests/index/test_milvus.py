@@ -57,7 +57,11 @@ def test_open_says_that_no_milvus_answers(needs_milvus: None, tmp_path: Path) ->
         Corpus.open(tmp_path, engine_of(tmp_path, "milvus:http://127.0.0.1:9"))
 
 
-def test_engine_of_needs_an_address(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["", "http://host:abc", "http://[::1"])
+def test_engine_of_needs_an_address(tmp_path: Path, place: str) -> None:
     with pytest.raises(InputError, match="no address of Milvus"):
-        engine_of(tmp_path, "milvus:")
+        engine_of(tmp_path, f"milvus:{place}")
+
+
+def test_engine_of_leaves_folders_to_sqlite(tmp_path: Path) -> None:
     assert engine_of(tmp_path, "folder") is None

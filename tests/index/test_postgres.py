@@ -90,11 +90,15 @@ def test_index_shows_no_password(uri: str, tmp_path: Path, own_cache: Path, is_p
         assert postgres.PASSWORD not in done.stdout + done.stderr
 
 
-def test_engine_of_needs_an_address_that_makes_sense(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "place", ["localhost:abc/x", "host/%zz", "host:1,host:b/x", "localhost:99999/x", "[::1/x", "localhost/x?sslmode=no"]
+)
+def test_open_needs_an_address_that_makes_sense(tmp_path: Path, place: str) -> None:
     pytest.importorskip("psycopg", reason='needs pip install "lcrag[postgres]"')
     with pytest.raises(InputError, match="is no address") as raised:
-        Corpus.open(tmp_path, engine_of(tmp_path, "postgresql://me:s3cret@host:port/%zz"))
+        Corpus.open(tmp_path, engine_of(tmp_path, f"postgresql://me:s3cret@{place}"))
     assert "s3cret" not in str(raised.value)
+    assert raised.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
