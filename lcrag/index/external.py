@@ -16,7 +16,7 @@ import json
 import math
 import platform
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from lcrag.errors import Damaged
 from lcrag.index.chunk_store import Ranges, Store
 from lcrag.index.engine import Asked, Engine, Row
+from lcrag.index.fulltext import MAX_PHRASES, MAX_POSTINGS
 from lcrag.index.selection import is_selected, ranges
 from lcrag.text import words
 from lcrag.types import Term
@@ -102,7 +103,7 @@ class ExternalEngine(Engine):
     def search(self, db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:
         chunks, size = _chunks(db)
         counts = {stem: count for stem, count in self._counts(db, _stems(question).values()).items() if count}
-        scores = self._store.search(counts, chunks, size, limit) if counts else {}
+        scores = self._store.search(_rare(counts), chunks, size, limit) if counts else {}
         here = db.execute(
             "SELECT chunks.id FROM chunks JOIN json_each(?) ON chunks.id = value", (json.dumps(list(scores)),)
         )
@@ -206,6 +207,16 @@ def name_of(folder: Path) -> str:
 def idf(count: int, size: int) -> float:
     """Of a stem in ``count`` of ``size`` chunks: ln(1 + (N - df + 0.5) / (df + 0.5))."""
     return math.log(1 + (max(size - count, 0) + 0.5) / (count + 0.5))
+
+
+def _rare(counts: Mapping[str, int]) -> dict[str, int]:
+    """Without the frequent stems, as ``fulltext`` leaves them out."""
+    rare: dict[str, int] = {}
+    for stem, count in sorted(counts.items(), key=lambda item: item[1])[:MAX_PHRASES]:
+        if rare and sum(rare.values()) + count > MAX_POSTINGS:
+            break
+        rare[stem] = count
+    return rare
 
 
 def _key(embedder: str) -> str:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from lcrag.index.external import idf
-from lcrag.index.fulltext import MAX_PHRASES, MAX_POSTINGS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,22 +89,15 @@ class PostgresWords:
     def search(self, counts: Mapping[str, int], chunks: Ranges, size: int, limit: int) -> dict[int, float]:
         import numpy as np
 
-        chosen: dict[str, float] = {}
-        sought = 0
-        for stem, count in sorted(counts.items(), key=lambda item: item[1])[:MAX_PHRASES]:
-            sought += count
-            if chosen and sought > MAX_POSTINGS:
-                break
-            chosen[stem] = idf(count, size)
         rows = self._database.rows(
             "SELECT stem, segment, postings FROM words WHERE segment = ANY(%s) AND stem = ANY(%s) ORDER BY 2, 1",
             list(_segments(chunks)),
-            list(chosen),
+            list(counts),
         )
         scores = np.zeros(1 + max((last for _, last in chunks), default=0))
         for stem, segment, postings in rows:
             ids, weights = _of(postings, segment, chunks)
-            scores[ids] += chosen[stem] * weights
+            scores[ids] += idf(counts[stem], size) * weights
         found = np.flatnonzero(scores)
         if len(found) > limit:
             found = found[scores[found] >= np.partition(scores[found], -limit)[-limit]]
