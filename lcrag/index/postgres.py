@@ -146,11 +146,14 @@ class PostgresStore:
         return bool(there)
 
     def _make_hnsw(self, table: str) -> None:
-        [(size,)] = self._database.rows(
-            f"SELECT count(*) * (avg(pg_column_size(vector)) + %s) FROM {table}", BYTES_A_NEIGHBOUR_LIST
-        )
+        """In memory, with the workers that the server allows."""
+        needed = f"(SELECT count(*) * (avg(pg_column_size(vector)) + %s) FROM {table})::bigint"
+        allowed = "pg_size_bytes(current_setting('maintenance_work_mem'))"
         with self._database.transaction() as db:
-            db.execute("SELECT set_config('maintenance_work_mem', %s, true)", (f"{round(size / 1000)}kB",))
+            db.execute(
+                f"SELECT set_config('maintenance_work_mem', greatest({allowed}, {needed}) / 1024 || 'kB', true)",
+                (BYTES_A_NEIGHBOUR_LIST,),
+            )
             db.execute(f"CREATE INDEX {table}_hnsw ON {table} USING hnsw (vector halfvec_ip_ops)")
 
 
