@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,7 +40,7 @@ def folder_of(paths: Iterable[str], named: Path | str | None = None) -> Path:
         return Path(named).expanduser()  # a file of options has it as it was typed
     key = [path for path in paths if path != "-"]
     if is_external(named):
-        key.append(_without_password(named))
+        key.append(f"/{_place_of(named)}")  # the same in every folder that it is typed in
     return cache_folder() / "index" / key_of(key)
 
 
@@ -61,6 +62,12 @@ def engine_of(folder: Path, named: Path | str | None) -> Engine | None:
     if not uri or ("://" in uri and not _has_port(uri)):
         raise InputError("there is no address of Milvus", hint="--index milvus:http://HOST:19530, or milvus:FILE.db")
     return ExternalEngine(MilvusStore(uri if "://" in uri else str(Path(uri).expanduser()), name_of(folder)))
+
+
+def _place_of(named: str) -> str:
+    """The address without its password; that of a file, with links resolved."""
+    uri = named.removeprefix(MILVUS)
+    return _without_password(named) if "://" in uri else os.path.realpath(os.path.expanduser(uri))
 
 
 def _has_port(address: str) -> bool:

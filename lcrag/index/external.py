@@ -172,7 +172,8 @@ class ExternalEngine(Engine):
                 is_far &= ~np.isin(ids, _without(db, embedder))
             far = ids[is_far]
             some = np.random.default_rng(0).choice(far, min(len(far), SAMPLED), replace=False)
-            own = self._products(db, asked.query, embedder, np.union1d(some, np.intersect1d(asked.candidates, far)))
+            exact = asked.candidates[~np.isin(asked.candidates, list(found))]
+            own = self._products(db, asked.query, embedder, np.union1d(some, exact))
             sampled = [own[chunk] for chunk in some.tolist() if chunk in own]
             products[is_far] = np.mean(sampled) if sampled else np.nan
             found |= own
