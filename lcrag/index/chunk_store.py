@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from lcrag.index.vectors import Floats
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 Ranges = Sequence[tuple[int, int]]
 """First and last ids."""
 
+NEIGHBOURS: Final = 4000
+"""Of a vector, whose products are known. Assumed, not measured."""
+
 
 class Store(Protocol):
     """Stems by chunk id; vectors by embedder (a name of eight letters) and content (hex digits).
 
-    ``name``: how a message calls it; ``most_hits``: neighbours of a vector that a search can have; ``most_rows``: rows
-    of a request. Raises NotInstalled and NotRunning.
+    ``name``: how a message calls it; ``most_rows``: rows of a request. Raises NotInstalled and NotRunning.
     """
 
     @property
     def name(self) -> str: ...
-    @property
-    def most_hits(self) -> int: ...
     @property
     def most_rows(self) -> int: ...
     def exists(self) -> bool: ...
@@ -57,5 +57,5 @@ class Store(Protocol):
         ...
 
     def nearest(self, embedder: str, query: Floats) -> dict[str, float]:
-        """The ``most_hits`` largest products with ``query``, exact where these are all."""
+        """The ``NEIGHBOURS`` largest products with ``query``, exact where these are all."""
         ...

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+from lcrag.index.chunk_store import NEIGHBOURS
 from lcrag.index.milvus_client import MOST_WORDS, Milvus
 
 if TYPE_CHECKING:
@@ -38,10 +39,6 @@ class MilvusStore:
         self._uri = uri
         self.name = f"Milvus at {uri}"
         self._words = name
-
-    @property
-    def most_hits(self) -> int:
-        return MOST_HITS
 
     @property
     def most_rows(self) -> int:
@@ -148,7 +145,7 @@ class MilvusStore:
         name = self._vectors_of(embedder)
         if not self._milvus.ask("has_collection", name):
             return {}
-        limit = min(max(self._milvus.rows(name), 1), MOST_HITS)
+        limit = min(max(self._milvus.rows(name), 1), NEIGHBOURS)
         [hits] = self._milvus.read(
             "search",
             name,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from lcrag.index.chunk_store import NEIGHBOURS
 from lcrag.index.postgres_client import Postgres
 from lcrag.index.postgres_words import PostgresWords
 
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 4096
 """Of a request: each holds the stems of so many chunks in memory, some 30 MB."""
-MOST_HITS: Final = 4000
-"""Neighbours of a vector; HNSW takes them in rounds of ``EF_SEARCH``. Assumed, not measured."""
 MOST_COMPARED: Final = 500_000
-"""Vectors that are all compared. Measured on two busy cores: of 191,299 in 0.17 s, while HNSW took 0.24 s for 4,000
-neighbours of which 71% were right (n = 20, random vectors, which are the hardest)."""
+"""Vectors that are all compared. Measured on two busy cores: of 191,299 in 0.17 s, of 1,013,411 in 0.6 to 0.8 s, where
+HNSW takes 0.3 to 0.5 s for 4,000 neighbours (n = 6) of which three in ten are right (n = 3; random vectors, which are
+the hardest). It is made in 14 minutes at a quarter of both cores."""
 EF_SEARCH: Final = 1000
-"""pgvector's own limit."""
+"""pgvector's own limit; it takes neighbours in rounds of so many."""
 MOST_SCANNED: Final = 40_000
-"""Vectors that HNSW looks at for ``MOST_HITS``, pgvector's hnsw.max_scan_tuples. Assumed, not measured."""
+"""Vectors that HNSW looks at for ``NEIGHBOURS``, pgvector's hnsw.max_scan_tuples. Assumed, not measured."""
 BYTES_A_NEIGHBOUR_LIST: Final = 700
 """What HNSW needs in memory for a vector besides its own bytes while it is built. Assumed, not measured."""
 
@@ -38,10 +38,6 @@ class PostgresStore:
         self.remove_words = self._words.remove
         self.counts = self._words.counts
         self.search = self._words.search
-
-    @property
-    def most_hits(self) -> int:
-        return MOST_HITS
 
     @property
     def most_rows(self) -> int:
@@ -127,7 +123,7 @@ class PostgresStore:
             found = db.execute(
                 f"SELECT content, -(vector::vector <#> %(query)s::vector) FROM {table}"
                 " ORDER BY vector <#> %(query)s::halfvec LIMIT %(limit)s",
-                {"query": json.dumps(query.tolist()), "limit": MOST_HITS},
+                {"query": json.dumps(query.tolist()), "limit": NEIGHBOURS},
                 binary=True,
             )
             return dict(found.fetchall())

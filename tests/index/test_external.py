@@ -177,7 +177,7 @@ def test_cosines_of_more_vectors_than_hits(corpus: Corpus, docs: Path, monkeypat
     assert corpus.store_vectors(ids[:-1].tolist(), "m", array[:-1])
     exact = corpus.cosines(array[2], "m", ids)
     assert isinstance(corpus._engine, ExternalEngine)
-    monkeypatch.setattr(f"{type(corpus._engine._store).__module__}.MOST_HITS", 3)
+    monkeypatch.setattr(f"{type(corpus._engine._store).__module__}.NEIGHBOURS", 3)
     monkeypatch.setattr("lcrag.index.external.SAMPLED", 1)
     *near, first, second, last = np.argsort(-exact[:-1]).tolist()
     found = corpus.cosines(array[2], "m", ids, [ids[last], ids[-1]])

@@ -147,7 +147,7 @@ def test_settle_makes_hnsw_once_there_are_many_vectors(
     uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lcrag.index.postgres.MOST_COMPARED", 200)
-    monkeypatch.setattr("lcrag.index.postgres.MOST_HITS", 20)
+    monkeypatch.setattr("lcrag.index.postgres.NEIGHBOURS", 20)
     store = PostgresStore(uri, uri, "lcrag_many")
     store.clear()
     store.create()
