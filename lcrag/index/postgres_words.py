@@ -137,17 +137,28 @@ def _remove(db: psycopg.Connection[tuple[Any, ...]], ids: Iterable[int]) -> None
         by_segment[chunk // SEGMENT].append(chunk % SEGMENT)
     there = "SELECT stem, postings FROM words WHERE segment = %s"
     for segment, places in by_segment.items():
+        is_gone = np.zeros(SEGMENT, np.bool_)
+        is_gone[places] = True
         every = db.execute(f"{there} AND stem = %s", (segment, EVERY), binary=True).fetchall()
-        if not any(np.isin(np.frombuffer(postings, POSTING)["place"], places).any() for _, postings in every):
+        if not any(is_gone[np.frombuffer(postings, POSTING)["place"]].any() for _, postings in every):
             continue
-        changed: dict[str, npt.NDArray[np.void]] = {}
-        for stem, postings in db.execute(there, (segment,), binary=True):
-            read = np.frombuffer(postings, POSTING)
-            is_gone = np.isin(read["place"], places)
-            if is_gone.any():
-                changed[stem] = read[~is_gone]
-        db.execute("DELETE FROM words WHERE segment = %s AND stem = ANY(%s)", (segment, list(changed)))
-        _store(db, ((segment, stem, left) for stem, left in changed.items() if len(left)))
+        left = dict(_left(db.execute(there, (segment,), binary=True).fetchall(), is_gone))
+        db.execute("DELETE FROM words WHERE segment = %s AND stem = ANY(%s)", (segment, list(left)))
+        _store(db, ((segment, stem, postings) for stem, postings in left.items() if len(postings)))
+
+
+def _left(
+    rows: Sequence[tuple[str, bytes]], is_gone: npt.NDArray[np.bool_]
+) -> Iterator[tuple[str, npt.NDArray[np.void]]]:
+    """Of a segment, the stems that chunks have which are gone, with the postings that they still have."""
+    import numpy as np
+
+    read = np.frombuffer(b"".join(postings for _, postings in rows), POSTING)
+    ends = np.cumsum([len(postings) // read.itemsize for _, postings in rows])
+    gone = is_gone[read["place"]]
+    for row in np.unique(np.searchsorted(ends, np.flatnonzero(gone), "right")).tolist():
+        own = slice(ends[row - 1] if row else 0, ends[row])
+        yield rows[row][0], read[own][~gone[own]]
 
 
 def _store(db: psycopg.Connection[tuple[Any, ...]], rows: Iterable[tuple[int, str, npt.NDArray[np.void]]]) -> None:
