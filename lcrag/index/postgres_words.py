@@ -1,6 +1,7 @@
 """Words in PostgreSQL: a row has a stem's postings in ``SEGMENT`` chunks. BM25 scores are added up here.
 
-PostgreSQL's own index of words finds the chunks that have one, but counting and ranking them reads the row of each.
+PostgreSQL's own index of words finds the chunks that have one, but counting and ranking them reads the row of each: a
+ranking of 191,299 chunks, vectors included, took 0.77 s and takes 0.39 (examples/scale/README.md).
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from lcrag.index.postgres_client import Postgres
 
 SEGMENT: Final = 16_384
-"""Chunks, by their ids. More of them make fewer rows, but the rows of a segment are written again when one of its
-chunks is removed. Assumed, not measured."""
+"""Chunks, by their ids. More of them make fewer rows, but those of a segment are read when one of its chunks is removed:
+0.5 s on two busy cores (n = 1). The number is assumed."""
 POSTING: Final = [("place", "<u2"), ("weight", "<f2")]
 """The chunk's place in its segment, and what the stem adds to the chunk's score but for its idf."""
 EVERY: Final = ""
