@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lcrag.index.postgres_client import Postgres
 
 SEGMENT: Final = 16_384
-"""Chunks, by their ids. More of them make fewer rows, but those of a segment are read when one of its chunks is removed:
+"""Chunks, by their ids. More make fewer rows, but those of a segment are read when one of its chunks is removed:
 0.5 s on two busy cores (n = 1). The number is assumed."""
 POSTING: Final = [("place", "<u2"), ("weight", "<f2")]
 """The chunk's place in its segment, and what the stem adds to the chunk's score but for its idf."""
