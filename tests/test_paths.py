@@ -125,6 +125,19 @@ def test_folder_of_is_one_for_home_and_absolute_path(tmp_path: Path, monkeypatch
     assert folder_of(["~/docs", "-"]).parent == cache_folder() / "index"
 
 
+def test_folder_of_an_address_is_the_same_wherever_it_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docs = str(tmp_path / "docs")
+    folders = []
+    for folder, file in (("a", "own.db"), ("b", "../a/own.db")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        named = ["postgresql://me@host/db", "milvus:http://host:19530", f"milvus:{file}"]
+        folders.append([folder_of([docs], one) for one in named])
+    assert folders[0] == folders[1]
+    assert len(set(folders[0])) == 3
+    assert folder_of([docs], "milvus:own.db") not in folders[0], "another file"
+
+
 @pytest.mark.parametrize("named", ["postgresql:", "postgres:db", "mysql://host/db", "http://host:19530"])
 def test_folder_of_refuses_an_address_of_something_else(named: str) -> None:
     with pytest.raises(InputError, match="no address of an index") as raised:

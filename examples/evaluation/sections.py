@@ -27,7 +27,7 @@ from lcrag.comparison.dataset import Question, load
 from lcrag.comparison.scoring import asked, score
 from lcrag.errors import LcragError
 from lcrag.retrieve import open_embedder, open_reranker
-from lcrag.retrieve.rank import retrieve
+from lcrag.retrieve.rank import Scored
 from lcrag.text.passages import within
 from lcrag.types import Chunk, ignore
 
@@ -74,9 +74,9 @@ def measure(
         documents = {Path(file.path).resolve(): ingest.read(file) for file in files}
         for question in group:
             spans = evidence_places(question.evidence or (), documents)
+            scored = Scored.of(session.corpus, question.question, backend.embedder)
             for weight in weights:
-                ranking = retrieve(session.corpus, question.question, embedder=backend.embedder, section_weight=weight)
-                hits = [hit.chunk for hit in ranking.hits]
+                hits = [hit.chunk for hit in scored.ranking(weight).hits]
                 for budget in BUDGETS:
                     found[weight][budget].append(holds(within(hits, budget), spans))
             for route in ROUTES if answers else ():

@@ -40,6 +40,11 @@ class Call:
         options["only"] = tuple(options.get("only") or ())
         return Settings(**{"paths": tuple(paths), **options, **more})
 
+    def is_typed(self, name: str) -> bool:
+        """Whether the option stands on the command line, not in a file or the environment."""
+        source = self.ctx.get_parameter_source(name)
+        return source is not None and source.name == "COMMANDLINE"
+
     @property
     def policy(self) -> Policy:
         return Policy(**self._select(PolicyOptions.__annotations__))

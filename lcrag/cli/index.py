@@ -34,8 +34,11 @@ def index_command(call: Call, paths: Paths = None, status: Status = False, clear
     With --ray the machines of a Ray cluster read, split and embed (lcrag help ray). What is done is kept every few
     seconds: after a kill, the same command goes on from there.
     """
-    if status and clear:
-        raise InputError("--status and --clear do not go together", hint="lcrag index docs/ --status")
+    layers, ray = call.is_typed("layers"), call.is_typed("ray")
+    given = {"--status": status, "--clear": clear, "--layers": layers, "--ray": ray}
+    first, *more = [flag for flag, is_given in given.items() if is_given] or [""]
+    if more and (status or clear):
+        raise InputError(f"{first} and {more[0]} do not go together", hint=f"lcrag index docs/ {first}")
     if not paths and not (call[opt.Index].index is not None and (status or clear)):
         raise InputError("say what to index", hint="lcrag index docs/")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,7 +40,7 @@ def folder_of(paths: Iterable[str], named: Path | str | None = None) -> Path:
         return Path(named).expanduser()  # a file of options has it as it was typed
     key = [path for path in paths if path != "-"]
     if is_external(named):
-        key.append(_without_password(named))
+        key.append(f"/{_place_of(named)}")  # the same in every folder that it is typed in
     return cache_folder() / "index" / key_of(key)
 
 
@@ -58,9 +59,25 @@ def engine_of(folder: Path, named: Path | str | None) -> Engine | None:
     from lcrag.index.milvus import MilvusStore
 
     uri = named.removeprefix(MILVUS)
-    if not uri:
+    if not uri or ("://" in uri and not _has_port(uri)):
         raise InputError("there is no address of Milvus", hint="--index milvus:http://HOST:19530, or milvus:FILE.db")
     return ExternalEngine(MilvusStore(uri if "://" in uri else str(Path(uri).expanduser()), name_of(folder)))
+
+
+def _place_of(named: str) -> str:
+    """The address without its password; that of a file, with links resolved."""
+    uri = named.removeprefix(MILVUS)
+    return _without_password(named) if "://" in uri else os.path.realpath(os.path.expanduser(uri))
+
+
+def _has_port(address: str) -> bool:
+    """Whether host and port can be read."""
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(address).port != 0
+    except ValueError:
+        return False
 
 
 def _without_password(address: str) -> str:
@@ -69,7 +86,12 @@ def _without_password(address: str) -> str:
 
     if not address.startswith(POSTGRES):
         return address
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError as error:  # its host is no address of IPv6
+        raise InputError(
+            "what is given is no address of PostgreSQL", hint="postgresql://USER@HOST:5432/DATABASE"
+        ) from error
     user, at, place = parts.netloc.rpartition("@")
     query = [(name, value) for name, value in parse_qsl(parts.query) if "password" not in name]
     return urlunsplit(parts._replace(netloc=user.partition(":")[0] + at + place, query=urlencode(query, safe="/")))

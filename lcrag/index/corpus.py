@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from lcrag.errors import Busy, IndexUnavailable
 from lcrag.index import blocks, replies, store, summaries
+from lcrag.index.engine import Asked
 from lcrag.index.index_file import IndexFile
 from lcrag.index.refresh import Refreshed
 from lcrag.index.status import IndexStatus, clear, read_status
@@ -206,10 +207,9 @@ class Corpus(IndexFile):
                 if known:
                     products[np.isin(ids, known)] = np.vecdot(vectors, query)
                 return products
-            asked = np.asarray(candidates, np.int64)
-            products = self._engine.cosines(
-                self._live, self._path, self._generation, query, embedder_name, every, asked
-            )
+            exact = np.asarray(candidates, np.int64)
+            asked = Asked(self._path, self._generation, query, embedder_name, every, exact)
+            products = self._engine.cosines(self._live, asked)
         return products if len(ids) == len(every) else products[np.isin(every, ids)]
 
     def missing_vectors(self, ids: Sequence[int], embedder_name: str) -> list[int]:

@@ -1,86 +1,52 @@
 """What finds chunks, by words and by vectors. The catalogue (files, documents, chunks, their texts) is SQLite's always.
 
-A second engine keeps the catalogue, because only that has transactions: whatever the engine holds besides, what the
-catalogue does not have is not there.
+An engine that keeps words and vectors elsewhere (``external``) keeps the catalogue, because only that has transactions:
+whatever it holds besides, what the catalogue does not have is not there.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from lcrag.index import fulltext, vectors
-from lcrag.types import Term
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    from lcrag.index.vectors import Floats, Ids
+
 Row = tuple[int, str, str, str]
 """Chunk id, source, context, text."""
 
 
-class Engine(Protocol):
-    """Every method gets a connection to the catalogue, whose chunks are meant. May raise IndexUnavailable, and
-    NotRunning where it is a server that does not answer.
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A question's vector, and the chunks it is compared with: all, in reading order.
+
+    ``index`` and ``generation``: the catalogue's file and its state. ``candidates``: ids of chunks whose products must
+    be exact, whatever an engine may say of chunks that are far away.
+    """
+
+    index: Path
+    generation: str
+    query: Floats
+    embedder: str
+    ids: Ids
+    candidates: Ids
+
+
+class Engine:
+    """In the catalogue's own file and transactions, by ``fulltext`` and ``vectors``.
+
+    Every method gets a connection to the catalogue, whose chunks are meant. That of another engine may raise
+    IndexUnavailable, and NotRunning where it is a server that does not answer.
 
     ``schema``: its own tables in the catalogue; ``form``: what the format of the index says of it.
     """
-
-    @property
-    def form(self) -> str: ...
-    @property
-    def schema(self) -> str: ...
-    def begin(self, db: sqlite3.Connection, *, is_new: bool) -> None:
-        """Called when the catalogue is opened; ``is_new``: it has just been made and is empty.
-
-        Raises Damaged when the engine has lost what the catalogue says is there.
-        """
-        ...
-
-    def clear(self) -> None:
-        """Remove everything that belongs to this index."""
-        ...
-
-    def close(self) -> None:
-        """End its connections. It may be used again."""
-        ...
-
-    def add(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None: ...
-    def remove(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None: ...
-    def settle(self, db: sqlite3.Connection) -> None:
-        """Drop what committed transactions have removed. Called outside of one."""
-        ...
-
-    def search(self, db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]: ...
-    def terms(self, db: sqlite3.Connection, question: str, size: int) -> tuple[Term, ...]: ...
-    def read(
-        self, db: sqlite3.Connection, ids: Sequence[int], embedder: str
-    ) -> tuple[list[int], npt.NDArray[np.float32]]: ...
-    def missing(self, db: sqlite3.Connection, ids: Sequence[int], embedder: str) -> list[int]: ...
-    def count(self, db: sqlite3.Connection) -> dict[str, int]: ...
-    def store(
-        self, db: sqlite3.Connection, ids: Sequence[int], embedder: str, vectors: npt.NDArray[np.float32]
-    ) -> None: ...
-    def cosines(
-        self,
-        db: sqlite3.Connection,
-        index: Path,
-        generation: str,
-        query: npt.NDArray[np.float32],
-        embedder: str,
-        ids: npt.NDArray[np.int64],
-        candidates: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float64]:
-        """Each chunk's product with ``query``, NaN where it has no vector. That of ``candidates`` is exact, whatever
-        an engine may say of chunks that are far away."""
-        ...
-
-
-class SqliteEngine:
-    """In the catalogue's own file and transactions: ``fulltext`` and ``vectors``."""
 
     form = ""
     schema = fulltext.SCHEMA
@@ -93,26 +59,21 @@ class SqliteEngine:
     count = staticmethod(vectors.count)
     store = staticmethod(vectors.store)
 
-    def cosines(
-        self,
-        db: sqlite3.Connection,
-        index: Path,
-        generation: str,
-        query: npt.NDArray[np.float32],
-        embedder: str,
-        ids: npt.NDArray[np.int64],
-        candidates: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float64]:
-        return vectors.cosines(db, index, generation, query, embedder, ids)
+    def cosines(self, db: sqlite3.Connection, asked: Asked) -> npt.NDArray[np.float64]:
+        """Each chunk's product with the question's vector, NaN where it has none."""
+        return vectors.cosines(db, asked.index, asked.generation, asked.query, asked.embedder, asked.ids)
 
     def begin(self, db: sqlite3.Connection, *, is_new: bool) -> None:
-        """Nothing is left to do."""
+        """Called when the catalogue is opened; ``is_new``: it has just been made and is empty.
+
+        Raises Damaged when the engine has lost what the catalogue says is there.
+        """
 
     def clear(self) -> None:
-        """Nothing is left to do: it is gone with the catalogue's file."""
+        """Remove everything that belongs to this index and is not in the catalogue's file."""
 
     def close(self) -> None:
-        """Nothing is left to do: the catalogue's connection is its own."""
+        """End its own connections. It may be used again."""
 
     def settle(self, db: sqlite3.Connection) -> None:
-        """Nothing is left to do: one transaction removes all."""
+        """Called outside of a transaction when one has been committed: drop what that removed, order what it added."""

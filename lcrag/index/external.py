@@ -16,13 +16,15 @@ import json
 import math
 import platform
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lcrag.errors import Damaged
-from lcrag.index.chunk_store import BATCH, Ranges, Store
+from lcrag.index.chunk_store import Ranges, Store
+from lcrag.index.engine import Asked, Engine, Row
+from lcrag.index.fulltext import MAX_PHRASES, MAX_POSTINGS
 from lcrag.index.selection import is_selected, ranges
 from lcrag.text import words
 from lcrag.types import Term
@@ -31,24 +33,26 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from lcrag.index.engine import Row
+    from lcrag.index.vectors import Floats, Ids
 
 T = TypeVar("T")
+LAYOUT: Final = "2"
+"""Of what the stores have; an index with another one is rebuilt."""
 SAMPLED: Final = 1000
 """Chunks by which the mean of those far away is found. Assumed, not measured."""
 MOST_LETTERS: Final = 512
 """Of a stem; more are cut off. PostgreSQL takes 2,046."""
 
 
-class ExternalEngine:
-    """What the catalogue has, in a store."""
+class ExternalEngine(Engine):
+    """What the catalogue has, in a store. The catalogue knows which contents have a vector there."""
 
     schema = """CREATE TABLE IF NOT EXISTS dropped (number INTEGER PRIMARY KEY AUTOINCREMENT, chunk INTEGER NOT NULL,
         content BLOB)"""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.form = f", {store.name}"
+        self.form = f", {store.name} ({LAYOUT})"
         self._counted: tuple[str, dict[str, int]] = ("", {})
 
     def begin(self, db: sqlite3.Connection, *, is_new: bool) -> None:
@@ -57,9 +61,9 @@ class ExternalEngine:
         if is_new:
             self.clear()
             self._store.create()
+            db.execute("DELETE FROM vectors")
 
     def clear(self) -> None:
-        """Remove everything that belongs to this index."""
         self._store.clear()
 
     def close(self) -> None:
@@ -67,7 +71,7 @@ class ExternalEngine:
 
     def add(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None:
         stored = ((chunk, _stored(f"{source}\n{line}\n{text}")) for chunk, source, line, text in rows)
-        for batch in _batched(stored, BATCH):
+        for batch in self._batched(stored):
             self._store.add_words(batch)
 
     def remove(self, db: sqlite3.Connection, rows: Iterable[Row]) -> None:
@@ -79,29 +83,27 @@ class ExternalEngine:
         )
 
     def settle(self, db: sqlite3.Connection) -> None:
-        self._drop(db)
+        """What is dropped is not in the catalogue, and nobody brings it back meanwhile."""
+        if db.execute("SELECT 1 FROM dropped LIMIT 1").fetchone():
+            with db:
+                db.execute("BEGIN IMMEDIATE")
+                self._drop(db)
         self._store.settle()
 
     def _drop(self, db: sqlite3.Connection) -> None:
-        [(last,)] = db.execute("SELECT max(number) FROM dropped")
-        if last is None:
-            return
-        gone = "FROM dropped WHERE number <= ? AND"
-        chunks = db.execute(f"SELECT DISTINCT chunk {gone} chunk NOT IN (SELECT id FROM chunks)", (last,)).fetchall()
-        for batch in _batched((chunk for (chunk,) in chunks), BATCH):
+        gone = "FROM dropped WHERE"
+        chunks = db.execute(f"SELECT DISTINCT chunk {gone} chunk NOT IN (SELECT id FROM chunks) ORDER BY chunk")
+        for batch in self._batched(chunk for (chunk,) in chunks):
             self._store.remove_words(batch)
-        contents = db.execute(
-            f"SELECT DISTINCT hex(content) {gone} content NOT IN (SELECT content FROM chunks)", (last,)
-        ).fetchall()
-        for batch in _batched((content for (content,) in contents), BATCH):
+        contents = db.execute(f"SELECT DISTINCT hex(content) {gone} content NOT IN (SELECT content FROM chunks)")
+        for batch in self._batched(content for (content,) in contents):
             self._store.remove_vectors(batch)
-        db.execute("DELETE FROM dropped WHERE number <= ?", (last,))
+        db.execute("DELETE FROM dropped")
 
     def search(self, db: sqlite3.Connection, question: str, limit: int) -> list[tuple[int, float]]:
         chunks, size = _chunks(db)
-        stems = dict.fromkeys(_stems(question).values())
-        counts = {stem: count for stem, count in self._counts(db, stems).items() if count}
-        scores = self._store.search(counts, chunks, size, limit) if counts else {}
+        counts = {stem: count for stem, count in self._counts(db, _stems(question).values()).items() if count}
+        scores = self._store.search(_rare(counts), chunks, size, limit) if counts else {}
         here = db.execute(
             "SELECT chunks.id FROM chunks JOIN json_each(?) ON chunks.id = value", (json.dumps(list(scores)),)
         )
@@ -114,83 +116,64 @@ class ExternalEngine:
 
     def _counts(self, db: sqlite3.Connection, stems: Iterable[str]) -> dict[str, int]:
         """In how many chunks each stem is. A question is asked for them twice, so the last ones are kept."""
-        chunks, size = _chunks(db)
+        chunks, _ = _chunks(db)
         now = f"{_meta(db, 'generation')} {chunks}"
         then, known = self._counted
-        known = known if now == then else {}
-        counts = {stem: known[stem] if stem in known else self._store.count(stem, chunks, size) for stem in stems}
-        self._counted = (now, counts)
-        return counts
+        wanted = list(stems)
+        if now != then or not known.keys() >= set(wanted):
+            known = self._store.counts(wanted, chunks) if wanted and chunks else dict.fromkeys(wanted, 0)
+            self._counted = (now, known)
+        return {stem: known[stem] for stem in wanted}
 
-    def read(
-        self, db: sqlite3.Connection, ids: Sequence[int], embedder: str
-    ) -> tuple[list[int], npt.NDArray[np.float32]]:
+    def read(self, db: sqlite3.Connection, ids: Sequence[int], embedder: str) -> tuple[list[int], Floats]:
         import numpy as np
 
         contents = _contents(db, ids)
-        found: dict[str, npt.NDArray[np.float32]] = {}
-        for batch in _batched(dict.fromkeys(contents.values()), BATCH):
+        found: dict[str, Floats] = {}
+        for batch in self._batched(dict.fromkeys(contents.values())):
             found |= self._store.vectors(_key(embedder), batch)
         known = [chunk for chunk in ids if contents.get(chunk) in found]
         if not known:
             return [], np.empty((0, 0), dtype=np.float32)
         return known, np.array([found[contents[chunk]] for chunk in known], np.float32)
 
-    def missing(self, db: sqlite3.Connection, ids: Sequence[int], embedder: str) -> list[int]:
-        contents = _contents(db, ids)
-        known: set[str] = set()
-        for batch in _batched(dict.fromkeys(contents.values()), BATCH):
-            known |= self._store.known(_key(embedder), batch)
-        return [chunk for chunk in ids if contents.get(chunk) not in known]
-
-    def count(self, db: sqlite3.Connection) -> dict[str, int]:
-        counts = {name: self._store.stored(_key(name)) for (name,) in db.execute("SELECT name FROM embedders")}
-        return {name: count for name, count in counts.items() if count}
-
-    def store(
-        self, db: sqlite3.Connection, ids: Sequence[int], embedder: str, vectors: npt.NDArray[np.float32]
-    ) -> None:
+    def store(self, db: sqlite3.Connection, ids: Sequence[int], embedder: str, vectors: Floats) -> None:
         contents = _contents(db, ids)
         rounded = vectors.astype("<f2").astype("<f4")  # as SQLite stores them, so that both rank alike
         rows = {contents[chunk]: row for chunk, row in zip(ids, rounded, strict=True) if chunk in contents}
-        db.execute("INSERT OR IGNORE INTO embedders (name) VALUES (?)", (embedder,))
-        for batch in _batched(rows.items(), BATCH):
+        for batch in self._batched(rows.items()):
             self._store.add_vectors(_key(embedder), dict(batch))
+        super().store(db, ids, embedder, rounded[:, :0])
 
-    def cosines(
-        self,
-        db: sqlite3.Connection,
-        index: Path,
-        generation: str,
-        query: npt.NDArray[np.float32],
-        embedder: str,
-        ids: npt.NDArray[np.int64],
-        candidates: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float64]:
+    def cosines(self, db: sqlite3.Connection, asked: Asked) -> npt.NDArray[np.float64]:
         """The nearest and the candidates have their own. Where the store has more than it can return, the others have
         the mean of some of them: that of the last of the nearest would lift each of them above what matches."""
         import numpy as np
 
+        ids, embedder = asked.ids, asked.embedder
         products = np.full(len(ids), np.nan)
-        stored = self._store.stored(_key(embedder)) if len(ids) else 0
-        if not stored:
+        [(stored,)] = db.execute(
+            "SELECT count(*) FROM embedders JOIN vectors ON embedder = id WHERE name = ?", (embedder,)
+        )
+        if not stored or not len(ids):
             return products
-        near = self._store.nearest(_key(embedder), query, min(stored, self._store.most_hits))
+        near = self._store.nearest(_key(embedder), asked.query)
         found = {
             chunk: product
             for content, product in near.items()
             for (chunk,) in db.execute("SELECT id FROM chunks WHERE content = ?", (bytes.fromhex(content),))
         }
-        is_far = ~np.isin(ids, list(found))
         if len(near) < stored:
+            is_far = ~np.isin(ids, list(found))
             contained = int(_meta(db, "chunks"))
             if stored < contained:  # copies of a chunk, or chunks without a vector
                 [(contained,)] = db.execute("SELECT count(DISTINCT content) FROM chunks")
             if stored < contained:
-                is_far &= ~np.isin(ids, self.missing(db, ids[is_far].tolist(), embedder))
+                is_far &= ~np.isin(ids, _without(db, embedder))
             far = ids[is_far]
             some = np.random.default_rng(0).choice(far, min(len(far), SAMPLED), replace=False)
-            own = self._products(db, query, embedder, np.union1d(some, np.intersect1d(candidates, far)))
+            exact = asked.candidates[~np.isin(asked.candidates, list(found))]
+            own = self._products(db, asked.query, embedder, np.union1d(some, exact))
             sampled = [own[chunk] for chunk in some.tolist() if chunk in own]
             products[is_far] = np.mean(sampled) if sampled else np.nan
             found |= own
@@ -201,15 +184,19 @@ class ExternalEngine:
         products[at[here]] = np.array(list(found.values()))[here]
         return products
 
-    def _products(
-        self, db: sqlite3.Connection, query: npt.NDArray[np.float32], embedder: str, ids: npt.NDArray[np.int64]
-    ) -> dict[int, float]:
+    def _products(self, db: sqlite3.Connection, query: Floats, embedder: str, ids: Ids) -> dict[int, float]:
         """By chunk, as far as it has a vector."""
         contents = _contents(db, ids.tolist())
         own: dict[str, float] = {}
-        for batch in _batched(dict.fromkeys(contents.values()), BATCH):
+        for batch in self._batched(dict.fromkeys(contents.values())):
             own |= self._store.products(_key(embedder), query, batch)
         return {chunk: own[content] for chunk, content in contents.items() if content in own}
+
+    def _batched(self, values: Iterable[T]) -> Iterator[list[T]]:
+        """As many at once as a request may have."""
+        left = iter(values)
+        while batch := list(islice(left, self._store.most_rows)):
+            yield batch
 
 
 def name_of(folder: Path) -> str:
@@ -223,14 +210,18 @@ def idf(count: int, size: int) -> float:
     return math.log(1 + (max(size - count, 0) + 0.5) / (count + 0.5))
 
 
+def _rare(counts: Mapping[str, int]) -> dict[str, int]:
+    """Without the frequent stems, as ``fulltext`` leaves them out."""
+    rare: dict[str, int] = {}
+    for stem, count in sorted(counts.items(), key=lambda item: item[1])[:MAX_PHRASES]:
+        if rare and sum(rare.values()) + count > MAX_POSTINGS:
+            break
+        rare[stem] = count
+    return rare
+
+
 def _key(embedder: str) -> str:
     return hashlib.blake2b(embedder.encode(), digest_size=4).hexdigest()
-
-
-def _batched(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    left = iter(values)
-    while batch := list(islice(left, size)):
-        yield batch
 
 
 def _chunks(db: sqlite3.Connection) -> tuple[Ranges, int]:
@@ -257,6 +248,16 @@ def _contents(db: sqlite3.Connection, ids: Iterable[int]) -> dict[int, str]:
         "SELECT chunks.id, hex(content) FROM chunks JOIN json_each(?) ON chunks.id = value", (json.dumps(list(ids)),)
     )
     return dict(rows.fetchall())
+
+
+def _without(db: sqlite3.Connection, embedder: str) -> list[int]:
+    """The chunks that have no vector; a million are looked through in a second."""
+    rows = db.execute(
+        "SELECT id FROM chunks WHERE NOT EXISTS (SELECT 1 FROM vectors WHERE vectors.content = chunks.content"
+        " AND embedder = (SELECT id FROM embedders WHERE name = ?))",
+        (embedder,),
+    )
+    return [chunk for (chunk,) in rows]
 
 
 def _stems(question: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lcrag.errors import Busy, Damaged, IndexUnavailable
 from lcrag.index import store
-from lcrag.index.engine import Engine, SqliteEngine
+from lcrag.index.engine import Engine
 from lcrag.index.refresh import ParseFiles, Refreshed, refresh, up_to_date
 from lcrag.index.selection import Selection
 from lcrag.index.split import TARGET_TOKENS
@@ -45,7 +45,7 @@ class IndexFile:
         One that cannot be written is opened for reading. Raises IndexUnavailable also for a file there that is not an
         index of lcrag.
         """
-        corpus = cls(folder, engine or SqliteEngine())
+        corpus = cls(folder, engine or Engine())
         try:
             private_folder(folder)
         except OSError as error:
@@ -92,6 +92,11 @@ class IndexFile:
                 raise
             self._replace()
             return self._refresh(scan, emit, extra, parse)
+
+    def settle(self) -> None:
+        """Let the engine order what it has been given; ``refresh`` does it too. For when many vectors were stored."""
+        with store.translate_errors(self._path):
+            store.retry_while_locked(lambda: self._engine.settle(self._live), self._path)
 
     def select(self, selection: Selection) -> None:
         """Read only the documents that are chosen, from now on and after each refresh; all of them by default."""
@@ -173,7 +178,7 @@ class IndexFile:
                     with store.writing(self._live, self._path, waiting=lambda: emit(waiting)):
                         keep = None if parse is None else self._keep
                         result = refresh(self._live, self._engine, scan, extra, emit, parse, keep)
-                    store.retry_while_locked(lambda: self._engine.settle(self._live), self._path)
+                    self.settle()
             finally:
                 self._begin()
         return result

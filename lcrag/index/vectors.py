@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    Floats = npt.NDArray[np.float32]
+    Ids = npt.NDArray[np.int64]
+
 FILE_FROM = 20_000
 """Vectors from which on reading them one by one takes longer than all the rest of a question: 0.1 s."""
 

@@ -33,7 +33,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final, Self
 
 from lcrag.retrieve.sections import section_scores
 from lcrag.text.questions import is_broad
@@ -76,70 +78,90 @@ _STEPS = 64
 _log = logging.getLogger("lcrag")
 
 
-def retrieve(
-    corpus: Corpus,
-    question: str,
-    *,
-    embedder: Embedder | None,
-    depth_tokens: int = 32000,
-    section_weight: float = 0.0,
-) -> Ranking:
+def retrieve(corpus: Corpus, question: str, *, embedder: Embedder | None, depth_tokens: int = 32000) -> Ranking:
     """Rank the chunks for ``question``, best first, until they hold ``depth_tokens`` tokens; at least one if any.
 
     With ``embedder`` None by words alone. Otherwise also by all stored vectors, after making the missing ones: all if
     they are few, else those of the best candidates by words, which are stored for the next question. Ties go to the
-    chunk that comes first in reading order. ``section_weight``: what the summary of a chunk's section says counts too,
-    so much as against the best chunk.
+    chunk that comes first in reading order.
     """
-    import numpy as np
+    scored = Scored.of(corpus, question, embedder, depth_tokens)
+    by_section = partial(scored.ranking, SECTION_WEIGHT) if corpus.has_summaries else None
+    return replace(scored.ranking(), by_section=by_section)
 
-    ids, counts = corpus.layout()
-    by_id = np.argsort(ids, kind="stable")
 
-    def places(chunks: Sequence[int]) -> npt.NDArray[np.intp]:
-        return by_id[np.searchsorted(ids, np.asarray(chunks, np.int64), sorter=by_id)]
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """What words and vectors say of every chunk, in reading order.
 
-    by_words = corpus.lexical(question, max(POOL, depth_tokens // 32))
-    best = places([chunk_id for chunk_id, _ in by_words])
-    words = np.zeros(len(ids))
-    words[best] = [score for _, score in by_words]
-    cosines, query = np.full(len(ids), np.nan), None
-    if embedder is not None and len(ids):
-        query = embedder.embed([question])[0]
-        cosines = _cosines(corpus, query, embedder, ids, best)
-    embedded = ~np.isnan(cosines)
+    ``words``; ``cosines``, NaN where there is no vector; ``fused``: both with their neighbours. ``best``: places of the
+    best by words; ``query``: the question's vector by ``embedder``.
+    """
 
-    own = words / max(words.max(initial=0.0), 1e-9) + COSINE_WEIGHT * np.nan_to_num(cosines)
-    fused = add_neighbours(own, counts, neighbours(question))
-    if section_weight and len(ids):
-        fused += (
-            section_weight
-            * fused.max()
-            * section_scores(
-                corpus.summaries(embedder.name if embedder is not None else ""), question, query, COSINE_WEIGHT, ids
+    corpus: Corpus
+    question: str
+    depth_tokens: int
+    ids: npt.NDArray[np.int64]
+    best: npt.NDArray[np.intp]
+    words: npt.NDArray[np.float64]
+    cosines: npt.NDArray[np.float64]
+    fused: npt.NDArray[np.float64]
+    query: npt.NDArray[np.float32] | None
+    embedder: str
+
+    @classmethod
+    def of(cls, corpus: Corpus, question: str, embedder: Embedder | None, depth_tokens: int = 32000) -> Self:
+        """Look them up; see ``retrieve``."""
+        import numpy as np
+
+        ids, counts = corpus.layout()
+        by_words = corpus.lexical(question, max(POOL, depth_tokens // 32))
+        by_id = np.argsort(ids, kind="stable")
+        chunks = np.array([chunk for chunk, _ in by_words], np.int64)
+        best = by_id[np.searchsorted(ids, chunks, sorter=by_id)]
+        words = np.zeros(len(ids))
+        words[best] = [score for _, score in by_words]
+        cosines, query = np.full(len(ids), np.nan), None
+        if embedder is not None and len(ids):
+            query = embedder.embed([question])[0]
+            cosines = _cosines(corpus, query, embedder, ids, best)
+        own = words / max(words.max(initial=0.0), 1e-9) + COSINE_WEIGHT * np.nan_to_num(cosines)
+        fused = add_neighbours(own, counts, neighbours(question))
+        name = embedder.name if embedder is not None else ""
+        return cls(corpus, question, depth_tokens, ids, best, words, cosines, fused, query, name)
+
+    def ranking(self, section_weight: float = 0.0) -> Ranking:
+        """``section_weight``: what the summary of a chunk's section says counts too, so much as against the best
+        chunk."""
+        import numpy as np
+
+        fused, cosines, words = self.fused, self.cosines, self.words
+        if section_weight and len(fused):
+            summaries = self.corpus.summaries(self.embedder)
+            sections = section_scores(summaries, self.question, self.query, COSINE_WEIGHT, self.ids)
+            fused = fused + section_weight * fused.max() * sections
+        embedded = ~np.isnan(cosines)
+        known = (words > 0) | embedded | (fused > 0)
+
+        lexical_ranks = {place: rank for rank, place in enumerate(self.best.tolist())}
+        # float32 as they are stored: a million sort in half the time
+        falling = np.sort(-cosines[embedded].astype(np.float32))
+        found = list(_first(self.corpus, self.ids, order(fused, known), self.depth_tokens))
+        nearer = _nearer(cosines, falling, [index for index, _ in found])
+        hits = tuple(
+            Hit(
+                chunk,
+                float(fused[index]),
+                lexical_rank=lexical_ranks.get(index),
+                dense_rank=rank if embedded[index] else None,
+                lexical_score=float(words[index]) if index in lexical_ranks else None,
+                dense_score=float(cosines[index]) if embedded[index] else None,
             )
+            for (index, chunk), rank in zip(found, nearer, strict=True)
         )
-    known = (words > 0) | embedded | (fused > 0)
-
-    lexical_ranks = {place: rank for rank, place in enumerate(best.tolist())}
-    falling = np.sort(
-        -cosines[embedded].astype(np.float32)
-    )  # float32 as they are stored: a million sort in half the time
-    found = list(_first(corpus, ids, order(fused, known), depth_tokens))
-    nearer = _nearer(cosines, falling, [index for index, _ in found])
-    hits = tuple(
-        Hit(
-            chunk,
-            float(fused[index]),
-            lexical_rank=lexical_ranks.get(index),
-            dense_rank=rank if embedded[index] else None,
-            lexical_score=float(words[index]) if index in lexical_ranks else None,
-            dense_score=float(cosines[index]) if embedded[index] else None,
-        )
-        for (index, chunk), rank in zip(found, nearer, strict=True)
-    )
-    rest = _rest(-np.sort(-fused[known].astype(np.float32))[len(hits) :])
-    return Ranking(question, hits, corpus.terms(question), corpus.size, bool(embedded.any()), rest)
+        rest = _rest(-np.sort(-fused[known].astype(np.float32))[len(hits) :])
+        terms = self.corpus.terms(self.question)
+        return Ranking(self.question, hits, terms, self.corpus.size, bool(embedded.any()), rest)
 
 
 def _nearer(cosines: npt.NDArray[np.float64], falling: npt.NDArray[np.float32], places: Sequence[int]) -> list[int]:
@@ -239,6 +261,8 @@ def fill_vectors(corpus: Corpus, embedder: Embedder, emit: Emit, embed: EmbedBat
             emit(Event("index", {"message": "waiting for another process that is indexing"}))
         done += len(batch)
         emit(Event("index", {"embedded": done, "total": len(missing)}))
+    if missing:
+        corpus.settle()
     return len(missing)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lcrag import pipelines
@@ -130,15 +129,10 @@ class Answering:
             if self.on_token is not None:
                 self.on_token(piece)
 
-        by_section = partial(session.rank, prepared.question, by_section=True)
         run = Run(
             prepared.question,
             session.corpus,
-            replace(
-                prepared.ranking,
-                search=session.rank,
-                by_section=by_section if session.corpus.has_summaries else None,
-            ),
+            replace(prepared.ranking, search=session.rank),
             session.backend,
             session.reranker,
             emit,

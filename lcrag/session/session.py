@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Self, Unpack
 
 from lcrag import pipelines
@@ -22,7 +22,7 @@ from lcrag.planning.profile import load_profile, on_real_questions
 from lcrag.planning.router import route
 from lcrag.planning.scale import SAMPLE, TokenScale, frame_tokens
 from lcrag.retrieve import open_embedder, open_reranker
-from lcrag.retrieve.rank import SECTION_WEIGHT, fill_vectors, retrieve
+from lcrag.retrieve.rank import fill_vectors, retrieve
 from lcrag.retrieve.sections import fill_summaries
 from lcrag.retrieve.share import with_share
 from lcrag.session.answering import Answering, Prepared
@@ -182,19 +182,20 @@ class Session(OpenDocuments):
         """
         return fill_summaries(self.corpus, self.backend, self.embedder, self.emit)
 
-    def rank(self, question: str, *, by_section: bool = False) -> Ranking:
-        """The chunks of the documents by how well they match the question.
-
-        ``by_section``: what the summary of a chunk's section says counts too.
-        """
+    def rank(self, question: str) -> Ranking:
+        """The chunks of the documents by how well they match the question."""
         if self.settings.dense == "on":
             self.fill()
-        weight = SECTION_WEIGHT if by_section else 0.0
-        ranking = retrieve(self.corpus, question, embedder=self.embedder, section_weight=weight)
+        ranking = retrieve(self.corpus, question, embedder=self.embedder)
         if self.settings.transcript is None:
             return ranking
         said = str(self.settings.transcript)
-        return with_share(ranking, said, self.corpus.chunks_of(said) if is_about_the_user(question) else None)
+        shared = partial(
+            with_share, source=said, first=self.corpus.chunks_of(said) if is_about_the_user(question) else None
+        )
+        if (by_section := ranking.by_section) is not None:
+            ranking = replace(ranking, by_section=lambda: shared(by_section()))
+        return shared(ranking)
 
     def plan(self, question: str, policy: Policy | None = None, **options: Unpack[PolicyOptions]) -> Plan:
         """Everything up to the choice of a route; no model is called. ``options``: fields of the policy by name.

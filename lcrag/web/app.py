@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -19,6 +19,7 @@ from lcrag.report.templating import render, source
 from lcrag.session import Session
 from lcrag.types import Answer, Emit, Policy, ignore
 from lcrag.web.failures import Failure, Json, failure_of, refusal
+from lcrag.web.fields import MaxTokens, Only, Prefer, Question, Route, Since
 from lcrag.web.numbers import Numbers
 from lcrag.web.pool import Pool
 
@@ -62,13 +63,8 @@ class Chosen(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    only: Annotated[
-        list[str] | None,
-        Field(description='Read only files whose path matches, as in .gitignore. Example: ["docs/2023/*.md"]'),
-    ] = None
-    since: Annotated[
-        str | None, Field(description="Read only files changed on that day or later. Example: 2024-01-31")
-    ] = None
+    only: Only = None
+    since: Since = None
 
     def of(self, session: Session) -> Session:
         """The session, on these documents until its next question."""
@@ -78,14 +74,10 @@ class Chosen(BaseModel):
 class Asked(Chosen):
     """A question, and how to choose a route; what is not given is as the server was started with."""
 
-    question: Annotated[str, Field(description="In any words. Example: Who signed the contract?")]
-    pipeline: Annotated[str | None, Field(description="Take this route or recipe. Example: chunk_rag:tokens=4000")] = (
-        None
-    )
-    prefer: Annotated[
-        Literal["quality", "balanced", "speed"] | None, Field(description="What to favour when routes differ.")
-    ] = None
-    max_tokens: Annotated[int | None, Field(gt=0, description="Read at most so many tokens.")] = None
+    question: Question
+    pipeline: Route = None
+    prefer: Prefer = None
+    max_tokens: MaxTokens = None
     min_quality: Annotated[float | None, Field(ge=0, le=1, description="Refuse routes with P(correct) under it.")] = (
         None
     )

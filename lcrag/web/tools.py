@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -14,6 +14,7 @@ import lcrag
 from lcrag import queries
 from lcrag.errors import LcragError
 from lcrag.types import Policy
+from lcrag.web.fields import MaxTokens, Only, Prefer, Question, Route, Since
 from lcrag.web.pool import Pool
 
 T = TypeVar("T")
@@ -24,18 +25,6 @@ search gives passages to read yourself; show gives a cited passage with the line
 a model, how ask would read and at what cost."""
 READS: Final = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 
-Question = Annotated[str, Field(description="In any words. Example: Who signed the contract?")]
-Route = Annotated[
-    str | None, Field(description="Take this route instead. Example: full_context, chunk_rag:tokens=4000")
-]
-Prefer = Annotated[
-    Literal["quality", "balanced", "speed"] | None, Field(description="What to favour when routes differ.")
-]
-MaxTokens = Annotated[int | None, Field(gt=0, description="Read at most so many tokens.")]
-Only = Annotated[
-    list[str] | None, Field(description='Read only files whose path matches, as in .gitignore. Example: ["2023/*.md"]')
-]
-Since = Annotated[str | None, Field(description="Read only files changed on that day or later. Example: 2024-01-31")]
 Limit = Annotated[int, Field(ge=1, le=queries.MOST_HITS, description="So many passages at most.")]
 Place = Annotated[str, Field(description="FILE:LINE, FILE:pPAGE, FILE:START-END (characters), or FILE, as cited.")]
 Quote = Annotated[str | None, Field(description="Words to find there, as the file has them.")]

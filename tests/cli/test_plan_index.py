@@ -174,6 +174,21 @@ def test_index_status_changes_nothing(lcrag: Lcrag) -> None:
     assert lcrag("index", "--status", "--index", "here").out == result.out
 
 
+@pytest.mark.parametrize("option", ["--layers=section", "--ray=local"])
+@pytest.mark.parametrize("flag", ["--status", "--clear"])
+def test_index_takes_no_work_together_with_status_or_clear(
+    lcrag: Lcrag, monkeypatch: pytest.MonkeyPatch, option: str, flag: str
+) -> None:
+    lcrag("index", "docs")
+    name, value = option.removeprefix("--").split("=")
+    refused = lcrag("index", "docs", flag, option)
+    assert (refused.code, refused.out) == (2, "")
+    assert f"{flag} and --{name} do not go together" in refused.err
+    assert lcrag("index", "docs", "--status").out.startswith("documents: 6\n")
+    monkeypatch.setenv(f"LCRAG_{name.upper()}", value)
+    assert lcrag("index", "docs", flag).code == 0, "what is set for every command is not meant"
+
+
 def test_index_clear_removes_the_index(lcrag: Lcrag) -> None:
     lcrag("index", "docs")
     assert lcrag("index", "docs", "--clear").err == "the index is removed\n"

@@ -24,7 +24,7 @@ from support.corpora import content, index, matches, refreshed, write, write_doc
 
 from lcrag.index import engine_of, folder_of, index_clear, index_status
 from lcrag.index.corpus import Corpus
-from lcrag.index.engine import Engine, SqliteEngine
+from lcrag.index.engine import Engine
 from lcrag.index.external import ExternalEngine
 from lcrag.index.selection import Selection
 from lcrag.session import Session
@@ -127,7 +127,7 @@ def test_history_equals_a_fresh_index(is_external: None) -> None:
 
 def test_store_keeps_what_sqlite_keeps(corpus: Corpus, docs: Path, tmp_path: Path) -> None:
     """Vectors to 16 bits, the terms of a question with their frequencies, the matches of a question."""
-    with Corpus.open(tmp_path / "sqlite", SqliteEngine()) as other:
+    with Corpus.open(tmp_path / "sqlite", Engine()) as other:
         for one in (corpus, other):
             refreshed(one, docs)
             array = np.random.default_rng(7).standard_normal((len(one.chunk_ids()), 24), np.float32)
@@ -177,7 +177,7 @@ def test_cosines_of_more_vectors_than_hits(corpus: Corpus, docs: Path, monkeypat
     assert corpus.store_vectors(ids[:-1].tolist(), "m", array[:-1])
     exact = corpus.cosines(array[2], "m", ids)
     assert isinstance(corpus._engine, ExternalEngine)
-    monkeypatch.setattr(f"{type(corpus._engine._store).__module__}.MOST_HITS", 3)
+    monkeypatch.setattr(f"{type(corpus._engine._store).__module__}.NEIGHBOURS", 3)
     monkeypatch.setattr("lcrag.index.external.SAMPLED", 1)
     *near, first, second, last = np.argsort(-exact[:-1]).tolist()
     found = corpus.cosines(array[2], "m", ids, [ids[last], ids[-1]])

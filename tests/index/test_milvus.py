@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.corpora import write_docs
+from support.corpora import refreshed, write, write_docs
 
 from lcrag.errors import InputError, NotRunning
 from lcrag.index import engine_of
 from lcrag.index.corpus import Corpus
+from lcrag.index.selection import Selection
 from lcrag.session import Session
 from lcrag.types import Settings, ignore
 
@@ -57,7 +58,32 @@ def test_open_says_that_no_milvus_answers(needs_milvus: None, tmp_path: Path) ->
         Corpus.open(tmp_path, engine_of(tmp_path, "milvus:http://127.0.0.1:9"))
 
 
-def test_engine_of_needs_an_address(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["", "http://host:abc", "http://[::1"])
+def test_engine_of_needs_an_address(tmp_path: Path, place: str) -> None:
     with pytest.raises(InputError, match="no address of Milvus"):
-        engine_of(tmp_path, "milvus:")
+        engine_of(tmp_path, f"milvus:{place}")
+
+
+def test_engine_of_leaves_folders_to_sqlite(tmp_path: Path) -> None:
     assert engine_of(tmp_path, "folder") is None
+
+
+@pytest.mark.slow
+def test_terms_of_frequent_words_are_estimated(
+    needs_milvus: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a sample of the chunks, also where only some documents are chosen."""
+    docs = tmp_path / "docs"
+    for number in range(60):
+        write(docs / f"{number % 2}" / f"{number}.txt", f"Buoy {number}" + " is red." * (number % 3 == 0))
+    with Corpus.open(tmp_path / "index", engine_of(tmp_path / "index", f"milvus:{tmp_path / 'own.db'}")) as corpus:
+        refreshed(corpus, docs)
+        assert [term.chunks for term in corpus.terms("red buoy 12")] == [20, 60, 1]
+        monkeypatch.setattr("lcrag.index.milvus.MOST_HITS", 5)
+        monkeypatch.setattr("lcrag.index.milvus.SAMPLED", 40)
+        corpus.select(Selection(("0/",)))
+        assert [term.chunks for term in corpus.terms("red buoy 12")] == [10, 30, 1]
+        corpus.select(Selection())
+        red, buoy, number = (term.chunks for term in corpus.terms("red buoy 12"))
+        assert (buoy, number) == (60, 1)
+        assert 10 < red < 30

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import postgres
 from support.corpora import refreshed, write_docs
@@ -15,6 +16,7 @@ from support.corpora import refreshed, write_docs
 from lcrag.errors import InputError, NotRunning
 from lcrag.index import engine_of, folder_of
 from lcrag.index.corpus import Corpus
+from lcrag.index.postgres import PostgresStore
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +92,15 @@ def test_index_shows_no_password(uri: str, tmp_path: Path, own_cache: Path, is_p
         assert postgres.PASSWORD not in done.stdout + done.stderr
 
 
-def test_engine_of_needs_an_address_that_makes_sense(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "place", ["localhost:abc/x", "host/%zz", "host:1,host:b/x", "localhost:99999/x", "[::1/x", "localhost/x?sslmode=no"]
+)
+def test_open_needs_an_address_that_makes_sense(tmp_path: Path, place: str) -> None:
     pytest.importorskip("psycopg", reason='needs pip install "lcrag[postgres]"')
     with pytest.raises(InputError, match="is no address") as raised:
-        Corpus.open(tmp_path, engine_of(tmp_path, "postgresql://me:s3cret@host:port/%zz"))
+        Corpus.open(tmp_path, engine_of(tmp_path, f"postgresql://me:s3cret@{place}"))
     assert "s3cret" not in str(raised.value)
+    assert raised.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -107,3 +113,55 @@ def test_engine_of_needs_an_address_that_makes_sense(tmp_path: Path) -> None:
 )
 def test_folder_of_depends_on_no_password(one: str, other: str, same: bool, own_cache: Path) -> None:
     assert (folder_of(["docs"], one) == folder_of(["docs"], other)) is same
+
+
+@pytest.mark.slow
+def test_words_are_counted_and_ranked_across_segments(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Segments of four chunks: whole ones, cut ones, and one of which a chunk is replaced or removed."""
+    monkeypatch.setattr("lcrag.index.postgres_words.SEGMENT", 4)
+    store = PostgresStore(uri, uri, "lcrag_segments")
+    store.clear()
+    store.create()
+    store.add_words([(chunk, ["buoy", f"red{chunk % 2}"]) for chunk in range(1, 11)])
+    every = [(1, 10)]
+    assert store.counts(["buoy", "red0", "red1", "pier"], every) == {"buoy": 10, "red0": 5, "red1": 5, "pier": 0}
+    some = [(2, 2), (4, 8), (10, 10)]
+    counts = store.counts(["buoy", "red1"], some)
+    assert counts == {"buoy": 7, "red1": 2}
+    scores = store.search(counts, some, 7, 3)
+    assert list(scores) == [5, 7, 2], "the rarer word first, ties by id"
+    assert scores[5] == scores[7] > scores[2]
+    store.add_words([(5, ["pier", "pier"]), (11, ["pier"])])
+    assert store.counts(["buoy", "pier"], [(1, 11)]) == {"buoy": 9, "pier": 2}
+    store.remove_words([5, 6, 7, 99])
+    assert store.counts(["buoy", "pier", "red1"], [(1, 11)]) == {"buoy": 7, "pier": 1, "red1": 3}
+    assert 5 not in store.search({"buoy": 7}, [(1, 11)], 8, 100)
+    store.clear()
+    store.close()
+
+
+@pytest.mark.slow
+def test_settle_makes_hnsw_once_there_are_many_vectors(
+    uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lcrag.index.postgres.MOST_COMPARED", 200)
+    monkeypatch.setattr("lcrag.index.postgres.NEIGHBOURS", 20)
+    store = PostgresStore(uri, uri, "lcrag_many")
+    store.clear()
+    store.create()
+    array = np.random.default_rng(0).standard_normal((300, 8), np.float32)
+    vectors = {f"{number:032x}": row for number, row in enumerate(array)}
+    exact = sorted(vectors, key=lambda content: -float(vectors[content] @ array[7]))[:20]
+    store.add_vectors("abcd", dict(list(vectors.items())[:200]))
+    store.settle()
+    assert not store._has_hnsw("vectors_abcd")
+    store.add_vectors("abcd", vectors)
+    assert list(store.nearest("abcd", array[7])) == exact
+    store.settle()
+    assert store._has_hnsw("vectors_abcd")
+    assert len(set(store.nearest("abcd", array[7])) & set(exact)) >= 18
+    store.settle()
+    store.clear()
+    store.close()

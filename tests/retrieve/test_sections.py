@@ -13,7 +13,7 @@ from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import BackendFailed, NotAvailable
 from lcrag.index.corpus import Corpus
 from lcrag.pipelines import ChunkRag
-from lcrag.retrieve.rank import COSINE_WEIGHT, retrieve
+from lcrag.retrieve.rank import COSINE_WEIGHT, SECTION_WEIGHT, Scored, retrieve
 from lcrag.retrieve.sections import BATCH, TOKENS, WORDS, fill_summaries, section_scores
 from lcrag.session import Session
 from lcrag.types import Backend, Event, Settings, Task, ignore
@@ -162,7 +162,7 @@ def test_hit_on_a_summary_counts_for_the_chunks_of_its_section(tmp_path: Path) -
         of_mill = np.array(["Cog" in chunk.text for chunk in chunks])
         assert scores[of_mill].min() == 1.0
         assert scores[~of_mill].max() < 0.5
-        ranking = retrieve(corpus, question, embedder=HashingEmbedder(), section_weight=1.0)
+        ranking = Scored.of(corpus, question, HashingEmbedder()).ranking(section_weight=1.0)
         assert "Cog" in ranking.hits[0].chunk.text
         assert not section_scores(corpus.summaries(""), question, None, COSINE_WEIGHT, ids[:0]).size
 
@@ -172,7 +172,7 @@ def test_small_corpora_are_summed_up_and_ranked(tmp_path: Path, documents: dict[
     with corpus_of(tmp_path, documents) as corpus:
         assert fill(corpus, EmbeddedBackend(HashingEmbedder())) == len(documents)
         plain = retrieve(corpus, "When is the fair?", embedder=HashingEmbedder())
-        again = retrieve(corpus, "When is the fair?", embedder=HashingEmbedder(), section_weight=1.0)
+        again = Scored.of(corpus, "When is the fair?", HashingEmbedder()).ranking(section_weight=1.0)
         assert {hit.chunk.id for hit in again.hits} == {hit.chunk.id for hit in plain.hits}
 
 
@@ -182,6 +182,20 @@ def test_route_by_section_needs_summaries(tmp_path: Path) -> None:
         with pytest.raises(NotAvailable) as refused:
             run_pipeline(ChunkRag(layer="section"), "Who laid the stones?", corpus, ranking, EmbeddedBackend(None))
     assert "--layers section" in refused.value.hint
+
+
+def test_route_by_section_looks_nothing_up_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words and vectors are those of the first ranking."""
+    question = "Who laid the stones?"
+    with corpus_of(tmp_path, DOCUMENTS) as corpus:
+        fill(corpus, EmbeddedBackend(HashingEmbedder()))
+        ranking = retrieve(corpus, question, embedder=HashingEmbedder())
+        expected = Scored.of(corpus, question, HashingEmbedder()).ranking(SECTION_WEIGHT)
+        for name in ("lexical", "cosines", "layout"):
+            monkeypatch.setattr(corpus, name, None)
+        assert ranking.by_section is not None
+        assert ranking.by_section() == expected
+        assert [hit.score for hit in expected.hits] != [hit.score for hit in ranking.hits]
 
 
 def test_route_by_section_cites_the_text_and_no_summary(tmp_path: Path) -> None:

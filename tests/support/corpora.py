@@ -9,11 +9,14 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lcrag.index import store
 from lcrag.index.corpus import Corpus, Refreshed
 from lcrag.index.external import ExternalEngine
 from lcrag.index.milvus import MilvusStore
 from lcrag.index.postgres import PostgresStore
+from lcrag.index.postgres_words import POSTING, SEGMENT
 from lcrag.ingest import Scan, discover, from_text
 from lcrag.types import Document, ignore
 
@@ -81,7 +84,11 @@ def _postings(corpus: Corpus) -> list[tuple[Any, ...]]:
             rows = inner._milvus.ask("query", inner._words, filter="id > 0", output_fields=["id", "words"])
             return [(row["id"], row["words"]) for row in rows]
         assert isinstance(inner, PostgresStore)
-        return inner._rows("SELECT id, stems::text, weights::text FROM words")
+        return [
+            (segment * SEGMENT + chunk, stem, weight)
+            for stem, segment, postings in inner._database.rows("SELECT stem, segment, postings FROM words")
+            for chunk, weight in np.frombuffer(postings, POSTING).tolist()
+        ]
     with closing(sqlite3.connect(corpus.folder / store.FILE)) as db:
         db.execute("CREATE VIRTUAL TABLE temp.instances USING fts5vocab(main, lexical, instance)")
         return db.execute("SELECT doc, term, col, offset FROM instances").fetchall()

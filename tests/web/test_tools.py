@@ -15,6 +15,8 @@ from mcp.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from support.scripted import KEEPER, write_documents
 
+from lcrag.web.app import Asked
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -58,6 +60,9 @@ def test_tools_answer_the_sdks_client(connect: Callable[[Callable[[Client], Awai
         listed = (await client.list_tools()).tools
         assert [tool.name for tool in listed] == ["ask", "plan", "search", "show"]
         assert all(tool.description for tool in listed)
+        fields = Asked.model_json_schema()["properties"]
+        for name, field in listed[0].input_schema["properties"].items():
+            assert field["description"] == fields[name]["description"], "HTTP says the same"
 
         asked = await client.call_tool("ask", {"question": "who?", "pipeline": "chunk_rag"})
         assert not asked.is_error
