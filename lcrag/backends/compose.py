@@ -43,19 +43,23 @@ class Writer(Protocol):
     def generate(self, prompts: Sequence[Sequence[dict[str, str]]], max_tokens: int) -> Sequence[Written]: ...
 
 
-def short_answer(
-    task: Task, units: Sequence[Unit], weights: Sequence[float], writer: Writer
-) -> tuple[str, Unit] | None:
-    """The bare answer, and the best unit that holds it word for word; None without such an answer."""
-    asked = replace(
-        task, role="answer", passages=tuple(_best_parts(task, units, weights, SHORT_READS, writer)), notes=()
-    )
-    [written] = writer.generate([messages(asked)], SHORT)
+def short_answer(task: Task, units: Sequence[Unit], weights: Sequence[float], writer: Writer) -> str | None:
+    """The writer's bare answer; None where it says that what it read does not hold one."""
+    [written] = writer.generate([short_prompt(task, units, weights, writer)], SHORT)
     bare = _MARKER.sub("", written.text).strip().rstrip(".")
-    if says_nothing(bare):
-        return None
+    return None if says_nothing(bare) else bare
+
+
+def short_prompt(task: Task, units: Sequence[Unit], weights: Sequence[float], writer: Writer) -> list[dict[str, str]]:
+    """What the writer is asked for a short answer."""
+    read = _best_parts(task, units, weights, SHORT_READS, writer)
+    return messages(replace(task, role="answer", passages=tuple(read), notes=()))
+
+
+def holder_of(bare: str, units: Sequence[Unit], weights: Sequence[float]) -> Unit | None:
+    """The best unit that holds an answer word for word, if one does."""
     best_first = sorted(zip(weights, units, strict=True), key=lambda pair: -pair[0])
-    return next(((bare, unit) for _, unit in best_first if bare.lower() in unit.text.lower()), None)
+    return next((unit for _, unit in best_first if bare.lower() in unit.text.lower()), None)
 
 
 def by_relevance(task: Task, units: Sequence[Unit], embedder: Embedder | None) -> list[float]:

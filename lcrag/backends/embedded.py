@@ -1,9 +1,9 @@
 """The backend without a server: tasks are done by extraction (``lcrag.backends.extract``) and by the small writer.
 
 Who answers what follows from measurement (``examples/writer/README.md``): quotes hold the answer to a question of fact
-most often; the reader's span is the short answer where it is sure, else the writer's; what a dialogue comes to, the
-writer says, as far as the documents support it; a summary of prose is made of its own sentences
-(``lcrag.evidence.central``).
+most often; the reader's span is the short answer where it is sure, else the writer's, and where the writer says "not
+here", nothing is quoted either; what a dialogue comes to, the writer says, as far as the documents support it; a
+summary of prose is made of its own sentences (``lcrag.evidence.central``).
 """
 
 from __future__ import annotations
@@ -123,8 +123,15 @@ class EmbeddedBackend(Backend):
         if asks_for_list(task.question):
             chosen = extract.choose(task, scored)
             return self._join(chosen, max_tokens), self._items(task, chosen)
-        scored = replace(scored, span=self._short_answer(task, scored))
-        return self._join(extract.choose(task, scored), max_tokens), scored.span[0] if scored.span else None
+        is_settled, short = self._settled(task, scored)
+        if not is_settled and self.writer is not None:
+            bare = compose.short_answer(task, scored.units, scored.weights, self.writer)
+            if bare is None and answers and task.passages and not scored.has_code:
+                return NOT_FOUND, None  # of lara's unanswerable questions .55 are refused so, without it .31
+            unit = compose.holder_of(bare, scored.units, scored.weights) if bare else None
+            short = (bare, unit) if bare and unit else scored.span
+        chosen = extract.choose(task, replace(scored, span=short))
+        return self._join(chosen, max_tokens), short[0] if short else None
 
     def _odds(self, task: Task) -> tuple[tuple[str, float], ...]:
         """P(the answer is here) as the odds of "yes" and "no"."""
@@ -182,20 +189,17 @@ class EmbeddedBackend(Backend):
             return ""
         return " ".join(compose.supported_sentences(task, units, weights, self.writer, max_tokens))
 
-    def _short_answer(self, task: Task, scored: Scored) -> tuple[str, Unit] | None:
-        """Of a table the cell that is asked for; the reader's span where it is sure, else the writer's answer, with the
-        sentence that holds it."""
+    def _settled(self, task: Task, scored: Scored) -> tuple[bool, tuple[str, Unit] | None]:
+        """Whether the short answer needs no writer, and what it is without: of a table the cell that is asked for, else
+        the reader's span, which settles it where it is sure."""
         unit = scored.ranked[0][1]
         source = extract.by_markers(task).get(unit.markers)
         header = extract.columns_of(source) if source else ""
         if header and (cell := cell_asked(task.question, header, unit.text)):
-            return cell, unit
+            return True, (cell, unit)
         if scored.is_row:
-            return None  # no cell is called what is asked: the row says it all
-        is_sure = scored.span is not None and scored.features["best_span"] > SURE_SPAN
-        if self.writer is None or is_sure:
-            return scored.span
-        return compose.short_answer(task, scored.units, scored.weights, self.writer) or scored.span
+            return True, None  # no cell is called what is asked: the row says it all
+        return scored.span is not None and scored.features["best_span"] > SURE_SPAN, scored.span
 
     def _items(self, task: Task, chosen: Sequence[Unit]) -> str | None:
         """The reader's spans of all sentences quoted that have one."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fakes import HashingEmbedder
+from support.fakes import HashingEmbedder, Pointing
 
 from lcrag.backends import compose, extract
 from lcrag.backends.embedded import EmbeddedBackend
@@ -142,8 +142,33 @@ def test_run_quotes_facts_and_takes_the_short_answer_of_the_writer() -> None:
     [done] = EmbeddedBackend(HashingEmbedder(), writer=Scripted("a new crane [1]")).run([asked], max_tokens=500)
     assert done.text.startswith("It decided to buy a new crane for the quay. [1]")
     assert done.short == "a new crane"
-    [done] = EmbeddedBackend(HashingEmbedder(), writer=Scripted(NOT_FOUND)).run([asked], max_tokens=500)
-    assert done.short is None
+
+
+@pytest.mark.parametrize("says", [NOT_FOUND, f"{NOT_FOUND} [1].", "The passages do not mention it."])
+def test_run_quotes_nothing_where_the_writer_finds_no_answer(says: str) -> None:
+    asked = task("What did the council buy?", TEXT)
+    [done] = EmbeddedBackend(HashingEmbedder(), writer=Scripted(says)).run([asked], max_tokens=500)
+    assert (done.text, done.short) == (NOT_FOUND, None)
+
+
+def test_run_quotes_though_the_writer_finds_nothing_where_a_code_or_notes_say_it() -> None:
+    backend = EmbeddedBackend(HashingEmbedder(), writer=Scripted(NOT_FOUND))
+    text = "The pump PX-4401 runs at 900 turns a minute.\n\nThe pump PX-4402 runs at 700 turns a minute.\n"
+    coded = task("How many turns a minute does the pump PX-4401 run at?", text)
+    noted = task(
+        "What did the council decide to buy?", role="synthesise", notes=("The council decided to buy a crane. [2]",)
+    )
+    [code, note] = backend.run([coded, noted], max_tokens=500)
+    assert code.text == "The pump PX-4401 runs at 900 turns a minute. [1]"
+    assert note.text == "The council decided to buy a crane. [2]"
+
+
+def test_run_asks_the_writer_nothing_where_the_reader_is_sure() -> None:
+    writer = Scripted(NOT_FOUND)
+    backend = EmbeddedBackend(HashingEmbedder(), Pointing("a new crane"), writer)
+    [done] = backend.run([task("What did the council buy?", TEXT)], max_tokens=500)
+    assert done.short == "a new crane"
+    assert writer.asked == []
 
 
 def test_run_asks_the_writer_nothing_for_notes_and_judgements() -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from support.fakes import HashingEmbedder
+from support.fakes import HashingEmbedder, Pointing
 
 import lcrag
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.text.prompts import NOT_FOUND
-from lcrag.types import Passage, Relevance, Role, Task
+from lcrag.types import Passage, Role, Task
 
 TEXT = (
     "# The light\n\nThe light on the Calf was lit in 1871. Its first keeper was Anna Holm. She kept a tame raven.\n\n"
@@ -44,25 +42,6 @@ def reply(asked: Task) -> str:
 )
 def test_run_quotes_the_sentence_that_answers_first(question: str, quoted: str) -> None:
     assert reply(task(question, TEXT)).split("\n")[0] == quoted
-
-
-class Pointing:
-    """A reranker that takes one phrase for the answer wherever it is."""
-
-    name = "pointing"
-
-    def __init__(self, phrase: str) -> None:
-        self.phrase = phrase
-
-    def read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
-        relevances = []
-        for text in texts:
-            start = max(0, text.find(self.phrase))
-            score = 9.0 if self.phrase in text else -9.0
-            places = np.array([(0, len(text))], np.int32)
-            end = start + len(self.phrase)
-            relevances.append(Relevance(score, score, (start, end), score, places, np.zeros(1, np.float32)))
-        return relevances
 
 
 @pytest.mark.parametrize(

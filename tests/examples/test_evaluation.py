@@ -149,3 +149,19 @@ def test_code_questions_have_whole_functions_without_docstrings_as_evidence(
         assert function.startswith("def ")
         assert function.count("\ndef ") == 0
         assert question.question not in " ".join(function.split())
+
+
+def test_figures_of_the_first_token_tell_both_kinds_of_questions_apart() -> None:
+    script = importlib.import_module("evaluation.first_token")
+    listed = [
+        script.Case(answerable=True, first_token=0.1, judged=0.4, refused=False, refused_with_writer=False),
+        script.Case(answerable=True, first_token=0.6, judged=0.9, refused=False, refused_with_writer=True),
+        script.Case(answerable=False, first_token=0.8, judged=0.5, refused=False, refused_with_writer=True),
+        script.Case(answerable=False, first_token=0.9, judged=0.3, refused=True, refused_with_writer=True),
+    ]
+    figures = script.figures(listed)
+    assert (figures["n"], figures["unanswerable"]) == (4, 2)
+    assert (figures["auroc_first_token"], figures["auroc_judgement"]) == (1.0, 0.75)
+    assert (figures["refused"], figures["refused_with_writer"]) == (0.5, 1.0)
+    assert (figures["answered"], figures["answered_with_writer"]) == (1.0, 0.5)
+    assert script.figures(listed[:2])["refused"] is script.figures(listed[:2])["auroc_judgement"] is None

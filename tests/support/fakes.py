@@ -17,7 +17,19 @@ from lcrag.pipelines import Pipeline, Run
 from lcrag.text import tokens
 from lcrag.text.prompts import ANSWER, NOT_FOUND, messages
 from lcrag.text.words import stems
-from lcrag.types import Answer, Backend, Completion, CorpusView, Emit, Ranking, Reranker, Task, Usage, ignore
+from lcrag.types import (
+    Answer,
+    Backend,
+    Completion,
+    CorpusView,
+    Emit,
+    Ranking,
+    Relevance,
+    Reranker,
+    Task,
+    Usage,
+    ignore,
+)
 
 
 class HashingEmbedder:
@@ -113,3 +125,22 @@ class Obliging(ScriptedBackend):
         odds = (("NOT", 0.1), ("The", 0.8)) if text != NOT_FOUND else (("NOT", 0.9), ("The", 0.05))
         usage = Usage(read + self.template_tokens, 0, min(written, max_tokens), 1, 0.0)
         return Completion(text, usage, odds=odds if task.odds else ())
+
+
+class Pointing:
+    """A reranker that takes one phrase for the answer wherever it is."""
+
+    name = "pointing"
+
+    def __init__(self, phrase: str) -> None:
+        self.phrase = phrase
+
+    def read(self, question: str, texts: Sequence[str]) -> list[Relevance]:
+        relevances = []
+        for text in texts:
+            start = max(0, text.find(self.phrase))
+            score = 9.0 if self.phrase in text else -9.0
+            places = np.array([(0, len(text))], np.int32)
+            end = start + len(self.phrase)
+            relevances.append(Relevance(score, score, (start, end), score, places, np.zeros(1, np.float32)))
+        return relevances
