@@ -68,7 +68,7 @@ def _best(question: str, views: Iterable[View], database: Database, words: Set[s
     found: list[tuple[tuple[int, int], Program]] = []
     for view in views:
         tokens = read(question, view)
-        if any(token.kind == Kind.UNKNOWN for token in tokens):
+        if not tokens or any(token.kind == Kind.UNKNOWN for token in tokens):
             continue
         if any(token.concept == SYNONYM and stem_of(token.text.lower()) in words for token in tokens):
             continue  # another table has a column of that name

@@ -61,3 +61,10 @@ def test_write_leaves_out_no_word_that_says_which_rows(question: str, tmp_path: 
 )
 def test_write_knows_the_two_ends_of_a_move(question: str, sql: str, tmp_path: Path) -> None:
     assert asked(question, MOVES, tmp_path / "moves.csv") == sql
+
+
+@pytest.mark.parametrize(
+    "question", ["", "?", "Which movie was released first?", "How much higher is Low Tide than Iron Valley?"]
+)
+def test_write_refuses_what_no_column_says(question: str, tmp_path: Path) -> None:
+    assert asked(question, FILMS, tmp_path / "films.csv") is None
