@@ -23,7 +23,7 @@ _DATE: Final = re.compile(
 _DECADE: Final = re.compile(r"\b(\d{3}0)['’]?s\b")
 _ORDINALS: Final = ("first", "second", "third", "fourth")
 _PART: Final = re.compile(
-    rf"\b(?:(?P<which>{'|'.join(_ORDINALS)}|[1-4](?:st|nd|rd|th))\s+(?P<part>quarter|half)|Q(?P<quarter>[1-4]))"
+    rf"\b(?:(?P<which>{'|'.join(_ORDINALS)}|last|[1-4](?:st|nd|rd|th))\s+(?P<part>quarter|half)|Q(?P<quarter>[1-4]))"
     r"(?:,?\s+(?:of\s+)?(?P<year>\d{4}))?\b",
     re.IGNORECASE,
 )
@@ -47,8 +47,9 @@ def dates_in(question: str) -> dict[int, tuple[int, Dates]]:
         found[match.start()] = (match.end(), (f"{number * 100 - 99:04}", f"{number * 100:04}"))
     for match in _PART.finditer(question):
         which = match["quarter"] or match["which"]
-        number = int(which[0]) if which[0].isdigit() else 1 + _ORDINALS.index(which.lower())
         length = 6 if (match["part"] or "").lower() == "half" else 3
+        ordinals = {"last": 12 // length, **{name: at for at, name in enumerate(_ORDINALS, 1)}}
+        number = int(which[0]) if which[0].isdigit() else ordinals[which.lower()]
         months = range(number * length - length + 1, number * length + 1)
         if months[-1] <= len(MONTHS):
             year = match["year"]

@@ -36,7 +36,8 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
             continue  # "issued the most fines"
         is_second = token.kind == Kind.COLUMN and any(one.kind in (Kind.ROWS, Kind.COLUMN) for one in found)
         is_before = is_second and next_two == [Kind.MOST, Kind.COLUMN]
-        if is_before and (not is_literal(token) or token.fields == kept[place + 2].fields):
+        is_part = token.kind == Kind.COLUMN and len(token.fields[0].names[0]) > len(token.text.split())
+        if is_before and (is_part or not is_literal(token) or token.fields == kept[place + 2].fields):
             continue  # "worked the most hours", "sold the most units"
         is_holder = token.kind == Kind.COLUMN and token.fields[0].kind == "text" and not token.sign
         is_holder = is_holder and is_second and found[-1].kind != Kind.EACH

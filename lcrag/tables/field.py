@@ -114,7 +114,7 @@ class Field:
 
     def is_called(self, concept: str) -> bool:
         """Whether a word of its name is one of the concept's."""
-        wanted = {stem for word in CONCEPTS[concept] for stem in stems(word) or [word]}
+        wanted = {stem for word in CONCEPTS.get(concept, ()) for stem in stems(word) or [word]}
         return bool(wanted & set(self.names[0]))
 
 

@@ -60,7 +60,9 @@ class Writer(Listing):
             self._pattern = Kind.COLUMN + self._pattern
         if fits(".+ each (column|period) sum", self._pattern):  # "how much does each shop sell in total"
             self._tokens, self._pattern = self._tokens[-1:] + self._tokens[:-1], self._pattern[-1] + self._pattern[:-1]
-        if fits("mean .+ each rows", self._pattern):  # "the average price per order"
+        if (
+            fits("mean .+ each rows", self._pattern) and self._tokens[-2].text.lower() != "by"
+        ):  # "the average price per order"
             self._tokens, self._pattern = self._tokens[:-2], self._pattern[:-2]
         if Kind.SHARE in self._pattern or Kind.DIFFERENCE in self._pattern:
             return self._share() or self._difference()
@@ -85,13 +87,9 @@ class Writer(Listing):
             if not is_text:
                 continue
             is_which = before.kind == Kind.ASKS and before.text.lower() in KINDS
-            if (
-                is_which
-                and fits("(most|extreme|superlative)?.*", self._pattern)
-                and not fits("(rows|column).*", self._pattern)
-            ):
+            if is_which and not fits("(rows|column).*", self._pattern):
                 self._insert(0, Token(Kind.ROWS, "", 0, 0))
-            elif before.kind == Kind.SUPERLATIVE and self._pattern == Kind.SUPERLATIVE:
+            elif before.kind in (Kind.SUPERLATIVE, Kind.SHARE) and self._pattern == before.kind:
                 self._insert(1, Token(Kind.ROWS, "", 0, 0))
             elif before.kind == Kind.MOST and fits("(column|period) most", self._pattern):
                 self._insert(2, Token(Kind.ROWS, "", 0, 0))

@@ -8,7 +8,7 @@ none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Final
 
 from lcrag.tables.conditions import conditions
@@ -21,7 +21,7 @@ from lcrag.tables.lexicon import ROW_NOUNS
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
 from lcrag.tables.selects import Program
-from lcrag.tables.tokens import Kind, Token
+from lcrag.tables.tokens import SYNONYM, Kind, Token
 from lcrag.tables.view import View, is_code, joined_views, view_of
 
 _REASONING: Final = {
@@ -43,11 +43,13 @@ _REASONING: Final = {
 
 def write(question: str, tables: Sequence[Loaded], database: Database) -> Program | None:
     """The program over these tables that answers the question; None where no form fits, or more than one reading."""
-    alone = _best(question, map(view_of, tables), database)
+    views = [view_of(loaded) for loaded in tables]
+    words = {one.head for view in views for one in view.fields}
+    alone = _best(question, views, database, words)
     if len(alone) > 1 or (alone and not _shows_code(alone[0])):
         return alone[0] if len(alone) == 1 else None
     views = list(joined_views(tables))  # which may know the name of a code
-    found = _best(question, views, database)
+    found = _best(question, views, database, words)
     if len(found) == 1 or not alone:
         return found[0] if len(found) == 1 else None
     code = alone[0].shown[0]
@@ -59,14 +61,17 @@ def _shows_code(program: Program) -> bool:
     return bool(program.shown) and program.shown[0] is not None and is_code(program.shown[0])
 
 
-def _best(question: str, views: Iterable[View], database: Database) -> list[Program]:
+def _best(question: str, views: Iterable[View], database: Database, words: Set[str]) -> list[Program]:
     """The programs over the views that explain the question; where there are several, of the one that is named, or
-    whose columns are called as the question has it."""
+    whose columns are called as the question has it. ``words``: what all columns are called, none of which stands
+    for another."""
     found: list[tuple[tuple[int, int], Program]] = []
     for view in views:
         tokens = read(question, view)
-        if any(token.kind == Kind.UNKNOWN for token in tokens):
+        if not tokens or any(token.kind == Kind.UNKNOWN for token in tokens):
             continue
+        if any(token.concept == SYNONYM and stem_of(token.text.lower()) in words for token in tokens):
+            continue  # another table has a column of that name
         try:
             program = Writer(view, database, *conditions(tokens, view)).program()
         except Unclear:

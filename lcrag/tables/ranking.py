@@ -62,9 +62,7 @@ class Ranking(Adding):
             return self._extreme(tokens[1], by, found.sign, most) if by is not None else None
         if fits("column most column", pattern) and columns[-1].kind == "number" and columns[0] is not self._view.label:
             return self._top_groups(tokens[0], f"sum({columns[-1].sql})", (columns[-1],), found.sign, most)
-        by_column = (
-            "(rows|column) ((extreme|most) column|most column rows|column (most|extreme))|top (rows|column) each column"
-        )
+        by_column = "(rows|column) ((extreme|most) column rows?|column (most|extreme))|top (rows|column) each column"
         if fits(by_column, pattern) and what is not None:
             return self._extreme(what, columns[-1], found.sign, most)
         if fits("extreme column|top column", pattern) and (numbers or ordinal > 1) and columns[0].kind == "number":

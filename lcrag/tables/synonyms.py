@@ -47,7 +47,7 @@ _GROUPS: Final = (
     "sex gender",
     "category kind type sort class genre",
     "fuel energy source",
-    "plant station site facility",
+    "plant station",
     "winner champion",
     "price cost fee fare charge",
     "pay salary wage wages earnings income",

@@ -95,10 +95,10 @@ WEAK: Final = "weak"
 """The concept of a verb that needs a number or a condition behind it."""
 NOUN: Final = "noun"
 """The concept of a column that is named by what its rows are: "customers" of orders."""
+SYNONYM: Final = "synonym"
+"""The concept of a column or of rows that another word names."""
 NEGATED: Final = "negated"
 """The concept of a column of yes and no that is named with a "not": "unpaid"."""
-TIMES: Final = "times"
-"""The concept of a count of nothing but rows: "how often"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,10 +147,7 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], Kind], ...]] = tuple(
             (("or", "more"), Kind.OR_MORE),
             (("or", "over"), Kind.OR_MORE),
             (("or", "above"), Kind.OR_MORE),
-            *(
-                (("or", word), Kind.OR_MORE)
-                for word in "later older higher longer larger bigger greater higher".split()
-            ),
+            *((("or", word), Kind.OR_MORE) for word in "later older higher longer larger bigger greater".split()),
             (("or", "less"), Kind.OR_LESS),
             (("or", "fewer"), Kind.OR_LESS),
             (("or", "under"), Kind.OR_LESS),

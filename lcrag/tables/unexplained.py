@@ -10,7 +10,7 @@ from typing import Final
 from lcrag.tables.field import Field, rank_of, stem_of
 from lcrag.tables.lexicon import EVERY, GROWING, ORDINALS
 from lcrag.tables.synonyms import CROWDS, SYNONYMS
-from lcrag.tables.tokens import WEAK, Kind, Token
+from lcrag.tables.tokens import SYNONYM, WEAK, Kind, Token
 from lcrag.tables.units import MONEY_WORDS, SIZES
 from lcrag.tables.verbs import NEUTRAL, TELLING
 from lcrag.tables.view import View
@@ -29,13 +29,18 @@ def explained(tokens: Sequence[Token], view: View) -> list[Token]:
     """The tokens, UNKNOWN ones in the place of which another can stand replaced."""
     found = list(tokens)
     is_asked = any(token.kind == Kind.ASKS and token.concept for token in tokens)
+    is_asked = is_asked and not any(token.kind == Kind.MOST for token in tokens)
     is_much = bool(tokens) and tokens[0].text.lower() == "how much"
     is_growth = any(token.kind == Kind.DIFFERENCE for token in tokens)
     for place, token in enumerate(found):
         if token.kind != Kind.UNKNOWN:
             continue
-        if token.fields:  # of more than one column: "did each driver drive"
+        said = {one for other in found if other.kind == Kind.COLUMN for one in other.fields} & set(token.fields)
+        if len(said) == 1:  # "won more than 200 matches" of matches won
+            found[place] = replace(token, kind=Kind.COLUMN, fields=tuple(said))
+        elif token.fields:  # of more than one column: "did each driver drive"
             found[place] = replace(token, kind=Kind.IGNORED, fields=()) if _is_of_subject(found, place) else token
+        if token.fields:
             continue
         stem = stem_of(token.text.lower())
         if token.text.lower() in EVERY:
@@ -87,7 +92,7 @@ def _synonym(token: Token, stem: str, tokens: Sequence[Token], view: View) -> To
     if stem == "time" and is_timed:  # "the total cooking time" of minutes
         return replace(token, kind=Kind.IGNORED)
     if meant & view.nouns:
-        return replace(token, kind=Kind.ROWS)
+        return replace(token, kind=Kind.ROWS, concept=SYNONYM)
     ranked = [
         (rank, one)
         for one in view.fields
@@ -99,7 +104,8 @@ def _synonym(token: Token, stem: str, tokens: Sequence[Token], view: View) -> To
     if len(fields) != 1:
         return None
     [one] = fields
-    return replace(token, kind=Kind.ROWS if one is view.label else Kind.COLUMN, fields=(one,))
+    kind = Kind.ROWS if one is view.label else Kind.COLUMN
+    return replace(token, kind=kind, fields=(one,), concept=SYNONYM)
 
 
 def _counts(token: Token) -> bool:

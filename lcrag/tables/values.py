@@ -148,7 +148,7 @@ def reader_for(name: str, cells: Sequence[str], decimal: str = "") -> Reader:
     """How a column of this name is read, by (some of) its cells. ``decimal``: the sign of the other columns."""
     filled = [cell for cell in (cell.strip() for cell in cells) if cell.lower() not in EMPTY]
     words = set(words_of(name))
-    if not filled or words & NO_NUMBERS or "season" in words:  # 2023/24
+    if not filled or words & NO_NUMBERS or ("season" in words and not all(map(str.isdigit, filled))):  # 2023/24
         return Reader("text")
     comma, point = (sum(bool(sign.search(cell)) for cell in filled) for sign in (_DECIMAL_COMMA, _DECIMAL_POINT))
     if not (comma or point) and not decimal and _has_groups(filled):

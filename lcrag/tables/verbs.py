@@ -124,7 +124,7 @@ NEUTRAL: Final = frozenset(
     " cover span stretch go fly flow"
     " attend sit stay attend appear mention classify label mark describe name rank live"
     " won made built held drew brought burnt gave kept ran sent took wrote shown sold saw started began"
-    " dealt led met put fetch yield".split()
+    " dealt led met put fetch yield post written given driven chosen flown".split()
 )
 """Verbs that say no more than a number or a condition next to them, where the table has no column of theirs."""
 TELLING: Final = frozenset(
