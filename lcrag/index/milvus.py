@@ -127,13 +127,11 @@ class MilvusStore:
             self._milvus.ask("delete", name, ids=contents)
 
     def vectors(self, embedder: str, contents: Sequence[str]) -> dict[str, Floats]:
-        return {row["content"]: row["vector"] for row in self._get(embedder, contents, "vector")}
-
-    def _get(self, embedder: str, contents: Sequence[str], field: str) -> list[dict[str, Any]]:
         name = self._vectors_of(embedder)
         if not self._milvus.ask("has_collection", name):
-            return []
-        return self._milvus.read("get", name, ids=contents, output_fields=["content", field])  # type: ignore[no-any-return]
+            return {}
+        rows = self._milvus.read("get", name, ids=contents, output_fields=["content", "vector"])
+        return {row["content"]: row["vector"] for row in rows}
 
     def products(self, embedder: str, query: Floats, contents: Sequence[str]) -> dict[str, float]:
         import numpy as np

@@ -57,13 +57,9 @@ class Adding(Comparing):
         """How many rows, or different texts of a column."""
         one = self._field(what)
         if what.kind == Kind.ROWS:
-            return (
-                f"count(DISTINCT {one.sql})"
-                if is_different and one is not None
-                else None
-                if is_different
-                else "count(*)"
-            )
+            if not is_different:
+                return "count(*)"
+            return f"count(DISTINCT {one.sql})" if one is not None else None
         if one is None or one.kind not in ("text", "year") or one.says_yes or not _is_head(what, one):
             return None
         if is_different or (one.kind == "text" and (one.share < CATEGORY_SHARE or one in self._view.other.values())):
