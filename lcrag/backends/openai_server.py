@@ -214,7 +214,7 @@ class OpenAIServer(Backend):
         """One try. What the server turns out not to take is left out at once and from then on: token ids, the shape
         of a reply, the seed and other fields, the system message.
         """
-        body = self._form.body(task, messages, ids, max_tokens)
+        body = self._form.body(task, messages, ids, max_tokens, watched=speaker.is_heard)
         api = self.http.apis[0]
         url = f"{api}/completions" if "prompt" in body else f"{api}/chat/completions"
         reply = Reply()

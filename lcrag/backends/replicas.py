@@ -4,7 +4,8 @@ A server answers faster what starts like something that it has read before (pref
 the same passage go to the same server: each server is given a random-looking number for each first passage, and the
 one with the highest gets it (rendezvous hashing: Thaler and Ravishankar 1998). When a server is lost, only its passages
 move, and they move back when it returns. A server that has more to do than its share is passed over (hashing with
-bounded loads: Mirrokni, Thorup and Zadimoghaddam 2018).
+bounded loads: Mirrokni, Thorup and Zadimoghaddam 2018). Then another has read the passage too, and from then on the
+less busy of the two gets it: examples/scale has what this changes.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from lcrag.backends import machine
@@ -38,19 +40,24 @@ TRIES: Final = 2
 SHARE: Final = 1.25
 """What a server may have to do, in parts of the mean of all: the paper's example, with few passages moved. Assumed for
 model servers, not measured."""
+HELD: Final = 50
+"""Beginnings that a server is taken to hold in its cache, the latest: of 32,000 tokens each, what one H200 has room for
+beside a model of 7B (examples/scale). Assumed, not measured."""
 LOOK_AGAIN: Final = 5.0
 """Seconds after which a lost server is looked at again, if there is something to ask. Assumed, not measured."""
 
 
 @dataclass(eq=False, slots=True)
 class _Replica:
-    """``server``: None while it is lost. ``running``: our calls to it. ``looked``: when it was last looked for."""
+    """``server``: None while it is lost. ``running``: our calls to it. ``looked``: when it was last looked for.
+    ``holds``: the beginnings of what it answered last."""
 
     url: str
     root: str
     server: OpenAIServer | None = None
     running: int = 0
     looked: float = -math.inf
+    holds: deque[str] = field(default_factory=lambda: deque(maxlen=HELD))
 
 
 class Replicas(Backend):
@@ -157,7 +164,7 @@ class Replicas(Backend):
                 raise next(reversed(tried.values()), error) from error
             server.max_seconds, server.on_wait, server.on_silence = self.max_seconds, self.on_wait, self.on_silence
             try:
-                return ask(server)
+                answer = ask(server)
             except BackendFailed as error:
                 if not error.is_lost:
                     raise
@@ -168,6 +175,9 @@ class Replicas(Backend):
                     raise
                 if self.on_wait is not None:
                     self.on_wait(f"{error}; asking another server")
+            else:
+                self._holds(replica, beginning)
+                return answer
             finally:
                 with self._lock:
                     replica.running -= 1
@@ -181,7 +191,7 @@ class Replicas(Backend):
         left = [replica for replica in ranked if replica not in tried]
         self._look_for_lost()
         with self._lock:
-            chosen = _choose(left)
+            chosen = _choose(left, beginning)
             if chosen is not None:
                 chosen[0].running += 1
                 return chosen
@@ -189,6 +199,12 @@ class Replicas(Backend):
         with self._lock:
             replica.running += 1
         return replica, server
+
+    def _holds(self, replica: _Replica, beginning: str) -> None:
+        with self._lock:
+            if beginning in replica.holds:
+                replica.holds.remove(beginning)
+            replica.holds.append(beginning)
 
     def _too_slow(self, seconds: float) -> BackendFailed:
         return BackendFailed(f"no whole reply within {seconds:g} s", hint=f"look at the logs of {self.root}")
@@ -232,15 +248,18 @@ class Replicas(Backend):
         return server
 
 
-def _choose(ranked: Sequence[_Replica]) -> tuple[_Replica, OpenAIServer] | None:
-    """The first that has less to do than its share; None when all are lost."""
+def _choose(ranked: Sequence[_Replica], beginning: str) -> tuple[_Replica, OpenAIServer] | None:
+    """The first, or one that holds what is asked about and is less busy, if it has less to do than its share; else the
+    first that has. None when all are lost.
+    """
     there = [(replica, replica.server) for replica in ranked if replica.server is not None]
     if not there:
         return None
     running = sum(replica.running for replica, _ in there) + 1
     share = max(CONCURRENCY, math.ceil(SHARE * running / len(there)))
-    room = (pair for pair in there if pair[0].running < share)
-    return next(room)
+    room = [pair for pair in there if pair[0].running < share]
+    able = (pair for pair in room if pair is there[0] or beginning in pair[0].holds)
+    return min(able, key=lambda pair: pair[0].running, default=room[0])
 
 
 def _beginning(task: Task) -> str:

@@ -134,6 +134,10 @@ class Speaker:
         self._closed = False
         self.spoke = False
 
+    @property
+    def is_heard(self) -> bool:
+        return self._on_token is not None
+
     def say(self, piece: str) -> None:
         self._held += piece
         if self._open:

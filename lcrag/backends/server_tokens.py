@@ -59,8 +59,8 @@ class ServerTokens:
         return rendered - sum(self.count_many([message["content"] for message in messages])) + TEMPLATE_MARGIN
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
-        """Tokens of each text: one request a text, once; or many texts at once by the same tokenizer in the model's
-        folder, where the server runs on this machine.
+        """Tokens of each text: one request a text, once; or by the same tokenizer in the model's folder, from the first
+        time that many are counted, where the server runs on this machine.
         """
         if not self.is_there:
             return tokens.count_many(texts)
@@ -101,7 +101,7 @@ class ServerTokens:
         return True
 
     def _count_all(self, texts: list[str]) -> list[int]:
-        count = self._trusted_counter(texts[:COMPARED]) if len(texts) >= MIN_TEXTS else None
+        count = self._trusted_counter(texts[:COMPARED]) if len(texts) >= MIN_TEXTS else self._local_counter
         return count(texts) if count is not None else self._count_remotely(texts)
 
     def _count_remotely(self, texts: Sequence[str]) -> list[int]:

@@ -69,6 +69,8 @@ def find(statement: str, pieces: Iterable[Piece], near: str = "") -> Support | N
     exact = find_exact(statement, pieces)
     if exact is not None:
         return exact
+    claimed = facts(statement)
+    pieces = [piece for piece in pieces if _share(claimed, facts(piece[1])) >= PART]  # no sentence of it has more
     best: Support | None = None
     for width in range(1, WIDEST + 1):
         for start, text in windows(pieces, width):
@@ -148,9 +150,13 @@ def windows(pieces: Iterable[Piece], width: int) -> Iterator[Piece]:
 def _compare(claimed: Facts, present: Facts, near: Facts, start: int, text: str) -> Support:
     missing = (claimed.numbers - present.numbers) | (claimed.names - present.words - present.numbers - near.words)
     shared = claimed.words & present.words
-    share = len(shared) / len(claimed.words) if claimed.words else 0.0
     denies = bool(shared & (claimed.denied ^ present.denied)) or (claimed.negates and not present.negates)
-    return Support(start, start + len(text), text, share, missing, denies)
+    return Support(start, start + len(text), text, _share(claimed, present), missing, denies)
+
+
+def _share(claimed: Facts, present: Facts) -> float:
+    """Of the words of a statement those that are there."""
+    return len(claimed.words & present.words) / len(claimed.words) if claimed.words else 0.0
 
 
 def _likeness(statement: str, text: str) -> float:

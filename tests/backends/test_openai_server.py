@@ -28,7 +28,7 @@ from lcrag.backends.served import metric
 from lcrag.errors import BackendFailed, DoesNotFit, LcragError, NotAvailable, NotRunning
 from lcrag.text import prompts
 from lcrag.text.prompts import parse_verdict
-from lcrag.types import BackendIdentity, Passage, Role, Task
+from lcrag.types import BackendIdentity, OnToken, Passage, Role, Task
 
 REPLY = "Ann is here [1]."
 
@@ -278,6 +278,7 @@ def test_count_many_uses_the_tokenizer_in_the_models_folder_for_many_texts(tmp_p
         assert counting.count_many(texts) == [number + 2 for number in range(local_tokenizer.MIN_TEXTS)]
         assert len(server.words) == local_tokenizer.COMPARED
         assert counting.count_many([f"{text} more" for text in texts])[:2] == [3, 4]
+        assert counting.count_many(["one alone"]) == [2]
         assert len(server.words) == local_tokenizer.COMPARED
 
 
@@ -967,6 +968,15 @@ def test_run_asks_llama_cpp_how_much_of_the_prompt_is_read(owner: str, asked: bo
     with faulty_server(models=models, events=[progress, progress, chunk(REPLY), *ENDS]) as server:
         assert backend(server.url).run([task()], max_tokens=50)[0].text == REPLY
         assert server.seen[0].get("return_progress") is asked
+
+
+@pytest.mark.parametrize(("owner", "on_token", "asked"), [("vllm", None, 16), ("vllm", print, None), ("x", None, None)])
+def test_run_asks_vllm_for_larger_pieces_of_a_reply_that_nobody_watches(
+    owner: str, on_token: OnToken | None, asked: int | None
+) -> None:
+    with faulty_server(models={"data": [{"id": "m", "owned_by": owner, "max_model_len": 8192}]}) as server:
+        backend(server.url).run([task()], max_tokens=50, on_token=on_token)
+        assert server.seen[0].get("stream_interval") == asked
 
 
 def test_run_waits_for_a_server_that_is_silent_on_one_of_its_connections() -> None:

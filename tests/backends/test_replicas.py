@@ -125,6 +125,17 @@ def test_run_shares_one_document_among_servers_only_when_it_is_asked_about_much(
         assert max(server.most_running for server in servers) <= 1.25 * 2 * CONCURRENCY + 1
 
 
+def test_run_shares_a_document_evenly_once_several_have_read_it() -> None:
+    with running(3, delay=0.2) as servers:
+        backend = together(servers)
+        backend.run([question(1, number) for number in range(6 * CONCURRENCY)], max_tokens=50)
+        before = [len(server.seen) for server in servers]
+        assert all(before)
+        backend.run([question(1, number) for number in range(CONCURRENCY)], max_tokens=50)
+        later = [len(server.seen) - count for server, count in zip(servers, before, strict=True)]
+    assert sorted(later) == [2, 3, 3]
+
+
 def test_run_asks_others_when_a_server_is_lost_and_it_again_when_it_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replicas, "LOOK_AGAIN", 0.02)
     tasks = [question(document) for document in range(30)]

@@ -90,3 +90,20 @@ def test_find_stays_within_the_pieces_for_any_text(statement: str, text: str) ->
     if place is not None:
         assert place.text == text[place.start - 7 : place.end - 7] != ""
         assert 0 <= place.score <= 1
+
+
+SENTENCES = [*SOURCE.split(". "), "12", "The 1 860 boats", "Nine. Nobody, never", "the WEND's mill, 1,", "000 lamps"]
+
+
+@given(st.sampled_from(SENTENCES), st.lists(st.sampled_from(SENTENCES), max_size=6), st.sampled_from([". ", " ", "\n"]))
+def test_find_leaves_out_no_piece_with_a_place_that_shares_enough(
+    statement: str, text: list[str], between: str
+) -> None:
+    piece = between.join(text)
+    scores = [
+        support.judge(statement, part).score
+        for width in range(1, support.WIDEST + 1)
+        for _, part in support.windows([(0, piece)], width)
+    ]
+    place = support.find(statement, [(0, piece)])
+    assert (place is not None) == (max(scores, default=0.0) >= support.PART)
