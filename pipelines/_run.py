@@ -166,7 +166,7 @@ class Run:
     def ask(self, tasks: Sequence[Task], max_tokens: int) -> list[Completion]:
         """The completions of one batch, in order; their usage is added with the seconds of the clock."""
         self.asked.extend(passage for task in tasks for passage in task.passages)
-        streams = len(tasks) == 1 and tasks[0].role in ("answer", "synthesise")
+        streams = len(tasks) == 1 and tasks[0].role in ("answer", "synthesise") and not tasks[0].attend
         begun = time.perf_counter()
         completions = self.backend.run(tasks, max_tokens=max_tokens, on_token=self.on_token if streams else None)
         used = sum((completion.usage for completion in completions), Usage())

@@ -94,6 +94,11 @@ RECIPES: Final[dict[str, Recipe]] = {
         "L2MAC, Large Language Model Automatic Computer (Holt et al. 2023, arXiv 2310.02003)",
         "as agentwrite, with a list of the names and numbers used so far; without its tools",
     ),
+    "infiniretri": Recipe(
+        "scan:by=attention,window=1024,keep=1000",
+        "InfiniRetri, Infinite Retrieval: Attention Enhanced LLMs in Long-Context Processing (arXiv 2502.12962)",
+        "carries the sentences that the question attends to most from window to window; the hf backend alone can tell",
+    ),
     "lamsum": Recipe(
         "summarise:mode=extract",
         "LaMSUM (Chhikara et al. 2024, arXiv 2406.15809)",

@@ -3,7 +3,8 @@
 "certainty" (after XL3M, arXiv 2405.17755): each window is asked the question, and the first token alone is looked at.
 The paper ranks by how certain it is; a model that is told to say so when nothing is there is most certain of just that,
 so here P(it does not say so) comes first. "quotes" (after CFIC, arXiv 2402.09760): each window's sentences that matter
-are copied, and searched for in the documents.
+are copied, and searched for in the documents. "attention" (after InfiniRetri, arXiv 2502.12962): nothing is asked, the
+model's last layer shows what the question attends to; on the hf backend alone.
 
 Wins where the question shares no words with its evidence, so that ranking misses it, and where a long prompt is used
 badly. Costs a reading of everything, once: the documents come first in every prompt, so that a server with a prefix
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar, Final, Literal, Self
 
+from lcrag.pipelines._attended import carry
 from lcrag.pipelines._notes import NOTE_TOKENS
 from lcrag.pipelines._prune import fits, hit_scores, prune
 from lcrag.pipelines._run import Run
@@ -39,12 +41,12 @@ Odds = Sequence[tuple[str, float]]
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """``by``: what is asked of each window. ``window``: tokens of text of one. ``keep``: of what is picked.
+    """``by``: how a window is looked through. ``window``: tokens of text of one. ``keep``: of what is picked.
 
     ``over``: all that there is, or what ranks best.
     """
 
-    by: Literal["certainty", "quotes"] = "certainty"
+    by: Literal["certainty", "quotes", "attention"] = "certainty"
     window: int = 2000
     keep: int = 2000
     over: Literal["corpus", "hits"] = "corpus"
@@ -57,9 +59,16 @@ class Scan:
     def workload(self, estimate: Estimate, size: CorpusSize, window: int) -> Workload:
         seen = size.tokens if self.over == "corpus" else min(size.tokens, HITS)
         piece = min(self._piece(window, INSTRUCTION_TOKENS), max(1, seen))
-        windows = max(1, -(-seen // piece))
-        asked = windows if windows > 1 or self.by == "quotes" else 0
-        if self.by == "quotes":
+        chunk = size.tokens / max(1, size.chunks)
+        passage = min(piece, max(1, round(PASSAGE_TOKENS - chunk / 2)))  # a window holds whole ones
+        whole = piece // passage * passage
+        windows = max(1, -(-seen // whole))
+        asked = windows if windows > 1 or self.by != "certainty" else 0
+        carried = [0]
+        if self.by == "attention":
+            kept = min(self._room(window, INSTRUCTION_TOKENS), seen)
+            written, carried = 0, [min(kept, number * whole) for number in range(windows)]
+        elif self.by == "quotes":
             kept = min(self._room(window, INSTRUCTION_TOKENS), seen, max(LEAST, 2 * estimate.scope_tokens))
             written = min(asked * NOTE_TOKENS, kept)
         else:
@@ -67,17 +76,20 @@ class Scan:
             kept = kept if estimate.reranker else min(kept, max(piece, kept - kept % piece))
             written = asked
         return Workload(
-            input_tokens=(seen + asked * INSTRUCTION_TOKENS if asked else 0) + kept + INSTRUCTION_TOKENS,
+            input_tokens=(seen + asked * INSTRUCTION_TOKENS if asked else 0)
+            + sum(carried)
+            + kept
+            + INSTRUCTION_TOKENS,
             output_tokens=written + answer_tokens(estimate.scope_tokens),
             calls=asked + 1,
-            rounds=2 if asked else 1,
-            longest_prompt=max(piece + NOTE_TOKENS, kept + ANSWER_TOKENS) + INSTRUCTION_TOKENS,
+            rounds=len(carried) + 1 if asked else 1,
+            longest_prompt=max(piece + carried[-1] + NOTE_TOKENS, kept + ANSWER_TOKENS) + INSTRUCTION_TOKENS,
             evidence=1.0 if self.over == "corpus" else estimate.covered(seen),
             read_tokens=piece,
             surroundings="consecutive" if self.over == "corpus" else "retrieved",
-            reads=("pick" if self.by == "certainty" else "quote") if asked else "answer",
+            reads=("quote" if self.by == "quotes" else "pick") if asked else "answer",
             handovers=(("answer", kept),) if asked else (),
-            reusable_tokens=seen if self.over == "corpus" else 0,
+            reusable_tokens=seen if self.over == "corpus" and self.by != "attention" else 0,
             pieces=windows,
         )
 
@@ -91,8 +103,17 @@ class Scan:
         read = passages(chunks, limit=min(PASSAGE_TOKENS, piece))
         sizes = run.sizes(read)
         run.check_room(max(sizes), frame + max(NOTE_TOKENS, ANSWER_TOKENS))
-        windows = list(groups(read, sizes, piece))
-        kept = self._keep(run, windows, self._room(total, frame))
+        longest = total - frame - NOTE_TOKENS - self._carried(total, frame)
+        shares = [
+            max(passage.tokens / self.window, size / longest) for passage, size in zip(read, sizes, strict=True)
+        ]
+        windows = list(groups(read, shares, 1.0))
+        room = self._room(total, frame)
+        if self.by == "attention" and run.backend.attends:
+            marks = [size - passage.tokens for size, passage in zip(sizes, read, strict=True)]
+            kept = carry(run, windows, marks, room)
+        else:
+            kept = self._keep(run, windows, room)
         if not kept:
             return run.nothing(read)
         before, after = (sum(passage.tokens for passage in passages) for passages in (read, kept))
@@ -114,10 +135,11 @@ class Scan:
                 scores = [_score(one) for one in odds]
                 ranked = sorted(range(len(windows)), key=lambda place: (-scores[place][0], scores[place][1], place))
                 return _within(run, [windows[place] for place in ranked], room)
-            message = (
-                "the first token of a reply does not say whether a window holds the answer: it is asked for quotes"
-            )
-            run.emit(Event("usage", {"message": message}))
+            message = "the first token of a reply does not say whether a window holds the answer"
+            run.emit(Event("usage", {"message": f"{message}: it is asked for quotes"}))
+        if self.by == "attention":
+            message = f"the {run.backend.name} backend does not tell what the question attends to, as hf does"
+            run.emit(Event("usage", {"message": f"{message}: the windows are asked for quotes"}))
         completions = run.ask([Task("quote", run.question, tuple(window)) for window in windows], NOTE_TOKENS)
         for number, completion in enumerate(completions, 1):
             status = "nothing" if says_nothing(completion.text) else "noted"
@@ -131,7 +153,11 @@ class Scan:
 
     def _piece(self, window: int, frame: int) -> int:
         """Tokens of text of one window."""
-        return max(1, min(self.window, window - frame - NOTE_TOKENS))
+        return max(1, min(self.window, window - frame - NOTE_TOKENS - self._carried(window, frame)))
+
+    def _carried(self, window: int, frame: int) -> int:
+        """Tokens of a prompt that come from earlier windows, at most."""
+        return self._room(window, frame) if self.by == "attention" else 0
 
     def _room(self, window: int, frame: int) -> int:
         """Tokens of text that the answer is taken from; the marks around short passages may take as many again."""

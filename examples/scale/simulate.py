@@ -5,7 +5,8 @@
 Speeds are those measured in examples/benchmarks/README.md (``SOURCES`` quotes the lines); all that was not measured is
 an option, with what is assumed as its default. Collections and document sets are popular by Zipf's law. Replicas are
 simulated question by question: each has a prefix cache (least recently used goes first) and a queue; questions go to
-replicas by rendezvous hashing with bounded loads, as in lcrag/backends/replicas.py, or to the one with least to do.
+replicas as lcrag/backends/replicas.py places them (rendezvous hashing with bounded loads; of several that hold the
+documents the least busy one; what nobody holds evenly), or to the one with least to do.
 """
 
 from __future__ import annotations
@@ -158,9 +159,14 @@ def serve(assumed: Assumed, replicas: int, placed: str) -> Served:
         np.maximum(backlog - (now - before) * max(0.0, 1 - others), 0.0, out=backlog)
         before = now
         if placed == "by prefix":
-            order = np.argsort(_mixed(names, documents))
-            most = max(cost["full_context, first"], SHARE * float(backlog.mean()))
-            replica = int(order[np.argmax(backlog[order] <= most)])
+            share = max(cost["full_context, first"], SHARE * float(backlog.mean()))
+            holding = [one for one, cache in enumerate(caches) if documents in cache and backlog[one] <= share]
+            if holding:
+                replica = min(holding, key=lambda one: float(backlog[one]))
+            else:
+                order = np.argsort(_mixed(names, documents))
+                most = min(share, float(backlog.min()) + cost["full_context, first"])
+                replica = int(order[np.argmax(backlog[order] <= most)])
         else:
             replica = int(np.argmin(backlog))
         cache = caches[replica]

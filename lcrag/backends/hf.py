@@ -12,7 +12,6 @@ import inspect
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import jinja2
@@ -36,7 +35,9 @@ try:
     import torch
     import transformers
     from tokenizers.decoders import DecodeStream
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+
+    from lcrag.backends.hf_attention import attended
+    from lcrag.backends.hf_folder import load_config, load_language_model, load_tokenizer, window_of
 except ImportError as error:
     raise NotInstalled(f"transformers cannot be imported: {error}", hint=INSTALL) from error
 
@@ -57,14 +58,14 @@ class HFModel(Backend):
         if model is None:
             raise InputError("the hf backend needs a model", hint="--backend hf --model FOLDER")
         press = _finch_press() if compress else None
-        config = _config(model)
-        self._tokenizer = _tokenizer(model)
-        self._lm = _language_model(model, config)
+        config = load_config(model)
+        self._tokenizer = load_tokenizer(model)
+        self._lm = load_language_model(model, config)
         if compress:
             _check_compressible(self._lm, config)
         self._press, self._compress, self._folder = press, compress or 1, model
         self.model = f"{model}, KV cache 1 in {compress}" if compress else model
-        self.window = _window(model, config)
+        self.window = window_of(model, config)
         self.sampling = sampling or Sampling()
         self.kv_bytes = 0
         parameters = inspect.signature(self._lm.forward).parameters
@@ -92,6 +93,10 @@ class HFModel(Backend):
     @property
     def template_tokens(self) -> int:
         return self._template_tokens
+
+    @property
+    def attends(self) -> bool:
+        return True
 
     @property
     def identity(self) -> BackendIdentity:
@@ -124,6 +129,8 @@ class HFModel(Backend):
         encoding = self._tokenizer(text, add_special_tokens=False)
         room = 1 if task.odds else max_tokens + self._thinking_tokens
         check_fits(len(encoding["input_ids"]), room, self.window)
+        if task.attend:
+            return self._attend(task, text, encoding, begun)
         speaker = Speaker(speak)
         opening = OPENS_THINKING.search(text)
         reply = _Reply(opening[0] if opening else "")
@@ -141,6 +148,23 @@ class HFModel(Backend):
         usage = Usage(len(encoding["input_ids"]), 0, reply.tokens, 1, seconds)
         return Completion(answer, usage, finish=reply.finish, odds=reply.odds)
 
+    def _attend(self, task: Task, text: str, encoding: Any, begun: float) -> Completion:
+        """Where the question attends to, and nothing written."""
+        begin, _, asked, end = self._places(task, text)
+        first, last = (encoding.char_to_token(place) for place in (asked, end))
+        rows = slice(first, last + 1)
+        found = attended(self._lm, encoding, task.passages, self._control, begin, rows, task.attend)
+        usage = Usage(len(encoding["input_ids"]), 0, 0, 1, time.perf_counter() - begun)
+        return Completion("", usage, attended=found)
+
+    def _places(self, task: Task, text: str) -> tuple[int, int, int, int]:
+        """Where in a prompt its documents begin and end, and the first and the last character of its question."""
+        documents = prompts.prefix(task.passages, self._control)
+        begin = text.index(documents)
+        end = begin + len(documents)
+        asked = text.index(_QUESTION[0], end)
+        return begin, end, asked, text.index(_QUESTION[1], asked) + len(_QUESTION[1]) - 1
+
     def _rendered(self, task: Task) -> str:
         """The prompt in the model's chat template."""
         messages = prompts.messages(task, self._control)
@@ -157,12 +181,7 @@ class HFModel(Backend):
         ids: list[int] = encoding["input_ids"]
         if self._press is None or not task.passages or not task.question:
             return ids, transformers.DynamicCache(config=self._lm.config)
-        documents = prompts.prefix(task.passages, self._control)
-        begin = text.index(documents)
-        end = begin + len(documents)
-        asked = text.index(_QUESTION[0], end)
-        places = (begin, end, asked, text.index(_QUESTION[1], asked) + len(_QUESTION[1]) - 1)
-        first, after, start, stop = (encoding.char_to_token(place) for place in places)
+        first, after, start, stop = map(encoding.char_to_token, self._places(task, text))
         question = ids[start : stop + 1]
         kept = first + max(1, (after - first) // self._compress)
         press = self._press(1 - (kept + len(question) + 0.5) / (after + len(question)))
@@ -220,62 +239,6 @@ class _Reply:
         self.odds: tuple[tuple[str, float], ...] = ()
 
 
-def _config(model: str) -> Any:
-    folder = Path(model)
-    if (model.startswith((".", "/", "~")) or folder.exists()) and not (folder / "config.json").is_file():
-        what = "holds no model (no config.json)" if folder.exists() else "is not there"
-        raise InputError(f"the model folder {model} {what}", hint="--model FOLDER, one that holds a config.json")
-    try:
-        config = transformers.AutoConfig.from_pretrained(model, local_files_only=True)
-    except OSError as error:
-        if folder.exists():
-            raise BackendFailed(f"{model} cannot be read: {_line(error)}", hint="--model FOLDER") from error
-        raise NotInstalled(
-            f"there is no model {model!r} on this machine",
-            hint=f"hf download {model}   (lcrag itself downloads nothing)",
-        ) from error
-    except ValueError as error:
-        raise BackendFailed(f"transformers does not know the model {model}: {_line(error)}") from error
-    if CAUSAL.get(config.model_type) not in (config.architectures or ()):
-        kind = ", ".join(config.architectures or ()) or config.model_type
-        raise BackendFailed(f"{model} is no language model that writes text: {kind}", hint="a model ...ForCausalLM")
-    return config
-
-
-def _tokenizer(model: str) -> Any:
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model, local_files_only=True)
-    except (OSError, ValueError, ImportError, AttributeError, TypeError) as error:
-        raise BackendFailed(f"{model} has no tokenizer that can be read: {_line(error)}") from error
-    if not tokenizer.is_fast or not tokenizer.encode("a b", add_special_tokens=False):
-        raise BackendFailed(f"{model} has no tokenizer: its tokenizer.json is missing", hint="a folder that has one")
-    return tokenizer
-
-
-def _language_model(model: str, config: Any) -> Any:
-    from safetensors import SafetensorError
-    from transformers.utils import logging as chatter
-
-    chatter.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            model, config=config, dtype="auto", local_files_only=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-        raise BackendFailed(f"{model} cannot be loaded: {_line(error)}", hint="--model FOLDER") from error
-    lm, found = loaded
-    if missing := found["missing_keys"]:
-        raise BackendFailed(f"{model} lacks weights: {min(missing)}, {len(missing)} in all", hint="--model FOLDER")
-    return lm.to("cuda" if torch.cuda.is_available() else "cpu").eval()
-
-
-def _window(model: str, config: Any) -> int:
-    window = getattr(config.get_text_config(), "max_position_embeddings", None)
-    if not window:
-        raise BackendFailed(f"{model} does not say how long its window is (max_position_embeddings)")
-    return int(window)
-
-
 def _finch_press() -> Any:
     try:
         from kvpress import FinchPress
@@ -293,7 +256,3 @@ def _check_compressible(lm: Any, config: Any) -> None:
             f"kvpress cannot compress the KV cache of {type(lm).__name__} with {', '.join(sorted(kinds))}",
             hint="without --compress-kv",
         )
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -4,8 +4,9 @@ A server answers faster what starts like something that it has read before (pref
 the same passage go to the same server: each server is given a random-looking number for each first passage, and the
 one with the highest gets it (rendezvous hashing: Thaler and Ravishankar 1998). When a server is lost, only its passages
 move, and they move back when it returns. A server that has more to do than its share is passed over (hashing with
-bounded loads: Mirrokni, Thorup and Zadimoghaddam 2018). Then another has read the passage too, and from then on the
-less busy of the two gets it: examples/scale has what this changes.
+bounded loads: Mirrokni, Thorup and Zadimoghaddam 2018). Then another reads the passage too, and from then on the less
+busy of the two gets it; and of passages that nobody has read none gets many more than another. examples/scale has what
+this changes.
 """
 
 from __future__ import annotations
@@ -43,6 +44,9 @@ model servers, not measured."""
 HELD: Final = 50
 """Beginnings that a server is taken to hold in its cache, the latest: of 32,000 tokens each, what one H200 has room for
 beside a model of 7B (examples/scale). Assumed, not measured."""
+UNEVEN: Final = 2
+"""Calls that a server may have more than the least busy one and still get what nobody has read. Assumed, not
+measured."""
 LOOK_AGAIN: Final = 5.0
 """Seconds after which a lost server is looked at again, if there is something to ask. Assumed, not measured."""
 
@@ -50,7 +54,7 @@ LOOK_AGAIN: Final = 5.0
 @dataclass(eq=False, slots=True)
 class _Replica:
     """``server``: None while it is lost. ``running``: our calls to it. ``looked``: when it was last looked for.
-    ``holds``: the beginnings of what it answered last."""
+    ``holds``: the beginnings of what it was last given."""
 
     url: str
     root: str
@@ -164,7 +168,7 @@ class Replicas(Backend):
                 raise next(reversed(tried.values()), error) from error
             server.max_seconds, server.on_wait, server.on_silence = self.max_seconds, self.on_wait, self.on_silence
             try:
-                answer = ask(server)
+                return ask(server)
             except BackendFailed as error:
                 if not error.is_lost:
                     raise
@@ -175,9 +179,6 @@ class Replicas(Backend):
                     raise
                 if self.on_wait is not None:
                     self.on_wait(f"{error}; asking another server")
-            else:
-                self._holds(replica, beginning)
-                return answer
             finally:
                 with self._lock:
                     replica.running -= 1
@@ -193,18 +194,16 @@ class Replicas(Backend):
         with self._lock:
             chosen = _choose(left, beginning)
             if chosen is not None:
-                chosen[0].running += 1
+                replica = chosen[0]
+                replica.running += 1
+                if beginning in replica.holds:
+                    replica.holds.remove(beginning)
+                replica.holds.append(beginning)
                 return chosen
         replica, server = self._any_lost(left)
         with self._lock:
             replica.running += 1
         return replica, server
-
-    def _holds(self, replica: _Replica, beginning: str) -> None:
-        with self._lock:
-            if beginning in replica.holds:
-                replica.holds.remove(beginning)
-            replica.holds.append(beginning)
 
     def _too_slow(self, seconds: float) -> BackendFailed:
         return BackendFailed(f"no whole reply within {seconds:g} s", hint=f"look at the logs of {self.root}")
@@ -245,12 +244,14 @@ class Replicas(Backend):
         with self._lock:
             replica.server = server
             self.window = min(self.window, server.window)
+            for other in self._replicas:  # what it had goes back to it
+                other.holds.clear()
         return server
 
 
 def _choose(ranked: Sequence[_Replica], beginning: str) -> tuple[_Replica, OpenAIServer] | None:
-    """The first, or one that holds what is asked about and is less busy, if it has less to do than its share; else the
-    first that has. None when all are lost.
+    """Of those that hold what is asked about the least busy; where none does, the first that is not much busier than
+    others. Only such as have less to do than their share. None when all are lost.
     """
     there = [(replica, replica.server) for replica in ranked if replica.server is not None]
     if not there:
@@ -258,8 +259,10 @@ def _choose(ranked: Sequence[_Replica], beginning: str) -> tuple[_Replica, OpenA
     running = sum(replica.running for replica, _ in there) + 1
     share = max(CONCURRENCY, math.ceil(SHARE * running / len(there)))
     room = [pair for pair in there if pair[0].running < share]
-    able = (pair for pair in room if pair is there[0] or beginning in pair[0].holds)
-    return min(able, key=lambda pair: pair[0].running, default=room[0])
+    if holding := [pair for pair in room if beginning in pair[0].holds]:
+        return min(holding, key=lambda pair: pair[0].running)
+    most = min(replica.running for replica, _ in room) + UNEVEN
+    return next(pair for pair in room if pair[0].running < most)
 
 
 def _beginning(task: Task) -> str:

@@ -36,10 +36,10 @@ def passages(chunks: Iterable[Chunk], *, first: int = 1, limit: int = PASSAGE_TO
     return [_join(run, marker) for marker, run in enumerate(_runs(ordered, limit), first)]
 
 
-def groups(items: Iterable[T], sizes: Iterable[int], limit: int) -> Iterator[list[T]]:
+def groups(items: Iterable[T], sizes: Iterable[float], limit: float) -> Iterator[list[T]]:
     """Consecutive items in groups whose sizes add up to at most ``limit``; a larger item is a group of its own."""
     group: list[T] = []
-    total = 0
+    total = 0.0
     for item, size in zip(items, sizes, strict=True):
         if group and total + size > limit:
             yield group

@@ -27,6 +27,8 @@ class Task:
 
     ``shape``: what the reply should keep to, where the backend can make it; the reply may have any other.
     ``odds``: of how many likeliest first tokens the probabilities are asked for, which are then all that counts.
+    ``attend``: of how many words of the passages, those that the question attends to most, the places are asked for,
+    which are then all that counts; for a backend that ``attends``.
     ``words``: about how many the reply should have; 0 says nothing of it.
     """
 
@@ -36,6 +38,7 @@ class Task:
     notes: tuple[str, ...] = ()
     shape: Shape | None = None
     odds: int = 0
+    attend: int = 0
     words: int = 0
 
 
@@ -64,7 +67,8 @@ class Completion:
     """A backend's reply. ``finish``: "stop", or "length" when it was cut at max_tokens. ``short``: the bare answer.
 
     ``odds``: the likeliest first tokens with their probabilities, likeliest first; () from a backend that has none. Of
-    the embedded one "yes" and "no": whether what it read holds the answer; it then says nothing else.
+    the embedded one "yes" and "no": whether what it read holds the answer; it then says nothing else. ``attended``:
+    the words that the question attends to most, that one first: the marker of the passage and a place in its text.
     """
 
     text: str
@@ -72,6 +76,7 @@ class Completion:
     finish: str = "stop"
     short: str | None = None
     odds: tuple[tuple[str, float], ...] = ()
+    attended: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

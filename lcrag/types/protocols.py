@@ -98,6 +98,7 @@ class Backend(Protocol):
     ``tokenizer`` names what ``count_many`` counts with; an estimate's name starts with "estimate". ``concurrency``:
     how many tasks are worth sending at once; 1 for a backend that computes in this process. ``template_tokens``: tokens
     that a chat template puts around a prompt, None for a backend that reads passages as they are, without a prompt.
+    ``attends``: whether it can tell which words of a prompt the question attends to (``Task.attend``).
     ``max_seconds`` (what a call may take) and ``on_wait`` (gets a line for each wait) are set before a route runs,
     ``on_silence`` once. Threads may call both.
     """
@@ -131,6 +132,10 @@ class Backend(Protocol):
     @property
     def template_tokens(self) -> int | None:
         return 32
+
+    @property
+    def attends(self) -> bool:
+        return False
 
     @property
     def identity(self) -> BackendIdentity:

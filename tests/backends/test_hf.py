@@ -21,10 +21,11 @@ from lcrag.backends import open_backend
 from lcrag.calibrate import calibrate_backend
 from lcrag.errors import BackendFailed, DoesNotFit, InputError, NotInstalled
 from lcrag.pipelines import ChainOfAgents, ChunkRag, FullContext, Pipeline
+from lcrag.pipelines.scan import Scan
 from lcrag.planning.profile import load_profile
 from lcrag.retrieve.rank import retrieve
 from lcrag.text import prompts
-from lcrag.types import Passage, Settings, Task, ignore
+from lcrag.types import Event, Passage, Settings, Task, ignore
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
@@ -344,3 +345,33 @@ def test_calibrate_measures_it(tiny: Path, tmp_path: Path, monkeypatch: pytest.M
     assert path.exists()
     assert (profile.measured, profile.backend, profile.window, profile.dtype) == (True, "hf", 1500, "bfloat16")
     assert load_profile(HFModel(folder).identity) == profile
+
+
+def test_hf_tells_what_the_question_attends_to(small: HFModel) -> None:
+    before = small._lm.config._attn_implementation
+    passages = (Passage(4, "d", "<|im_end|>.md", 0, 60, FILLER[0] + " <|im_end|>", 1), *about(LONG).passages)
+    [completion] = small.run([Task("answer", QUESTION, passages, attend=40)], max_tokens=1)
+    texts = {passage.marker: passage.text for passage in passages}
+    begin = LONG.index(FACT)
+    on_fact = [begin <= place < begin + len(FACT) for marker, place in completion.attended if marker == 1]
+    assert len(set(completion.attended)) == 40
+    assert all(0 <= place < len(texts[marker]) for marker, place in completion.attended)
+    assert on_fact[:4] == [True] * 4
+    assert sum(on_fact) >= 13  # most of its 15 words
+    assert (completion.text, completion.usage.output_tokens) == ("", 0)
+    assert small._lm.config._attn_implementation == before
+
+
+def test_hf_attends_to_no_more_than_there_is(tiny: Path) -> None:
+    [completion] = HFModel(str(tiny)).run([about("Ann", attend=300)], max_tokens=1)
+    assert {marker for marker, _ in completion.attended} == {1}
+    assert sorted(place for _, place in completion.attended)[0] == 0
+
+
+def test_scan_by_attention_finds_a_sentence_in_a_long_text(tmp_path: Path, small: HFModel) -> None:
+    events: list[Event] = []
+    with corpus_of(tmp_path, {"a.md": "\n\n".join([*FILLER * 4, FACT, *FILLER * 4])}) as corpus:
+        ranking = retrieve(corpus, QUESTION, embedder=HashingEmbedder())
+        answer = run_pipeline(Scan("attention", window=1024, keep=400), QUESTION, corpus, ranking, small, events.append)
+    assert next(event.data["of"] for event in events if event.kind == "worker") > 5
+    assert "Brandt" in answer.text

@@ -73,7 +73,8 @@ def run_pipeline(
 
 
 class Obliging(ScriptedBackend):
-    """A model that does what each task asks, about one ``fact`` that it copies. Counts prompts as a server does.
+    """A model that does what each task asks, about one ``fact`` that it copies, and attends to that, then to all alike.
+    Counts prompts as a server does.
 
     ``blind``: how many judgements or answers of a question overlook the fact. ``way``: which of several it chooses.
     """
@@ -92,6 +93,10 @@ class Obliging(ScriptedBackend):
 
     def count_many(self, texts: Sequence[str]) -> list[int]:
         return tokens.count_many(texts)
+
+    @property
+    def attends(self) -> bool:
+        return True
 
     def says(self, task: Task) -> str:
         if task.role == "choose":
@@ -124,6 +129,10 @@ class Obliging(ScriptedBackend):
         [read, written] = self.count_many([sent, text])
         odds = (("NOT", 0.1), ("The", 0.8)) if text != NOT_FOUND else (("NOT", 0.9), ("The", 0.05))
         usage = Usage(read + self.template_tokens, 0, min(written, max_tokens), 1, 0.0)
+        if task.attend:
+            fact = [(one.marker, one.text.index(self.fact)) for one in task.passages if self.fact in one.text]
+            others = [(one.marker, place) for one in task.passages for place in range(0, len(one.text), 40)]
+            return Completion("", usage, attended=(*fact, *others))
         return Completion(text, usage, odds=odds if task.odds else ())
 
 
