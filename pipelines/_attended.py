@@ -1,13 +1,14 @@
 """The sentences that the question attends to most, carried from window to window (InfiniRetri, arXiv 2502.12962).
 
-Each window is read behind what was kept of those before it, so that a sentence may be found by what an earlier one says,
-and all compete for the same room. One window after the other: nothing is read at once, or found in a prefix cache.
+Each window is read behind what was kept of those before it, so that a sentence may be found by what an earlier one
+says, and all compete for the same room. So nothing is read at once, or found in a prefix cache.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Final
 
 from lcrag.pipelines._prune import extract, text_at
@@ -59,10 +60,10 @@ def _keep(
 
 def _sentence(passage: Passage, place: int) -> Sentence:
     """The sentence around a character of the passage's text."""
-    for offset, text in pieces_of(passage):  # the last one counts where the place is behind all
-        if place <= len(text):
-            break
-        place -= len(text) + 1  # the newline that joins two pieces
+    pieces = list(pieces_of(passage))
+    begins = [0, *accumulate(len(text) + 1 for _, text in pieces[:-1])]  # a newline joins two pieces
+    number = bisect_right(begins, place) - 1
+    offset, text = pieces[number]
     spans = sentences(text) or [(0, len(text))]
-    start, end = next((span for span in spans if place < span[1]), spans[-1])
+    start, end = next((span for span in spans if place - begins[number] < span[1]), spans[-1])
     return passage.marker, offset + start, offset + end

@@ -76,10 +76,7 @@ class Scan:
             kept = kept if estimate.reranker else min(kept, max(piece, kept - kept % piece))
             written = asked
         return Workload(
-            input_tokens=(seen + asked * INSTRUCTION_TOKENS if asked else 0)
-            + sum(carried)
-            + kept
-            + INSTRUCTION_TOKENS,
+            input_tokens=(seen + asked * INSTRUCTION_TOKENS if asked else 0) + sum(carried) + kept + INSTRUCTION_TOKENS,
             output_tokens=written + answer_tokens(estimate.scope_tokens),
             calls=asked + 1,
             rounds=len(carried) + 1 if asked else 1,
@@ -104,9 +101,7 @@ class Scan:
         sizes = run.sizes(read)
         run.check_room(max(sizes), frame + max(NOTE_TOKENS, ANSWER_TOKENS))
         longest = total - frame - NOTE_TOKENS - self._carried(total, frame)
-        shares = [
-            max(passage.tokens / self.window, size / longest) for passage, size in zip(read, sizes, strict=True)
-        ]
+        shares = [max(passage.tokens / self.window, size / longest) for passage, size in zip(read, sizes, strict=True)]
         windows = list(groups(read, shares, 1.0))
         room = self._room(total, frame)
         if self.by == "attention" and run.backend.attends:

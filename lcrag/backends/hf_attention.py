@@ -35,9 +35,7 @@ def attended(
     attention cannot be read.
     """
     ids = torch.tensor([encoding["input_ids"]], device=lm.device)
-    table = _attention(lm, ids)
-    scores = table[0, :, rows].float().sum(dim=(0, 1))
-    scores = avg_pool1d(scores[None], PHRASE, 1, PHRASE // 2, count_include_pad=False)[0, : len(scores)]
+    scores = averaged(_attention(lm, ids), rows)
     places = {
         token: (passage.marker, character)
         for passage, start in _texts(passages, control, begin)
@@ -46,6 +44,12 @@ def attended(
     }
     ranked = sorted(places, key=lambda token: (-float(scores[token]), token))
     return tuple(places[token] for token in ranked[:most])
+
+
+def averaged(table: Any, rows: slice) -> Any:
+    """How much each token is attended to: the mean of the heads and of these rows of a table, and over a phrase."""
+    scores = table[0, :, rows].float().mean(dim=(0, 1))
+    return avg_pool1d(scores[None], PHRASE, 1, PHRASE // 2, count_include_pad=False)[0, : len(scores)]
 
 
 def _texts(passages: Sequence[Passage], control: Sequence[str], begin: int) -> Iterator[tuple[Passage, int]]:
