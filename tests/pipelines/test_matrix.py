@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from support.fakes import HashingEmbedder, corpus_of, run_pipeline
+from support.fakes import HashingEmbedder, corpora_of, run_pipeline
 
 from lcrag.backends.embedded import EmbeddedBackend
 from lcrag.backends.scripted import ScriptedBackend
@@ -59,11 +58,8 @@ STATUSES = {"answered", "not_found", "not_retrieved"}
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Corpus]]:
     """The index of each shape, made once: pipelines only read it."""
-    with ExitStack() as opened:
-        yield {
-            shape: opened.enter_context(corpus_of(tmp_path_factory.mktemp("shape"), documents))
-            for shape, documents in SHAPES.items()
-        }
+    with corpora_of(tmp_path_factory, SHAPES) as opened:
+        yield opened
 
 
 def route(name: str) -> Pipeline:

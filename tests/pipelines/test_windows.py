@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from support.fakes import corpus_of, run_pipeline
+from support.fakes import corpora_of, run_pipeline
 
 from lcrag.backends.scripted import ScriptedBackend
 from lcrag.errors import DoesNotFit
@@ -58,7 +57,8 @@ class Remembering(ChatTokenizer):
 
 
 class Measuring(ScriptedBackend):
-    """Counts with the tokenizer, renders with its template, and remembers by how much prompts exceeded the window."""
+    """Counts with the tokenizer, renders with its template, attends to everything alike, and remembers the longest
+    prompt with its reply."""
 
     def __init__(self, tokenizer: ChatTokenizer, window: int, reply: str) -> None:
         super().__init__(lambda task: reply, window=window)
@@ -77,6 +77,14 @@ class Measuring(ScriptedBackend):
             self.most = max(self.most, len(self._tokenizer.prompt(messages(task))) + max_tokens)
         return [self._cut(completion, max_tokens) for completion in super().run(tasks, max_tokens=max_tokens)]
 
+    @property
+    def attends(self) -> bool:
+        return True
+
+    def _completion(self, task: Task, max_tokens: int) -> Completion:
+        places = ((one.marker, place) for one in task.passages for place in range(0, len(one.text), 40))
+        return replace(super()._completion(task, max_tokens), attended=tuple(places) if task.attend else ())
+
     def _cut(self, completion: Completion, max_tokens: int) -> Completion:
         [ids] = self._tokenizer.encode([completion.text])
         return replace(completion, text=self._tokenizer.decode(ids[:max_tokens]))
@@ -93,11 +101,8 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> ChatTokenizer:
 
 @pytest.fixture(scope="module")
 def corpora(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Corpus]]:
-    with ExitStack() as opened:
-        yield {
-            shape: opened.enter_context(corpus_of(tmp_path_factory.mktemp("shape"), documents))
-            for shape, documents in SHAPES.items()
-        }
+    with corpora_of(tmp_path_factory, SHAPES) as opened:
+        yield opened
 
 
 @pytest.mark.slow

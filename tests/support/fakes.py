@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from lcrag import ingest
 from lcrag.backends.scripted import ScriptedBackend
@@ -57,6 +59,16 @@ def corpus_of(folder: Path, documents: dict[str, str]) -> Corpus:
     corpus = Corpus.open(folder / "index")
     corpus.refresh(ingest.discover([root]), ignore)
     return corpus
+
+
+@contextmanager
+def corpora_of(folders: pytest.TempPathFactory, shapes: Mapping[str, dict[str, str]]) -> Iterator[dict[str, Corpus]]:
+    """An index of each shape's files, by shape."""
+    with ExitStack() as opened:
+        yield {
+            shape: opened.enter_context(corpus_of(folders.mktemp("shape"), documents))
+            for shape, documents in shapes.items()
+        }
 
 
 def run_pipeline(
