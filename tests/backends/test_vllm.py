@@ -18,10 +18,12 @@ import pytest
 from support import tiny_model
 from support.machine import NEEDED, UNBOUND, Machine
 
+from lcrag.backends import openai_server
 from lcrag.backends.openai_server import OpenAIServer
 from lcrag.backends.request import Sampling
+from lcrag.backends.stream import read_event
 from lcrag.serve.process import session_processes
-from lcrag.types import Passage, Task
+from lcrag.types import OnToken, Passage, Task
 
 pytestmark = NEEDED
 
@@ -96,6 +98,19 @@ def test_template_tokens_are_those_of_the_template(machine: Machine) -> None:
     template = "<|im_start|>system\n<|im_end|>\n<|im_start|>user\n<|im_end|>\n<|im_start|>assistant\n"
     server = OpenAIServer(machine.url)
     assert server.template_tokens == server.count_many([template])[0] + 2
+
+
+@pytest.mark.parametrize(("on_token", "least", "most"), [(None, 1, 5), (lambda text: None, 10, 64)])
+def test_run_gets_a_reply_that_nobody_watches_in_larger_pieces(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, on_token: OnToken | None, least: int, most: int
+) -> None:
+    pieces = []
+    monkeypatch.setattr(openai_server, "read_event", lambda *given: pieces.append(read_event(*given)) or pieces[-1])
+    server = OpenAIServer(machine.url, sampling=Sampling(1.5, 7))
+    [done] = server.run([Task("answer", "Who?", ())], max_tokens=64, on_token=on_token)
+    written = [piece for piece in pieces if piece]
+    assert done.usage.output_tokens >= 33, "its noise ended early: another seed"
+    assert least <= len(written) <= most
 
 
 def test_identity_has_the_type_of_the_weights(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
