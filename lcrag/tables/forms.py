@@ -69,8 +69,8 @@ class Writer(Listing):
         if fits("(?!top|extreme|superlative).*each.*", self._pattern):
             return self._grouped(is_much and is_done)
         if is_sum and fits("rows? sum? rows?", self._pattern):  # "how much did Ann donate"
-            money = self._view.meant_by("money")
-            return self._total(money, "") if money is not None and money.kind == "number" else None
+            money = self._view.money
+            return self._total(money, "") if money is not None else None
         if is_sum and self._pattern == Kind.COLUMN:
             [one] = self._tokens[0].fields
             if one.adds_up and (is_done or self._tokens[0].text.endswith("s")):  # "how much did Ann pay in fines"

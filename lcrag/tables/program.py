@@ -17,12 +17,14 @@ from lcrag.tables.essential import is_literal
 from lcrag.tables.field import stem_of
 from lcrag.tables.filters import Unclear
 from lcrag.tables.forms import Writer
+from lcrag.tables.joins import chained_views, joined_views
+from lcrag.tables.keys import noun_of
 from lcrag.tables.lexicon import ROW_NOUNS
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.question import read
 from lcrag.tables.selects import Program
 from lcrag.tables.tokens import SYNONYM, Kind, Token
-from lcrag.tables.view import View, is_code, joined_views, view_of
+from lcrag.tables.view import View, is_code, view_of
 
 _REASONING: Final = {
     Kind.COUNT,
@@ -43,13 +45,15 @@ _REASONING: Final = {
 
 def write(question: str, tables: Sequence[Loaded], database: Database) -> Program | None:
     """The program over these tables that answers the question; None where no form fits, or more than one reading."""
-    views = [view_of(loaded) for loaded in tables]
-    words = {one.head for view in views for one in view.fields}
+    views = [view_of(loaded, tables) for loaded in tables]
+    words = {one.head for view in views for one in view.fields} | set(map(noun_of, tables))
     alone = _best(question, views, database, words)
     if len(alone) > 1 or (alone and not _shows_code(alone[0])):
         return alone[0] if len(alone) == 1 else None
     views = list(joined_views(tables))  # which may know the name of a code
     found = _best(question, views, database, words)
+    if not found and not alone:
+        found = _best(question, chained_views(tables), database, words)
     if len(found) == 1 or not alone:
         return found[0] if len(found) == 1 else None
     code = alone[0].shown[0]
@@ -76,11 +80,19 @@ def _best(question: str, views: Iterable[View], database: Database, words: Set[s
             program = Writer(view, database, *conditions(tokens, view)).program()
         except Unclear:
             continue
-        if program is not None:
+        if program is not None and not _asks_of_others(tokens, view):
             named = sum(_names_table(token, view) for token in tokens)
             found.append(((named, sum(map(is_literal, tokens))), program))
     most = max((named for named, _ in found), default=(0, 0))
     return [program for named, program in found if named == most]
+
+
+def _asks_of_others(tokens: Sequence[Token], view: View) -> bool:
+    """Whether rows that only a synonym names have nothing said of them, but all of what they are joined with: "shows
+    with a budget" of performances and productions."""
+    is_synonym = any(token.kind == Kind.ROWS and token.concept == SYNONYM for token in tokens)
+    fields = [one for token in tokens if token.kind != Kind.ROWS for one in (*token.fields, *dict(token.cells))]
+    return is_synonym and bool(fields) and all(one.loaded is not view.loaded for one in fields)
 
 
 def adds_up(question: str, table: Loaded) -> bool:

@@ -49,7 +49,7 @@ class Ranking(Adding):
                 by, sign = self._view.meant_by("taken"), -sign
             if by is None or what is None:
                 return None
-            return self._extreme(what, by, sign, most)
+            return self._extreme(what, by, sign, most, is_named=False)
         if fits("column superlative rows|superlative rows column", pattern) and not numbers:
             by = self._view.meant_by(found.concept)
             return self._top_rows(by, found.sign, 1, columns[0]) if by is not None else None
@@ -59,7 +59,7 @@ class Ranking(Adding):
             return self._extreme(tokens[1], columns[0], found.sign, most)
         if fits("extreme rows", pattern):
             by = self._view.meant_by(found.concept or HIGHEST.get(found.text.lower(), ""))
-            return self._extreme(tokens[1], by, found.sign, most) if by is not None else None
+            return self._extreme(tokens[1], by, found.sign, most, is_named=False) if by is not None else None
         if fits("column most column", pattern) and columns[-1].kind == "number" and columns[0] is not self._view.label:
             return self._top_groups(tokens[0], f"sum({columns[-1].sql})", (columns[-1],), found.sign, most)
         by_column = "(rows|column) ((extreme|most) column rows?|column (most|extreme))|top (rows|column) each column"

@@ -61,8 +61,12 @@ class Selects:
         sql = f"SELECT {expression} FROM {source}{where}"
         return Program(sql, "value", self._used(filled), self._view.loaded, read=self._read(numbers), unit=unit)
 
-    def _extreme(self, what: Token, by: Field, sign: int, most: int, shown: Field | None = None) -> Program | None:
-        """The rows with the highest or lowest cell. Of a column whose texts repeat, only where adding up agrees."""
+    def _extreme(
+        self, what: Token, by: Field, sign: int, most: int, shown: Field | None = None, is_named: bool = True
+    ) -> Program | None:
+        """The rows with the highest or lowest cell. Of a column whose texts repeat, only where adding up agrees.
+        ``is_named``: whether the question names the column ``by``: "the longest boats" are not those with the longest
+        jobs."""
         if not (by.is_counted or by.is_dated):
             return None
         one = self._field(what)
@@ -73,6 +77,8 @@ class Selects:
             return None
         if one.kind == "date":  # "in which month", where every month has one row
             return self._top_rows(by, sign, most, one) if self._are_different(one) else None
+        if not is_named and by.loaded is self._view.loaded and (most > 1 or one in self._view.other.values()):
+            return None
         if one.kind == "text" and self._is_of(one, by):
             return self._top_groups(what, f"max({by.sql})", (by,), sign, most)
         if most > 1:  # "the top 3 customers by revenue"

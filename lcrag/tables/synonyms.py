@@ -9,6 +9,7 @@ _GROUPS: Final = (
     "film movie picture title",
     "transfer deal move signing",
     "concert gig show performance",
+    "show production play musical",
     "applicant candidate",
     "test exam examination",
     "ticket seat",

@@ -66,6 +66,8 @@ NOT_ADDED: Final = frozenset(
     " temperature ratio per share".split()
 )
 """Words of column names whose numbers are not added up."""
+OF_A_PIECE: Final = frozenset("per unit each rate average avg mean".split())
+"""Words of column names whose money is not of the whole row."""
 BARE: Final = frozenset("running time total playing play run duration travel journey flight net gross".split())
 """Words of column names that do not say of what a length or a weight is: "running time (min)"."""
 MEASURED: Final[Mapping[str, tuple[str, ...]]] = {

@@ -1,20 +1,19 @@
-"""A table as questions see it: its columns under the names that people give them, its rows under a noun; two tables
-that share a column are a table of their own.
-"""
+"""A table as questions see it: its columns under the names that people give them, its rows under a noun."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
 from typing import Final
 
-from lcrag.tables.field import NAMELESS, Field, Words, fold_letters, names_of, plain_words, stem_of, stemmed
+from lcrag.tables.field import Field, Words, fold_letters, names_of, plain_words, stem_of
+from lcrag.tables.keys import noun_of, shared_keys
 from lcrag.tables.lexicon import EMPLOYED, GENDERS, GENERIC, PEOPLE, PLURALS, ROW_NOUNS
-from lcrag.tables.loaded import Column, Loaded
-from lcrag.tables.units import MEASURED
+from lcrag.tables.loaded import Loaded
+from lcrag.tables.units import MEASURED, OF_A_PIECE
 from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN, words_of
 from lcrag.text.words import stems
 
@@ -28,7 +27,7 @@ CATEGORY_SHARE: Final = 0.7
 class View:
     """``source``: the FROM of its programs; ``loaded``: the table whose rows its rows are. ``other``: fields whose
     different values are what a noun means ("customers" of orders joined with customers); ``keys``: fields of codes
-    that the other table names."""
+    that the other table names; ``related``: nouns of tables that have its key, with a SELECT of the rows of one."""
 
     source: str
     loaded: Loaded
@@ -38,6 +37,7 @@ class View:
     label: Field | None
     other: dict[str, Field] = field(default_factory=dict)
     keys: tuple[Field, ...] = ()
+    related: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def rowid(self) -> str:
@@ -116,6 +116,16 @@ class View:
             found = found or [one for one in self.fields if one.is_bare and one.dimension in MEASURED.get(concept, ())]
         return found[0] if len(found) == 1 else None
 
+    @property
+    def money(self) -> Field | None:
+        """The one column of money that adds up; a price only where there is no other, and never one of a piece."""
+        meant = self.meant_by("money")
+        added = [one for one in self.fields if one.adds_up and (one is meant or one.is_money)]
+        if added:
+            return added[0] if len(added) == 1 else meant if meant in added else None
+        is_whole = meant is not None and meant.kind == "number" and not OF_A_PIECE & set(words_of(meant.column.name))
+        return meant if is_whole else None
+
     def measured_in(self, dimension: str) -> Field | None:
         """The one column of numbers with a unit of this dimension."""
         found = [one for one in self.fields if one.kind == "number" and one.dimension == dimension]
@@ -129,71 +139,50 @@ def _says_when(one: Field) -> bool:
     )
 
 
-def view_of(loaded: Loaded) -> View:
-    """The table alone."""
+def view_of(loaded: Loaded, tables: Sequence[Loaded] = ()) -> View:
+    """The table alone; ``tables``: among which the rows of others are known by their keys in it, or its own in them."""
     fields = tuple(Field(column, loaded, column.sql, names_of(column.name)) for column in loaded.columns)
-    return View(loaded.sql, loaded, fields, _nouns(loaded, fields), _about(loaded), _label(fields))
+    other = {noun: one for noun, one in foreign_keys(fields, loaded, tables) if noun not in nouns_of(loaded, fields)}
+    return View(
+        loaded.sql,
+        loaded,
+        fields,
+        nouns_of(loaded, fields),
+        about_of(loaded),
+        label_of(fields),
+        other,
+        related=dict(_related(loaded, tables)),
+    )
 
 
-def joined_views(tables: Sequence[Loaded]) -> Iterator[View]:
-    """Each pair of tables with one column in common that is a key of the second: the rows of the first with what the
-    second says of them."""
+def foreign_keys(fields: Sequence[Field], loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, Field]]:
+    """What the rows of other tables are called, with the field that has their key."""
+    for one in tables:
+        keys = shared_keys(loaded, one) if one is not loaded else []
+        if len(keys) == 1:
+            yield noun_of(one), next(field for field in fields if field.column is keys[0][0])
+
+
+def _related(loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, str]]:
+    """What the rows of tables are called that have a key of this one, with the SELECT of those of one row."""
     for many in tables:
-        for one in tables:
-            keys = list(_shared(many, one)) if many is not one else []
-            if len(keys) == 1:
-                yield _joined(many, one, *keys[0])
+        keys = shared_keys(many, loaded) if many is not loaded else []
+        if len(keys) == 1:
+            [(left, right)] = keys
+            yield (
+                noun_of(many),
+                f"SELECT 1 FROM {many.sql} WHERE {many.sql}.{left.sql} = {loaded.sql}.{right.sql}",
+            )
 
 
-def _shared(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
-    """Columns of the same name, or ``customer_id`` and the ``id`` of customers, by which one row is found."""
-    noun = stemmed(one.table.name)[-1:]
-    for right in one.columns:
-        right_name = stemmed(right.name)
-        for left in many.columns:
-            left_name = stemmed(left.name)
-            same = left_name == right_name or (right_name in (("id",), ("code",)) and left_name == noun + right_name)
-            if same and left.kind == right.kind and _is_key(right, one) and not _is_key(left, many):
-                yield left, right
-
-
-def _is_key(column: Column, loaded: Loaded) -> bool:
-    return column.different == loaded.rows and not column.empty
-
-
-def _joined(many: Loaded, one: Loaded, left: Column, right: Column) -> View:
-    noun = (stemmed(one.table.name) or (NAMELESS,))[-1]
-    own = {stemmed(column.name) for column in many.columns}
-    fields = [Field(column, many, f"{many.sql}.{column.sql}", names_of(column.name)) for column in many.columns]
-    for column in one.columns:
-        if column is right:
-            continue
-        names = names_of(column.name)
-        if names[0] in own or names[0] in (("name",), ("id",), ("title",)):  # "customer name"
-            names = ((noun, *names[0]), (noun,)) if names[0] == ("name",) else ((noun, *names[0]),)
-        fields.append(Field(column, one, f"{one.sql}.{column.sql}", names))
-    source = f"{many.sql} JOIN {one.sql} ON {many.sql}.{left.sql} = {one.sql}.{right.sql}"
-    key = next(field for field in fields if field.column is left)
-    label = _label([field for field in fields if field.loaded is one])
-    codes: tuple[Field, ...] = ()
-    if label is not None and _is_key(label.column, one):  # its name says more than its number
-        names = tuple(name for name in key.names if name != (noun,))
-        fields = [replace(field, names=names) if field is key and names else field for field in fields]
-        codes, key = (key,), label
-    own_fields = [field for field in fields if field.loaded is many]
-    about = _about(many) | _about(one)
-    nouns = _nouns(many, own_fields) - {noun}
-    return View(source, many, tuple(fields), nouns, about, _label(own_fields), {noun: key}, codes)
-
-
-def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
+def nouns_of(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     """Stems that mean its rows."""
     nouns = {stem_of(word) for word in ROW_NOUNS}
     words = re.findall(r"[^\W\d_]+", fold_letters(loaded.table.name))
     stem = PurePath(loaded.table.source).stem
     if words and (loaded.table.name == stem or loaded.table.is_sheet):
         nouns.add(stem_of(words[-1]))
-    label = _label(fields)
+    label = label_of(fields)
     if label is not None and label.names[-1] not in (("name",), ("id",), ("title",)):
         name = next((name for name in label.names if len(name) == 1 and name[0] not in GENERIC), None)
         nouns |= set(name or ())
@@ -208,13 +197,13 @@ def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     return frozenset(nouns)
 
 
-def _about(loaded: Loaded) -> frozenset[str]:
+def about_of(loaded: Loaded) -> frozenset[str]:
     """Stems of the names of its file, sheet and heading."""
     stem = PurePath(loaded.table.source).stem
     return frozenset(stems(f"{stem.replace('_', ' ')} {loaded.table.name.replace('_', ' ')}"))
 
 
-def _label(fields: Sequence[Field]) -> Field | None:
+def label_of(fields: Sequence[Field]) -> Field | None:
     """The first column that names the rows; one of numbers or codes only where there is no other."""
     texts = [one for one in fields if one.kind == "text" and one.share >= LABEL_SHARE and one.column.empty == 0]
     named = [one for one in texts if not is_code(one) and one.column.different is not None]

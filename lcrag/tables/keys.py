@@ -1,0 +1,51 @@
+"""Columns of one table that say which row of another is meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from lcrag.tables.field import NAMELESS, stemmed
+from lcrag.tables.loaded import Column, Loaded
+
+LEAST_KEYS: Final = 3
+"""Different texts from which columns of other names are the same thing if the keys have all. Assumed, not measured."""
+
+
+def noun_of(loaded: Loaded) -> str:
+    """The stem that the table's name has for its rows."""
+    return (stemmed(loaded.table.name) or (NAMELESS,))[-1]
+
+
+def shared_keys(many: Loaded, one: Loaded) -> list[tuple[Column, Column]]:
+    """Columns of the same name, or ``customer_id`` and the ``id`` of customers, by which one row is found; where there
+    is none, those whose texts are all among the keys of the second."""
+    return list(_same_names(many, one)) or list(_same_texts(many, one))
+
+
+def _same_names(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
+    noun = stemmed(one.table.name)[-1:]
+    for right in one.columns:
+        right_name = stemmed(right.name)
+        for left in many.columns:
+            left_name = stemmed(left.name)
+            same = left_name == right_name or (right_name in (("id",), ("code",)) and left_name == noun + right_name)
+            if same and left.kind == right.kind and is_key(right, one) and not is_key(left, many):
+                yield left, right
+
+
+def _same_texts(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
+    for right in one.columns:
+        for left in many.columns:
+            if (
+                left.values
+                and right.values
+                and len(left.values) >= LEAST_KEYS
+                and left.values.keys() <= right.values.keys()
+            ):
+                if is_key(right, one) and not is_key(left, many):
+                    yield left, right
+
+
+def is_key(column: Column, loaded: Loaded) -> bool:
+    return column.different == loaded.rows and not column.empty
