@@ -12,7 +12,24 @@ from lcrag.tables.units import MONEY_WORDS, SCALES, SIZES, UNITS
 from lcrag.tables.values import read_number
 
 NUMBER: Final = re.compile(r"(?<![^\W_])[-−]?[£$€¥]?\s?\d+(?:[,’']\d{3})*(?:\.\d+)?\s?%?(?![^\W_])")
-ALONE: Final = ("minute", "hour", "day", "week", "kilometre", "kilometer", "kilo", "tonne", "ton")
+ALONE: Final = (
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "kilometre",
+    "kilometer",
+    "kilo",
+    "tonne",
+    "ton",
+    "acre",
+    "hectare",
+    "mile",
+    "metre",
+    "meter",
+    "litre",
+    "liter",
+)
 """Units behind "a" that make it one of them."""
 _HALVES: Final = (("half", "an"), ("half", "a"))
 

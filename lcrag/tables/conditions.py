@@ -6,6 +6,7 @@ from typing import Final
 
 from lcrag.tables.field import Field
 from lcrag.tables.filters import Condition, Unclear
+from lcrag.tables.lexicon import AGAINST
 from lcrag.tables.names import literal
 from lcrag.tables.times import Times
 from lcrag.tables.tokens import COMPARED, Kind, Token
@@ -26,6 +27,7 @@ def conditions(tokens: list[Token], view: View) -> tuple[list[Condition], list[T
         (Kind.NUMBER, found.number),
         (Kind.COLUMN, found.flag),
         (Kind.MEAN, found.average),
+        (Kind.RELATED, found.related),
         (Kind.WITHOUT, found.empty),
     ):
         place = 0
@@ -74,7 +76,13 @@ class _Conditions(Times):
             sql = f"{one.sql} {'<>' if is_not else '='} {listed}"
         else:
             sql = f"{one.sql} {'NOT IN' if is_not else 'IN'} ({listed})"
-        return self._replace(first, end, Condition(sql, one, texts=() if is_not else tuple(texts)))
+        is_against = any(tuple(token.text.lower().split()) in AGAINST for token in self.tokens[place:last])
+        found = self._replace(first, end, Condition(sql, one, texts=() if is_not else tuple(texts)))
+        if is_against and not is_not and len(texts) > 1:  # "evenings against matinees"
+            stop = self.tokens[found].end
+            each = [Token(Kind.EACH, "per", stop, stop), Token(Kind.COLUMN, "", stop, stop, fields=(one,))]
+            self.tokens[found + 1 : found + 1] = each
+        return found
 
     def number(self, place: int) -> int:
         token = self.tokens[place]
@@ -137,9 +145,7 @@ class _Conditions(Times):
         if far is not None and far != left and (one := self._number_at(far)) is not None:
             return one, far, last + 1  # "was the rate in Denham above 6%"
         money = "money" if concept in MONEY else concept
-        is_person = (
-            "peopl" in self._view.nouns and left is not None and self.tokens[left].kind in (Kind.ROWS, Kind.FILTER)
-        )
+        is_person = "peopl" in self._view.nouns and left is not None and self._is_of_row(self.tokens[left])
         unit = next((token.unit for token in self.tokens[first : last + 1] if token.unit), "")
         if not money and not unit and is_person:  # "patients over 80"
             money = "age"
@@ -149,6 +155,12 @@ class _Conditions(Times):
         if found is None or not found.is_counted:
             raise Unclear
         return found, first, last + 1
+
+    @staticmethod
+    def _is_of_row(token: Token) -> bool:
+        """Whether it says which rows: their noun, a condition, a column of yes and no."""
+        is_flag = token.kind == Kind.COLUMN and any(one.says_yes for one in token.fields)
+        return is_flag or token.kind in (Kind.ROWS, Kind.FILTER)
 
     def _number_at(self, place: int) -> Field | None:
         token = self.tokens[place]

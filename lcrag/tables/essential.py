@@ -8,6 +8,7 @@ from typing import Final
 
 from lcrag.tables.field import Field, stem_of
 from lcrag.tables.tokens import NOUN, Kind, Token
+from lcrag.tables.verbs import LEFT
 
 _SAID_TWICE: Final = (Kind.COLUMN, Kind.ROWS, Kind.COUNT, Kind.SUM, Kind.ASKS)
 
@@ -24,8 +25,10 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
         behind = [one.kind for one in kept[place + 1 :] if one.kind != Kind.FROM][:1]
         if token.concept == NOUN and behind == [Kind.FILTER] and before in (Kind.FROM, Kind.ROWS, Kind.COLUMN):
             continue  # "orders from customers in Berlin"
+        if token.kind == Kind.ASKS and found and after == Kind.FILTER and found[-1].kind != Kind.ASKS:
+            continue  # "people who live in Truro"
         if token.kind in (Kind.FROM, Kind.TO) and (
-            after in (Kind.FILTER, Kind.ROWS, "") or kept[place + 1].concept == NOUN
+            after in (Kind.ASKS, Kind.FILTER, Kind.ROWS, "") or kept[place + 1].concept == NOUN
         ):
             continue
         if token.kind == Kind.COLUMN and len(token.fields) > 1:  # "works" without a value that says where
@@ -34,6 +37,10 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
         is_verb = token.kind == Kind.COLUMN and token.fields[0].is_dated and token.text.lower().endswith("ed")
         if is_verb and next_two == [Kind.MOST, Kind.ROWS]:
             continue  # "issued the most fines"
+        is_sold = is_done(token) and bool(found) and found[-1].kind == Kind.COLUMN and bool(_numbers(found[-1:]))
+        if is_sold and after in (Kind.EACH, ""):  # "jars sold per shop"
+            found.insert(-1, replace(token, kind=Kind.SUM))
+            continue
         is_second = token.kind == Kind.COLUMN and any(one.kind in (Kind.ROWS, Kind.COLUMN) for one in found)
         is_before = is_second and next_two == [Kind.MOST, Kind.COLUMN]
         is_part = token.kind == Kind.COLUMN and len(token.fields[0].names[0]) > len(token.text.split())
@@ -48,7 +55,13 @@ def essential(tokens: Sequence[Token]) -> list[Token]:
             and token.fields[0].column in token.fields[0].loaded.columns
             and (token.fields[0].is_dated or len(token.fields[0].names[0]) > 1)
         )
-        if is_part and place == len(kept) - 1 and " " not in token.text and _asks_what_was_done(tokens):
+        if (
+            is_part
+            and before != Kind.EACH
+            and place == len(kept) - 1
+            and " " not in token.text
+            and _asks_what_was_done(tokens)
+        ):
             continue  # "did each studio release", "what place did Ann finish in"
         if is_holder and token.text.lower().endswith("s") and _follows_all(token, tokens):
             continue  # "the total income of all farms"
@@ -98,6 +111,12 @@ def _is_repeated(token: Token, after: Sequence[Token]) -> bool:
         and Kind.EXTREME in compared[:place]
         for place in (1, 2)
     )
+
+
+def is_done(token: Token) -> bool:
+    """Whether it is a verb that names a date: "sold" of "sold on"."""
+    word = token.text.lower()
+    return token.kind == Kind.COLUMN and token.fields[0].is_dated and (word.endswith("ed") or word in LEFT)
 
 
 def is_literal(token: Token) -> bool:

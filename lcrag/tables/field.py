@@ -51,6 +51,12 @@ class Field:
         return next((text for plain, text in texts.items() if plain in YES), None)
 
     @property
+    def says_no(self) -> str | None:
+        """The text that means no, where the column holds nothing but yes and no."""
+        no = [text for text in self.column.values or () if text.lower() in NO]
+        return no[0] if self.says_yes is not None and no else None
+
+    @property
     def head(self) -> str:
         """The stem that says what its cells are: "cost" of unit_cost, "distance" of distance_km."""
         says = [name for name in self.names[0] if name not in _SAYS_LITTLE]

@@ -75,10 +75,23 @@ class Filters:
         one, is_not = token.fields[0], before in (Kind.NOT, Kind.WITHOUT)
         if token.concept == NEGATED:
             left, is_not = (left if is_not else place), not is_not
-        if is_not and one.column.empty:
+        says_no = one.says_no
+        if is_not and one.column.empty and says_no is None:
             raise Unclear
-        sql = f"{one.sql} {'<>' if is_not else '='} {literal(yes)}"
-        return self._replace(left if is_not and left is not None else place, place + 1, Condition(sql, one))
+        end = self._said_again(place, one)
+        sql = f"{one.sql} = {literal(yes)}"
+        if is_not:
+            sql = f"{one.sql} <> {literal(yes)}" if says_no is None else f"{one.sql} = {literal(says_no)}"
+        if any(other.field is one and other.sql != sql for other in self.conditions):
+            raise Unclear  # yes and no at once
+        return self._replace(left if is_not and left is not None else place, end, Condition(sql, one))
+
+    def _said_again(self, place: int, one: Field) -> int:
+        """Behind the words that name the column, from here: "paid their subs"."""
+        end = place + 1
+        while (after := self._right(end - 1)) is not None and self.tokens[after].fields == (one,):
+            end = after + 1
+        return end
 
     def _is_with(self, place: int) -> bool:
         """Whether rows with a number above nothing are meant: "with" before a column that has zeros."""
@@ -116,6 +129,15 @@ class Filters:
                 continue
             condition = Condition(f"{one.sql} IS {'' if is_not else 'NOT '}NULL", one)
             self._replace(left if is_not and left is not None else place, place + 1, condition)
+
+    def related(self, place: int) -> int:
+        """Rows that none of another table belong to: "apiaries without hives", "have no hives", "never had a loan"."""
+        token, left = self.tokens[place], self._left(place)
+        label = self._view.label
+        if left is None or label is None or self.tokens[left].kind not in (Kind.WITHOUT, Kind.NOT):
+            raise Unclear
+        sql = f"NOT EXISTS ({self._view.related[token.concept]})"
+        return self._replace(left, place + 1, Condition(sql, label))
 
     def empty(self, place: int) -> int:
         """Rows whose cell is empty: "without a note"."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -10,7 +11,7 @@ from lcrag.tables.essential import essential
 from lcrag.tables.filters import Condition
 from lcrag.tables.listing import Listing
 from lcrag.tables.selects import Program
-from lcrag.tables.tokens import WEAK, Kind, Token, fits
+from lcrag.tables.tokens import NOUN, WEAK, Kind, Token, fits
 from lcrag.tables.view import View, is_code
 
 KINDS: Final = ("which", "list", "name", "show", "what")
@@ -36,7 +37,8 @@ class Writer(Listing):
         concept = self._tokens[0].concept if asks else ""
         is_much = asks and self._tokens[0].text.lower().startswith("how much")
         is_sum = is_much and bool(self._where)
-        is_done = any(token.text.lower() in ("do", "does", "did") for token in self._said)
+        helping = ("do", "does", "did", "have", "has", "had") if is_much else ("do", "does", "did")
+        is_done = any(token.text.lower() in helping for token in self._said)
         while self._pattern.startswith(Kind.ASKS):
             self._tokens, self._pattern = self._tokens[1:], self._pattern[1:]
         self._insert_kind()
@@ -68,16 +70,19 @@ class Writer(Listing):
             return self._share() or self._difference()
         if fits("(?!top|extreme|superlative).*each.*", self._pattern):
             return self._grouped(is_much and is_done)
-        if is_sum and fits("rows? sum? rows?", self._pattern):  # "how much did Ann donate"
+        is_money = is_much and "money" in self._said[0].text.lower() and _are_texts(self._tokens)
+        if is_sum and (is_money or fits("rows? sum? rows?", self._pattern)):  # "how much did Ann donate"
             money = self._view.money
             return self._total(money, "") if money is not None else None
+        if is_sum and fits("column (column|rows)+", self._pattern) and _are_texts(self._tokens[1:]):
+            self._tokens, self._pattern = self._tokens[:1], self._pattern[:1]  # "charged for work on his boats"
         if is_sum and self._pattern == Kind.COLUMN:
             [one] = self._tokens[0].fields
             if one.adds_up and (is_done or self._tokens[0].text.endswith("s")):  # "how much did Ann pay in fines"
                 return self._total(one, "")
         self._add_first()
         found = self._by_size() or self._counted() or self._added() or self._first()
-        return found or (self._listed() if asks else None)
+        return found or (self._listed() if asks and not (is_much and _are_texts(self._tokens)) else None)
 
     def _insert_kind(self) -> None:
         """Put the rows where a value names them: "which strikers are", "the cheapest dessert", "the most designers"."""
@@ -116,7 +121,7 @@ class Writer(Listing):
 
     def _has_condition(self, place: int, is_much: bool) -> bool:
         """Whether a condition is next to this token, with nothing but small words between; of "paid" behind it."""
-        small = (Kind.IGNORED, Kind.TO, Kind.FROM)
+        small = (Kind.IGNORED, Kind.TO, Kind.FROM, Kind.ASKS)
         behind = next((one.kind for one in self._said[place + 1 :] if one.kind not in small), "")
         before = next((one.kind for one in self._said[:place][::-1] if one.kind not in (*small, Kind.ROWS)), "")
         is_paid = self._said[place].text.lower().startswith("pa") and not is_much
@@ -130,6 +135,7 @@ class Writer(Listing):
     def _insert_people(self) -> bool:
         """Put what "who" asks for in front: the rows, or the one column of people; False where there is neither."""
         people = [one for one in self._view.fields if one.is_of_people]
+        joined = {one for one in self._view.other.values() if one in people and one.loaded is not self._view.loaded}
         texts = [one for one in self._view.fields if one.kind == "text" and not is_code(one)]
         if not any(token.sign for token in self._tokens):  # only the first of a row says who
             people = [one for one in people if one is texts[0]]
@@ -137,8 +143,16 @@ class Writer(Listing):
             token = Token(Kind.ROWS, "", 0, 0)
         elif len(people) == 1 or (people and people[0] is self._view.fields[0]):  # the first says whose row it is
             token = Token(Kind.COLUMN, "", 0, 0, fields=(people[0],))
+        elif self._view.label is None and len(joined) == 1:  # "who was in Hamlet" of parts and members
+            token = Token(Kind.COLUMN, "", 0, 0, fields=(*joined,), concept=NOUN)
         else:
             return False
         self._tokens.insert(0, token)
         self._pattern = token.kind + self._pattern
         return True
+
+
+def _are_texts(tokens: Sequence[Token]) -> bool:
+    """Whether nothing but rows and columns of texts are named."""
+    kinds = {token.kind for token in tokens}
+    return kinds <= {Kind.ROWS, Kind.COLUMN} and all(one.kind == "text" for token in tokens for one in token.fields)

@@ -38,13 +38,16 @@ def _same_texts(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
     for right in one.columns:
         for left in many.columns:
             if (
-                left.values
-                and right.values
-                and len(left.values) >= LEAST_KEYS
-                and left.values.keys() <= right.values.keys()
+                (
+                    left.values
+                    and right.values
+                    and len(left.values) >= LEAST_KEYS
+                    and left.values.keys() <= right.values.keys()
+                )
+                and is_key(right, one)
+                and not is_key(left, many)
             ):
-                if is_key(right, one) and not is_key(left, many):
-                    yield left, right
+                yield left, right
 
 
 def is_key(column: Column, loaded: Loaded) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 IGNORED: Final = frozenset(
     "a an the of in at on for with that which who whose is are was were be been being have has had do does did there"
     " their its it his her to from by as also all any and exactly place placed"
-    " this these those they them i me we us you please can could anyone anybody someone"
+    " him off anything something this these those they them i me we us you please can could anyone anybody someone"
     " tell into out listed recorded shown entered given found existing exist exists total's hold holds held contain"
     " contains include includes including come comes came s table file sheet spreadsheet data dataset database list"
     " catalogue catalog register document documents according where what when still just really actually ever already"
@@ -26,7 +26,7 @@ ADDED_UP: Final = frozenset(
 """Columns that are added up where a question names a group and no sum: "the revenue per month"."""
 PAID: Final = frozenset("donation gift payment fine fee bill invoice expense salary bonus grant price rent".split())
 """Rows that are amounts of money: "the average donation"."""
-ANY: Final = frozenset("there any anyone anybody someone".split())
+ANY: Final = frozenset("there any anyone anybody someone anything something".split())
 ANYONE: Final = frozenset("anyone anybody someone".split())
 YES: Final = frozenset("yes y true".split())
 NO: Final = frozenset("no n false".split())
@@ -101,7 +101,8 @@ ANTONYMS: Final[Mapping[str, str]] = {
     for words, done in (
         ("open running active operating operational", "closed ended left stopped retired"),
         ("alive living", "died death deceased"),
-        ("outstanding overdue missing", "returned paid"),
+        ("outstanding overdue missing", "returned paid settled"),
+        ("owed owing due unsettled", "paid settled"),
         ("available", "sold rented taken"),
         ("time", "late delayed"),
         ("single", "married"),
@@ -123,6 +124,18 @@ GROUPING: Final = (
     ("broken", "down", "by"),
     ("by",),
 )
+AGAINST: Final = (("against",), ("versus",), ("vs",), ("compared", "to"), ("compared", "with"))
+"""Between two values: what is asked for is said of each."""
+GATHERINGS: Final = frozenset(
+    "marina harbour harbor club group society school college company firm business shop store library museum gallery"
+    " collection zoo farm hospital clinic practice office team organisation organization association band choir"
+    " theatre theater cinema gym hotel restaurant cafe garage workshop yard fleet portfolio programme program league"
+    " tournament festival show fair market studio academy university nursery kennel shelter stable stables garden park"
+    " books system records log archive inventory catalogue roster rota project community co-op charity charts".split()
+)
+"""Where all of the rows are: "the oldest boat in the marina"."""
+SORTS: Final = frozenset("sort kind type variety make category class style".split())
+"""Nouns before "of" that say no more than that there are several."""
 FREQUENT: Final = frozenset("common frequent frequently often commonly popular numerous".split())
 
 HIGHEST: Final = frozenset("highest greatest maximum max biggest largest top most".split())
@@ -198,6 +211,7 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
     concept: frozenset(words.split())
     for concept, words in {
         "money": "price cost value amount fee worth valuation fare rent nightly",
+        "spent": "budget expense expenditure spending charge bill",
         "age": "age",
         "weight": "weight mass weigh",
         "height": "height elevation altitude tall",
@@ -218,6 +232,8 @@ CONCEPTS: Final[Mapping[str, frozenset[str]]] = {
         "began": "built made founded planted born established opened launched commissioned created since",
         "born": "born birth birthday birthdate",
         "hired": "hired hire hiring start",
+        "joined": "since joined hired hire start started registered enrolled appointed",
+        "earned": "revenue takings turnover sales gross income profit receipts",
         "rank": "rank position place",
         "taken": "time duration seconds minutes hours",
         "place": "location place room city town venue where site country address store shelf",

@@ -21,6 +21,7 @@ from lcrag.tables.joins import chained_views, joined_views
 from lcrag.tables.keys import noun_of
 from lcrag.tables.lexicon import ROW_NOUNS
 from lcrag.tables.loaded import Loaded
+from lcrag.tables.nouns_and_verbs import is_act
 from lcrag.tables.question import read
 from lcrag.tables.selects import Program
 from lcrag.tables.tokens import SYNONYM, Kind, Token
@@ -80,19 +81,31 @@ def _best(question: str, views: Iterable[View], database: Database, words: Set[s
             program = Writer(view, database, *conditions(tokens, view)).program()
         except Unclear:
             continue
-        if program is not None and not _asks_of_others(tokens, view):
+        if program is not None and not _asks_of_others(tokens, program, view):
             named = sum(_names_table(token, view) for token in tokens)
             found.append(((named, sum(map(is_literal, tokens))), program))
     most = max((named for named, _ in found), default=(0, 0))
     return [program for named, program in found if named == most]
 
 
-def _asks_of_others(tokens: Sequence[Token], view: View) -> bool:
-    """Whether rows that only a synonym names have nothing said of them, but all of what they are joined with: "shows
-    with a budget" of performances and productions."""
-    is_synonym = any(token.kind == Kind.ROWS and token.concept == SYNONYM for token in tokens)
-    fields = [one for token in tokens if token.kind != Kind.ROWS for one in (*token.fields, *dict(token.cells))]
-    return is_synonym and bool(fields) and all(one.loaded is not view.loaded for one in fields)
+def _asks_of_others(tokens: Sequence[Token], program: Program, view: View) -> bool:
+    """Whether nothing is said of the rows of a joined view, but all of one table that they are joined with, whose rows
+    it may hold more than once, or not at all: "shows with a budget" of performances and productions."""
+    if not view.is_joined or any(_names_own(token, view) for token in tokens):
+        return False
+    fields = {one for token in tokens if token.kind != Kind.ROWS for one in (*token.fields, *dict(token.cells))}
+    fields |= {one for one in program.shown if one is not None and one is not view.label}
+    of = {noun_of(one.loaded): one.loaded.sql for one in view.fields}
+    keys = {one: of.get(noun, noun) for noun, one in view.other.items()}
+    joined = next(one.loaded.sql for one in view.fields if one.loaded is not view.loaded)
+    said = {keys.get(one, joined if one in view.keys else one.loaded.sql) for one in fields}
+    return len(said) == 1 and said != {view.loaded.sql}
+
+
+def _names_own(token: Token, view: View) -> bool:
+    """Whether a word is the rows' own noun, or a verb for them."""
+    is_noun = token.kind == Kind.ROWS and token.concept != SYNONYM
+    return is_noun or token.kind in (Kind.COMMON, Kind.MOST) or is_act(token.text.lower(), view)
 
 
 def adds_up(question: str, table: Loaded) -> bool:

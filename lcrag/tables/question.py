@@ -13,11 +13,13 @@ from lcrag.tables import lexicon, verbs
 from lcrag.tables.amounts import NUMBER, amount
 from lcrag.tables.arithmetic import computed
 from lcrag.tables.cells import Cells
+from lcrag.tables.companions import accompanied
 from lcrag.tables.comparisons import Comparison, comparison, difference
 from lcrag.tables.dates import dates_in
 from lcrag.tables.directions import directed
 from lcrag.tables.field import Field, rank_of, stem_of
 from lcrag.tables.nouns_and_verbs import columns_of_verb, is_act, is_noun, named_by_verb
+from lcrag.tables.sayings import plain_sayings
 from lcrag.tables.tokens import COMPARED, NEGATED, NOUN, PHRASES, WEAK, Kind, Token
 from lcrag.tables.unexplained import explained
 from lcrag.tables.view import View
@@ -29,7 +31,8 @@ _MONTH: Final = re.compile(rf"\b(?:{'|'.join(MONTHS)})\b", re.IGNORECASE)
 BEFORE_STATES: Final = ("on", "still", "is", "are", "was", "were", "currently", "not")
 """Words before "open" that make it no verb."""
 AFTER_COLUMNS: Final = frozenset(
-    "number no code id figure figures information data type types kind kinds name names".split()
+    "number no code id figure figures information data type types kind kinds name names content contents level levels"
+    " reading readings".split()
 )
 _CONCEPTS: Final = {word: concept for concept in lexicon.MEASURES for word in lexicon.CONCEPTS[concept]}
 
@@ -41,7 +44,7 @@ def read(question: str, view: View) -> list[Token]:
 
 class _Reading(Cells):
     def __init__(self, question: str, view: View) -> None:
-        question = re.sub(r"n['’]t\b", " not", question.replace(" % ", " percent "))
+        question = plain_sayings(question, view)
         super().__init__(question, view)
         self._dates = dates_in(question)
         self._months = _spans(_MONTH, question)
@@ -55,7 +58,8 @@ class _Reading(Cells):
             token, taken = self._next(place, found)
             found.append(token)
             place += taken
-        found = explained(computed(directed(found, self._view), self._view), self._view)
+        found = accompanied(computed(directed(found, self._view), self._view), self._view)
+        found = explained(found, self._view)
         return [self._by(place, found) if token.text.lower() == "by" else token for place, token in enumerate(found)]
 
     @staticmethod
@@ -241,6 +245,14 @@ class _Reading(Cells):
             return self._token(Kind.IGNORED, place, 1)
         if word == "about" and not any(map(str.isdigit, self._plain[place + 1 : place + 2])):
             return self._token(Kind.IGNORED, place, 1)
+        if (
+            word in lexicon.SORTS
+            and place
+            and self._plain[place - 1] in ("each", "every", "per", "by", "which", "what")
+        ):
+            return self._token(Kind.UNKNOWN, place, 1)  # "each make"
+        if stem in self._view.related and word not in lexicon.IGNORED:
+            return self._token(Kind.RELATED, place, 1, concept=stem)
         if word in verbs.WEAK_VERBS and not is_act(word, self._view):
             return self._token(Kind.IGNORED, place, 1, concept=WEAK)
         if word in lexicon.IGNORED or word in verbs.EMPTY_VERBS or is_act(word, self._view):
@@ -252,7 +264,8 @@ class _Reading(Cells):
 
     def _begins(self, word: str, place: int) -> bool:
         """Whether it is the verb of a request: "please name"."""
-        return word in lexicon.ASKING and all(one in lexicon.IGNORED for one in self._plain[:place])
+        before = self._plain[:place]
+        return word in lexicon.ASKING and all(one in lexicon.IGNORED and one not in lexicon.ASKING for one in before)
 
 
 def _spans(pattern: re.Pattern[str], text: str) -> dict[int, int]:

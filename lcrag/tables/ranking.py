@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from lcrag.tables.adding import Adding
+from lcrag.tables.field import Field
 from lcrag.tables.selects import Program
 from lcrag.tables.tokens import Kind, Token, fits
 
@@ -45,10 +46,12 @@ class Ranking(Adding):
             sign = found.sign
             if by is None and found.text.lower() in ("oldest", "youngest", "newest"):
                 by, sign = self._by_age(found.text.lower())
+            if found.concept == "length" and any(token.text.lower() == "been" for token in self._said):
+                by, sign = self._since(), -sign  # "who has been a member the longest"
             if by is None and found.concept == "speed":  # "the fastest runner" took the least time
                 by, sign = self._view.meant_by("taken"), -sign
-            if by is None or what is None:
-                return None
+            if by is None or what is None or (found.concept == "money" and by.is_called("earned")):
+                return None  # takings make nothing cheap
             return self._extreme(what, by, sign, most, is_named=False)
         if fits("column superlative rows|superlative rows column", pattern) and not numbers:
             by = self._view.meant_by(found.concept)
@@ -67,6 +70,9 @@ class Ranking(Adding):
             return self._extreme(what, columns[-1], found.sign, most)
         if fits("extreme column|top column", pattern) and (numbers or ordinal > 1) and columns[0].kind == "number":
             return self._top_rows(columns[0], found.sign, most)
+        if fits("(rows|column) extreme", pattern) and what is not None:
+            by = self._view.meant_by(found.concept or HIGHEST.get(found.text.lower(), ""))
+            return self._extreme(what, by, found.sign, most, is_named=False) if by is not None else None
         if what is None:
             return None
         by_rows = "(column|period) rows? most rows|common column|column common rows?|extreme count rows column"
@@ -77,3 +83,9 @@ class Ranking(Adding):
             name = next((self._adding(token) for token in tokens if token.kind == Kind.MEAN), "sum")
             return self._top_groups(what, f"{name}({columns[-1].sql})", (columns[-1],), found.sign, most)
         return None
+
+    def _since(self) -> Field | None:
+        """The one date or year from which somebody has been what they are."""
+        dated = [one for one in self._view.fields if one.is_dated and one.loaded is self._view.loaded]
+        found = [one for one in dated if one.is_called("joined")]
+        return found[0] if len(found) == 1 else None

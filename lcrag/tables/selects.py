@@ -55,8 +55,10 @@ class Selects:
         source, where = self._view.source, self._clause()
         unit = numbers[0].column.reader.unit if numbers else ""
         if group:
+            filled = [f"{group} IS NOT NULL"]
+            where = self._clause([*self._where, *filled])
             sql = f"SELECT {group}, {expression} FROM {source}{where} GROUP BY {group} ORDER BY {group}"
-            return Program(sql, "groups", self._used(), self._view.loaded, self._shown(group), numbers, unit)
+            return Program(sql, "groups", self._used(filled), self._view.loaded, self._shown(group), numbers, unit)
         filled = [f"{one.sql} IS NOT NULL" for one in numbers]
         sql = f"SELECT {expression} FROM {source}{where}"
         return Program(sql, "value", self._used(filled), self._view.loaded, read=self._read(numbers), unit=unit)

@@ -63,6 +63,7 @@ class Kind(StrEnum):
     UNTIL = auto()
     NOT = auto()
     WITHOUT = auto()
+    RELATED = auto()  # rows of another table that have the key of these: "hives" of apiaries
     AND = auto()
     OR = auto()
 
@@ -176,6 +177,7 @@ PHRASES: Final[tuple[tuple[tuple[str, ...], Kind], ...]] = tuple(
             *(((word,), Kind.WITHOUT) for word in ("missing", "blank", "empty")),
             *((("a", period), Kind.IGNORED) for period in ("month", "year", "day", "night", "week")),
             (("and",), Kind.AND),
+            *((phrase, Kind.AND) for phrase in lexicon.AGAINST),
             (("or",), Kind.OR),
             (("equal", "to"), Kind.IGNORED),
             (("equals",), Kind.IGNORED),

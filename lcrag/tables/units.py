@@ -10,7 +10,7 @@ UNITS: Final = frozenset(
     "gbp usd eur chf jpy pounds dollars euros kg g t tonnes lb km m cm mm mi miles ft feet l ml ha sqm sqkm km2 m2 min"
     " minutes mins hours hrs hr h days seconds sec percent pct kmh mph c f k mn bn"
     " kw mw gw kwh mwh gwh twh kb mb gb tb m3 meur musd minute hour second day nights weeks metres kilometres kilos"
-    " kilograms grams litres hectares megawatts gigawatts kilowatts".split()
+    " kilograms grams litres hectares acre acres megawatts gigawatts kilowatts".split()
 )
 """Words of column names that say what is counted in; also after a number."""
 SCALES: Final[Mapping[str, float]] = {"thousand": 1e3, "million": 1e6, "billion": 1e9}
@@ -45,6 +45,9 @@ SIZES: Final[Mapping[str, tuple[str, float]]] = {
         ("length", 1e-3, "mm millimetre millimetres millimeter millimeters"),
         ("length", 1e-2, "cm centimetre centimetres centimeter centimeters"),
         ("length", 1, "m metre metres meter meters"),
+        ("length", 0.0254, "inch inches"),
+        ("length", 0.3048, "ft foot feet"),
+        ("length", 1609.344, "mi mile miles"),
         ("length", 1e3, "km kilometre kilometres kilometer kilometers"),
         ("power", 1e-3, "kw kilowatt kilowatts"),
         ("power", 1, "mw megawatt megawatts"),
@@ -55,6 +58,8 @@ SIZES: Final[Mapping[str, tuple[str, float]]] = {
         ("energy", 1e6, "twh"),
         ("volume", 1e-3, "ml millilitre millilitres"),
         ("volume", 1, "l litre litres liter liters"),
+        ("area", 1e-6, "m2 sqm"),
+        ("area", 0.0040468564, "acre acres"),
         ("area", 1e-2, "ha hectare hectares"),
         ("area", 1, "km2 sqkm"),
     )
@@ -68,6 +73,8 @@ NOT_ADDED: Final = frozenset(
 """Words of column names whose numbers are not added up."""
 OF_A_PIECE: Final = frozenset("per unit each rate average avg mean".split())
 """Words of column names whose money is not of the whole row."""
+LENGTHS: Final = frozenset("loa lwl wheelbase".split())
+"""Names of columns that are lengths without saying so."""
 BARE: Final = frozenset("running time total playing play run duration travel journey flight net gross".split())
 """Words of column names that do not say of what a length or a weight is: "running time (min)"."""
 MEASURED: Final[Mapping[str, tuple[str, ...]]] = {

@@ -69,6 +69,31 @@ VERBS: Final[Mapping[str, str]] = {
     verb: columns
     for verbs, columns in (
         ("donated donate donates gave give gives presented", "donor giver"),
+        ("billed bill bills charged charges charging invoiced", "charge bill fee amount price invoice"),
+        ("insured insures insure covered", "insured insurance insurer cover"),
+        ("drives drive", "drives driver"),
+        ("holds chairs chaired", "chair"),
+        ("designed designs", "designer architect"),
+        ("sang sings sung", "singer vocalist"),
+        ("coaches coached trains trained", "coach trainer"),
+        ("supplied supplies", "supplier vendor"),
+        ("edited edits", "editor"),
+        ("translated translates", "translator"),
+        ("illustrated illustrates", "illustrator"),
+        ("photographed", "photographer"),
+        ("installed fitted", "installer installed fitted"),
+        ("inspected inspects", "inspector"),
+        ("repaired repairs fixed mended", "mechanic technician engineer repairer"),
+        ("sponsored sponsors", "sponsor"),
+        ("hosted hosts", "host venue"),
+        ("delivered delivers", "courier carrier driver delivered"),
+        ("grown", "grower"),
+        ("budgeted", "budget"),
+        ("enrolled registered", "enrolled enrolment registered registration joined"),
+        ("retired", "retired retirement"),
+        ("planted", "planted planting"),
+        ("finished completed", "finished completed completion end"),
+        ("expires expired expire", "expires expiry expiration"),
         ("wrote written writes write", "author writer"),
         ("directed directs", "director"),
         ("made makes manufactured produced", "maker manufacturer producer"),
@@ -124,6 +149,7 @@ NEUTRAL: Final = frozenset(
     " cover span stretch go fly flow"
     " attend sit stay attend appear mention classify label mark describe name rank live"
     " won made built held drew brought burnt gave kept ran sent took wrote shown sold saw started began"
+    " reach hand fit give come bring keep look accept receive"
     " dealt led met put fetch yield post written given driven chosen flown".split()
 )
 """Verbs that say no more than a number or a condition next to them, where the table has no column of theirs."""

@@ -13,7 +13,7 @@ from lcrag.tables.field import Field, Words, fold_letters, names_of, plain_words
 from lcrag.tables.keys import noun_of, shared_keys
 from lcrag.tables.lexicon import EMPLOYED, GENDERS, GENERIC, PEOPLE, PLURALS, ROW_NOUNS
 from lcrag.tables.loaded import Loaded
-from lcrag.tables.units import MEASURED, OF_A_PIECE
+from lcrag.tables.units import LENGTHS, MEASURED, OF_A_PIECE
 from lcrag.tables.values import NO_NUMBERS, SAYS_WHEN, words_of
 from lcrag.text.words import stems
 
@@ -38,6 +38,11 @@ class View:
     other: dict[str, Field] = field(default_factory=dict)
     keys: tuple[Field, ...] = ()
     related: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether it has columns of more than one table."""
+        return any(one.loaded is not self.loaded for one in self.fields)
 
     @cached_property
     def rowid(self) -> str:
@@ -111,7 +116,15 @@ class View:
         else:
             found = [one for one in self.fields if one.is_counted and one.is_called(concept)]
             found = found or [
+                one for one in self.fields if concept == "money" and one.kind == "number" and one.is_called("spent")
+            ]
+            found = found or [
                 one for one in self.fields if concept == "money" and one.kind == "number" and one.is_called("income")
+            ]
+            found = found or [
+                one
+                for one in self.fields
+                if concept == "length" and one.kind == "number" and {*words_of(one.column.name)} & LENGTHS
             ]
             found = found or [one for one in self.fields if one.is_bare and one.dimension in MEASURED.get(concept, ())]
         return found[0] if len(found) == 1 else None
@@ -141,18 +154,23 @@ def _says_when(one: Field) -> bool:
 
 def view_of(loaded: Loaded, tables: Sequence[Loaded] = ()) -> View:
     """The table alone; ``tables``: among which the rows of others are known by their keys in it, or its own in them."""
-    fields = tuple(Field(column, loaded, column.sql, names_of(column.name)) for column in loaded.columns)
-    other = {noun: one for noun, one in foreign_keys(fields, loaded, tables) if noun not in nouns_of(loaded, fields)}
+    fields = _fields(loaded)
+    nouns = nouns_of(loaded, fields) | set(_names_elsewhere(loaded, tables))
+    other = {noun: one for noun, one in foreign_keys(fields, loaded, tables) if noun not in nouns}
     return View(
         loaded.sql,
         loaded,
         fields,
-        nouns_of(loaded, fields),
+        nouns,
         about_of(loaded),
         label_of(fields),
         other,
         related=dict(_related(loaded, tables)),
     )
+
+
+def _fields(loaded: Loaded) -> tuple[Field, ...]:
+    return tuple(Field(column, loaded, column.sql, names_of(column.name)) for column in loaded.columns)
 
 
 def foreign_keys(fields: Sequence[Field], loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, Field]]:
@@ -161,6 +179,15 @@ def foreign_keys(fields: Sequence[Field], loaded: Loaded, tables: Sequence[Loade
         keys = shared_keys(loaded, one) if one is not loaded else []
         if len(keys) == 1:
             yield noun_of(one), next(field for field in fields if field.column is keys[0][0])
+
+
+def _names_elsewhere(loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[str]:
+    """What columns of other tables call its rows: "site" of hives, where the apiary stands."""
+    for many in tables:
+        keys = shared_keys(many, loaded) if many is not loaded else []
+        name = names_of(keys[0][0].name)[0] if len(keys) == 1 else ()
+        if len(name) == 1 and name[0] not in GENERIC and name[0] not in {one.names[0][-1] for one in _fields(loaded)}:
+            yield name[0]
 
 
 def _related(loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, str]]:
