@@ -9,7 +9,7 @@ from itertools import permutations
 from lcrag.tables.field import Field, names_of, stemmed
 from lcrag.tables.keys import is_key, noun_of, shared_keys
 from lcrag.tables.loaded import Column, Loaded
-from lcrag.tables.view import View, about_of, foreign_keys, label_of, nouns_of
+from lcrag.tables.view import View, about_of, label_of, view_of
 
 
 def joined_views(tables: Sequence[Loaded]) -> Iterator[View]:
@@ -19,7 +19,7 @@ def joined_views(tables: Sequence[Loaded]) -> Iterator[View]:
         for one in tables:
             keys = shared_keys(many, one) if many is not one else []
             if len(keys) == 1:
-                yield _joined(_qualified(many, tables), many, one, *keys[0])
+                yield _joined(view_of(many, tables, f"{many.sql}."), many, one, *keys[0])
 
 
 def chained_views(tables: Sequence[Loaded]) -> Iterator[View]:
@@ -31,16 +31,8 @@ def chained_views(tables: Sequence[Loaded]) -> Iterator[View]:
             continue
         if by_many and tables.index(third) < tables.index(one):
             continue  # both are of the first: in any order
-        pair = _joined(_qualified(many, tables), many, one, *first[0])
+        pair = _joined(view_of(many, tables, f"{many.sql}."), many, one, *first[0])
         yield _joined(pair, many if by_many else one, third, *[*by_many, *by_one][0])
-
-
-def _qualified(many: Loaded, tables: Sequence[Loaded]) -> View:
-    """The table alone, its columns with its name."""
-    fields = tuple(Field(column, many, f"{many.sql}.{column.sql}", names_of(column.name)) for column in many.columns)
-    nouns = nouns_of(many, fields)
-    other = {noun: one for noun, one in foreign_keys(fields, many, tables) if noun not in nouns}
-    return View(many.sql, many, fields, nouns, about_of(many), label_of(fields), other)
 
 
 def _joined(base: View, holder: Loaded, one: Loaded, left: Column, right: Column) -> View:
@@ -66,14 +58,13 @@ def _joined(base: View, holder: Loaded, one: Loaded, left: Column, right: Column
         fields = [key if field is before else field for field in fields]
         other = {word: key if field is before else field for word, field in other.items()}
         codes, key = (*codes, key), label
-    own_fields = [field for field in fields if field.loaded is base.loaded]
     return View(
         source,
         base.loaded,
         tuple(fields),
         base.nouns - {noun},
         base.about | about_of(one),
-        label_of(own_fields),
+        base.label,
         {**other, noun: key},
         codes,
     )

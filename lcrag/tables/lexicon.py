@@ -102,7 +102,7 @@ ANTONYMS: Final[Mapping[str, str]] = {
         ("open running active operating operational", "closed ended left stopped retired"),
         ("alive living", "died death deceased"),
         ("outstanding overdue missing", "returned paid settled"),
-        ("owed owing due unsettled", "paid settled"),
+        ("owe owes owed owing due unsettled", "paid settled"),
         ("available", "sold rented taken"),
         ("time", "late delayed"),
         ("single", "married"),

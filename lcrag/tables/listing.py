@@ -5,7 +5,7 @@ from __future__ import annotations
 from lcrag.tables.field import Field
 from lcrag.tables.ranking import Ranking
 from lcrag.tables.selects import Program
-from lcrag.tables.tokens import Kind, fits
+from lcrag.tables.tokens import NOUN, Kind, fits
 from lcrag.tables.view import CATEGORY_SHARE
 
 
@@ -29,6 +29,9 @@ class Listing(Ranking):
         label = self._view.label
         if is_rows and not fields:
             return self._rows([label]) if label is not None else None
+        first = self._tokens[0]
+        if len(fields) == 1 and first.concept == NOUN and first.fields[0] in self._view.other.values():
+            return self._cells(first.fields[0])  # "which artists have works on display"
         plain = [one for one in fields if one is not None]
         if (
             len(plain) == 1

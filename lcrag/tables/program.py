@@ -57,13 +57,13 @@ def write(question: str, tables: Sequence[Loaded], database: Database) -> Progra
         found = _best(question, chained_views(tables), database, words)
     if len(found) == 1 or not alone:
         return found[0] if len(found) == 1 else None
-    code = alone[0].shown[0]
-    is_named = any(one.column is code.column for view in views for one in view.keys) if code is not None else False
+    codes = [one.column for one in alone[0].shown if one is not None and is_code(one)]
+    is_named = any(one.column in codes for view in views for one in view.keys)
     return None if is_named else alone[0]
 
 
 def _shows_code(program: Program) -> bool:
-    return bool(program.shown) and program.shown[0] is not None and is_code(program.shown[0])
+    return any(one is not None and is_code(one) for one in program.shown)
 
 
 def _best(question: str, views: Iterable[View], database: Database, words: Set[str]) -> list[Program]:

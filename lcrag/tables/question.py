@@ -130,7 +130,8 @@ class _Reading(Cells):
         """ "Open" of a column that says what is closed."""
         undone = {stem_of(done) for done in lexicon.ANTONYMS.get(self._plain[place], "").split()}
         closed = [one for one in self._view.fields if undone & set(one.names[0]) and (one.is_dated or one.says_yes)]
-        is_state = place > 0 and self._plain[place - 1] in BEFORE_STATES and len(closed) == 1
+        is_said = place > 0 and (self._plain[place - 1] in BEFORE_STATES or self._plain[place].startswith("ow"))
+        is_state = is_said and len(closed) == 1
         return self._token(Kind.COLUMN, place, 1, fields=(closed[0],), concept=NEGATED) if is_state else None
 
     def _is_period(self, place: int) -> bool:
@@ -231,6 +232,8 @@ class _Reading(Cells):
             return self._token(Kind.COLUMN, place, 1, fields=(negated,), concept=NEGATED)
         if word == "times" and place and self._plain[place - 1].isalnum() and self._is_number(place - 1):
             return self._token(Kind.ROWS, place, 1)
+        if (noun := self._related(place)) is not None:
+            return self._token(Kind.RELATED, place, 1, concept=noun)
         verb = [] if is_act(word, self._view) else columns_of_verb(word, self._view)
         if verb:
             return self._token(Kind.COLUMN, place, 1, fields=tuple(verb))
@@ -251,13 +254,21 @@ class _Reading(Cells):
             and self._plain[place - 1] in ("each", "every", "per", "by", "which", "what")
         ):
             return self._token(Kind.UNKNOWN, place, 1)  # "each make"
-        if stem in self._view.related and word not in lexicon.IGNORED:
-            return self._token(Kind.RELATED, place, 1, concept=stem)
         if word in verbs.WEAK_VERBS and not is_act(word, self._view):
             return self._token(Kind.IGNORED, place, 1, concept=WEAK)
         if word in lexicon.IGNORED or word in verbs.EMPTY_VERBS or is_act(word, self._view):
             return self._token(Kind.IGNORED, place, 1)
         return self._token(Kind.TABLE if stem in self._view.about else Kind.UNKNOWN, place, 1)
+
+    def _related(self, place: int) -> str | None:
+        """The noun of another table that has the key of these rows: itself, or behind "never" what is done there."""
+        word, before = self._plain[place], self._plain[max(0, place - 3) : place]
+        stem, is_not = stem_of(word), bool({"no", "without", "any", "never", "not"} & set(before))
+        if stem in self._view.related:
+            is_verb = word in verbs.VERBS and not is_not  # "who works in Oslo"
+            return None if is_verb or word in lexicon.IGNORED else stem
+        done = [noun for noun in map(stem_of, verbs.ACTS.get(word, "").split()) if noun in self._view.related]
+        return done[0] if is_not and done and not is_act(word, self._view) else None
 
     def _is_number(self, place: int) -> bool:
         return self._plain[place].isdigit() or self._plain[place] in lexicon.NUMBER_WORDS

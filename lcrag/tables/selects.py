@@ -51,7 +51,7 @@ class Selects:
         result = self._database.run(f"SELECT count(*) FROM {self._view.source}{self._clause()}")
         return result.rows[0][0] == 1
 
-    def _aggregate(self, expression: str, group: str, numbers: tuple[Field, ...]) -> Program:
+    def _aggregate(self, expression: str, group: str, numbers: tuple[Field, ...]) -> Program | None:
         source, where = self._view.source, self._clause()
         unit = numbers[0].column.reader.unit if numbers else ""
         if group:
@@ -60,8 +60,20 @@ class Selects:
             sql = f"SELECT {group}, {expression} FROM {source}{where} GROUP BY {group} ORDER BY {group}"
             return Program(sql, "groups", self._used(filled), self._view.loaded, self._shown(group), numbers, unit)
         filled = [f"{one.sql} IS NOT NULL" for one in numbers]
+        if self._repeats(numbers) and not expression.startswith(("max", "min")):
+            return None
         sql = f"SELECT {expression} FROM {source}{where}"
         return Program(sql, "value", self._used(filled), self._view.loaded, read=self._read(numbers), unit=unit)
+
+    def _repeats(self, numbers: tuple[Field, ...]) -> bool:
+        """Whether numbers of another table would count more than once: the values of works by their loans."""
+        others = [one for one in numbers if one.loaded is not self._view.loaded]
+        if not others:
+            return False
+        source = f"{self._view.source}{self._clause()}"
+        rows = f"SELECT count(*), count(DISTINCT {others[0].loaded.sql}.rowid) FROM {source}"
+        [(every, different)] = self._database.run(rows).rows
+        return every != different
 
     def _extreme(
         self, what: Token, by: Field, sign: int, most: int, shown: Field | None = None, is_named: bool = True
@@ -73,7 +85,10 @@ class Selects:
             return None
         one = self._field(what)
         is_own = one is not None and one.kind == "text" and one.share == 1 and one.loaded is self._view.loaded
-        if what.kind == Kind.ROWS or one is self._view.label or is_own:
+        is_row = what.kind == Kind.ROWS or one is self._view.label
+        if is_row and not is_named and by.loaded is not self._view.loaded:
+            return None  # "the heaviest visit" of patients
+        if is_row or is_own:
             return self._top_rows(by, sign, most, shown or one)
         if one is None or by.kind != "number":
             return None

@@ -66,6 +66,8 @@ class Times(Filters):
             one = self._date_column(right, self._view.dated)
             if one is not None and right is not None and one in self.tokens[right].fields:
                 last = right
+            elif one is not None and self._view.related and one.is_called("began"):
+                raise Unclear  # "did Ann bring a pet in 2024": pets have the year of their birth, but visits a day
         if one is None:
             raise Unclear
         sql = when(one.sql, one.kind, sign, (low, high))

@@ -96,7 +96,7 @@ VERBS: Final[Mapping[str, str]] = {
         ("expires expired expire", "expires expiry expiration"),
         ("wrote written writes write", "author writer"),
         ("directed directs", "director"),
-        ("made makes manufactured produced", "maker manufacturer producer"),
+        ("made makes manufactured produced", "maker manufacturer producer artist"),
         ("built builds", "builder architect shipyard"),
         ("published publishes", "publisher"),
         ("owns own owned", "owner"),

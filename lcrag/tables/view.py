@@ -152,28 +152,19 @@ def _says_when(one: Field) -> bool:
     )
 
 
-def view_of(loaded: Loaded, tables: Sequence[Loaded] = ()) -> View:
-    """The table alone; ``tables``: among which the rows of others are known by their keys in it, or its own in them."""
-    fields = _fields(loaded)
-    nouns = nouns_of(loaded, fields) | set(_names_elsewhere(loaded, tables))
-    other = {noun: one for noun, one in foreign_keys(fields, loaded, tables) if noun not in nouns}
-    return View(
-        loaded.sql,
-        loaded,
-        fields,
-        nouns,
-        about_of(loaded),
-        label_of(fields),
-        other,
-        related=dict(_related(loaded, tables)),
-    )
+def view_of(loaded: Loaded, tables: Sequence[Loaded] = (), prefix: str = "") -> View:
+    """The table alone; ``tables``: among which the rows of others are known by their keys in it, or its own in them.
+    ``prefix``: before the names of its columns in SQL."""
+    fields = tuple(Field(column, loaded, prefix + column.sql, names_of(column.name)) for column in loaded.columns)
+    foreign = dict(_foreign_keys(fields, loaded, tables))
+    own = [one for one in fields if one not in foreign.values()]  # what names another row names none of these
+    nouns = _nouns(loaded, own) | set(_names_elsewhere(loaded, tables))
+    other = {noun: one for noun, one in foreign.items() if noun not in nouns}
+    related = dict(_related(loaded, tables))
+    return View(loaded.sql, loaded, fields, nouns, about_of(loaded), label_of(own), other, related=related)
 
 
-def _fields(loaded: Loaded) -> tuple[Field, ...]:
-    return tuple(Field(column, loaded, column.sql, names_of(column.name)) for column in loaded.columns)
-
-
-def foreign_keys(fields: Sequence[Field], loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, Field]]:
+def _foreign_keys(fields: Sequence[Field], loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, Field]]:
     """What the rows of other tables are called, with the field that has their key."""
     for one in tables:
         keys = shared_keys(loaded, one) if one is not loaded else []
@@ -186,7 +177,11 @@ def _names_elsewhere(loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[str]:
     for many in tables:
         keys = shared_keys(many, loaded) if many is not loaded else []
         name = names_of(keys[0][0].name)[0] if len(keys) == 1 else ()
-        if len(name) == 1 and name[0] not in GENERIC and name[0] not in {one.names[0][-1] for one in _fields(loaded)}:
+        if (
+            len(name) == 1
+            and name[0] not in GENERIC
+            and name[0] not in {names_of(one.name)[0][-1] for one in loaded.columns}
+        ):
             yield name[0]
 
 
@@ -202,7 +197,7 @@ def _related(loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, st
             )
 
 
-def nouns_of(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
+def _nouns(loaded: Loaded, fields: Sequence[Field]) -> frozenset[str]:
     """Stems that mean its rows."""
     nouns = {stem_of(word) for word in ROW_NOUNS}
     words = re.findall(r"[^\W\d_]+", fold_letters(loaded.table.name))
