@@ -11,7 +11,7 @@ from typing import Final
 
 from lcrag.tables.field import Field, stem_of
 from lcrag.tables.names import literal
-from lcrag.tables.tokens import NEGATED, Kind, Token
+from lcrag.tables.tokens import NEGATED, NOUN, Kind, Token
 from lcrag.tables.verbs import LEFT
 from lcrag.tables.view import View
 
@@ -134,6 +134,8 @@ class Filters:
         """Rows that none of another table belong to: "apiaries without hives", "have no hives", "never had a loan"."""
         token, left = self.tokens[place], self._left(place)
         label = self._view.label
+        if not any(one.kind == Kind.ROWS for one in self.tokens):
+            raise Unclear  # it is asked of the rows of this table
         if left is None or label is None or self.tokens[left].kind not in (Kind.WITHOUT, Kind.NOT):
             raise Unclear
         sql = f"NOT EXISTS ({self._view.related[token.concept]})"
@@ -146,6 +148,9 @@ class Filters:
         named = left if is_behind else right
         if named is None or self.tokens[named].kind != Kind.COLUMN:
             raise Unclear
+        is_noun = self.tokens[named].concept == NOUN
+        if is_noun and (is_behind or not any(token.kind == Kind.ROWS for token in self.tokens)):
+            raise Unclear  # "which flats are empty" of repairs
         [one] = self.tokens[named].fields
         is_known = any(token.text.lower() in RECORDED for token in self.tokens[named + 1 :])
         is_zero = one.kind == "number" and not (is_behind or is_known) and one.column.zeros > 0

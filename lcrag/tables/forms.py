@@ -82,7 +82,14 @@ class Writer(Listing):
                 return self._total(one, "")
         self._add_first()
         found = self._by_size() or self._counted() or self._added() or self._first()
+        if not found and self._asks_for_what() and fits("rows*", self._pattern):
+            return None  # "what does Ann do?"
         return found or (self._listed() if asks and not (is_much and _are_texts(self._tokens)) else None)
+
+    def _asks_for_what(self) -> bool:
+        """Whether it asks what somebody or something does, and not for rows."""
+        words = [token.text.lower() for token in self._said[:2]]
+        return words[:1] == ["what"] and words[-1] in ("do", "does", "did")
 
     def _insert_kind(self) -> None:
         """Put the rows where a value names them: "which strikers are", "the cheapest dessert", "the most designers"."""

@@ -30,7 +30,8 @@ def _same_names(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
         for left in many.columns:
             left_name = stemmed(left.name)
             same = left_name == right_name or (right_name in (("id",), ("code",)) and left_name == noun + right_name)
-            if same and left.kind == right.kind and is_key(right, one) and not is_key(left, many):
+            is_many = not is_key(left, many) or _is_part(left, right)
+            if same and left.kind == right.kind and is_key(right, one) and is_many:
                 yield left, right
 
 
@@ -48,6 +49,11 @@ def _same_texts(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
                 and not is_key(left, many)
             ):
                 yield left, right
+
+
+def _is_part(left: Column, right: Column) -> bool:
+    """Whether the second has all texts of the first, and more."""
+    return bool(left.values and right.values) and (left.values or {}).keys() < (right.values or {}).keys()
 
 
 def is_key(column: Column, loaded: Loaded) -> bool:

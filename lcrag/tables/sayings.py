@@ -49,6 +49,7 @@ _ALWAYS: Final = tuple(
         (r"(?<=est) to (?:sit through|watch|read|listen to|play|make|build|run|get through|cook|climb|walk)\b", ""),
         (r"\blook(?:s|ed|ing)? after\b|\btak(?:e|es|en|ing) care of\b|\b(?:in charge of|responsible for)\b", "manage"),
         (r"\b(?:give|gave|given|giving) (?:away|out)\b", "given"),
+        (r"(?<=\w) come to(?= in |\?|$)", " add up to"),
         (r"\b(?:walk|get|come) into\b", "access"),
         (r"\bsign(?:ed|s)? up\b", "joined"),
         (r"\b((?:did|have|has|had) \w+) shift(?:ed)?\b", r"\1 sell"),
