@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lcrag.tables.field import NAMELESS, stemmed
@@ -38,17 +38,12 @@ def _same_names(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
 def _same_texts(many: Loaded, one: Loaded) -> Iterator[tuple[Column, Column]]:
     for right in one.columns:
         for left in many.columns:
-            if (
-                (
-                    left.values
-                    and right.values
-                    and len(left.values) >= LEAST_KEYS
-                    and left.values.keys() <= right.values.keys()
-                )
-                and is_key(right, one)
-                and not is_key(left, many)
-            ):
+            if is_key(right, one) and not is_key(left, many) and _has_all(right.values or {}, left.values or {}):
                 yield left, right
+
+
+def _has_all(keys: Mapping[str, int], texts: Mapping[str, int]) -> bool:
+    return len(texts) >= LEAST_KEYS and texts.keys() <= keys.keys()
 
 
 def _is_part(left: Column, right: Column) -> bool:
