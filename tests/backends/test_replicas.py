@@ -84,12 +84,12 @@ def test_run_keeps_what_begins_alike_on_one_server_and_spreads_the_rest() -> Non
 
 
 def test_run_spreads_what_nobody_has_read_evenly() -> None:
-    with running(3, delay=0.5) as servers:
+    with running(3, delay=0.3) as servers:
         backend = together(servers)
-        backend.run([question(document) for document in range(24)], max_tokens=50)
+        backend.run([question(document) for document in range(12)], max_tokens=50)
         first = [documents(server) for server in servers]
-        assert all(7 <= len(placed) <= 9 for placed in first)
-        ask(backend, [question(document, 1) for document in range(24)])
+        assert all(3 <= len(placed) <= 5 for placed in first)
+        ask(backend, [question(document, 1) for document in range(12)])
         assert [set(documents(server)) for server in servers] == [set(placed) for placed in first]
 
 
@@ -207,13 +207,16 @@ def test_run_cuts_off_all_servers_when_the_time_is_over() -> None:
     with running(3, script=["silence"] * 9) as servers:
         backend = together(servers)
         backend.max_seconds = 0.3
+        before = threading.active_count()
         with pytest.raises(BackendFailed, match=r"within 0\.3 s"):
             backend.run([question(document) for document in range(9)], max_tokens=50)
         until = time.monotonic() + 60
         while sum(server.hang_ups for server in servers) < 9 and time.monotonic() < until:
             time.sleep(0.01)
         assert sum(server.hang_ups for server in servers) == 9
-        assert threading.active_count() < 20
+        while threading.active_count() > before and time.monotonic() < until:
+            time.sleep(0.01)
+        assert threading.active_count() <= before
 
 
 def test_open_leaves_out_a_server_that_does_not_answer(caplog: pytest.LogCaptureFixture) -> None:
