@@ -3,8 +3,8 @@
 "certainty" (after XL3M, arXiv 2405.17755): each window is asked the question, and the first token alone is looked at.
 The paper ranks by how certain it is; a model that is told to say so when nothing is there is most certain of just that,
 so here P(it does not say so) comes first. "quotes" (after CFIC, arXiv 2402.09760): each window's sentences that matter
-are copied, and searched for in the documents. "attention" (after InfiniRetri, arXiv 2502.12962): nothing is asked, the
-model's last layer shows what the question attends to; on the hf backend alone.
+are copied, and searched for in the documents. "attention" (after InfiniRetri, arXiv 2502.12962): nothing is asked, a
+layer of the model shows what the question attends to; on the hf backend alone.
 
 Wins where the question shares no words with its evidence, so that ranking misses it, and where a long prompt is used
 badly. Costs a reading of everything, once: the documents come first in every prompt, so that a server with a prefix

@@ -20,7 +20,7 @@ _PROMPT_TYPE: Final = re.compile(r"\bprompt\b.*\b(string|str|type|array|list)\b"
 UNWATCHED: Final = 16
 """Tokens in a piece of a reply that nobody watches being written, from vLLM. To read a piece takes 0.25 ms of a
 processor: token by token two servers' 4,000 a second would take all of it. A server that writes ten a second still
-sends a piece before the 3 s after which its silence is told."""
+sends a piece before the 3 s after which its silence is reported."""
 
 Messages = Callable[[], list[dict[str, str]]]
 """The messages of a prompt: to put a long one together takes time, and as ids it does not need them."""

@@ -1,4 +1,4 @@
-"""Words that are not in the table and say nothing beside the column that they stand with: "tickets" of a column "sold",
+"""Words that are not in the table and add nothing to the column that they go with: "tickets" of a column "sold",
 "sort" of "each sort of honey"; compounds and units of columns.
 """
 

@@ -17,7 +17,7 @@ def joined_views(tables: Sequence[Loaded]) -> Iterator[View]:
     second says of them."""
     for many in tables:
         for one in tables:
-            keys = shared_keys(many, one) if many is not one else []
+            keys = shared_keys(many, one) if many is not one else ()
             if len(keys) == 1:
                 yield _joined(view_of(many, tables, f"{many.sql}."), many, one, *keys[0])
 

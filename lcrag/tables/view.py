@@ -167,7 +167,7 @@ def view_of(loaded: Loaded, tables: Sequence[Loaded] = (), prefix: str = "") -> 
 def _foreign_keys(fields: Sequence[Field], loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, Field]]:
     """What the rows of other tables are called, with the field that has their key."""
     for one in tables:
-        keys = shared_keys(loaded, one) if one is not loaded else []
+        keys = shared_keys(loaded, one) if one is not loaded else ()
         if len(keys) == 1:
             yield noun_of(one), next(field for field in fields if field.column is keys[0][0])
 
@@ -175,7 +175,7 @@ def _foreign_keys(fields: Sequence[Field], loaded: Loaded, tables: Sequence[Load
 def _names_elsewhere(loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[str]:
     """What columns of other tables call its rows: "site" of hives, where the apiary stands."""
     for many in tables:
-        keys = shared_keys(many, loaded) if many is not loaded else []
+        keys = shared_keys(many, loaded) if many is not loaded else ()
         name = names_of(keys[0][0].name)[0] if len(keys) == 1 else ()
         if (
             len(name) == 1
@@ -188,7 +188,7 @@ def _names_elsewhere(loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[str]:
 def _related(loaded: Loaded, tables: Sequence[Loaded]) -> Iterator[tuple[str, str]]:
     """What the rows of tables are called that have a key of this one, with the SELECT of those of one row."""
     for many in tables:
-        keys = shared_keys(many, loaded) if many is not loaded else []
+        keys = shared_keys(many, loaded) if many is not loaded else ()
         if len(keys) == 1:
             [(left, right)] = keys
             yield (
