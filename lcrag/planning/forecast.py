@@ -189,7 +189,7 @@ def quality(work: Workload, estimate: Estimate, profile: Profile) -> float:
 def seconds(work: Workload, profile: Profile, cached: int = 0) -> float:
     """Wall-clock seconds: rounds one after another, the calls of a round together, as many as the KV cache holds."""
     if work.calls == 0:
-        return 0.0
+        return work.seconds
     at_once = work.calls / work.rounds
     waves = math.ceil(_held(work) / profile.kv_tokens) if profile.kv_tokens else 1
     waves = max(1, min(waves, math.ceil(at_once)))
@@ -199,7 +199,7 @@ def seconds(work: Workload, profile: Profile, cached: int = 0) -> float:
         work.output_tokens / work.calls,
         max(1.0, at_once / waves),
     )
-    return work.rounds * waves * one
+    return work.rounds * waves * one + work.seconds
 
 
 def _held(work: Workload) -> int:

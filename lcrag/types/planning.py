@@ -162,7 +162,7 @@ class Workload:
     the input that the model wrote before (notes, summaries, the answers of parts). ``pieces``: in how many texts that
     are read apart from each other the evidence may lie. ``then``: what is run if this finds nothing, a workload of its
     own. ``right``: P(right | the evidence is there) of a route that no model's reading decides: it counts in place of a
-    profile's curves.
+    profile's curves. ``seconds``: what it takes besides what a profile's costs say of its tokens.
     """
 
     input_tokens: int
@@ -180,6 +180,7 @@ class Workload:
     pieces: int = 1
     then: Workload | None = None
     right: float | None = None
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
     Logits = npt.NDArray[np.float32]
 
+LEAST: Final = math.log(0.01)
+"""Unsure questions end early so."""
 TRIED: Final = 12
 """Of the most probable next tokens of a beginning; the others are not looked at."""
 
@@ -33,7 +36,8 @@ def search(
     width: int,
     most_tokens: int,
 ) -> list[Beam]:
-    """The most probable replies, at most ``width``, best first; each ended with the token ``end``.
+    """The most probable replies, at most ``width``, best first; each ended with the token ``end``. What has become less
+    probable than LEAST is not followed further.
 
     ``first``: logits of the first token (1 x vocabulary). ``step``: the next logits (rows x vocabulary) after one token
     for each row, with the row of the call before that it continues. ``allows``: whether tokens may begin a reply, or,
@@ -52,7 +56,7 @@ def search(
                     found.append((row, longer))
         found.sort(key=lambda one: -one[1].log)
         ended += [beam for _, beam in found[:width] if beam.tokens[-1] == end]
-        kept = [(row, beam) for row, beam in found if beam.tokens[-1] != end][:width]
+        kept = [(row, beam) for row, beam in found if beam.tokens[-1] != end and beam.log >= LEAST][:width]
         ended.sort(key=lambda beam: -beam.log)
         if not kept or (len(ended) >= width and ended[width - 1].log >= kept[0][1].log):
             break
