@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(not available(), reason=f"needs the writer's wei
 def test_programs_over_unseen_tables_are_right_more_often_than_wrong(own_cache: Path) -> None:
     writer, outcomes = Writer(weights.PROGRAMS), Counter[str]()
     asked = [json.loads(line) for line in (UNMENDED / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
-    for entry in asked[::6]:
+    for entry in asked[:72:6]:
         files = ingest.discover([UNMENDED / str(entry["tables"])]).files
         documents = {document.id: document for document in map(ingest.read, files)}
         database = Database()
