@@ -13,17 +13,17 @@ from typing import Any
 from tasks import Example, chatml
 
 from lcrag.tables.prompt import LISTED, NO_PROGRAM, Shown, described, found, prompt
+from lcrag.tables.written import MOST_TABLES
 
 WEIGHTS = {"questions": 50, "answered": 8, "spider": 26, "wikisql": 16}
 UNRELATED = 0.04
 """Share of questions that are put to the tables of another database, and have no program."""
 CARELESS = 0.15
 """Share of questions in small letters, without a mark at the end."""
-MOST_TABLES = 6
 
 
 class Programs:
-    """Draws examples from what ``main`` collected."""
+    """Draws examples from what ``program_data.py`` collected."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.databases = data["databases"]
@@ -48,25 +48,22 @@ class Programs:
         return Example([(chatml([{"role": "user", "content": text}]), sql or NO_PROGRAM)])
 
 
-def asked(question: str, database: dict[str, Any], r: random.Random | None = None, sql: str = "") -> str:
-    """The prompt; with ``r`` in one of many orders and with other samples, always with the tables of ``sql``."""
-    tables = list(database["tables"])
-    if r is not None:
-        named = [table for table in tables if re.search(rf"(?<!\w){re.escape(table['sql'])}(?!\w)", sql)]
-        others = [table for table in tables if table not in named]
-        r.shuffle(others)
-        tables = named + others[: max(1, r.randint(1, MOST_TABLES) - len(named))]
-        r.shuffle(tables)
+def asked(question: str, database: dict[str, Any], r: random.Random, sql: str) -> str:
+    """The prompt, in one of many orders and with samples that are drawn, always with the tables of ``sql``."""
+    named = [table for table in database["tables"] if re.search(rf"(?<!\w){re.escape(table['sql'])}(?!\w)", sql)]
+    others = [table for table in database["tables"] if table not in named]
+    r.shuffle(others)
+    tables = named + others[: max(1, r.randint(1, MOST_TABLES) - len(named))]
+    r.shuffle(tables)
     parts = []
     for table in tables:
         columns = list(table["columns"])
-        if r is not None and r.random() < 0.5:
+        if r.random() < 0.5:
             r.shuffle(columns)
         shown = []
         for column in columns:
             values = list(column["values"])
-            if r is not None:
-                r.shuffle(values)
+            r.shuffle(values)
             is_whole = column["kind"] == "text" and column["is_whole"] and len(values) <= LISTED
             shown.append(Shown(column["sql"], column["kind"], values, is_whole, column["unit"]))
         parts.append(described(table["sql"], table["rows"], shown))

