@@ -12,7 +12,7 @@ from typing import Final
 
 from lcrag.evidence.provenance import restore_markers
 from lcrag.pipelines._run import Run
-from lcrag.planning.scale import count_sent
+from lcrag.planning.scale import count_notes
 from lcrag.text.passages import groups
 from lcrag.text.prompts import says_nothing
 from lcrag.types import Answer, Completion, Event, Passage, Task
@@ -36,7 +36,7 @@ def merge_notes(run: Run, notes: Sequence[str], read: Sequence[Passage], *, room
     A merged note has at most ``note_tokens`` tokens; at least two of them must fit the room.
     """
     left = list(notes)
-    while len(left) > 1 and sum(sizes := count_sent(left, run.backend)) > room:
+    while len(left) > 1 and sum(sizes := count_notes(left, run.backend)) > room:
         batches = list(groups(left, sizes, room))
         if all(len(batch) == 1 for batch in batches):  # longer than asked for: still two at a time
             batches = [left[place : place + 2] for place in range(0, len(left), 2)]

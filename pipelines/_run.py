@@ -120,14 +120,14 @@ class Run:
         relevances = self.reranker.read(self.question, [chunk.text for chunk in candidates])
         return within([self.hits[place] for place in rerank(self.ranking.hits, relevances)], tokens)
 
-    def frame(self, role: Role) -> int:
-        """Tokens of a prompt without its passages and notes."""
-        if role not in self._frames:
-            self._frames[role] = frame_tokens(role, self.question, self.backend)
-        return self._frames[role]
+    def frame(self, role: Role, words: int = 0) -> int:
+        """Tokens of a prompt without its passages and notes, that asks for so many words."""
+        if (role, words) not in self._frames:
+            self._frames[role, words] = frame_tokens(role, self.question, self.backend, words)
+        return self._frames[role, words]
 
     @cached_property
-    def _frames(self) -> dict[Role, int]:
+    def _frames(self) -> dict[tuple[Role, int], int]:
         return {}
 
     def sizes(self, read: Sequence[Passage]) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from lcrag.evidence.provenance import restore_markers
 from lcrag.pipelines._run import Run
-from lcrag.planning.scale import count_sent
+from lcrag.planning.scale import count_notes, count_sent
 from lcrag.text.passages import groups
 from lcrag.text.prompts import says_nothing
 from lcrag.text.sentences import ENDED, sentences
@@ -83,7 +83,7 @@ def merge_summaries(
     """
     left = list(summaries)
     while len(left) > 1:
-        batches = list(groups(left, count_sent(left, run.backend), room))
+        batches = list(groups(left, count_notes(left, run.backend), room))
         if all(len(batch) == 1 for batch in batches):  # longer than asked for: still two at a time
             batches = [left[place : place + 2] for place in range(0, len(left), 2)]
         is_last = len(batches) == 1

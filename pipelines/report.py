@@ -22,7 +22,7 @@ from typing import ClassVar, Final, Literal, Self
 from lcrag.pipelines._run import Run
 from lcrag.pipelines._sections import Draft, joined, quotes
 from lcrag.pipelines._summaries import most_tokens
-from lcrag.planning.scale import INSTRUCTION_TOKENS, count_chunks, count_sent
+from lcrag.planning.scale import INSTRUCTION_TOKENS, count_chunks, count_notes, count_sent
 from lcrag.text.names import names_in
 from lcrag.text.outlines import Section, outline_of, outline_shape, parse_outline
 from lcrag.text.passages import passages, within
@@ -100,7 +100,7 @@ class Report:
         words = self.words or words_asked(run.question, WORDS)
         most = self._sections(words)
         planned = PLANNED * most
-        chunks = _fitting(run, run.best_chunks(OUTLINE), run.frame("outline") + planned)
+        chunks = _fitting(run, run.best_chunks(OUTLINE), run.frame("outline", words) + planned)
         if not chunks:
             return run.nothing(())
         read = passages(chunks)
@@ -156,7 +156,9 @@ class Report:
         ranked = within(count_chunks(new, run.corpus, run.backend), self.tokens) if new else []
         question = section.query if section.title in section.query else f"{section.title}: {section.query}"
         notes = self._notes(run, draft, report)
-        other = run.frame("write") + sum(count_sent([question, *notes], run.backend)) + most
+        words = self._left(run, draft)
+        [asked] = count_sent([question], run.backend)
+        other = run.frame("write", words) + asked + sum(count_notes(notes, run.backend)) + most
         chunks = _fitting(run, ranked, other)
         if not chunks:
             return None
@@ -164,7 +166,7 @@ class Report:
         draft.chunks.update({chunk.id: chunk for chunk in chunks})
         draft.read += read
         run.retrieved(read, len(chunks), section=section.title)
-        return Task("write", question, tuple(read), notes, words=self._left(run, draft))
+        return Task("write", question, tuple(read), notes, words=words)
 
     def _left(self, run: Run, draft: Draft) -> int:
         """Words that the section lacks, as many as can be written at once."""

@@ -105,7 +105,7 @@ class Summarise:
         if not chunks:
             return run.nothing(())
         words = self._words(self.words or words_asked(run.question), run.backend.window)
-        frame = max(run.frame(role) for role in ("summarise", "merge", "refine", "vote"))
+        frame = max(run.frame(role, words) for role in ("summarise", "merge", "refine", "vote"))
         piece = self._piece(run.backend.window, frame, words)
         parts = self._parts(chunks, min(PASSAGE_TOKENS, piece))
         read = [passage for part in parts for passage in part]

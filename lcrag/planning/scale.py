@@ -95,12 +95,20 @@ def count_sent(texts: Sequence[str], backend: Backend) -> list[int]:
     return backend.count_many(as_sent(texts, backend))
 
 
-def frame_tokens(role: Role, question: str, backend: Backend) -> int:
-    """Tokens of a prompt without its passages and notes: template, system line, outer fences, question, instruction."""
+def count_notes(notes: Sequence[str], backend: Backend) -> list[int]:
+    """Tokens of each note as a prompt for this backend holds it: a line of its own."""
+    return count_sent(notes if backend.template_tokens is None else [f"{note}\n" for note in notes], backend)
+
+
+def frame_tokens(role: Role, question: str, backend: Backend, words: int = 0) -> int:
+    """Tokens of a prompt without its passages and notes: template, system line, outer fences, question, instruction.
+
+    ``words``: as many as the task says (``Task.words``).
+    """
     template = backend.template_tokens
     if template is None:
         return backend.count_many([question])[0]
-    task = Task(role, question, (Passage(1, "", "", 0, 0, "", 0),), ("",))
+    task = Task(role, question, (Passage(1, "", "", 0, 0, "", 0),), ("",), words=words)
     return backend.count_many(["\n".join(message["content"] for message in messages(task))])[0] + template
 
 

@@ -159,8 +159,11 @@ def test_ask_finds_four_fifths_of_its_prompts_in_the_cache_at_the_second_questio
 
 @pytest.fixture(scope="module")
 def recipes(machine: Machine) -> Iterator[dict[tuple[str, str], Future[Answer]]]:
-    """What each recipe answers on each shape, as many at a time as the server takes."""
-    server = OpenAIServer(machine.url)
+    """What each recipe answers on each shape, several at a time.
+
+    The server reads new prompts before it writes on, so that a reply waits for as long as others keep asking.
+    """
+    server = OpenAIServer(machine.url, deadline=1500)
 
     def open_session(shape: str) -> Session:
         settings = Settings((shape,), index=Path(f"{shape}.index"), dense="off", reader="off")
@@ -174,7 +177,7 @@ def recipes(machine: Machine) -> Iterator[dict[tuple[str, str], Future[Answer]]]
         (machine.folder / shape).mkdir()
         for name, text in texts.items():
             (machine.folder / shape / name).write_text(text, encoding="utf-8")
-    with chdir(machine.folder), ThreadPoolExecutor(CONCURRENCY) as threads:  # prompts hold paths as shown
+    with chdir(machine.folder), ThreadPoolExecutor(CONCURRENCY // 2) as threads:  # prompts hold paths as shown
         for shape in SHAPES:
             with open_session(shape) as session:
                 assert session.sum_up() > 0
