@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path.append(str(Path(__file__).parents[1] / "writer"))
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 
-from program_data import loaded
+from support.tables import loaded
 from tables.test_fresh_questions import is_right, questions
 
 from lcrag.backends.embedded import BEAMS

@@ -19,19 +19,24 @@ import re
 import sqlite3
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from programs import WEIGHTS
+sys.path.append(str(Path(__file__).parents[2] / "tests"))
 
-from lcrag import ingest
+from programs import WEIGHTS
+from support.tables import loaded
+from tables.test_fresh_questions import is_right, questions
+
 from lcrag.tables.database import Database
 from lcrag.tables.grammar import WORDS
 from lcrag.tables.keys import likely_keys
 from lcrag.tables.loaded import Loaded
 from lcrag.tables.names import quoted
+from lcrag.tables.program import write
 from lcrag.tables.prompt import LONGEST
+from lcrag.tables.results import say
 from lcrag.tables.written import values_of
 
 MOST_VALUES = 300
@@ -45,16 +50,6 @@ _UPPER = (
     " except is null case when then else end exists left"
 ).split()
 _LOWER = "count sum avg min max".split()
-
-
-def loaded(folder: Path) -> tuple[Database, list[Loaded], dict[str, Any]]:
-    """The CSV files of a folder in a database."""
-    documents = {document.id: document for document in map(ingest.read, ingest.discover([folder]).files)}
-    documents = {key: document for key, document in documents.items() if document.source.endswith(".csv")}
-    database = Database()
-    for document in documents.values():
-        database.load(document)
-    return database, database.open(documents), documents
 
 
 def with_rows(database: Database, tables: Sequence[Loaded]) -> dict[str, Any]:
@@ -84,12 +79,6 @@ def written(folder: Path) -> Iterator[dict[str, Any]]:
 
 def answered(folder: Path) -> Iterator[dict[str, Any]]:
     """The sets of questions whose answers the rules have right."""
-    sys.path.append(str(folder.parents[1]))
-    from tables.test_fresh_questions import is_right, questions
-
-    from lcrag.tables.program import write
-    from lcrag.tables.results import say
-
     entries = questions(folder)
     for number in sorted({entry["tables"] for entry in entries}):
         database, tables, documents = loaded(folder / str(number))
@@ -132,19 +121,25 @@ def spider(train: Path, schemas: Path) -> Iterator[dict[str, Any]]:
                 text = value.strip("'").strip("%").replace("''", "'")
                 literals[column.split(".")[-1].lower()][text] = None
             questions.append({"q": [question], "sql": sql})
-        tables = []
-        for place, name in enumerate(names):
-            listed = []
-            for table, column, kind in columns:
-                if table == place:
-                    values = list(literals.get(column.strip('"').lower(), {}))
-                    kind = {"text": "text", "number": "number", "time": "date"}.get(kind, "text")
-                    if kind == "number":
-                        values = [float(v) if "." in v else int(v) for v in values if re.fullmatch(r"\d+(\.\d+)?", v)]
-                    listed.append({"sql": column, "kind": kind, "values": values, "is_whole": False, "unit": ""})
-            tables.append({"sql": name, "rows": 10 + 7 * place, "columns": listed})
+        tables = [
+            {
+                "sql": table,
+                "rows": 10 + 7 * place,
+                "columns": [_spider_column(name, kind, literals) for of, name, kind in columns if of == place],
+            }
+            for place, table in enumerate(names)
+        ]
         keys = [tuple(f"{names[columns[one][0]]}.{columns[one][1]}" for one in pair) for pair in schema["foreign_keys"]]
         yield {"kind": "spider", "name": schema["db_id"], "tables": tables, "keys": keys, "questions": questions}
+
+
+def _spider_column(column: str, kind: str, literals: Mapping[str, Mapping[str, None]]) -> dict[str, Any]:
+    """``literals``: what programs compare columns with, by the columns' names in small letters."""
+    values: list[Any] = list(literals.get(column.strip('"').lower(), {}))
+    kind = {"number": "number", "time": "date"}.get(kind, "text")
+    if kind == "number":
+        values = [float(v) if "." in v else int(v) for v in values if re.fullmatch(r"\d+(\.\d+)?", v)]
+    return {"sql": column, "kind": kind, "values": values, "is_whole": False, "unit": ""}
 
 
 def runs(db: sqlite3.Connection, sql: str) -> bool:

@@ -46,7 +46,7 @@ def search(
     ended: list[Beam] = []
     open_beams, logits = [Beam((), 0.0)], first
     for _ in range(most_tokens):
-        logs = _log_shares(logits)
+        logs = log_shares(logits)
         found = []
         for row, beam in enumerate(open_beams):
             likely = np.argpartition(-logs[row], TRIED)[:TRIED]
@@ -65,7 +65,8 @@ def search(
     return ended[:width]
 
 
-def _log_shares(logits: Logits) -> npt.NDArray[np.float64]:
+def log_shares(logits: Logits) -> npt.NDArray[np.float64]:
+    """The logarithms of the probabilities of each row (rows x vocabulary)."""
     wide = logits.astype(np.float64)
     wide -= wide.max(axis=1, keepdims=True)
     shares: npt.NDArray[np.float64] = wide - np.log(np.exp(wide).sum(axis=1, keepdims=True))

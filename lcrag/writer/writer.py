@@ -18,7 +18,7 @@ from lcrag.errors import DoesNotFit, NotInstalled
 from lcrag.text.loops import loop_start
 from lcrag.types import OnToken
 from lcrag.writer import prepare
-from lcrag.writer.beams import search
+from lcrag.writer.beams import log_shares, search
 from lcrag.writer.runtime import missing_packages, open_model, openvino, require
 from lcrag.writer.tokenizer import ChatTokenizer, Message
 from lcrag.writer.weights import ADAPTER, WINDOW, base_file
@@ -99,9 +99,8 @@ class Writer:
         """For each word the probability that the reply begins with the word's first token. Raises DoesNotFit."""
         firsts = [ids[0] for ids in self._tokenizer.encode(words)]
         with self._lock:
-            logits = self._logits(self._prompt(messages)).astype(np.float64)
-        shares = np.exp(logits - logits.max())
-        return [float(shares[first] / shares.sum()) for first in firsts]
+            [logs] = log_shares(self._logits(self._prompt(messages))[None])
+        return [math.exp(logs[first]) for first in firsts]
 
     def several(
         self, messages: Sequence[Message], allows: Callable[[str, bool], bool], width: int, max_tokens: int

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from support.tables import loaded
 
-from lcrag import ingest
-from lcrag.tables.database import Database
 from lcrag.tables.prompt import NO_PROGRAM
 from lcrag.tables.written import asked
 
@@ -19,11 +18,7 @@ DOMAINS = sorted(Path(__file__).parents[2].glob("examples/writer/domains/*"))
 def test_programs_of_the_domains_run_and_may_be_written(part: int) -> None:
     refused, programs = [], 0
     for domain in DOMAINS[part::4]:
-        database = Database()
-        documents = [ingest.read(file) for file in ingest.discover([domain]).files if "csv" in str(file)]
-        for document in documents:
-            database.load(document)
-        tables = database.open([document.id for document in documents])
+        database, tables, _ = loaded(domain)
         for line in (domain / "questions.jsonl").read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             sql = entry["sql"] or NO_PROGRAM

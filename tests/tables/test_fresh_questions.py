@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lcrag import ingest
-from lcrag.tables.database import Database
+from support.tables import loaded
+
 from lcrag.tables.program import write
 from lcrag.tables.results import Said, say
 
@@ -59,16 +59,11 @@ def outcomes(folder: Path) -> dict[str, list[str]]:
     """Questions by what became of them: right, wrong, missed."""
     found: dict[str, list[str]] = {"right": [], "wrong": [], "missed": []}
     for number_of_set in sorted({asked["tables"] for asked in questions(folder)}):
-        files = ingest.discover([folder / str(number_of_set)]).files
-        documents = {document.id: document for document in map(ingest.read, files)}
-        database = Database()
-        for document in documents.values():
-            database.load(document)
-        database.open(documents)
+        database, tables, documents = loaded(folder / str(number_of_set))
         for asked in questions(folder):
             if asked["tables"] != number_of_set:
                 continue
-            program = write(asked["question"], database.tables, database)
+            program = write(asked["question"], tables, database)
             said = say(program, database, documents.__getitem__) if program is not None else None
             wanted = asked["answer"]
             if said is None:

@@ -7,13 +7,12 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from support.tables import loaded
 from tables.test_fresh_questions import UNMENDED, is_right
 
-from lcrag import ingest
 from lcrag.backends.embedded import BEAMS
 from lcrag.pipelines.table import PROGRAM_TOKENS
 from lcrag.tables import written
-from lcrag.tables.database import Database
 from lcrag.tables.results import say
 from lcrag.tables.schema import program_of
 from lcrag.writer import weights
@@ -27,12 +26,7 @@ def test_programs_over_unseen_tables_are_right_more_often_than_wrong(own_cache: 
     writer, outcomes = Writer(weights.PROGRAMS), Counter[str]()
     asked = [json.loads(line) for line in (UNMENDED / "questions.jsonl").read_text(encoding="utf-8").splitlines()]
     for entry in asked[:72:6]:
-        files = ingest.discover([UNMENDED / str(entry["tables"])]).files
-        documents = {document.id: document for document in map(ingest.read, files)}
-        database = Database()
-        for document in documents.values():
-            database.load(document)
-        tables = database.open(documents)
+        database, tables, documents = loaded(UNMENDED / str(entry["tables"]))
         texts, allows = written.asked(entry["question"], tables, database)
         prompts = [[{"role": "user", "content": text}] for text in texts]
         replies = [writer.several(prompt, allows, BEAMS, PROGRAM_TOKENS) for prompt in prompts]
