@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[2] / "tests"))
 
-from support.tables import loaded
+from tables.folders import loaded
 from tables.test_fresh_questions import is_right, questions
 
 from lcrag.backends.embedded import BEAMS

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.tables import loaded
+from tables.folders import loaded
 
 from lcrag.tables.prompt import NO_PROGRAM
 from lcrag.tables.written import asked

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from support.tables import loaded
+from tables.folders import loaded
 
 from lcrag.tables.program import write
 from lcrag.tables.results import Said, say

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.tables import loaded
+from tables.folders import loaded
 from tables.test_fresh_questions import UNMENDED, is_right
 
 from lcrag.backends.embedded import BEAMS
