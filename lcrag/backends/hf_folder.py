@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 import transformers
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
 
+from lcrag.backends.machine import better_in_float32
 from lcrag.errors import BackendFailed, InputError, NotInstalled
+
+MEMORY: Final = 0.5
+"""Share of the memory that weights and KV cache may take on a processor, if they are to be in 32 bits."""
 
 
 def load_config(model: str) -> Any:
@@ -49,16 +53,18 @@ def load_language_model(model: str, config: Any) -> Any:
     from transformers.utils import logging as chatter
 
     chatter.disable_progress_bar()  # type: ignore[no-untyped-call]
+    has_gpu = torch.cuda.is_available()
+    dtype = "auto" if has_gpu or not better_in_float32(model, MEMORY) else torch.float32
     try:
         loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
-            model, config=config, dtype="auto", local_files_only=True, output_loading_info=True
+            model, config=config, dtype=dtype, local_files_only=True, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise BackendFailed(f"{model} cannot be loaded: {first_line(error)}", hint="--model FOLDER") from error
     lm, found = loaded
     if missing := found["missing_keys"]:
         raise BackendFailed(f"{model} lacks weights: {min(missing)}, {len(missing)} in all", hint="--model FOLDER")
-    return lm.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return lm.to("cuda" if has_gpu else "cpu").eval()
 
 
 def window_of(model: str, config: Any) -> int:

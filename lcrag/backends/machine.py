@@ -1,4 +1,5 @@
-"""What a measured profile depends on besides the model: the device, and the numeric type of the weights.
+"""The device, and the numeric type of a model's weights: a measured profile depends on them, and so does the type in
+which a processor computes.
 
 No subprocess is started and no server asked.
 """
@@ -10,7 +11,7 @@ import os
 import platform
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 GPUS: Final = Path("/proc/driver/nvidia/gpus")
@@ -18,6 +19,8 @@ VLLM_ENVIRONMENT: Final = {"VLLM_NO_USAGE_STATS": "1"}
 """vLLM reports each start to its makers otherwise, and stores what it sent in the user's config folder."""
 CPU_MEMORY: Final = 0.2
 """Share of the memory for vLLM's CPU build, which would otherwise take nearly all of it for its KV cache."""
+CPU_INFO: Final = Path("/proc/cpuinfo")
+_HAS_BFLOAT16: Final = re.compile(r"^(?:flags|Features)\s*:.*\b(?:avx512_bf16|amx_bf16|bf16)\b", re.MULTILINE)
 LOCAL_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -36,8 +39,42 @@ def device(url: str | None = None) -> str:
 
 def dtype(model: str) -> str:
     """The numeric type of the weights in a model's folder ("bfloat16"); "" if its ``config.json`` does not say."""
+    return _dtype(_config(model))
+
+
+def _config(model: str) -> dict[str, Any]:
     try:
         config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return ""
-    return str(config.get("dtype") or config.get("torch_dtype") or "") if isinstance(config, dict) else ""
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
+def _dtype(config: dict[str, Any]) -> str:
+    return str(config.get("dtype") or config.get("torch_dtype") or "")
+
+
+def weight_bytes(model: str) -> int:
+    """Bytes of the weights in a model's folder; 0 where there are none."""
+    files = list(Path(model).glob("*.safetensors")) or list(Path(model).glob("*.bin"))
+    return sum(file.stat().st_size for file in files)
+
+
+def better_in_float32(model: str, share: float) -> bool:
+    """Whether a processor computes faster with the 16-bit weights of a model's folder as 32 bits.
+
+    It does where it has no instructions for bfloat16 and converts each number instead: vLLM reads 2,000 tokens in 4.4 s
+    instead of 15.4 (the small model, one core). ``share``: of the memory that may be used; the weights must take half
+    of it at most then, since the KV cache doubles too. A processor that does not say what it has is left alone.
+    """
+    config = _config(model)
+    if _dtype(config) not in ("bfloat16", "float16") or config.get("quantization_config"):
+        return False
+    try:
+        if _HAS_BFLOAT16.search(CPU_INFO.read_text(encoding="utf-8")):
+            return False
+    except OSError:
+        return False
+    import psutil
+
+    return 0 < 4 * weight_bytes(model) <= share * psutil.virtual_memory().total

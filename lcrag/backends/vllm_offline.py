@@ -115,6 +115,7 @@ def _start(model: str, window: int | None) -> Any:
             generation_config="vllm",
             disable_log_stats=False,
             **({"gpu_memory_utilization": machine.CPU_MEMORY} if cpu else {}),
+            **({"dtype": "float32"} if cpu and machine.better_in_float32(model, machine.CPU_MEMORY) else {}),
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise BackendFailed(f"vLLM cannot start on {model}: {error}", hint="--model FOLDER") from error

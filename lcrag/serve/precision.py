@@ -1,4 +1,5 @@
-"""Whether a model and its window fit into the GPUs, and vLLM's flags that make them fit.
+"""The numeric types in which vLLM runs a model: whether it and its window fit into the GPUs, what makes them fit, and
+what a processor is fast in.
 
 A KV cache in fp8 holds twice the tokens and is no slower; the small model's answers change by -.02 and +.02 (500 and
 2,000 tokens read, n = 180 each; examples/benchmarks/README.md, "vLLM's levers"). So it is taken where the window does
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from lcrag.backends.machine import better_in_float32, weight_bytes
 from lcrag.serve.nvidia import nvidia_smi
 
 TAKEN: Final = 2 * 2**30
@@ -24,6 +26,7 @@ FP8_CAPABILITY: Final = 8.9
 """NVIDIA's compute capability from which a GPU computes in fp8 (Ada, Hopper and later)."""
 KV_IN_FP8: Final = ("--kv-cache-dtype", "fp8")
 WEIGHTS_IN_FP8: Final = ("--quantization", "fp8")
+IN_FLOAT32: Final = ("--dtype", "float32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,7 @@ def needs(model: str) -> Needs | None:
     text = config.get("text_config", config)
     token = _token_bytes(text)
     window = text.get("max_position_embeddings")
-    files = list(folder.glob("*.safetensors")) or list(folder.glob("*.bin"))
-    weights = sum(file.stat().st_size for file in files)
+    weights = weight_bytes(model)
     return Needs(weights, token, window) if token and weights and isinstance(window, int) else None
 
 
@@ -91,6 +93,21 @@ def fitting(
         why = f"KV cache in fp8: in 16 bits it holds {holds:,} tokens, and the window has {wanted:,}"
         chosen.append((KV_IN_FP8, why))
     return chosen
+
+
+def for_gpus(
+    model: str, count: int, share: float, window: int | None, given: Sequence[str]
+) -> list[tuple[tuple[str, ...], str]]:
+    """The same for a model's folder on the first ``count`` GPUs of this machine."""
+    needed = needs(model)
+    return fitting(needed, gpus()[:count], share, window, given) if needed else []
+
+
+def on_processor(model: str, share: float, given: Sequence[str]) -> list[tuple[tuple[str, ...], str]]:
+    """The same for vLLM's CPU build, which may use ``share`` of the memory."""
+    if _named(given) or not better_in_float32(model, share):
+        return []
+    return [(IN_FLOAT32, "weights in 32 bits: this processor has no instructions for bfloat16, and is slow without")]
 
 
 def _token_bytes(text: dict[str, Any]) -> int:

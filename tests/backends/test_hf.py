@@ -95,11 +95,22 @@ def test_hf_counts_with_the_models_tokenizer_and_takes_its_window(tiny: Path) ->
     assert backend.count_many([]) == []
     assert backend.count_many(["abc", "é", ""]) == [3, 2, 0]  # a token is a byte
     assert (backend.window, backend.concurrency, backend.tokenizer) == (32_768, 1, f"hf/{tiny}")
-    assert (backend.identity.backend, backend.identity.dtype) == ("hf", "bfloat16")
+    assert backend.identity.backend == "hf"
     task = about(FACT)
     [written] = backend.run([task], max_tokens=1)
     said = sum(backend.count_many([message["content"] for message in prompts.messages(task)]))
     assert written.usage.input_tokens == said + backend.template_tokens
+
+
+@pytest.mark.parametrize(("flags", "dtype"), [("avx2 avx512f", "float32"), ("avx512f avx512_bf16", "bfloat16")])
+def test_hf_computes_in_what_the_processor_is_fast_in(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, dtype: str
+) -> None:
+    told = tmp_path / "cpuinfo"
+    told.write_text(f"flags : {flags}\n")
+    monkeypatch.setattr("lcrag.backends.machine.CPU_INFO", told)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert HFModel(str(tiny)).identity.dtype == dtype
 
 
 def test_hf_stops_at_the_limit_and_passes_on_what_it_writes(tiny: Path) -> None:
@@ -343,7 +354,7 @@ def test_calibrate_measures_it(tiny: Path, tmp_path: Path, monkeypatch: pytest.M
     folder = copy(tiny, tmp_path / "m", configured(max_position_embeddings=1500))
     profile, path = calibrate_backend(Settings((), backend="hf", model=folder), ignore, quick=True)
     assert path.exists()
-    assert (profile.measured, profile.backend, profile.window, profile.dtype) == (True, "hf", 1500, "bfloat16")
+    assert (profile.measured, profile.backend, profile.window) == (True, "hf", 1500)
     assert load_profile(HFModel(folder).identity) == profile
 
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
+from lcrag.backends import machine
 from lcrag.serve import nvidia
-from lcrag.serve.precision import KV_IN_FP8, WEIGHTS_IN_FP8, Gpu, Needs, fitting, gpus, needs
+from lcrag.serve.precision import KV_IN_FP8, WEIGHTS_IN_FP8, Gpu, Needs, fitting, gpus, needs, on_processor
 
 GIB = 2**30
 SEVEN_B = Needs(weights=15_231_233_024, token=57_344, window=131_072)
@@ -132,3 +134,50 @@ def test_gpus_reads_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(nvidia, "TIMEOUT", 0.5)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert gpus() == found
+
+
+@pytest.fixture
+def processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where this machine's processor says what it has."""
+    told = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "CPU_INFO", told)
+    return told
+
+
+def test_on_processor_computes_in_32_bits_without_bfloat16(tmp_path: Path, processor: Path) -> None:
+    folder = model(tmp_path / "m", dtype="bfloat16")
+    processor.write_text("flags\t\t: fpu avx2 avx512f avx512_vnni\n")
+    [(more, why)] = on_processor(folder, 0.2, ())
+    assert more == ("--dtype", "float32")
+    assert "bfloat16" in why
+    assert on_processor(folder, 0.2, ("--dtype=bfloat16",)) == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    ["flags\t\t: fpu avx512f avx512_bf16\n", "flags : amx_bf16 amx_tile\n", "Features\t: fp asimd bf16 i8mm\n", None],
+)
+def test_on_processor_leaves_one_with_bfloat16_or_that_says_nothing(
+    tmp_path: Path, processor: Path, told: str | None
+) -> None:
+    if told is not None:
+        processor.write_text(told)
+    assert on_processor(model(tmp_path / "m", dtype="bfloat16"), 0.2, ()) == []
+
+
+@pytest.mark.parametrize(
+    "config", [{}, {"dtype": "float32"}, {"dtype": "bfloat16", "quantization_config": {"bits": 4}}]
+)
+def test_on_processor_leaves_weights_that_have_no_16_bits(
+    tmp_path: Path, processor: Path, config: dict[str, Any]
+) -> None:
+    processor.write_text("flags : avx2\n")
+    assert on_processor(model(tmp_path / "m", **config), 0.2, ()) == []
+
+
+def test_on_processor_leaves_a_model_that_would_fill_the_memory(tmp_path: Path, processor: Path) -> None:
+    processor.write_text("flags : avx2\n")
+    folder = model(tmp_path / "m", torch_dtype="float16")
+    assert on_processor(folder, 0.2, ())
+    assert on_processor(folder, 3999 / psutil.virtual_memory().total, ()) == []  # of 4,000 bytes
+    assert on_processor("Qwen/Qwen2.5-7B-Instruct", 0.2, ()) == []
