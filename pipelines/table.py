@@ -123,7 +123,8 @@ class Table:
             return self._asked(run, tables, database) if is_served and self.by == "model" else None
         prompts, allows = written.asked(run.question, tables, database)
         tasks = [Task("program", run.question, (), (prompt,), allows=allows) for prompt in prompts]
-        sql = written.chosen([completion.odds for completion in run.ask(tasks, PROGRAM_TOKENS)], database)
+        replies = [completion.odds for completion in run.ask(tasks, PROGRAM_TOKENS)]
+        sql = written.chosen(run.question, replies, database)
         return None if sql is None else say(program_of(sql, tables), database, run.corpus.document)
 
     def _asked(self, run: Run, tables: Sequence[Loaded], database: Database) -> Said | None:

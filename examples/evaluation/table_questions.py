@@ -107,7 +107,7 @@ def ask(
     prompts = [[{"role": "user", "content": text}] for text in texts]
     replies = [writer.several(prompt, allows, BEAMS, PROGRAM_TOKENS) for prompt in prompts]
     seconds = time.perf_counter() - begun
-    sql, share = written.likeliest(replies, database)
+    sql, share = written.likeliest(question, replies, database)
     return Asked(question, wanted, by_rules, outcome(said_by(sql)), share, seconds, sql)
 
 

@@ -14,7 +14,7 @@ from lcrag.pipelines import Table, table_for
 from lcrag.retrieve.rank import retrieve
 from lcrag.tables.database import Database
 from lcrag.tables.loaded import Loaded
-from lcrag.tables.written import MOST_TABLES, asked, chosen
+from lcrag.tables.written import MOST_TABLES, asked, chosen, overlooks_not
 from lcrag.types import Answer, Document, Event, Task
 
 PETS = "code,name,kind,weight kg\nP1,Rex,dog,31.5\nP2,Tom,cat,4.2\nP3,Ada,dog,12\n"
@@ -76,7 +76,31 @@ def test_chosen_believes_a_result_that_is_likely_enough(
     replies: list[list[tuple[str, float]]], wanted: str | None
 ) -> None:
     _, database = tables_of(pets=PETS, visits=VISITS)
-    assert chosen(replies, database) == wanted
+    assert chosen(QUESTION, replies, database) == wanted
+
+
+@pytest.mark.parametrize(
+    ("question", "overlooks"),
+    [
+        ("Which pets weren't treated?", True),
+        ("How many visits, leaving out the free ones?", True),
+        ("Which dogs are no. 3 and No 4?", False),
+        ("How many pets weigh no more than 12 kg?", False),
+        ("How many pets are there in Notting Hill?", False),
+    ],
+)
+def test_overlooks_not_where_the_question_leaves_something_out(question: str, overlooks: bool) -> None:
+    assert overlooks_not(question, "SELECT count(*) FROM pets") == overlooks
+    assert not overlooks_not(question, "SELECT count(*) FROM pets WHERE kind != 'dog'")
+    assert not overlooks_not(question, "SELECT name FROM pets WHERE code NOT IN (SELECT pet FROM visits)")
+    assert not overlooks_not(question, "NONE")
+
+
+def test_chosen_believes_no_program_that_overlooks_a_not() -> None:
+    _, database = tables_of(pets=PETS, visits=VISITS)
+    replies = [[("SELECT name FROM pets WHERE kind = 'dog'", 0.9)]]
+    assert chosen("Who is a dog?", replies, database) is not None
+    assert chosen("Who is not a dog?", replies, database) is None
 
 
 class SetReplies:

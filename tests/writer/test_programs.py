@@ -30,7 +30,7 @@ def test_programs_over_unseen_tables_are_right_more_often_than_wrong(own_cache: 
         texts, allows = written.asked(entry["question"], tables, database)
         prompts = [[{"role": "user", "content": text}] for text in texts]
         replies = [writer.several(prompt, allows, BEAMS, PROGRAM_TOKENS) for prompt in prompts]
-        sql = written.chosen(replies, database)
+        sql = written.chosen(entry["question"], replies, database)
         said = say(program_of(sql, tables), database, documents.__getitem__) if sql else None
         if said is None:
             outcomes["right" if entry["answer"] is None else "missed"] += 1
