@@ -102,6 +102,7 @@ def test_chat_answers_and_takes_lines_and_keeps_the_answer_on_the_screen(screen:
     screen.press("Up")
     screen.until(r"(?m)^> who kept\n +the light\?")
     screen.press("C-c")
+    screen.until(r"the light\?\n>\s*\Z")
     screen.press("C-d")
     screen.until(r"(?m)^\$$")
     screen.type("echo over $?")

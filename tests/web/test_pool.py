@@ -165,7 +165,7 @@ def test_pool_start_raises_what_opening_a_session_raises(folder: Path, monkeypat
 
 @pytest.mark.slow
 def test_server_serves_32_clients_alike(folder: Path) -> None:
-    """First come, first served: nobody waits much longer than the others."""
+    """First come, first served: when the first client has its fifth answer, nobody has had less than two."""
     backend = QuestionBackend(concurrency=4)
 
     def reply(task: Task) -> str:
@@ -173,24 +173,23 @@ def test_server_serves_32_clients_alike(folder: Path) -> None:
         return "Anna Holm kept the light [1]."
 
     backend.script(reply)
-    results: list[tuple[int, float]] = []
+    results: list[tuple[int, int]] = []
     with served(folder, backend) as server:
 
-        def client() -> None:
+        def client(number: int) -> None:
             for _ in range(5):
-                begun = time.perf_counter()
                 body = {"question": "Who kept the light?", "pipeline": "chunk_rag"}
-                status = server.client.post("/ask", json=body).status_code
-                results.append((status, time.perf_counter() - begun))
+                results.append((number, server.client.post("/ask", json=body).status_code))
 
-        threads = [threading.Thread(target=client) for _ in range(32)]
+        threads = [threading.Thread(target=client, args=(number,)) for number in range(32)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-    assert [status for status, _ in results] == [200] * 160
-    seconds = sorted(seconds for _, seconds in results)
-    assert seconds[151] <= 2 * seconds[80]
+    assert [status for _, status in results] == [200] * 160
+    numbers = [number for number, _ in results]
+    first = next(place for place in range(160) if numbers[: place + 1].count(numbers[place]) == 5)
+    assert min(numbers[:first].count(number) for number in range(32)) >= 2
 
 
 def test_server_says_when_to_come_back_and_what_took_too_long(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
