@@ -22,7 +22,7 @@ from typing import ClassVar, Final, Literal, Self
 from lcrag.pipelines._run import Run
 from lcrag.pipelines._sections import Draft, joined, quotes
 from lcrag.pipelines._summaries import most_tokens
-from lcrag.planning.scale import INSTRUCTION_TOKENS, count_chunks, count_notes, count_sent
+from lcrag.planning.scale import INSTRUCTION_TOKENS, count_chunks, count_notes
 from lcrag.text.names import names_in
 from lcrag.text.outlines import Section, outline_of, outline_shape, parse_outline
 from lcrag.text.passages import passages, within
@@ -157,8 +157,7 @@ class Report:
         question = section.query if section.title in section.query else f"{section.title}: {section.query}"
         notes = self._notes(run, draft, report)
         words = self._left(run, draft)
-        [asked] = count_sent([question], run.backend)
-        other = run.frame("write", words) + asked + sum(count_notes(notes, run.backend)) + most
+        other = run.frame("write", words) + sum(count_notes([question, *notes], run.backend)) + most
         chunks = _fitting(run, ranked, other)
         if not chunks:
             return None

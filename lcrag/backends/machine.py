@@ -39,10 +39,11 @@ def device(url: str | None = None) -> str:
 
 def dtype(model: str) -> str:
     """The numeric type of the weights in a model's folder ("bfloat16"); "" if its ``config.json`` does not say."""
-    return _dtype(_config(model))
+    return _dtype(config_of(model))
 
 
-def _config(model: str) -> dict[str, Any]:
+def config_of(model: str) -> dict[str, Any]:
+    """The ``config.json`` of a model's folder; empty where there is none that can be read."""
     try:
         config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -67,7 +68,7 @@ def better_in_float32(model: str, share: float) -> bool:
     instead of 15.4 (the small model, one core). ``share``: of the memory that may be used; the weights must take half
     of it at most then, since the KV cache doubles too. A processor that does not say what it has is left alone.
     """
-    config = _config(model)
+    config = config_of(model)
     if _dtype(config) not in ("bfloat16", "float16") or config.get("quantization_config"):
         return False
     try:

@@ -8,14 +8,12 @@ not fit otherwise, and weights in fp8 where the model does not. What fits is lef
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from lcrag.backends.machine import better_in_float32, weight_bytes
+from lcrag.backends.machine import better_in_float32, config_of, weight_bytes
 from lcrag.serve.nvidia import nvidia_smi
 
 TAKEN: Final = 2 * 2**30
@@ -57,12 +55,8 @@ def gpus() -> list[Gpu]:
 
 def needs(model: str) -> Needs | None:
     """Of a model's folder with 16-bit weights; None for what is no such folder or says too little."""
-    folder = Path(model)
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(config, dict) or config.get("quantization_config"):
+    config = config_of(model)
+    if config.get("quantization_config"):
         return None
     text = config.get("text_config", config)
     token = _token_bytes(text)

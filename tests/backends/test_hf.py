@@ -106,9 +106,9 @@ def test_hf_counts_with_the_models_tokenizer_and_takes_its_window(tiny: Path) ->
 def test_hf_computes_in_what_the_processor_is_fast_in(
     tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str, dtype: str
 ) -> None:
-    told = tmp_path / "cpuinfo"
-    told.write_text(f"flags : {flags}\n")
-    monkeypatch.setattr("lcrag.backends.machine.CPU_INFO", told)
+    info = tmp_path / "cpuinfo"
+    info.write_text(f"flags : {flags}\n")
+    monkeypatch.setattr("lcrag.backends.machine.CPU_INFO", info)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert HFModel(str(tiny)).identity.dtype == dtype
 

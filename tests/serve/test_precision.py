@@ -139,9 +139,9 @@ def test_gpus_reads_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 @pytest.fixture
 def processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where this machine's processor says what it has."""
-    told = tmp_path / "cpuinfo"
-    monkeypatch.setattr(machine, "CPU_INFO", told)
-    return told
+    info = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "CPU_INFO", info)
+    return info
 
 
 def test_on_processor_computes_in_32_bits_without_bfloat16(tmp_path: Path, processor: Path) -> None:
@@ -154,14 +154,14 @@ def test_on_processor_computes_in_32_bits_without_bfloat16(tmp_path: Path, proce
 
 
 @pytest.mark.parametrize(
-    "told",
+    "info",
     ["flags\t\t: fpu avx512f avx512_bf16\n", "flags : amx_bf16 amx_tile\n", "Features\t: fp asimd bf16 i8mm\n", None],
 )
 def test_on_processor_leaves_one_with_bfloat16_or_that_says_nothing(
-    tmp_path: Path, processor: Path, told: str | None
+    tmp_path: Path, processor: Path, info: str | None
 ) -> None:
-    if told is not None:
-        processor.write_text(told)
+    if info is not None:
+        processor.write_text(info)
     assert on_processor(model(tmp_path / "m", dtype="bfloat16"), 0.2, ()) == []
 
 
